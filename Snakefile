@@ -1,0 +1,67 @@
+# Simulations of the training regimes of wide shallow networks: data -> runs -> measures -> figures.
+# What runs is stated in config.yaml; rules are in workflow/rules/, one file per stage.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# The code of this checkout runs, here and in the jobs, whatever other version is installed.
+CODE = str(Path(workflow.basedir) / "workflow")
+if sys.path[0] != CODE:
+    sys.path.insert(0, CODE)
+    # Environment variables reach the jobs; sys.path does not.
+    os.environ.update(
+        PYTHONPATH=os.pathsep.join(filter(None, [CODE, os.environ.get("PYTHONPATH")]))
+    )
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+SCALE_OVERLAY = or_exit(overlay_path, config)
+if SCALE_OVERLAY:
+    # Snakemake applies --configfile and --config again after each `configfile:`, so that these
+    # win over the overlay, and the overlay over config.yaml.
+
+    configfile: SCALE_OVERLAY
+
+
+SETTINGS = or_exit(validate, config)
+PLAN = or_exit(Plan.from_config, SETTINGS)
+PLAN.write_stamps()
+
+
+wildcard_constraints:
+    dataset=alternatives(PLAN.data),
+    experiment=alternatives(PLAN.blocks),
+    paper=alternatives(PLAN.papers),
+    figure=alternatives(PLAN.figures),
+
+
+rule all:
+    default_target: True
+    input:
+        [PLAN.targets(paper) for paper in PLAN.papers],
+
+
+for paper in PLAN.papers:
+
+    rule:
+        name:
+            paper
+        input:
+            PLAN.targets(paper),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/measures.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/figures.smk"

@@ -1,0 +1,156 @@
+"""The plan: names, hashes and order of the jobs."""
+
+from pathlib import Path
+
+import pytest
+
+from regimes import plan as plan_module
+from regimes.config.load import load
+from regimes.errors import ConfigError
+from regimes.plan import Plan
+
+CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
+
+
+def make(**overrides: object) -> Plan:
+    return Plan.from_config(load(CONFIG, overrides))
+
+
+def phase_diagram(**changes: object) -> dict:
+    return {"experiments": {"phase_diagram": changes}}
+
+
+def hashes(plan: Plan) -> set[str]:
+    return {block.path for block in plan.all_blocks()}
+
+
+def test_default_blocks() -> None:
+    blocks = make().all_blocks()
+    assert len(blocks) == 27
+    assert blocks[0].path.startswith("results/runs/phase_diagram/gamma_prime=-1.0_seed=0-")
+    assert blocks[0].settings["axes"]["gamma_prime"] == [-1.0]
+    assert len(blocks[0].settings["axes"]["gamma"]) == 19
+    assert blocks[0].settings["root_seed"] == 2021
+
+
+def test_first_block_axis_decides_the_order() -> None:
+    blocks = make().all_blocks()
+    by_priority = sorted(blocks, key=lambda block: -block.priority)
+    slowest = [block.settings["axes"]["gamma_prime"][0] for block in by_priority]
+    assert slowest == sorted(slowest)
+    assert min(block.priority for block in blocks) > 0
+
+
+def test_block_axes_set_the_grain() -> None:
+    assert len(make(**phase_diagram(block_axes=[])).all_blocks()) == 1
+    every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
+    assert len(every.all_blocks()) == 9 * 19 * 5 * 3
+
+
+def test_names_are_plain_python_values() -> None:
+    def check(value: object) -> None:
+        assert type(value) in (dict, list, str, int, float, bool), type(value)
+        for item in value.values() if isinstance(value, dict) else ():
+            check(item)
+        for item in value if isinstance(value, list) else ():
+            check(item)
+
+    check(make().all_blocks()[0].settings)
+
+
+def test_added_values_keep_the_other_blocks() -> None:
+    before = hashes(make())
+    more = hashes(make(**phase_diagram(axes={"seed": [0, 1, 2, 3]})))
+    assert before < more and len(more - before) == 9
+    paper = hashes(make(scale="paper"))
+    assert before < paper
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"root_seed": 1},
+        phase_diagram(solver={"tolerance": 0.01}),
+        phase_diagram(history_points=32),
+        phase_diagram(axes={"width": [1000, 5000]}),
+        phase_diagram(antisymmetric_initialisation="never"),
+        {"datasets": {"four_point": {"bias": False}}},
+    ],
+)
+def test_what_training_reads_changes_every_run(overrides: dict) -> None:
+    assert not hashes(make()) & hashes(make(**overrides))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"device": "cuda"},
+        {"figures": {"phase_diagram": {"caption": "other"}}},
+        {"papers": {"luo2021": {"citation": "other"}}},
+        {"papers": {"other2030": {"title": "t", "citation": "c"}}},
+        {"datasets": {"two": {"kind": "points", "inputs": [0, 1], "targets": [0, 1]}}},
+    ],
+)
+def test_what_training_does_not_read_changes_nothing(overrides: dict) -> None:
+    before, after = make(), make(**overrides)
+    assert hashes(before) == hashes(after)
+    assert before.stamps.items() <= after.stamps.items()
+
+
+def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_torch(version: str) -> set[str]:
+        monkeypatch.setattr(plan_module, "package_versions", lambda *_: {"torch": version})
+        return hashes(make())
+
+    assert with_torch("2.13.0+cpu") == with_torch("2.13.0+cu128") == with_torch("2.13.0")
+    assert with_torch("2.13.0") != with_torch("2.14.0")
+
+
+def test_measures_list_their_runs() -> None:
+    plan = make()
+    measure = plan.measures["phase_diagram"]
+    assert set(measure.runs) == hashes(plan)
+    assert all(run in plan.stamps[measure.stamp] for run in measure.runs)
+
+
+def test_targets_of_a_paper() -> None:
+    assert {
+        "figures/phase_diagram.pdf",
+        "figures/phase_diagram.png",
+        "results/measures/phase_diagram.nc",
+        "results/claims/luo2021.nc",
+        "results/claims/luo2021.md",
+    } <= set(make().targets("luo2021"))
+
+
+def test_figures_in_folders() -> None:
+    figure = {
+        "draw": "luo2021.fig04_phase_diagram",
+        "paper": "luo2021",
+        "measures": ["phase_diagram"],
+        "caption": "c",
+    }
+    plan = make(figures={"luo2021/fig99_other": figure})
+    assert plan.figures["luo2021/fig99_other"].pdf == "figures/luo2021/fig99_other.pdf"
+    assert plan.figures["luo2021/fig99_other"].stamp == (
+        "results/code/figures-luo2021-fig99_other.txt"
+    )
+
+
+def test_missing_modules_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"activation = 'relo'.*allowed: .*relu"):
+        make(**phase_diagram(activation="relo"))
+    with pytest.raises(ConfigError, match=r"measure = 'phaze'.*regimes\.papers\.luo2021\.phaze"):
+        make(**phase_diagram(measure="luo2021.phaze"))
+
+
+def test_unknown_block_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="belongs to no block of the present config"):
+        make().block("phase_diagram", "seed=7-0123456789abcdef")
+
+
+def test_stamps_are_written_below_a_directory(tmp_path: Path) -> None:
+    plan = make()
+    plan.write_stamps(tmp_path)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.txt")}
+    assert written == set(plan.stamps)

@@ -1,0 +1,29 @@
+"""One finished run of the workflow at smoke scale, copied for each test that changes something."""
+
+from pathlib import Path
+
+import pytest
+from harness import Workflow, copy_checkout
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A finished run at smoke scale. Tests that change anything take `workflow` instead."""
+    base = tmp_path_factory.mktemp("finished")
+    workflow = Workflow(copy_checkout(base / "checkout"), base / "out")
+    result = workflow.run()
+    assert result.code == 0, result.output
+    (base / "first_run.log").write_text(result.output)
+    return workflow
+
+
+@pytest.fixture
+def workflow(finished: Workflow, tmp_path: Path) -> Workflow:
+    """A copy of the finished run, for this test alone."""
+    return finished.copy(tmp_path)
+
+
+@pytest.fixture
+def fresh(finished: Workflow, tmp_path: Path) -> Workflow:
+    """The same checkout without any results."""
+    return Workflow(finished.checkout, tmp_path / "empty")

@@ -1,0 +1,104 @@
+"""Interrupted runs and damaged files."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import xarray as xr
+from harness import Workflow, clean_environment, with_seeds
+
+
+def test_killed_run_finishes_with_the_same_bits(finished: Workflow, fresh: Workflow) -> None:
+    process = subprocess.Popen(
+        fresh.command("--cores", "2"),
+        cwd="/",
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    # Snakemake and its jobs are one process group: end all of it in the middle of the training.
+    deadline = time.monotonic() + 120
+    while not fresh.files("results/runs/*/*.nc"):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not fresh.files("figures/*.pdf")
+
+    assert fresh.run("--unlock").code == 0
+    again = fresh.run()
+    assert again.code == 0, again.output
+    assert again.jobs["train"] < len(finished.files("results/runs/*/*.nc"))
+    assert fresh.run().nothing_to_do
+
+    paths = [path.relative_to(finished.directory) for path in finished.files("results/**/*.nc")]
+    assert [path.relative_to(fresh.directory) for path in fresh.files("results/**/*.nc")] == paths
+    for path in paths:
+        with (
+            xr.open_dataset(finished.directory / path) as uninterrupted,
+            xr.open_dataset(fresh.directory / path) as interrupted,
+        ):
+            # Bit for bit: `equals` takes NaN as equal to NaN, and compares nothing but values.
+            assert uninterrupted.equals(interrupted), path
+    for path in finished.files("figures/*"):
+        assert path.read_bytes() == (fresh.directory / "figures" / path.name).read_bytes()
+
+
+def truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def errors(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("error:")]
+
+
+def test_truncated_run_is_named_and_rebuilt(workflow: Workflow) -> None:
+    run = workflow.files("results/runs/phase_diagram/*.nc")[0]
+    truncate(run)
+    result = workflow.run()
+    name = str(run.relative_to(workflow.directory))
+    assert result.code == 1
+    assert len(errors(result.output)) == 1
+    assert name in errors(result.output)[0] and "delete it" in errors(result.output)[0]
+    assert "Traceback" not in result.output
+    assert name in (workflow.directory / "results/logs/measures/phase_diagram.log").read_text()
+
+    run.unlink()
+    rebuilt = workflow.run("--cores", "2", name, "results/measures/phase_diagram.nc")
+    assert rebuilt.code == 0, rebuilt.output
+    assert rebuilt.jobs["train"] == 1
+    assert workflow.run().code == 0
+
+
+def test_truncated_measures_are_named(workflow: Workflow) -> None:
+    truncate(workflow.directory / "results/measures/phase_diagram.nc")
+    result = workflow.run()
+    assert result.code == 1
+    assert all("results/measures/phase_diagram.nc" in line for line in errors(result.output))
+    assert "Traceback" not in result.output
+    (workflow.directory / "results/measures/phase_diagram.nc").unlink()
+    assert workflow.plan().jobs == {"measure": 1, "claims": 1, "figure": 1}
+
+
+def test_wrong_data_file_stops_training(workflow: Workflow) -> None:
+    path = workflow.directory / "results/data/four_point.nc"
+    dataset = xr.load_dataset(path)
+    dataset.assign_attrs(data_hash="0" * 64).to_netcdf(path)
+    # The file is newer than its stamp, so that Snakemake takes it for finished.
+    result = workflow.run("--cores", "1", config=with_seeds())
+    assert result.code == 1
+    assert "four_point.nc is not the data set of this config" in errors(result.output)[0]
+    assert "Traceback" not in result.output
+
+
+def test_missing_gpu_is_one_line(workflow: Workflow) -> None:
+    hidden = {"CUDA_VISIBLE_DEVICES": ""}
+    config = (*with_seeds(), "device=cuda")
+    result = workflow.run("--cores", "1", config=config, **hidden)
+    assert result.code == 1
+    assert "device cuda: torch finds no GPU here" in errors(result.output)[0]
+    assert "Traceback" not in result.output

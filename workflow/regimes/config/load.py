@@ -1,0 +1,184 @@
+"""From a raw mapping to a validated config, with errors of one line."""
+
+import copy
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from regimes.config.models import SCALES, Config
+from regimes.errors import ConfigError
+
+SCALES_FOLDER = Path(__file__).resolve().parents[2] / "scales"
+DEFAULT_SCALE = "laptop"
+
+
+def validate(raw: Mapping[str, Any]) -> Config:
+    """The validated config.
+
+    Raises ConfigError: one line that names the key, its value and what is allowed.
+    """
+    try:
+        return Config.model_validate(_plain(raw))
+    except ValidationError as error:
+        raise ConfigError(_describe(error)) from None
+
+
+def overlay_path(raw: Mapping[str, Any]) -> Path | None:
+    """File with the overlay of the config's scale; None for the scale of config.yaml itself.
+
+    Raises ConfigError, naming the scales, when there is no such scale.
+    """
+    scale = raw.get("scale", DEFAULT_SCALE)
+    if scale not in SCALES:
+        raise ConfigError(f"config: scale = {_shown(scale)}; allowed: {', '.join(SCALES)}")
+    return None if scale == DEFAULT_SCALE else SCALES_FOLDER / f"{scale}.yaml"
+
+
+def merge(
+    config: Mapping[str, Any], overlay: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The effective raw config: config.yaml < overlay of the scale < the user's overrides.
+
+    Mappings are merged key by key, everything else is replaced, as Snakemake does it.
+    """
+    merged: Any = copy.deepcopy(_plain(config))
+    for layer in (overlay, overrides):
+        merged = _updated(merged, layer)
+    return merged
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Validated config from a YAML file, its scale's overlay and overrides (for notebooks)."""
+    overrides = overrides or {}
+    config = _read_yaml(Path(path))
+    overlay = overlay_path(merge(config, {}, overrides))
+    return validate(merge(config, _read_yaml(overlay) if overlay else {}, overrides))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml  # only notebooks and tests read files themselves; Snakemake does it for a workflow
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"config: {path}: {' '.join(str(error).split())}") from None
+    if not isinstance(content or {}, dict):
+        raise ConfigError(f"config: {path} is not a mapping of keys to values")
+    return content or {}
+
+
+def _updated(base: Any, update: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base) if isinstance(base, Mapping) else {}
+    for key, value in update.items():
+        if isinstance(value, Mapping):
+            value = _updated(merged.get(key, {}), value)
+        merged[key] = value
+    return merged
+
+
+def _plain(value: Any) -> Any:
+    """Ordinary dicts and lists, whatever mapping types the loader used."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _describe(error: ValidationError) -> str:
+    errors = error.errors(include_url=False)
+    # An unknown key explains the missing one that it was meant to be.
+    errors.sort(key=lambda item: item["type"] != "extra_forbidden")
+    text = f"config: {_describe_one(errors[0])}"
+    more = len({_key(item["loc"]) for item in errors}) - 1
+    return f"{text} (and {more} more)" if more else text
+
+
+def _describe_one(error: ErrorDetails) -> str:
+    key, kind = _key(error["loc"]), error["type"]
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"unknown key {key}; {hint}allowed here: {', '.join(allowed)}"
+    if kind == "missing":
+        return f"key {key} is missing{_meaning(error['loc'])}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind == "value_error" and (not key or isinstance(error["input"], (Mapping, BaseModel))):
+        return f"{key}: {message}" if key else message
+    value = f"{key} = {_shown(error['input'])}"
+    if kind == "literal_error":
+        return f"{value}; allowed: {_unquoted(error['ctx']['expected'])}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        keys = _allowed_keys(error["loc"])
+        return f"{value}; must be a mapping{' with the keys ' + ', '.join(keys) if keys else ''}"
+    return f"{value}; {message[0].lower()}{message[1:]}"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """Dotted key of an error, without the markers that pydantic adds for keys and unions."""
+    parts = []
+    model: Any = Config
+    for part in location:
+        if part == "[key]" or (isinstance(part, str) and not _is_key(model, part)):
+            continue
+        model = _child(model, part)
+        parts.append(str(part))
+    return ".".join(parts)
+
+
+def _is_key(model: Any, part: str) -> bool:
+    # Inside lists pydantic only appends markers such as `float` or `tuple[...]`.
+    return model is Config or _model(model) is not None or typing.get_origin(model) is dict
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
+    annotation: Any = Config
+    for part in location:
+        annotation = _child(annotation, part)
+    model = _model(annotation)
+    return list(model.model_fields) if model else []
+
+
+def _meaning(location: tuple[int | str, ...]) -> str:
+    annotation: Any = Config
+    for part in location[:-1]:
+        annotation = _child(annotation, part)
+    model = _model(annotation)
+    field = model.model_fields.get(str(location[-1])) if model else None
+    return f": {field.description}" if field and field.description else ""
+
+
+def _child(annotation: Any, part: int | str) -> Any:
+    """Annotation of a key below a model or a mapping; None where the models end."""
+    model = _model(annotation)
+    if model is not None:
+        field = model.model_fields.get(str(part))
+        return field.annotation if field else None
+    if typing.get_origin(annotation) is dict:
+        return typing.get_args(annotation)[1]
+    return None
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        models = (_model(option) for option in typing.get_args(annotation))
+        return next((model for model in models if model), None)
+    return None
+
+
+def _unquoted(expected: str) -> str:
+    return expected.replace(" or ", ", ").replace("'", "")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,337 @@
+"""The configuration: every key, its type, its default and what it means.
+
+These models are the single source of `workflow/config.schema.json`. Texts after `description=`
+are shown to users.
+"""
+
+import math
+from decimal import Decimal
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+Scale = Literal["laptop", "smoke", "paper"]
+SCALES: tuple[str, ...] = get_args(Scale)
+RANGE_KEYS = ("start", "stop", "step")
+LONGEST_AXIS = 10_000
+
+
+class Model(BaseModel):
+    """Base of all models: unknown keys are errors, and a validated config does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _no_boolean(value: Any) -> Any:
+    # YAML's `yes` and `true` would otherwise pass as the number 1.
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_boolean)]
+Integer = Annotated[int, BeforeValidator(_no_boolean)]
+
+
+def _axis_values(value: Any) -> tuple[float, ...]:
+    """Values of an axis, sorted and unique, from a list or from {start, stop, step}."""
+    if isinstance(value, dict):
+        numbers = _range_values(value)
+    elif isinstance(value, (list, tuple)):
+        numbers = [_axis_number(item) for item in value]
+    else:
+        raise ValueError("must be a list of numbers or {start, stop, step}")
+    if not numbers:
+        raise ValueError("needs at least one value")
+    # Adding 0 turns -0.0, which would be a coordinate of its own, into 0.0.
+    return tuple(sorted({float(number) + 0.0 for number in numbers}))
+
+
+def _range_values(value: dict[str, Any]) -> list[Decimal]:
+    if sorted(value) != sorted(RANGE_KEYS):
+        raise ValueError(
+            f"a range has the keys start, stop and step, not {', '.join(map(str, value))}"
+        )
+    # Decimals, so that no value reads 0.30000000000000004 in a file name or a coordinate.
+    start, stop, step = (_axis_number(value[key]) for key in RANGE_KEYS)
+    if step <= 0 or stop < start:
+        raise ValueError("a range needs step > 0 and stop >= start")
+    count, remainder = divmod(stop - start, step)
+    if remainder:
+        raise ValueError("a range must reach its stop in whole steps")
+    if count >= LONGEST_AXIS:
+        raise ValueError(f"a range may have at most {LONGEST_AXIS} values")
+    return [start + index * step for index in range(int(count) + 1)]
+
+
+def _axis_number(value: Any) -> Decimal:
+    try:
+        number = float(_no_boolean(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return Decimal(repr(number))
+
+
+def _whole_numbers(smallest: int) -> Any:
+    def check(values: tuple[float, ...]) -> tuple[int, ...]:
+        for value in values:
+            if value != int(value) or value < smallest:
+                raise ValueError(f"{value:g} is not a whole number of at least {smallest}")
+        return tuple(int(value) for value in values)
+
+    return check
+
+
+def _axis_schema(kind: str) -> WithJsonSchema:
+    item = {"type": kind}
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": item, "minItems": 1},
+                {
+                    "type": "object",
+                    "properties": dict.fromkeys(RANGE_KEYS, item),
+                    "required": list(RANGE_KEYS),
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    )
+
+
+RealAxis = Annotated[tuple[float, ...], BeforeValidator(_axis_values), _axis_schema("number")]
+WidthAxis = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda value: _whole_numbers(1)(_axis_values(value))),
+    _axis_schema("integer"),
+]
+SeedAxis = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda value: _whole_numbers(0)(_axis_values(value))),
+    _axis_schema("integer"),
+]
+
+
+def _plain_name(name: str) -> str:
+    if not name.isascii() or not name.isidentifier() or name != name.lower():
+        raise ValueError(f"{name!r} is not a name: use lower-case letters, digits and _")
+    return name
+
+
+def _path_name(name: str) -> str:
+    for part in name.split("/"):
+        _plain_name(part)
+    return name
+
+
+def _module_name(name: str) -> str:
+    for part in name.split("."):
+        _plain_name(part)
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain_name)]
+FigureName = Annotated[str, AfterValidator(_path_name)]
+ModuleName = Annotated[str, AfterValidator(_module_name)]
+
+
+class Paper(Model):
+    """A paper whose results are reproduced."""
+
+    title: str = Field(description="Title, also the category of its figures in the report.")
+    citation: str = Field(description="Full citation, written to the files as `references`.")
+
+
+class PointsDataset(Model):
+    """A data set given point by point."""
+
+    kind: Literal["points"] = Field(description="How the data set is made.")
+    inputs: tuple[Number | tuple[Number, ...], ...] = Field(
+        min_length=1, description="One number, or one list of numbers, for each point."
+    )
+    targets: tuple[Number, ...] = Field(min_length=1, description="One number for each point.")
+    bias: bool = Field(
+        default=True, description="Append a constant last feature of 1 to the inputs."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "PointsDataset":
+        if len(self.inputs) != len(self.targets):
+            raise ValueError(
+                f"{len(self.inputs)} inputs but {len(self.targets)} targets; "
+                "there must be as many of the one as of the other"
+            )
+        lengths = {len(point) if isinstance(point, tuple) else 0 for point in self.inputs}
+        if len(lengths) > 1:
+            raise ValueError("inputs must all have the same number of features")
+        return self
+
+
+# A union discriminated by `kind` once there is a second kind.
+DatasetSettings = PointsDataset
+
+
+class Axes(Model):
+    """The grid of an experiment; each axis is a list of numbers or {start, stop, step}."""
+
+    gamma_prime: RealAxis | None = Field(
+        default=None, description="Exponents gamma' of the ratio of the layers' learning rates."
+    )
+    gamma: RealAxis | None = Field(default=None, description="Exponents gamma of the output scale.")
+    width: WidthAxis = Field(description="Numbers of hidden neurons.")
+    seed: SeedAxis = Field(description="Random initialisations.")
+
+
+AxisName = Literal["gamma_prime", "gamma", "width", "seed"]
+
+
+class Exponents(Model):
+    """Scalings of the unnormalised parameterisation as powers of the width m."""
+
+    alpha: Number | None = Field(default=None, description="alpha = m^(this number).")
+    beta1: Number | None = Field(default=None, description="beta1 = m^(this number).")
+    beta2: Number | None = Field(default=None, description="beta2 = m^(this number).")
+
+
+class FlowSolver(Model):
+    """The solver of gradient flow."""
+
+    tolerance: Number = Field(
+        default=0.03, gt=0, lt=1, description="Largest relative change of the output a step."
+    )
+    relative_loss: Number = Field(
+        default=1e-6, gt=0, lt=1, description="Stop when the loss falls below this share of R(0)."
+    )
+    max_steps: Integer = Field(
+        default=5000, ge=1, description="Cap on the steps; a run that hits it is not converged."
+    )
+    max_time: Number = Field(default=1e30, gt=0, description="Cap on the flow time.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description="Number format of the weights and of the solver."
+    )
+
+
+class GradientFlowExperiment(Model):
+    """An experiment trained by gradient flow."""
+
+    training: Literal["gradient_flow"] = Field(description="How the networks are trained.")
+    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
+    dataset: Name = Field(description="Training data, a key of `datasets`.")
+    parameterisation: Literal["normalised", "alpha_beta"] = Field(
+        default="normalised", description="Form in which the scalings enter the network."
+    )
+    exponents: Exponents = Field(
+        default=Exponents(), description="Scalings of `parameterisation: alpha_beta`."
+    )
+    activation: Name = Field(default="relu", description="Activation function.")
+    antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
+    )
+    axes: Axes = Field(description="The grid of settings.")
+    block_axes: tuple[AxisName, ...] = Field(
+        default=("gamma_prime", "seed"),
+        description="Axes that separate jobs; the others are trained as one batch. Jobs start in "
+        "the order of these axes, low values first: put first the axis whose low values are slow.",
+    )
+    solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
+    history_points: Integer = Field(
+        default=64, ge=2, description="Number of log-spaced times at which the loss is recorded."
+    )
+    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GradientFlowExperiment":
+        axes = [name for name in get_args(AxisName) if getattr(self.axes, name) is not None]
+        if self.parameterisation == "normalised":
+            for name in ("gamma_prime", "gamma"):
+                if name not in axes:
+                    raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
+            if any(value is not None for value in dict(self.exponents).values()):
+                raise ValueError("exponents are only for parameterisation alpha_beta")
+        for name in self.block_axes:
+            if name not in axes:
+                raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
+        if len(set(self.block_axes)) < len(self.block_axes):
+            raise ValueError("block_axes names an axis twice")
+        if self.antisymmetric_initialisation != "never":
+            for width in self.axes.width:
+                if width % 2:
+                    raise ValueError(
+                        f"axes.width: {width} is odd; antisymmetric initialisation needs pairs of "
+                        "neurons (even widths, or antisymmetric_initialisation: never)"
+                    )
+        return self
+
+
+# A union discriminated by `training` once there is a second engine.
+Experiment = GradientFlowExperiment
+
+
+class FigureSettings(Model):
+    """A figure; its key is its path below figures/, without suffix."""
+
+    draw: ModuleName = Field(description="Module below regimes.papers that draws it.")
+    paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
+    measures: tuple[Name, ...] = Field(
+        min_length=1, description="Experiments whose measures it shows."
+    )
+    caption: str = Field(description="Caption in the report (reStructuredText).")
+    labels: dict[str, str] = Field(default={}, description="Columns of its row in the report.")
+
+
+class ClaimsSettings(Model):
+    """The claims of a paper."""
+
+    measures: tuple[Name, ...] = Field(
+        min_length=1, description="Experiments whose measures are compared with the paper."
+    )
+
+
+class Config(Model):
+    """Configuration of the whole workflow."""
+
+    scale: Scale = Field(
+        default="laptop", description="Size of the experiments: overlay in workflow/scales/."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where networks are trained; does not change results' names."
+    )
+    root_seed: Integer = Field(
+        default=2021, ge=0, description="Seed from which all random streams are derived."
+    )
+    papers: dict[Name, Paper] = Field(description="Papers by name.")
+    datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")
+    experiments: dict[Name, Experiment] = Field(description="Experiments by name.")
+    figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
+    claims: dict[Name, ClaimsSettings] = Field(default={}, description="Claims to check, by paper.")
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> "Config":
+        def check(key: str, names: tuple[str, ...], allowed: dict[str, Any], what: str) -> None:
+            known = ", ".join(allowed)
+            for name in names:
+                if name not in allowed:
+                    raise ValueError(f"{key} = {name!r} is no {what}; allowed: {known}")
+
+        for name, experiment in self.experiments.items():
+            key = f"experiments.{name}"
+            check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
+            check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
+        for name, figure in self.figures.items():
+            key = f"figures.{name}"
+            check(f"{key}.paper", (figure.paper,), self.papers, "paper")
+            check(f"{key}.measures", figure.measures, self.experiments, "experiment")
+        for name, claims in self.claims.items():
+            check(f"claims.{name}", (name,), self.papers, "paper")
+            check(f"claims.{name}.measures", claims.measures, self.experiments, "experiment")
+        return self

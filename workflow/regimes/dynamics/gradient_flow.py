@@ -1,0 +1,210 @@
+"""Gradient flow of a batch of runs until each has converged or hits a cap."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regimes.dynamics import exponential
+from regimes.dynamics.exponential import Point
+from regimes.dynamics.history import LossHistory
+from regimes.dynamics.step_size import StepSizeControl
+from regimes.networks.two_layer import TwoLayerNetwork, Weights
+
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run ends: loss below `relative_loss` times its initial value (converged), or a cap
+    on the tried steps or on the flow time.
+    """
+
+    relative_loss: float
+    max_steps: int
+    max_time: float
+
+
+@dataclass
+class FlowResult:
+    """What a batch of R runs came to; numpy arrays over runs, and their final weights.
+
+    A run that diverged has NaN losses and weights that are not to be used.
+    """
+
+    weights: list[Weights | None]
+    initial_loss: np.ndarray
+    final_loss: np.ndarray
+    converged: np.ndarray
+    diverged: np.ndarray
+    flow_time: np.ndarray
+    accepted_steps: np.ndarray
+    rejected_steps: np.ndarray
+    history_time: np.ndarray
+    history_loss: np.ndarray
+
+    @classmethod
+    def empty(cls, n_runs: int) -> "FlowResult":
+        """Storage for `n_runs` runs."""
+        real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
+        flags = {name: np.zeros(n_runs, dtype=bool) for name in ("converged", "diverged")}
+        counts = {
+            name: np.zeros(n_runs, dtype=np.int64) for name in ("accepted_steps", "rejected_steps")
+        }
+        return cls(
+            weights=[None] * n_runs,
+            flow_time=np.zeros(n_runs),
+            history_time=np.empty((n_runs, 0)),
+            history_loss=np.empty((n_runs, 0)),
+            **real,
+            **flags,
+            **counts,
+        )
+
+
+@dataclass
+class _Batch:
+    """The runs still under way; every field is indexed by run."""
+
+    run: Tensor
+    network: TwoLayerNetwork
+    initial: Weights
+    norm_a: Tensor
+    norm_w: Tensor
+    point: Point
+    initial_loss: Tensor
+    time: Tensor
+    h: Tensor
+    accepted: Tensor
+    rejected: Tensor
+
+    def __getitem__(self, index) -> "_Batch":
+        return _Batch(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+
+def integrate(
+    network: TwoLayerNetwork,
+    initial: Weights,
+    targets: Tensor,
+    control: StepSizeControl,
+    limits: Limits,
+    history_points: int,
+    progress: Callable[[str], None] = lambda text: None,
+) -> FlowResult:
+    """Follow the gradient flow of a batch of runs from `initial` weights.
+
+    targets: (n,). Each run has steps of its own and leaves the batch when it ends, so that a
+    result does not depend on the others but for rounding. Divergence (an infinite loss, or steps
+    that shrink to nothing) is recorded, never raised.
+    """
+    n_runs = len(initial.a)
+    result = FlowResult.empty(n_runs)
+    history = LossHistory()
+    # The targets' norm, or with zero targets that of the first residuals.
+    scale = torch.linalg.vector_norm(targets)
+    batch = _start(network, initial, targets, control)
+    if scale == 0:
+        scale = torch.linalg.vector_norm(batch.point.residuals, dim=1).max()
+    last_report = time.monotonic()
+    batch = _collect(batch, result, limits)
+    while len(batch):
+        step = exponential.step(batch.network, batch.point, targets, batch.h)
+        error = control.error(step, batch.initial, (batch.norm_a, batch.norm_w), scale)
+        accepted = error <= 1
+        history.add(batch.run, batch.time, batch.h, step, accepted)
+        batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
+        batch.accepted += accepted
+        batch.rejected += ~accepted
+        batch.h = control.next_size(batch.h, error)
+        batch.point = _keep(batch.point, step.end, accepted)
+        if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
+            last_report = time.monotonic()
+            progress(_report(batch, n_runs))
+        batch = _collect(batch, result, limits)
+    result.history_time, result.history_loss = history.resample(n_runs, history_points)
+    return result
+
+
+def _start(
+    network: TwoLayerNetwork, initial: Weights, targets: Tensor, control: StepSizeControl
+) -> _Batch:
+    point = exponential.start(network, initial, targets)
+    n_runs = len(initial.a)
+    counts = torch.zeros(n_runs, dtype=torch.int64, device=initial.a.device)
+    norm_a, norm_w = initial.norms()
+    return _Batch(
+        run=torch.arange(n_runs, device=initial.a.device),
+        network=network,
+        initial=initial,
+        norm_a=norm_a,
+        norm_w=norm_w,
+        point=point,
+        initial_loss=_loss(point),
+        time=torch.zeros_like(norm_a),
+        h=control.first_size(point.kernel),
+        accepted=counts,
+        rejected=counts.clone(),
+    )
+
+
+def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
+    """The new point where its step was accepted, else the old one."""
+    rejected = (~accepted).nonzero().squeeze(1)
+    if len(rejected):
+        # Only what was rejected is copied: the weights are large and most steps are accepted.
+        for target, source in (
+            (new.weights.a, old.weights.a),
+            (new.weights.w, old.weights.w),
+            (new.residuals, old.residuals),
+            (new.kernel, old.kernel),
+        ):
+            target[rejected] = source[rejected]
+    return new
+
+
+def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
+    """Write the runs that have ended into `result` and return the others."""
+    loss = _loss(batch.point)
+    converged = loss < limits.relative_loss * batch.initial_loss
+    # A step too small to move the time, or no finite loss to begin with.
+    diverged = ~torch.isfinite(loss) | ~(batch.time + batch.h > batch.time)
+    capped = (batch.accepted + batch.rejected >= limits.max_steps) | (batch.time >= limits.max_time)
+    ended = converged | diverged | capped
+    if not ended.any():
+        return batch
+    index = ended.nonzero().squeeze(1)
+    runs = batch.run[index].tolist()
+    for run, position in zip(runs, index.tolist(), strict=True):
+        result.weights[run] = batch.point.weights[position]
+    diverged &= ~converged
+    values = {
+        "initial_loss": batch.initial_loss,
+        "final_loss": torch.where(diverged, torch.nan, loss),
+        "converged": converged,
+        "diverged": diverged,
+        "flow_time": batch.time,
+        "accepted_steps": batch.accepted,
+        "rejected_steps": batch.rejected,
+    }
+    for name, value in values.items():
+        getattr(result, name)[runs] = value[index].cpu().numpy()
+    return batch[(~ended).nonzero().squeeze(1)]
+
+
+def _loss(point: Point) -> Tensor:
+    """R = |e|^2 / (2 n), (E,)."""
+    return point.residuals.square().mean(dim=1) / 2
+
+
+def _report(batch: _Batch, n_runs: int) -> str:
+    tries = int((batch.accepted + batch.rejected).max())
+    return (
+        f"{n_runs - len(batch)} of {n_runs} runs ended, up to {tries} steps, "
+        f"largest relative loss {float((_loss(batch.point) / batch.initial_loss).max()):.1e}"
+    )

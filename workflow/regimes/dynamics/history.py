@@ -1,0 +1,61 @@
+"""The loss of a batch of runs at log-spaced times, from steps of any size."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regimes.dynamics.exponential import Step
+
+# Points on a step at which the loss is kept, as shares of the step. A run may take but ten steps,
+# the first of them over many decades of the loss's time.
+SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)
+
+
+class LossHistory:
+    """Collects the losses along accepted steps."""
+
+    def __init__(self) -> None:
+        self._runs: list[np.ndarray] = []
+        self._times: list[np.ndarray] = []
+        self._losses: list[np.ndarray] = []
+
+    def add(self, runs: Tensor, start: Tensor, h: Tensor, step: Step, accepted: Tensor) -> None:
+        """Keep the accepted ones of the steps of some runs.
+
+        runs: indices of the runs (E,); start: their times at the step's start (E,); h: step
+        sizes (E,); accepted: (E,) of bool. On the way the residuals decay as exp(-tau G_1) e; the
+        small rest at the end of the step is spread linearly over it.
+        """
+        shares = torch.tensor(SHARES, dtype=h.dtype, device=h.device)
+        decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
+        losses = _loss(decay * step.components[:, None, :])
+        losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
+        times = start[:, None] + h[:, None] * shares
+        self._runs.append(np.repeat(runs[accepted].cpu().numpy(), len(SHARES)))
+        self._times.append(times[accepted].flatten().double().cpu().numpy())
+        self._losses.append(losses[accepted].flatten().double().cpu().numpy())
+
+    def resample(self, n_runs: int, n_points: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times and losses (n_runs, n_points), log-spaced from the first kept time to the last.
+
+        NaN for runs without a step.
+        """
+        times = np.full((n_runs, n_points), np.nan)
+        losses = np.full((n_runs, n_points), np.nan)
+        if not self._runs:
+            return times, losses
+        runs = np.concatenate(self._runs)
+        kept_times, kept_losses = np.concatenate(self._times), np.concatenate(self._losses)
+        for run in np.unique(runs):
+            mine = runs == run  # in the order of time
+            log_time = np.log(kept_times[mine])
+            log_loss = np.log(np.maximum(kept_losses[mine], np.finfo(np.float64).tiny))
+            grid = np.linspace(log_time[0], log_time[-1], n_points)
+            times[run] = np.exp(grid)
+            losses[run] = np.exp(np.interp(grid, log_time, log_loss))
+        return times, losses
+
+
+def _loss(residuals: Tensor) -> Tensor:
+    """R = |e|^2 / (2 n) over the last dimension."""
+    return residuals.square().mean(dim=-1) / 2

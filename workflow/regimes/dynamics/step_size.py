@@ -1,0 +1,55 @@
+"""Step-size control: each element of a batch has a step size of its own."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regimes.dynamics.exponential import Step
+from regimes.networks.two_layer import Weights
+
+# Displacements below this many roundings of the weights are noise: 1e-12 of them in float64.
+ROUNDINGS = 4096
+
+
+@dataclass(frozen=True)
+class StepSizeControl:
+    """Accepts a step whose error is at most 1 and proposes the next step's size.
+
+    The error is the largest of three ratios over `tolerance`: the defect of the outputs over the
+    scale of the targets, and in either layer how far the second move of the step ends from the
+    first, over the displacement from the initial weights. It is second order in h, whence the
+    exponent: h <- h * clip(safety * error^-1/2, shrink, grow). The kinks of ReLU limit any method
+    to about first order in the weights themselves, but what is reported (outputs, distances) is
+    smooth in them.
+    """
+
+    tolerance: float
+    safety: float = 0.8
+    shrink: float = 0.1
+    grow: float = 3.0
+
+    def error(
+        self, step: Step, initial: Weights, norms: tuple[Tensor, Tensor], scale: Tensor
+    ) -> Tensor:
+        """Error of a step (E,).
+
+        norms: |a| and |w| of the initial weights, each (E,). scale: the norm that the defect is
+        compared with (E,).
+        """
+        moved = step.end.weights.distance(initial)
+        errors = [step.defect / scale]
+        noise = ROUNDINGS * torch.finfo(scale.dtype).eps
+        for correction, distance, norm in zip(step.corrections, moved, norms, strict=True):
+            errors.append(correction / (distance + noise * norm))
+        return torch.stack(errors).amax(dim=0) / self.tolerance
+
+    def next_size(self, h: Tensor, error: Tensor) -> Tensor:
+        """Size of the next try; an overflow (error inf or NaN) shrinks it most."""
+        bounded = torch.nan_to_num(error, nan=1e12, posinf=1e12).clamp(1e-12, 1e12)
+        return h * (self.safety * bounded.rsqrt()).clamp(self.shrink, self.grow)
+
+    def first_size(self, kernel: Tensor) -> Tensor:
+        """A tenth of the shortest time scale of the kernel (E, n, n)."""
+        fastest = torch.linalg.eigvalsh(kernel)[:, -1]
+        return 0.1 / fastest.clamp(min=torch.finfo(kernel.dtype).tiny * 1e3)

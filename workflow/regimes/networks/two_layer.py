@@ -1,0 +1,279 @@
+"""Two-layer networks f(x) = s sum_k a_k act(w_k . x), batched, and how they move.
+
+The dynamics sees a network as a map from weights to outputs with two operations: `tangent`, the
+outputs and their tangent kernel at a point, and `advance`, a move along an impulse. Both work
+through the neurons in tiles that stay in cache, and no Jacobian is ever formed.
+
+Shapes: E elements of the batch, n points, d features, m neurons.
+
+The activation is positively homogeneous, act(z) = act'(z) z (relu). Under an impulse
+c = int e dt, and with share s_ik of it during which neuron k is active on point i, a neuron feels
+Gamma_k = (s/n) sum_i s_ik c_i x_i, and over unit time
+
+    da_k/dt = -M_a w_k . Gamma_k,    dw_k/dt = -M_w a_k Gamma_k,
+
+a hyperbolic rotation by phi_k = sqrt(M_a M_w) |Gamma_k|, done in closed form. With the averages of
+both ends a_mid = (a(0) + a(1)) / 2, act_mid likewise, and tau = tanh(phi/2) / (phi/2), the outputs
+change exactly as those of a linear network with the kernel
+
+    G_ij = (1/n) sum_k tau_k [M_a s^2 act_mid_ik act_mid_jk
+                              + M_w s^2 a_mid_k^2 s_ik s_jk x_i . x_j],
+
+f(1) - f(0) = -G c, once the shares agree with the way that was gone: a discrete-gradient form of
+G = J M J^T / n (J: Jacobian of the outputs, M: diagonal mobilities).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regimes.activations import relu
+
+# Bytes of one array of points x neurons in a tile: large enough that calls
+# cost little beside the arithmetic, small enough for a handful of them to stay in cache.
+TILE_BYTES = 512 * 1024
+
+
+@dataclass
+class Weights:
+    """Output weights a (E, m) and first-layer weights w (E, d, m)."""
+
+    a: Tensor
+    w: Tensor
+
+    def __getitem__(self, index) -> "Weights":
+        return Weights(self.a[index], self.w[index])
+
+    def tile(self, elements: slice, neurons: slice) -> tuple[Tensor, Tensor]:
+        """Views of a and w of some neurons of some elements."""
+        return self.a[elements, neurons], self.w[elements, :, neurons]
+
+    def norms(self) -> tuple[Tensor, Tensor]:
+        """|a| and |w|, each (E,)."""
+        return (
+            torch.linalg.vector_norm(self.a, dim=1),
+            torch.linalg.vector_norm(self.w, dim=(1, 2)),
+        )
+
+    def distance(self, other: "Weights") -> tuple[Tensor, Tensor]:
+        """|a - a'| and |w - w'|, each (E,)."""
+        return Weights(self.a - other.a, self.w - other.w).norms()
+
+
+@dataclass
+class Path:
+    """Where the neurons of a tile have been on a first try of a move.
+
+    share: part of the move during which they were active on each point (tile, n, m); crossings:
+    flat indices into it where it is not the initial slope; middle_a: the output weights
+    halfway (tile, m); a, w: weights at the end.
+    """
+
+    share: Tensor
+    crossings: Tensor
+    middle_a: Tensor
+    a: Tensor
+    w: Tensor
+
+
+@dataclass
+class Prediction:
+    """A first try of a move: the kernel (E, n, n) of the way that it went, and its path by tile."""
+
+    kernel: Tensor
+    paths: list[Path]
+
+
+@dataclass
+class Move:
+    """A move: weights, outputs (E, n) and tangent kernel (E, n, n) at its end.
+
+    corrections: distances in a and in w from the end of the prediction, each (E,).
+    """
+
+    weights: Weights
+    outputs: Tensor
+    kernel: Tensor
+    corrections: tuple[Tensor, Tensor]
+
+
+class TwoLayerNetwork:
+    """A batch of networks that share inputs, width and activation, but not their scales.
+
+    inputs: (n, d). output_scale, mobility_a, mobility_w: (E,). All of one floating type, on one
+    device.
+    """
+
+    def __init__(
+        self, inputs: Tensor, output_scale: Tensor, mobility_a: Tensor, mobility_w: Tensor
+    ):
+        self.inputs = inputs
+        self.output_scale = output_scale
+        self.mobility_a = mobility_a
+        self.mobility_w = mobility_w
+        self._overlaps = inputs @ inputs.T
+
+    def __getitem__(self, index) -> "TwoLayerNetwork":
+        return TwoLayerNetwork(
+            self.inputs, self.output_scale[index], self.mobility_a[index], self.mobility_w[index]
+        )
+
+    def tangent(self, weights: Weights) -> tuple[Tensor, Tensor]:
+        """Outputs f (E, n) and tangent kernel G = J M J^T / n (E, n, n) at `weights`."""
+        sums = _Sums(weights, len(self.inputs))
+        for elements, neurons in self._tiles(weights):
+            a, w = weights.tile(elements, neurons)
+            z = self._preactivations(w)
+            slope = relu.slope(z)
+            sums.add_tangent(elements, a, relu.value(z, slope, out=z), slope)
+        return self._outputs(sums), self._kernel(sums)
+
+    def predict(self, weights: Weights, impulse: Tensor) -> Prediction:
+        """First try of a move from `weights` under an impulse c (E, n), the time integral of the
+        residuals.
+        """
+        sums = _Sums(weights, len(self.inputs))
+        paths = []
+        forces = self._forces(impulse)
+        for elements, neurons in self._tiles(weights):
+            a, w = weights.tile(elements, neurons)
+            z = self._preactivations(w)
+            slope = relu.slope(z)
+            values = relu.value(z, slope)
+            # a halfway, were the activations to stay as they are
+            step = torch.baddbmm(a[:, None], forces.a[elements], values).squeeze(1)
+            step.mul_(-self.mobility_w[elements, None])
+            share, crossings = self._shares(z, slope, step, forces, elements, None)
+            new_w = torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None])
+            end = self._preactivations(new_w).clamp_(min=0)
+            twice_middle = values.add_(end)
+            new_a = torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1)
+            twice_middle_a = a + new_a
+            paths.append(Path(share, crossings, twice_middle_a.mul(0.5), new_a, new_w))
+            sums.add_grams(elements, twice_middle, share * twice_middle_a[:, None])
+        return Prediction(0.25 * self._kernel(sums), paths)
+
+    def correct(self, weights: Weights, impulse: Tensor, prediction: Prediction) -> Move:
+        """The move from `weights` under an impulse c (E, n), on the prediction's path refined."""
+        sums = _Sums(weights, len(self.inputs))
+        end = Weights(torch.empty_like(weights.a), torch.empty_like(weights.w))
+        squares = torch.zeros(2, len(weights.a), dtype=weights.a.dtype, device=weights.a.device)
+        forces = self._forces(impulse)
+        tiles = self._tiles(weights)
+        for (elements, neurons), path in zip(tiles, prediction.paths, strict=True):
+            a, w = weights.tile(elements, neurons)
+            new_a, new_w = end.tile(elements, neurons)
+            z = self._preactivations(w)
+            slope = relu.slope(z)
+            step = path.middle_a * -self.mobility_w[elements, None]
+            share, _ = self._shares(z, slope, step, forces, elements, path)
+            torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None], out=new_w)
+            new_z = self._preactivations(new_w)
+            new_slope = relu.slope(new_z, out=share)
+            values = relu.value(new_z, new_slope, out=new_z)
+            twice_middle = relu.value(z, slope, out=z).add_(values)
+            new_a.copy_(torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1))
+            squares[0, elements] += path.a.sub_(new_a).square_().sum(1)
+            squares[1, elements] += path.w.sub_(new_w).square_().sum((1, 2))
+            sums.add_tangent(elements, new_a, values, new_slope)
+        distances = squares.sqrt_()
+        return Move(end, self._outputs(sums), self._kernel(sums), (distances[0], distances[1]))
+
+    def _forces(self, impulse: Tensor) -> "_Forces":
+        scaled = impulse * (self.output_scale / len(self.inputs))[:, None]
+        return _Forces(
+            w=scaled[:, None, :] * self.inputs.T,
+            a=(scaled * (-0.5 * self.mobility_a)[:, None])[:, None, :],
+            own=(scaled * self._overlaps.diagonal())[:, :, None],
+        )
+
+    def _shares(
+        self,
+        z: Tensor,
+        slope: Tensor,
+        step: Tensor,
+        forces: "_Forces",
+        elements: slice,
+        path: Path | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Shares (tile, n, m) of a move, and where they are not the slope (flat indices).
+
+        step (tile, m): dw = step * (pull of the points).
+        """
+        earlier = slope if path is None else path.share
+        new_z = self._preactivations(torch.bmm(forces.w[elements], earlier))
+        new_z.mul_(step[:, None]).add_(z)
+        # Only where a kink may be crossed, or was before, is the share not just the slope.
+        crossings = (new_z * z < 0).view(-1)
+        if path is not None:
+            crossings[path.crossings] = True
+        index = crossings.nonzero().squeeze(1)
+        share = slope.clone()
+        if len(index):
+            kick = (forces.own[elements] * step[:, None]).view(-1)[index]
+            start, slope = z.view(-1)[index], slope.view(-1)[index]
+            change = new_z.view(-1)[index].sub_(start)
+            if path is not None:
+                change.addcmul_(slope - path.share.view(-1)[index], kick)
+            share.view(-1)[index] = relu.active_share(start, slope, change, kick)
+        return share, index
+
+    def _preactivations(self, w: Tensor) -> Tensor:
+        """z = X w, (tile, n, m)."""
+        return torch.bmm(self.inputs.expand(len(w), *self.inputs.shape), w)
+
+    def _outputs(self, sums: "_Sums") -> Tensor:
+        return sums.outputs * self.output_scale[:, None]
+
+    def _kernel(self, sums: "_Sums") -> Tensor:
+        scale = (self.output_scale**2 / len(self.inputs))[:, None, None]
+        through_a = self.mobility_a[:, None, None] * sums.gram_a
+        through_w = self.mobility_w[:, None, None] * self._overlaps * sums.gram_w
+        return scale * (through_a + through_w)
+
+    def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:
+        """Slices of elements and of neurons that cover the batch."""
+        n_elements, width = weights.a.shape
+        if weights.a.is_cuda:
+            yield slice(0, n_elements), slice(0, width)
+            return
+        room = max(1, TILE_BYTES // (weights.a.element_size() * len(self.inputs)))
+        elements = max(1, room // width)
+        # Equal tiles: a short last one would cost as many calls as a full one.
+        neurons = -(-width // -(-width // room))
+        for first in range(0, n_elements, elements):
+            for start in range(0, width, neurons):
+                yield slice(first, first + elements), slice(start, start + neurons)
+
+
+@dataclass
+class _Forces:
+    """Impulses by point, as they act: w (E, d, n) on first-layer weights, a (E, 1, n) on output
+    weights through twice the activation, own (E, n, 1) on a point's own pre-activation.
+    """
+
+    w: Tensor
+    a: Tensor
+    own: Tensor
+
+
+class _Sums:
+    """Sums over neurons: outputs (E, n) and the two Gram matrices (E, n, n), without scales."""
+
+    def __init__(self, weights: Weights, n_points: int):
+        n_elements = len(weights.a)
+        self.outputs = weights.a.new_zeros(n_elements, n_points)
+        self.gram_a = weights.a.new_zeros(n_elements, n_points, n_points)
+        self.gram_w = weights.a.new_zeros(n_elements, n_points, n_points)
+
+    def add_grams(self, elements: slice, rows_a: Tensor, rows_w: Tensor) -> None:
+        """Add the Gram matrices of rows (tile, n, m)."""
+        self.gram_a[elements] += torch.bmm(rows_a, rows_a.mT)
+        self.gram_w[elements] += torch.bmm(rows_w, rows_w.mT)
+
+    def add_tangent(self, elements: slice, a: Tensor, values: Tensor, slope: Tensor) -> None:
+        """Add the outputs and the tangent's Gram matrices; overwrites the slope."""
+        self.outputs[elements] += torch.bmm(values, a[:, :, None]).squeeze(2)
+        self.add_grams(elements, values, slope.mul_(a[:, None]))

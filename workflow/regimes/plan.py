@@ -1,0 +1,330 @@
+"""The plan of a workflow: every file, with what makes it and the hash of what it depends on.
+
+Plain Python values only, computed from the config and the source text: neither torch nor
+Snakemake is imported. The rules read the plan; they compute nothing themselves.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from regimes.config.models import Config, Experiment
+from regimes.errors import ConfigError
+from regimes.provenance import PACKAGE, code_hash, config_hash, module_path, write_stamp
+from regimes.revision import package_versions
+
+SCRIPTS = PACKAGE.parent / "scripts"
+HASH_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """One data set file. `hash` covers its settings and the code that makes it."""
+
+    name: str
+    kind: str
+    settings: dict[str, Any]
+    hash: str
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One training job: its resolved settings and the content-addressed file that it writes."""
+
+    experiment: str
+    name: str
+    settings: dict[str, Any]
+    hash: str
+    path: str
+    dataset: str
+    priority: int
+
+
+@dataclass(frozen=True)
+class MeasurePlan:
+    """The measures of one experiment, over the files of all its blocks."""
+
+    experiment: str
+    paper: str
+    module: str
+    settings: dict[str, Any]
+    code: str
+    runs: tuple[str, ...]
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class ClaimsPlan:
+    """The verdicts on the claims of one paper."""
+
+    paper: str
+    module: str
+    settings: dict[str, Any]
+    code: str
+    measures: dict[str, str]
+    path: str
+    table: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class FigurePlan:
+    """One figure, as PDF and PNG. `config_hash` covers all settings behind it."""
+
+    name: str
+    paper: str
+    module: str
+    config_hash: str
+    code: str
+    measures: dict[str, str]
+    pdf: str
+    png: str
+    stamp: str
+    caption: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the rules need, by name."""
+
+    data: dict[str, DataPlan]
+    blocks: dict[str, dict[str, BlockPlan]]
+    measures: dict[str, MeasurePlan]
+    claims: dict[str, ClaimsPlan]
+    figures: dict[str, FigurePlan]
+    papers: tuple[str, ...]
+    stamps: dict[str, str]
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Plan":
+        """Plan the whole workflow.
+
+        Raises ConfigError when the config names a module that does not exist.
+        """
+        _check_modules(config)
+        stamps: dict[str, str] = {}
+        data = {name: _data(name, config, stamps) for name in config.datasets}
+        blocks = {name: _blocks(name, config, data) for name in config.experiments}
+        measures = {
+            name: _measure(name, config, list(blocks[name].values()), stamps)
+            for name in config.experiments
+        }
+        paths = {name: measure.path for name, measure in measures.items()}
+        claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
+        figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
+        return cls(data, blocks, measures, claims, figures, tuple(config.papers), stamps)
+
+    def block(self, experiment: str, name: str) -> BlockPlan:
+        """The block of a run file's name; ConfigError when the config has no such block."""
+        try:
+            return self.blocks[experiment][name]
+        except KeyError:
+            raise ConfigError(
+                f"results/runs/{experiment}/{name}.nc belongs to no block of the present config "
+                "(other settings, or other code); ask for the figure or the measures instead"
+            ) from None
+
+    def all_blocks(self) -> list[BlockPlan]:
+        """The blocks of all experiments."""
+        return [block for blocks in self.blocks.values() for block in blocks.values()]
+
+    def targets(self, paper: str) -> list[str]:
+        """Final files of a paper: its measures, its figures, and its claims if it has any.
+
+        The measures are named although figures need them: Snakemake does not make a missing file
+        again while what was made from it is there.
+        """
+        targets = [measure.path for measure in self.measures.values() if measure.paper == paper]
+        targets += [
+            path
+            for figure in self.figures.values()
+            if figure.paper == paper
+            for path in (figure.pdf, figure.png)
+        ]
+        if paper in self.claims:
+            targets += [self.claims[paper].path, self.claims[paper].table]
+        return targets
+
+    def write_stamps(self, directory: str | Path = ".") -> None:
+        """Write the stamps whose text has changed below a results directory."""
+        for path, text in self.stamps.items():
+            write_stamp(Path(directory) / path, text)
+
+
+def _data(name: str, config: Config, stamps: dict[str, str]) -> DataPlan:
+    settings = config.datasets[name].model_dump(mode="json")
+    code = code_hash([SCRIPTS / "data.py", f"regimes.datasets.{settings['kind']}"])
+    digest = config_hash({"settings": settings, "code": code})
+    stamp = f"results/code/data-{name}.txt"
+    # The settings are in the stamp too: without it a lost .snakemake would leave a stale file.
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings))
+    path = f"results/data/{name}.nc"
+    return DataPlan(name, settings["kind"], settings, digest, path, stamp)
+
+
+def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str, BlockPlan]:
+    experiment = config.experiments[name]
+    dataset = data[experiment.dataset]
+    shared = _training_settings(name, config)
+    axes = shared.pop("axes")
+    common = {
+        "data": dataset.hash,
+        "code": code_hash(_training_roots(experiment)),
+        "torch": package_versions("torch")["torch"].partition("+")[0],
+    }
+    combinations = list(itertools.product(*(axes[axis] for axis in experiment.block_axes)))
+    blocks = {}
+    for index, values in enumerate(combinations):
+        chosen = dict(zip(experiment.block_axes, values, strict=True))
+        settings = {
+            **shared,
+            "axes": {
+                axis: [chosen[axis]] if axis in chosen else values for axis, values in axes.items()
+            },
+        }
+        digest = config_hash({"settings": settings, **common})
+        label = "_".join(f"{axis}={value}" for axis, value in chosen.items()) or "all"
+        block = f"{label}-{digest[:HASH_LENGTH]}"
+        blocks[block] = BlockPlan(
+            experiment=name,
+            name=block,
+            settings=settings,
+            hash=digest,
+            path=f"results/runs/{name}/{block}.nc",
+            dataset=experiment.dataset,
+            # In the order of the block axes, so that what is listed first starts first.
+            priority=len(combinations) - index,
+        )
+    return blocks
+
+
+def _training_settings(name: str, config: Config) -> dict[str, Any]:
+    """What training reads, and nothing else: a key that is here retrains when it changes."""
+    settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
+    for key in ("paper", "measure", "block_axes"):
+        del settings[key]
+    return {"experiment": name, "root_seed": config.root_seed, **settings}
+
+
+def _training_roots(experiment: Experiment) -> list[str | Path]:
+    return [SCRIPTS / "train.py", *_training_modules(experiment).values()]
+
+
+def _training_modules(experiment: Experiment) -> dict[str, str]:
+    return {
+        "training": f"regimes.training.{experiment.training}",
+        "activation": f"regimes.activations.{experiment.activation}",
+        "parameterisation": f"regimes.parameterisations.{experiment.parameterisation}",
+    }
+
+
+def _measure(
+    name: str, config: Config, blocks: list[BlockPlan], stamps: dict[str, str]
+) -> MeasurePlan:
+    experiment = config.experiments[name]
+    module = f"regimes.papers.{experiment.measure}"
+    settings = _effective_settings([name], config)
+    code = code_hash([SCRIPTS / "measure.py", module])
+    runs = tuple(block.path for block in blocks)
+    stamp = f"results/code/measures-{name}.txt"
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), runs=runs)
+    path = f"results/measures/{name}.nc"
+    return MeasurePlan(name, experiment.paper, module, settings, code, runs, path, stamp)
+
+
+def _claims(
+    paper: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
+) -> ClaimsPlan:
+    names = config.claims[paper].measures
+    module = f"regimes.papers.{paper}.claims"
+    settings = _effective_settings(names, config)
+    code = code_hash([SCRIPTS / "claims.py", module])
+    stamp = f"results/code/claims-{paper}.txt"
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
+    base = f"results/claims/{paper}"
+    return ClaimsPlan(
+        paper=paper,
+        module=module,
+        settings=settings,
+        code=code,
+        measures={name: measures[name] for name in names},
+        path=f"{base}.nc",
+        table=f"{base}.md",
+        stamp=stamp,
+    )
+
+
+def _figure(
+    name: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
+) -> FigurePlan:
+    figure = config.figures[name]
+    module = f"regimes.papers.{figure.draw}"
+    code = code_hash([SCRIPTS / "figure.py", module])
+    # Not the caption and the labels: only the report shows them.
+    settings = config_hash(_effective_settings(figure.measures, config))
+    stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
+    stamps[stamp] = _stamp_text(code=code, settings=settings, measures=figure.measures)
+    return FigurePlan(
+        name=name,
+        paper=figure.paper,
+        module=module,
+        config_hash=settings,
+        code=code,
+        measures={key: measures[key] for key in figure.measures},
+        pdf=f"figures/{name}.pdf",
+        png=f"figures/{name}.png",
+        stamp=stamp,
+        caption=figure.caption,
+        labels={"figure": name} | figure.labels,
+    )
+
+
+def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str, Any]:
+    """All settings behind some experiments' measures, as they go into the files' `config`."""
+    experiments = list(experiments)
+    datasets = {config.experiments[name].dataset for name in experiments}
+    return {
+        "scale": config.scale,
+        "experiments": {name: _training_settings(name, config) for name in experiments},
+        "datasets": {
+            name: config.datasets[name].model_dump(mode="json") for name in sorted(datasets)
+        },
+    }
+
+
+def _stamp_text(code: str, settings: str, **names: Iterable[str]) -> str:
+    lines = [f"code {code}", f"settings {settings}"]
+    for kind, values in names.items():
+        lines += [f"{kind} {value}" for value in values]
+    return "\n".join(lines) + "\n"
+
+
+def _check_modules(config: Config) -> None:
+    for name, dataset in config.datasets.items():
+        _need(f"datasets.{name}.kind", f"regimes.datasets.{dataset.kind}")
+    for name, experiment in config.experiments.items():
+        for key, module in _training_modules(experiment).items():
+            _need(f"experiments.{name}.{key}", module)
+        _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
+    for name, figure in config.figures.items():
+        _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
+    for name in config.claims:
+        _need(f"claims.{name}", f"regimes.papers.{name}.claims")
+
+
+def _need(key: str, module: str) -> None:
+    if module_path(module) is not None:
+        return
+    package = module_path(module.rpartition(".")[0])
+    siblings = []
+    if package is not None:
+        siblings = sorted(path.stem for path in package.parent.glob("[a-z]*.py"))
+    allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
+    value = module.rpartition(".")[2]
+    raise ConfigError(f"config: {key} = {value!r}: there is no module {module}{allowed}")

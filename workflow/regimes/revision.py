@@ -1,0 +1,58 @@
+"""Which code wrote a file: the package version and the git commit."""
+
+import subprocess
+import tomllib
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@lru_cache(maxsize=1)
+def package_version() -> str:
+    """Version of `regimes`, from the checkout's pyproject.toml, else from the installed package.
+
+    It is read, not imported: a version constant in a module would be part of the hash of every
+    run that imports the module, so that each release would train everything again.
+    """
+    try:
+        project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+        if project["name"] == "regimes":
+            return project["version"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        pass
+    try:
+        return metadata.version("regimes")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str:
+    """Short commit of the checkout, with `-dirty` when it has changes; `unknown` outside git."""
+    try:
+        top = _git("rev-parse", "--show-toplevel")
+        # A package that lies in somebody else's repository must not report that repository.
+        if Path(top).resolve() != CHECKOUT:
+            return "unknown"
+        return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Installed versions of the named distributions, without importing them."""
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(CHECKOUT), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return result.stdout.strip()

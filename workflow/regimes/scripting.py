@@ -1,0 +1,37 @@
+"""What every script of the workflow does around its work: a log, and errors as one line."""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from regimes.errors import RegimesError
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[Callable[[str], None]]:
+    """Run a script's body with a log file.
+
+    Yields a function that writes one line, with the seconds since the start, to the log. The
+    project's own errors become one line in the log and on stderr and exit code 1; anything else
+    is a defect, so its traceback goes to the log and the exception goes on.
+    """
+    start = time.monotonic()
+    with open(log, "w", buffering=1, encoding="utf-8") as stream:
+
+        def progress(line: str) -> None:
+            stream.write(f"{time.monotonic() - start:8.1f} s  {line}\n")
+
+        progress("started")
+        try:
+            yield progress
+        except RegimesError as error:
+            stream.write(f"error: {error}\n")
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except Exception:
+            stream.write(traceback.format_exc())
+            raise
+        progress("finished")

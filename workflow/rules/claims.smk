@@ -1,0 +1,24 @@
+# Claims: results/claims/<paper>.nc and the same as a table, results/claims/<paper>.md
+
+
+rule claims:
+    input:
+        measures=lambda wildcards: claims_of(wildcards).measures.values(),
+        stamp="results/code/claims-{paper}.txt",
+    output:
+        dataset="results/claims/{paper}.nc",
+        table="results/claims/{paper}.md",
+    log:
+        "results/logs/claims/{paper}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        module=lambda wildcards: claims_of(wildcards).module,
+        measures=lambda wildcards: list(claims_of(wildcards).measures),
+        settings=lambda wildcards: claims_of(wildcards).settings,
+        code=lambda wildcards: claims_of(wildcards).code,
+    script:
+        "../scripts/claims.py"

@@ -1,0 +1,74 @@
+# Names and functions that the rules share.
+
+import re
+
+from regimes.config.load import overlay_path, validate
+from regimes.devices import resolve
+from regimes.errors import ConfigError
+from regimes.plan import Plan
+
+
+def or_exit(function, *arguments):
+    """The function's result; a wrong config ends Snakemake with one line and exit code 1."""
+    try:
+        return function(*arguments)
+    except ConfigError as error:
+        # Raised as an error, Snakemake would add the Snakefile's position and a traceback.
+        sys.exit(f"error: {error}")
+
+
+def alternatives(names):
+    """Regular expression that matches exactly the given names (nothing, if there are none)."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+# Options that show the whole workflow, or force all of it.
+WHOLE_WORKFLOW = re.compile(
+    "--report|--dag|--rulegraph|--filegraph|--d3dag|--(detailed-)?summary|--forceall|-[FSD]$"
+)
+
+
+def blocks_to_train():
+    """Regular expression of the blocks that are jobs: those whose file does not exist yet.
+
+    Those asked for by name are jobs too, and all are in a job's own process (on a cluster), in
+    reports and graphs, and with `--forceall` or `--forcerun train`.
+    """
+    every = "[^/]+-[0-9a-f]{16}"
+    if "train" in sys.argv or any(map(WHOLE_WORKFLOW.match, sys.argv)):
+        return every
+    if not workflow.is_main_process:
+        return every
+    jobs, done = [], []
+    for block in PLAN.all_blocks():
+        missing = block.path in sys.argv or not Path(block.path).exists()
+        (jobs if missing else done).append(block.name[-16:])
+    # The shorter list of the two: Snakemake handles the expression once for each file.
+    if len(jobs) <= len(done):
+        return f"[^/]+-(?:{alternatives(jobs)})"
+    return f"(?![^/]+-(?:{alternatives(done)})(?:[.]|$)){every}"
+
+
+def block_of(wildcards):
+    """The block that a run file belongs to."""
+    return PLAN.block(wildcards.experiment, wildcards.block)
+
+
+def data_of(wildcards):
+    """The data set that a run trains on."""
+    return PLAN.data[block_of(wildcards).dataset]
+
+
+def measure_of(wildcards):
+    """The measures of an experiment."""
+    return PLAN.measures[wildcards.experiment]
+
+
+def claims_of(wildcards):
+    """The claims of a paper."""
+    return PLAN.claims[wildcards.paper]
+
+
+def figure_of(wildcards):
+    """The plan of a figure."""
+    return PLAN.figures[wildcards.figure]

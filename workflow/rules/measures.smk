@@ -1,0 +1,23 @@
+# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment.
+
+
+rule measure:
+    input:
+        runs=lambda wildcards: measure_of(wildcards).runs,
+        stamp="results/code/measures-{experiment}.txt",
+    output:
+        "results/measures/{experiment}.nc",
+    log:
+        "results/logs/measures/{experiment}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        module=lambda wildcards: measure_of(wildcards).module,
+        paper=lambda wildcards: measure_of(wildcards).paper,
+        settings=lambda wildcards: measure_of(wildcards).settings,
+        code=lambda wildcards: measure_of(wildcards).code,
+    script:
+        "../scripts/measure.py"

@@ -1,0 +1,27 @@
+"""Compare a paper's claims with what was measured."""
+
+from importlib import import_module
+from pathlib import Path
+
+from regimes import store
+from regimes.claims import core
+from regimes.scripting import job
+
+with job(snakemake.log[0]) as progress:
+    params = snakemake.params
+    paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
+    measures = {name: store.read(path) for name, path in paths.items()}
+    claims = import_module(params.module).CLAIMS
+    verdicts = core.evaluate(claims, measures, params.settings["scale"])
+    for claim, verdict in zip(verdicts["claim"].values, verdicts["verdict"].values, strict=True):
+        progress(f"{claim}: {verdict}")
+    paper = snakemake.wildcards.paper
+    store.write(
+        verdicts,
+        snakemake.output.dataset,
+        title=f"Claims of {paper}",
+        source=params.module,
+        references=snakemake.config["papers"][paper]["citation"],
+        config=params.settings,
+    )
+    Path(snakemake.output.table).write_text(core.to_table(verdicts), encoding="utf-8")

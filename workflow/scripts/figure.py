@@ -1,0 +1,28 @@
+"""Draw a figure."""
+
+from importlib import import_module
+
+import matplotlib
+
+from regimes import store
+from regimes.figures import style
+from regimes.figures.save import save
+from regimes.scripting import job
+
+matplotlib.use("Agg")
+
+with job(snakemake.log[0]) as progress:
+    params = snakemake.params
+    paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
+    measures = {name: store.read(path) for name, path in paths.items()}
+    with style.publication():
+        figure = import_module(params.module).draw(measures, params.scale)
+        save(
+            figure,
+            snakemake.output.pdf,
+            snakemake.output.png,
+            title=snakemake.wildcards.figure,
+            config_hash=params.config_hash,
+            code_hash=params.code,
+        )
+    progress(f"{params.module} drew {snakemake.output.pdf}")

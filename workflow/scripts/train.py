@@ -1,0 +1,50 @@
+"""Train one block of runs."""
+
+import json
+import os
+
+# Before anything imports NumPy or torch, which read these once.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = str(snakemake.threads)
+
+from importlib import import_module
+
+from regimes import store
+from regimes.errors import DataError, DeviceError
+from regimes.scripting import job
+
+
+def require_cuda() -> None:
+    """Raise DeviceError unless torch can use a GPU here."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
+
+
+with job(snakemake.log[0]) as progress:
+    block = snakemake.params.block
+    data = store.read(snakemake.input.data)
+    if data.attrs.get("data_hash") != snakemake.params.data_hash:
+        raise DataError(
+            f"{snakemake.input.data} is not the data set of this config: delete it and run the "
+            "same command again"
+        )
+    module = f"regimes.training.{block['training']}"
+    # The job was given a GPU exactly when training is to use one.
+    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
+    if device == "cuda":
+        require_cuda()
+    # Read from the config, not a parameter: another wording of the citation must not retrain.
+    paper = snakemake.config["experiments"][block["experiment"]]["paper"]
+    progress(f"{module} on {device}: {block['axes']}")
+    runs = import_module(module).train(block, data, device, progress)
+    store.write(
+        runs,
+        snakemake.output[0],
+        title=f"Runs of experiment {block['experiment']}, block {snakemake.wildcards.block}",
+        source=module,
+        references=snakemake.config["papers"][paper]["citation"],
+        config=block | json.loads(data.attrs["config"]),
+        device=device,
+    )
