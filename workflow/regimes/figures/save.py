@@ -1,5 +1,6 @@
 """Save a figure as PDF and PNG with its provenance."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def save(
 
 
 def _save(figure: Figure, path: Path, metadata: dict[str, Any]) -> None:
+    # It warns of the missing dates, which are left out on purpose.
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -186,6 +186,7 @@ class TwoLayerNetwork:
         return _Forces(
             w=scaled[:, None, :] * self.inputs.T,
             a=(scaled * (-0.5 * self.mobility_a)[:, None])[:, None, :],
+            z=scaled[:, None, :] * self._overlaps,
             own=(scaled * self._overlaps.diagonal())[:, :, None],
         )
 
@@ -200,25 +201,25 @@ class TwoLayerNetwork:
     ) -> tuple[Tensor, Tensor]:
         """Shares (tile, n, m) of a move, and where they are not the slope (flat indices).
 
-        step (tile, m): dw = step * (pull of the points).
+        step (tile, m): dw = step * (pull of the points). Only where a kink may be crossed is a
+        share not just the slope. A second try looks at the crossings of the first one alone: what
+        it would newly carry across a kink, it carries but a little beyond.
         """
         earlier = slope if path is None else path.share
-        new_z = self._preactivations(torch.bmm(forces.w[elements], earlier))
-        new_z.mul_(step[:, None]).add_(z)
-        # Only where a kink may be crossed, or was before, is the share not just the slope.
-        crossings = (new_z * z < 0).view(-1)
-        if path is not None:
-            crossings[path.crossings] = True
-        index = crossings.nonzero().squeeze(1)
+        change = torch.bmm(forces.z[elements], earlier).mul_(step[:, None])
+        if path is None:
+            crossings = ((change + z).mul_(z) < 0).view(-1).nonzero().squeeze(1)
+        else:
+            crossings = path.crossings
         share = slope.clone()
-        if len(index):
-            kick = (forces.own[elements] * step[:, None]).view(-1)[index]
-            start, slope = z.view(-1)[index], slope.view(-1)[index]
-            change = new_z.view(-1)[index].sub_(start)
+        if len(crossings):
+            kick = (forces.own[elements] * step[:, None]).view(-1)[crossings]
+            start, slope = z.view(-1)[crossings], slope.view(-1)[crossings]
+            change = change.view(-1)[crossings]
             if path is not None:
-                change.addcmul_(slope - path.share.view(-1)[index], kick)
-            share.view(-1)[index] = relu.active_share(start, slope, change, kick)
-        return share, index
+                change.addcmul_(slope - path.share.view(-1)[crossings], kick)
+            share.view(-1)[crossings] = relu.active_share(start, slope, change, kick)
+        return share, crossings
 
     def _preactivations(self, w: Tensor) -> Tensor:
         """z = X w, (tile, n, m)."""
@@ -251,11 +252,13 @@ class TwoLayerNetwork:
 @dataclass
 class _Forces:
     """Impulses by point, as they act: w (E, d, n) on first-layer weights, a (E, 1, n) on output
-    weights through twice the activation, own (E, n, 1) on a point's own pre-activation.
+    weights through twice the activation, z (E, n, n) on pre-activations, own (E, n, 1) the part
+    of it on a point's own.
     """
 
     w: Tensor
     a: Tensor
+    z: Tensor
     own: Tensor
 
 

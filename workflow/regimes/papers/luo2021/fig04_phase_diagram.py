@@ -31,14 +31,19 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _draw_slices(figure, slices, diagram)
     for axes, letter in ((plane, "a"), (slices, "b")):
         axes.set_title(f"({letter})", loc="left", fontweight="bold")
-    widths = ", ".join(f"{width:g}" for width in diagram["width"].values)
+    widths = ", ".join(f"{width:,}".replace(",", "\N{THIN SPACE}") for width in _widths(diagram))
+    seeds = diagram.sizes["seed"]
+    over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(
-        f"widths m = {widths}; {diagram.sizes['seed']} seeds; error bars: standard error over seeds",
-        fontsize="small",
+        f"widths m = {widths}; seeds: {seeds}; error bars: standard error {over}", fontsize="small"
     )
-    if not set(PAPER_WIDTHS) <= set(diagram["width"].values.tolist()):
+    if not set(PAPER_WIDTHS) <= set(_widths(diagram)):
         mark_scale(figure, scale)
     return figure
+
+
+def _widths(diagram: xr.Dataset) -> list[int]:
+    return diagram["width"].values.tolist()
 
 
 def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
@@ -52,7 +57,8 @@ def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
         edgecolors="face",
         linewidth=0.2,
     )
-    figure.colorbar(mesh, ax=axes, label="slope $S_w$", extend="both")
+    bar = figure.colorbar(mesh, ax=axes, extend="both", ticks=np.linspace(-1, 1, 9))
+    bar.ax.set_title("$S_w$")
     unfinished = diagram["converged_share"].transpose("gamma", "gamma_prime") < 1
     if unfinished.any():
         axes.pcolor(
@@ -89,7 +95,7 @@ def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
         xlim=_edges(gamma_prime)[[0, -1]],
         ylim=_edges(gamma)[[0, -1]],
     )
-    axes.legend(loc="lower right", frameon=True, framealpha=0.8)
+    axes.legend(loc="lower right", frameon=True, framealpha=1)
 
 
 def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
@@ -110,9 +116,8 @@ def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
         )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(xlabel=r"$\gamma$", ylabel="slope $S_w$")
-    figure.colorbar(
-        plt.cm.ScalarMappable(norm, colours), ax=axes, label=r"$\gamma'$", ticks=values[::2]
-    )
+    bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, ticks=values[::2])
+    bar.ax.set_title(r"$\gamma'$")
     sns.despine(ax=axes)
 
 
