@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.theory import boundary_gamma
@@ -59,15 +60,7 @@ def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
     )
     bar = figure.colorbar(mesh, ax=axes, extend="both", ticks=np.linspace(-1, 1, 9))
     bar.ax.set_title("$S_w$")
-    unfinished = diagram["converged_share"].transpose("gamma", "gamma_prime") < 1
-    if unfinished.any():
-        axes.pcolor(
-            _edges(gamma_prime),
-            _edges(gamma),
-            np.ma.masked_where(~unfinished.values, np.ones(unfinished.shape)),
-            hatch="////",
-            alpha=0,
-        )
+    _hatch_unfinished(axes, diagram)
     fine = xr.DataArray(np.linspace(*_edges(gamma_prime)[[0, -1]], 401))
     axes.plot(fine, boundary_gamma(fine), "k--", linewidth=1.5, label="theory")
     axes.errorbar(
@@ -84,11 +77,10 @@ def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
         label="$S_w = 0$",
     )
     box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
-    middle = float(np.median(gamma_prime))
-    for text, height in (("linear", 0.12), ("condensed", 0.85)):
-        axes.text(
-            middle, np.quantile(_edges(gamma), height), text, ha="center", va="center", bbox=box
-        )
+    # The legend is in the lower right corner.
+    for text, across, up in (("linear", 0.25, 0.12), ("condensed", 0.5, 0.85)):
+        place = np.quantile(_edges(gamma_prime), across), np.quantile(_edges(gamma), up)
+        axes.text(*place, text, ha="center", va="center", bbox=box)
     axes.set(
         xlabel=r"$\gamma'$",
         ylabel=r"$\gamma$",
@@ -96,6 +88,26 @@ def _draw_plane(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
         ylim=_edges(gamma)[[0, -1]],
     )
     axes.legend(loc="lower right", frameon=True, framealpha=1)
+
+
+def _hatch_unfinished(axes: Axes, diagram: xr.Dataset) -> None:
+    """Hatch the cells with runs that hit a cap before they converged."""
+    left, bottom = _edges(diagram["gamma_prime"].values), _edges(diagram["gamma"].values)
+    share = diagram["converged_share"].transpose("gamma_prime", "gamma").values
+    label = "not converged"
+    for i, j in np.argwhere(share < 1):
+        cell = Rectangle(
+            (left[i], bottom[j]),
+            left[i + 1] - left[i],
+            bottom[j + 1] - bottom[j],
+            fill=False,
+            hatch="////",
+            edgecolor="0.25",
+            linewidth=0,
+            label=label,
+        )
+        axes.add_patch(cell)
+        label = None  # one entry in the legend
 
 
 def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
