@@ -1,4 +1,7 @@
-"""ReLU, and how much of a step's way a pre-activation spends on its active side."""
+"""ReLU: its slope and value, and how long a pre-activation is active on a step.
+
+What a two-layer network needs of an activation with act(z) = act'(z) z.
+"""
 
 import torch
 from torch import Tensor
@@ -12,6 +15,11 @@ def slope(z: Tensor, out: Tensor | None = None) -> Tensor:
 def value(z: Tensor, slope: Tensor, out: Tensor | None = None) -> Tensor:
     """act(z) = act'(z) z."""
     return torch.mul(z, slope, out=out)
+
+
+def apply_(z: Tensor) -> Tensor:
+    """act(z), in place."""
+    return z.clamp_(min=0)
 
 
 def active_share(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:

@@ -1,30 +1,30 @@
 """Two-layer networks f(x) = s sum_k a_k act(w_k . x), batched, and how they move.
 
 The dynamics sees a network as a map from weights to outputs with two operations: `tangent`, the
-outputs and their tangent kernel at a point, and `advance`, a move along an impulse. Both work
-through the neurons in tiles that stay in cache, and no Jacobian is ever formed.
+outputs and their tangent kernel at a point, and a move along an impulse, `predict` and `correct`.
+They work through the neurons in tiles that stay in cache, and no Jacobian is ever formed.
 
 Shapes: E elements of the batch, n points, d features, m neurons.
 
-The activation is positively homogeneous, act(z) = act'(z) z (relu). Under an impulse
-c = int e dt, and with share s_ik of it during which neuron k is active on point i, a neuron feels
-Gamma_k = (s/n) sum_i s_ik c_i x_i, and over unit time
+The activation is positively homogeneous, act(z) = act'(z) z (relu). A move under an impulse
+c = int e dt takes each neuron to
 
-    da_k/dt = -M_a w_k . Gamma_k,    dw_k/dt = -M_w a_k Gamma_k,
+    w_k(1) = w_k(0) - M_w a_mid_k (s/n) sum_i c_i s_ik x_i,
+    a_k(1) = a_k(0) - M_a (s/n) sum_i c_i act_mid_ik,
 
-a hyperbolic rotation by phi_k = sqrt(M_a M_w) |Gamma_k|, done in closed form. With the averages of
-both ends a_mid = (a(0) + a(1)) / 2, act_mid likewise, and tau = tanh(phi/2) / (phi/2), the outputs
-change exactly as those of a linear network with the kernel
+with a_mid = (a(0) + a(1)) / 2, act_mid = (act(z(0)) + act(z(1))) / 2 and s_ik the share of the
+move during which neuron k is active on point i, (act(z(1)) - act(z(0))) / (z(1) - z(0)). This is
+the discrete gradient of the outputs: they change exactly as those of a linear network with kernel
 
-    G_ij = (1/n) sum_k tau_k [M_a s^2 act_mid_ik act_mid_jk
-                              + M_w s^2 a_mid_k^2 s_ik s_jk x_i . x_j],
+    G_ij = (s^2/n) sum_k [M_a act_mid_ik act_mid_jk + M_w a_mid_k^2 s_ik s_jk x_i . x_j],
 
-f(1) - f(0) = -G c, once the shares agree with the way that was gone: a discrete-gradient form of
-G = J M J^T / n (J: Jacobian of the outputs, M: diagonal mobilities).
+f(1) - f(0) = -G c: G = J M J^T / n (J: Jacobian of the outputs, M: mobilities), averaged over the
+way. The averages depend on the end of the move, so it is tried twice: `predict`, then `correct`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -103,12 +103,18 @@ class TwoLayerNetwork:
     """A batch of networks that share inputs, width and activation, but not their scales.
 
     inputs: (n, d). output_scale, mobility_a, mobility_w: (E,). All of one floating type, on one
-    device.
+    device. activation: a module of `regimes.activations`.
     """
 
     def __init__(
-        self, inputs: Tensor, output_scale: Tensor, mobility_a: Tensor, mobility_w: Tensor
+        self,
+        inputs: Tensor,
+        output_scale: Tensor,
+        mobility_a: Tensor,
+        mobility_w: Tensor,
+        activation: ModuleType = relu,
     ):
+        self.activation = activation
         self.inputs = inputs
         self.output_scale = output_scale
         self.mobility_a = mobility_a
@@ -116,8 +122,9 @@ class TwoLayerNetwork:
         self._overlaps = inputs @ inputs.T
 
     def __getitem__(self, index) -> "TwoLayerNetwork":
+        scales = (self.output_scale, self.mobility_a, self.mobility_w)
         return TwoLayerNetwork(
-            self.inputs, self.output_scale[index], self.mobility_a[index], self.mobility_w[index]
+            self.inputs, *(scale[index] for scale in scales), activation=self.activation
         )
 
     def tangent(self, weights: Weights) -> tuple[Tensor, Tensor]:
@@ -126,8 +133,8 @@ class TwoLayerNetwork:
         for elements, neurons in self._tiles(weights):
             a, w = weights.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = relu.slope(z)
-            sums.add_tangent(elements, a, relu.value(z, slope, out=z), slope)
+            slope = self.activation.slope(z)
+            sums.add_tangent(elements, a, self.activation.value(z, slope, out=z), slope)
         return self._outputs(sums), self._kernel(sums)
 
     def predict(self, weights: Weights, impulse: Tensor) -> Prediction:
@@ -140,14 +147,14 @@ class TwoLayerNetwork:
         for elements, neurons in self._tiles(weights):
             a, w = weights.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = relu.slope(z)
-            values = relu.value(z, slope)
+            slope = self.activation.slope(z)
+            values = self.activation.value(z, slope)
             # a halfway, were the activations to stay as they are
             step = torch.baddbmm(a[:, None], forces.a[elements], values).squeeze(1)
             step.mul_(-self.mobility_w[elements, None])
             share, crossings = self._shares(z, slope, step, forces, elements, None)
             new_w = torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None])
-            end = self._preactivations(new_w).clamp_(min=0)
+            end = self.activation.apply_(self._preactivations(new_w))
             twice_middle = values.add_(end)
             new_a = torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1)
             twice_middle_a = a + new_a
@@ -166,14 +173,14 @@ class TwoLayerNetwork:
             a, w = weights.tile(elements, neurons)
             new_a, new_w = end.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = relu.slope(z)
+            slope = self.activation.slope(z)
             step = path.middle_a * -self.mobility_w[elements, None]
             share, _ = self._shares(z, slope, step, forces, elements, path)
             torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None], out=new_w)
             new_z = self._preactivations(new_w)
-            new_slope = relu.slope(new_z, out=share)
-            values = relu.value(new_z, new_slope, out=new_z)
-            twice_middle = relu.value(z, slope, out=z).add_(values)
+            new_slope = self.activation.slope(new_z, out=share)
+            values = self.activation.value(new_z, new_slope, out=new_z)
+            twice_middle = self.activation.value(z, slope, out=z).add_(values)
             new_a.copy_(torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1))
             squares[0, elements] += path.a.sub_(new_a).square_().sum(1)
             squares[1, elements] += path.w.sub_(new_w).square_().sum((1, 2))
@@ -218,7 +225,7 @@ class TwoLayerNetwork:
             change = change.view(-1)[crossings]
             if path is not None:
                 change.addcmul_(slope - path.share.view(-1)[crossings], kick)
-            share.view(-1)[crossings] = relu.active_share(start, slope, change, kick)
+            share.view(-1)[crossings] = self.activation.active_share(start, slope, change, kick)
         return share, crossings
 
     def _preactivations(self, w: Tensor) -> Tensor:

@@ -119,7 +119,11 @@ def _train_batch(
     def column(name: str) -> torch.Tensor:
         return inputs.new_tensor([getattr(scale, name) for scale in scales])
 
-    network = TwoLayerNetwork(inputs, column("output"), column("mobility_a"), column("mobility_w"))
+    network = TwoLayerNetwork(
+        inputs,
+        *map(column, ("output", "mobility_a", "mobility_w")),
+        activation=import_module(f"regimes.activations.{block['activation']}"),
+    )
     solver = block["solver"]
     flow = integrate(
         network,
