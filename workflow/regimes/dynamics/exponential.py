@@ -90,10 +90,17 @@ def step(network: TwoLayerNetwork, point: Point, targets: Tensor, h: Tensor) -> 
 
 
 def _eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
-    # An overflow on the first move would stop eigh; it is seen in the defect.
-    kernel = torch.nan_to_num(kernel, nan=0.0, posinf=0.0, neginf=0.0)
-    eigenvalues, vectors = torch.linalg.eigh(kernel)
+    eigenvalues, vectors = torch.linalg.eigh(tame(kernel))
     return eigenvalues.clamp(min=0), vectors  # G is positive semidefinite
+
+
+def tame(kernel: Tensor) -> Tensor:
+    """Kernels (E, n, n), with zeros for those that are no numbers, at which eigh would stop.
+
+    Such a run has overflowed, which its loss and its defects show.
+    """
+    finite = torch.isfinite(kernel).all(dim=(1, 2))
+    return torch.where(finite[:, None, None], kernel, 0.0)
 
 
 def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor) -> Tensor:

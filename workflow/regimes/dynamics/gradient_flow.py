@@ -15,11 +15,13 @@ from regimes.dynamics.step_size import StepSizeControl
 from regimes.networks.two_layer import TwoLayerNetwork, Weights
 
 SECONDS_BETWEEN_REPORTS = 10.0
+# A time this close to its cap, relatively, has reached it.
+TIME_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends: loss below `relative_loss` times its initial value (converged), or a cap
+    """When a run ends: loss at most `relative_loss` times its initial value (converged), or a cap
     on the tried steps or on the flow time.
     """
 
@@ -108,7 +110,7 @@ def integrate(
     history = LossHistory()
     # The targets' norm, or with zero targets that of the first residuals.
     scale = torch.linalg.vector_norm(targets)
-    batch = _start(network, initial, targets, control)
+    batch = _start(network, initial, targets, control, limits)
     if scale == 0:
         scale = torch.linalg.vector_norm(batch.point.residuals, dim=1).max()
     last_report = time.monotonic()
@@ -121,7 +123,8 @@ def integrate(
         batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
         batch.accepted += accepted
         batch.rejected += ~accepted
-        batch.h = control.next_size(batch.h, error)
+        # The last step ends at the cap, but for rounding.
+        batch.h = torch.minimum(control.next_size(batch.h, error), limits.max_time - batch.time)
         batch.point = _keep(batch.point, step.end, accepted)
         if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
             last_report = time.monotonic()
@@ -132,7 +135,11 @@ def integrate(
 
 
 def _start(
-    network: TwoLayerNetwork, initial: Weights, targets: Tensor, control: StepSizeControl
+    network: TwoLayerNetwork,
+    initial: Weights,
+    targets: Tensor,
+    control: StepSizeControl,
+    limits: Limits,
 ) -> _Batch:
     point = exponential.start(network, initial, targets)
     n_runs = len(initial.a)
@@ -147,7 +154,7 @@ def _start(
         point=point,
         initial_loss=_loss(point),
         time=torch.zeros_like(norm_a),
-        h=control.first_size(point.kernel),
+        h=control.first_size(point.kernel).clamp(max=limits.max_time),
         accepted=counts,
         rejected=counts.clone(),
     )
@@ -171,10 +178,13 @@ def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
 def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
     """Write the runs that have ended into `result` and return the others."""
     loss = _loss(batch.point)
-    converged = loss < limits.relative_loss * batch.initial_loss
-    # A step too small to move the time, or no finite loss to begin with.
-    diverged = ~torch.isfinite(loss) | ~(batch.time + batch.h > batch.time)
-    capped = (batch.accepted + batch.rejected >= limits.max_steps) | (batch.time >= limits.max_time)
+    finite = torch.isfinite(loss)
+    converged = finite & (loss <= limits.relative_loss * batch.initial_loss)
+    tries = batch.accepted + batch.rejected
+    capped = (tries >= limits.max_steps) | (batch.time >= limits.max_time * (1 - TIME_ROUNDING))
+    # Steps too small to move the time, or no finite loss.
+    stuck = ~(batch.time + batch.h > batch.time) & ~capped & ~converged
+    diverged = ~finite | stuck
     ended = converged | diverged | capped
     if not ended.any():
         return batch
@@ -182,7 +192,6 @@ def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
     runs = batch.run[index].tolist()
     for run, position in zip(runs, index.tolist(), strict=True):
         result.weights[run] = batch.point.weights[position]
-    diverged &= ~converged
     values = {
         "initial_loss": batch.initial_loss,
         "final_loss": torch.where(diverged, torch.nan, loss),

@@ -8,7 +8,7 @@ from regimes.dynamics.exponential import Step
 
 # Points on a step at which the loss is kept, as shares of the step. A run may take but ten steps,
 # the first of them over many decades of the loss's time.
-SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)
+SHARES = (1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)
 
 
 class LossHistory:
@@ -48,11 +48,11 @@ class LossHistory:
         kept_times, kept_losses = np.concatenate(self._times), np.concatenate(self._losses)
         for run in np.unique(runs):
             mine = runs == run  # in the order of time
-            log_time = np.log(kept_times[mine])
+            known = kept_times[mine]
             log_loss = np.log(np.maximum(kept_losses[mine], np.finfo(np.float64).tiny))
-            grid = np.linspace(log_time[0], log_time[-1], n_points)
-            times[run] = np.exp(grid)
-            losses[run] = np.exp(np.interp(grid, log_time, log_loss))
+            times[run] = np.geomspace(known[0], known[-1], n_points)
+            # Between two kept times the loss falls about exponentially.
+            losses[run] = np.exp(np.interp(times[run], known, log_loss))
         return times, losses
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regimes.dynamics.exponential import Step
+from regimes.dynamics.exponential import Step, tame
 from regimes.networks.two_layer import Weights
 
 # Defects may be this many times larger against the residuals of the moment than against the
@@ -56,5 +56,5 @@ class StepSizeControl:
 
     def first_size(self, kernel: Tensor) -> Tensor:
         """A tenth of the shortest time scale of the kernel (E, n, n)."""
-        fastest = torch.linalg.eigvalsh(kernel)[:, -1]
+        fastest = torch.linalg.eigvalsh(tame(kernel))[:, -1]
         return 0.1 / fastest.clamp(min=torch.finfo(kernel.dtype).tiny * 1e3)

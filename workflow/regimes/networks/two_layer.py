@@ -31,8 +31,8 @@ from torch import Tensor
 
 from regimes.activations import relu
 
-# Bytes of one array of points x neurons in a tile: large enough that calls
-# cost little beside the arithmetic, small enough for a handful of them to stay in cache.
+# Bytes of one array of points x neurons in a tile: large enough that calls cost
+# little beside the arithmetic, small enough for a handful of them to stay in cache.
 TILE_BYTES = 512 * 1024
 
 
@@ -215,7 +215,8 @@ class TwoLayerNetwork:
         earlier = slope if path is None else path.share
         change = torch.bmm(forces.z[elements], earlier).mul_(step[:, None])
         if path is None:
-            crossings = ((change + z).mul_(z) < 0).view(-1).nonzero().squeeze(1)
+            # <= : a neuron may start exactly on a kink
+            crossings = ((change + z).mul_(z) <= 0).view(-1).nonzero().squeeze(1)
         else:
             crossings = path.crossings
         share = slope.clone()
