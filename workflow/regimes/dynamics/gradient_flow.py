@@ -76,6 +76,7 @@ class _Batch:
     initial: Weights
     norm_a: Tensor
     norm_w: Tensor
+    scale: Tensor
     point: Point
     initial_loss: Tensor
     time: Tensor
@@ -108,16 +109,12 @@ def integrate(
     n_runs = len(initial.a)
     result = FlowResult.empty(n_runs)
     history = LossHistory()
-    # The targets' norm, or with zero targets that of the first residuals.
-    scale = torch.linalg.vector_norm(targets)
     batch = _start(network, initial, targets, control, limits)
-    if scale == 0:
-        scale = torch.linalg.vector_norm(batch.point.residuals, dim=1).max()
     last_report = time.monotonic()
     batch = _collect(batch, result, limits)
     while len(batch):
         step = exponential.step(batch.network, batch.point, targets, batch.h)
-        error = control.error(step, batch.initial, (batch.norm_a, batch.norm_w), scale)
+        error = control.error(step, batch.initial, (batch.norm_a, batch.norm_w), batch.scale)
         accepted = error <= 1
         history.add(batch.run, batch.time, batch.h, step, accepted)
         batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
@@ -145,12 +142,16 @@ def _start(
     n_runs = len(initial.a)
     counts = torch.zeros(n_runs, dtype=torch.int64, device=initial.a.device)
     norm_a, norm_w = initial.norms()
+    # With zero targets, what is left to compare defects with are the first residuals.
+    target_norm = torch.linalg.vector_norm(targets).expand(n_runs)
+    first_norm = torch.linalg.vector_norm(point.residuals, dim=1)
     return _Batch(
         run=torch.arange(n_runs, device=initial.a.device),
         network=network,
         initial=initial,
         norm_a=norm_a,
         norm_w=norm_w,
+        scale=torch.where(target_norm > 0, target_norm, first_norm),
         point=point,
         initial_loss=_loss(point),
         time=torch.zeros_like(norm_a),
