@@ -9,7 +9,7 @@ from regimes.papers.luo2021.theory import boundary_gamma
 LAYERS = {
     "w": "first-layer weights",
     "a": "output weights",
-    "theta": "all weights",
+    "theta": "weights of both layers",
 }
 # What is taken over from the runs as it is.
 KEPT = (
