@@ -161,16 +161,15 @@ def test_discrete_gradient_identity_without_crossings() -> None:
 
 def test_discrete_gradient_identity_across_a_kink() -> None:
     network, weights = away_from_kinks(width=40, distance=0.2)
-    # Half of the neurons start beside the kink of the second point, at a distance in proportion
-    # to the impulse, so that as many cross it however small the impulse is.
+    # Half of the neurons start beside the kink of the second point, far from the others, at a
+    # distance in proportion to the impulse, so that as many cross it however small that is.
     point = network.inputs[1]
-    target = torch.linspace(-0.02, 0.02, 20, dtype=torch.float64)
+    along = torch.stack([point[1], -point[0]]) * torch.tensor([1.0, -1.0]).repeat(10)[:, None]
+    distances = torch.linspace(-0.02, 0.02, 20, dtype=torch.float64)
     predicted, moved = [], []
-    for size in (0.04, 0.02, 0.01, 0.005):
+    for size in (0.2, 0.1, 0.05, 0.025):
         beside = Weights(weights.a, weights.w.clone())
-        z = torch.einsum("d,edm->em", point, beside.w[:, :, :20])
-        shift = (size * target - z)[:, None] * point[:, None] / point.dot(point)
-        beside.w[:, :, :20] += shift
+        beside.w[:, :, :20] = (along + size * distances[:, None] * point / point.dot(point)).T
         at_prediction, at_move, move = identity_defects(network, beside, impulse_of(size))
         crossed = signs(network, beside) != signs(network, move.weights)
         assert crossed[:, 1].sum() >= 4 and crossed[:, [0, 2, 3]].sum() == 0

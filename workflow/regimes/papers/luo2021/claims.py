@@ -18,7 +18,7 @@ def _boundary(measures: Measures) -> Measured:
         return Measured(
             float("nan"), False, "no zero of slope_w at gamma' = " + ", ".join(map(str, missing))
         )
-    worst = diagram.isel(gamma_prime=int(off.argmax()))
+    worst = diagram.isel(gamma_prime=int(off.argmax("gamma_prime")))
     detail = (
         f"worst at gamma' = {float(worst['gamma_prime']):g}: measured "
         f"{float(worst['boundary_gamma']):.3f} +- {float(worst['boundary_gamma_stderr']):.3f}, "

@@ -1,0 +1,245 @@
+"""The solver beside an adaptive Runge-Kutta method and gradient descent, to the same loss.
+
+Run with `pytest tests/benchmarks --benchmark-enable`; it prints one table. An evaluation is one
+pass through the network, forward and backward; a move of the solver counts as one (it costs about
+two). Seconds are those of one run on one core; for a batch, its time over the number of runs, since
+batches are what the solver is for. The error of RD_w is against small explicit steps.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import scipy.integrate
+import torch
+from problems import INPUTS, TARGETS, draw, four_points, relative_distances, stack
+
+from regimes.dynamics.exponential import MOVES_PER_STEP
+from regimes.dynamics.gradient_flow import Limits, integrate
+from regimes.dynamics.step_size import StepSizeControl
+from regimes.networks.two_layer import Weights
+
+WIDTH = 1000
+SETTINGS = {"linear": (0.0, 0.6), "critical": (0.0, 1.0), "condensed": (0.0, 1.75)}
+RELATIVE_LOSS = 1e-6
+TOLERANCE = 0.03
+RUNGE_KUTTA_TOLERANCE = 1e-3
+# Runge-Kutta steps are cut down at every kink: without an end it would run for hours.
+MOST_EVALUATIONS = 50_000
+# Gradient descent has failed when it takes longer than this, or its loss rises this much.
+MOST_DESCENT_STEPS = 50_000
+RISE_OF_FAILURE = 10.0
+# The largest stable step is found within this factor.
+SEARCH_ACCURACY = 1.02
+# Runs with other seeds beside the one that is compared
+BATCH = 32
+# The reference: steps this many times smaller than the largest stable one and half of that,
+# extrapolated
+REFERENCE_SHARE = 50
+
+
+@dataclass
+class Outcome:
+    """What a method came to, for one run."""
+
+    evaluations: float
+    relative_loss: float
+    distance: float
+    note: str = ""
+    runs: int = 1
+
+
+class Problem:
+    """One run as a flat vector theta, with dR/dtheta from the equations of the model."""
+
+    def __init__(self, setting: tuple[float, float]) -> None:
+        network, weights = draw([setting], WIDTH)
+        self.initial = weights
+        self.start = np.concatenate([weights.a[0].numpy(), weights.w[0].numpy().ravel()])
+        self.inputs, self.targets = np.array(INPUTS), np.array(TARGETS)
+        self.scale = network.output_scale.item()
+        self.rates = (network.mobility_a.item(), network.mobility_w.item())
+        self.evaluations = 0
+        self.velocity(0.0, self.start)
+        self.first_loss = self.loss
+
+    def velocity(self, _: float, theta: np.ndarray) -> np.ndarray:
+        """theta' of gradient flow; keeps the loss at theta."""
+        self.evaluations += 1
+        a, w = theta[:WIDTH], theta[WIDTH:].reshape(-1, WIDTH)
+        z = self.inputs @ w
+        active = z > 0
+        z *= active
+        e = self.scale * (z @ a) - self.targets
+        self.loss = e @ e / (2 * len(e))
+        force = (-self.scale / len(e)) * e
+        out = np.empty_like(theta)
+        np.multiply(self.rates[0], force @ z, out=out[:WIDTH])
+        pull = (self.inputs.T * force) @ active
+        out[WIDTH:] = (pull * (self.rates[1] * a)).ravel()
+        return out
+
+    @property
+    def relative_loss(self) -> float:
+        return self.loss / self.first_loss
+
+    def restart(self) -> None:
+        self.evaluations, self.loss = 0, self.first_loss
+
+    def outcome(self, theta: np.ndarray, note: str = "") -> Outcome:
+        end = Weights(torch.tensor(theta[:WIDTH])[None], torch.tensor(theta[WIDTH:]).view(1, 2, -1))
+        distance = float(relative_distances(self.initial, end)["w"])
+        return Outcome(self.evaluations, self.relative_loss, distance, note)
+
+
+def solver(setting: tuple[float, float], n_runs: int) -> Callable[[], Outcome]:
+    """This package's solver at its default tolerance; the first run is the one compared."""
+    drawn = [draw([setting], WIDTH, seed) for seed in range(n_runs)]
+    network = drawn[0][0][torch.zeros(n_runs, dtype=torch.int64)]
+    initial = stack([weights[0] for _, weights in drawn])
+    _, targets = four_points()
+    control, limits = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, 5000, 1e30)
+
+    def run() -> Outcome:
+        result = integrate(network, initial, targets, control, limits, history_points=64)
+        steps = float((result.accepted_steps + result.rejected_steps).mean())
+        distance = float(relative_distances(initial, stack(result.weights))["w"][0])
+        relative_loss = float(result.final_loss[0] / result.initial_loss[0])
+        evaluations = MOVES_PER_STEP * steps + 1
+        return Outcome(evaluations, relative_loss, distance, f"{steps:.0f} steps", n_runs)
+
+    return run
+
+
+def by_solver(problem: "Problem", setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """The solver on one run."""
+    return solver(setting, 1)
+
+
+def by_batch(problem: "Problem", setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """The solver on a batch of runs."""
+    return solver(setting, BATCH)
+
+
+def by_runge_kutta(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """scipy's RK45, with at most MOST_EVALUATIONS."""
+
+    def run() -> Outcome:
+        problem.restart()
+        method = scipy.integrate.RK45(
+            problem.velocity, 0.0, problem.start, t_bound=1e30, rtol=RUNGE_KUTTA_TOLERANCE
+        )
+        # The last evaluation of an accepted step is at its end, so that the loss there is known.
+        while problem.relative_loss >= RELATIVE_LOSS and problem.evaluations < MOST_EVALUATIONS:
+            method.step()
+        done = problem.relative_loss < RELATIVE_LOSS
+        return problem.outcome(method.y, "" if done else "stopped at the cap")
+
+    return run
+
+
+def descend(problem: Problem, step: float, max_steps: int = MOST_DESCENT_STEPS) -> np.ndarray:
+    """Gradient descent until it reaches the loss, or fails."""
+    problem.restart()
+    theta = problem.start.copy()
+    for _ in range(max_steps):
+        velocity = problem.velocity(0.0, theta)
+        if problem.relative_loss < RELATIVE_LOSS or not problem.relative_loss < RISE_OF_FAILURE:
+            break
+        theta += step * velocity
+    return theta
+
+
+def largest_stable_step(problem: Problem, setting: tuple[float, float]) -> float:
+    """The largest step with which gradient descent reaches the loss, by bisection."""
+
+    def reaches(step: float) -> bool:
+        descend(problem, step)
+        return problem.relative_loss < RELATIVE_LOSS
+
+    network, initial = draw([setting], WIDTH)
+    _, kernel = network.tangent(initial)
+    stable = 1 / float(torch.linalg.eigvalsh(kernel)[0, -1])
+    # Where the kernel grows on the way, what is stable at the start is not stable later.
+    while not reaches(stable):
+        stable /= 2
+    unstable = 2 * stable
+    while reaches(unstable):
+        stable, unstable = unstable, 2 * unstable
+    while unstable / stable > SEARCH_ACCURACY:
+        middle = (stable * unstable) ** 0.5
+        if reaches(middle):
+            stable = middle
+        else:
+            unstable = middle
+    return stable
+
+
+def by_descent(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """Gradient descent at the largest stable step; the search for it is not counted."""
+    step = largest_stable_step(problem, setting)
+    return lambda: problem.outcome(descend(problem, step), f"step {step:.3g}")
+
+
+@pytest.fixture(scope="module")
+def references() -> dict[str, float]:
+    """RD_w by regime, from gradient descent at two small steps."""
+    distances = {}
+    for regime, setting in SETTINGS.items():
+        problem = Problem(setting)
+        step = largest_stable_step(problem, setting) / REFERENCE_SHARE
+        coarse, fine = (problem.outcome(descend(problem, size, 10**7)) for size in (step, step / 2))
+        assert max(coarse.relative_loss, fine.relative_loss) < RELATIVE_LOSS
+        distances[regime] = 2 * fine.distance - coarse.distance
+    return distances
+
+
+METHODS = {
+    f"exponential, tolerance {TOLERANCE}": by_solver,
+    f"the same, {BATCH} runs at once": by_batch,
+    f"RK45, rtol {RUNGE_KUTTA_TOLERANCE}": by_runge_kutta,
+    "gradient descent": by_descent,
+}
+
+
+@pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Rows of the table, printed when all are there."""
+    rows: list[str] = []
+    yield rows
+    head = [
+        f"\n\nTo R < {RELATIVE_LOSS:g} R(0) at m = {WIDTH}, gamma' = 0; RK45 stops after "
+        f"{MOST_EVALUATIONS} evaluations\n",
+        "| regime | gamma | method | evaluations | seconds | R / R(0) | RD_w | error, % | |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n".join([*head, *rows]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("regime", SETTINGS)
+def test_to_the_same_loss(
+    benchmark, table: list[str], references: dict[str, float], regime: str, method: str
+) -> None:
+    setting = SETTINGS[regime]
+    run = METHODS[method](Problem(setting), setting)
+    seconds = []
+
+    def timed() -> Outcome:
+        began = time.perf_counter()
+        outcome = run()
+        seconds.append((time.perf_counter() - began) / outcome.runs)
+        return outcome
+
+    outcome = benchmark.pedantic(timed, rounds=3)
+    benchmark.extra_info.update(vars(outcome))
+    off = 100 * (outcome.distance / references[regime] - 1)
+    table.append(
+        f"| {regime} | {setting[1]:g} | {method} | {outcome.evaluations:.0f} | {min(seconds):.3f} "
+        f"| {outcome.relative_loss:.1e} | {outcome.distance:.4g} | {off:+.1f} | {outcome.note} |"
+    )
+    if METHODS[method] is not by_runge_kutta:
+        assert outcome.relative_loss < RELATIVE_LOSS
