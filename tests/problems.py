@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.activations import relu
 from regimes.networks.initialisation import antisymmetric, gaussian
 from regimes.networks.two_layer import TwoLayerNetwork, Weights
 from regimes.parameterisations import normalised
@@ -45,6 +46,7 @@ def draw(
         inputs.new_tensor([scale.output for scale in scales]),
         inputs.new_tensor([scale.mobility_a for scale in scales]),
         inputs.new_tensor([scale.mobility_w for scale in scales]),
+        relu,
     )
     weights = Weights(torch.tensor(np.stack(output)), torch.tensor(np.stack(hidden)))
     return network, Weights(weights.a.to(dtype), weights.w.to(dtype))

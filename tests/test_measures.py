@@ -249,7 +249,7 @@ def test_l1_without_a_boundary_is_not_reproduced() -> None:
 def test_l1_is_not_run_below_the_papers_widths() -> None:
     found = verdict(made_up_runs(widths=[100, 1000, 20_000]))
     assert found["verdict"] == "not run" and np.isnan(found["value"])
-    assert "widths up to 20000, needs 40000" in found["detail"]
+    assert "3 widths up to 20000, needs 5 up to 40000" in found["detail"]
 
 
 def test_l1_is_not_run_without_measures() -> None:

@@ -6,6 +6,7 @@ import torch
 from problems import draw, four_points
 from torch import Tensor
 
+from regimes.activations import relu
 from regimes.networks import two_layer
 from regimes.networks.initialisation import antisymmetric, gaussian
 from regimes.networks.two_layer import Move, Prediction, TwoLayerNetwork, Weights
@@ -21,7 +22,7 @@ def random_batch(width: int, n_elements: int = 3) -> tuple[TwoLayerNetwork, Weig
     random = stream(5, "networks", width, n_elements)
     scales = [torch.tensor(random.uniform(0.5, 1.5, n_elements)) for _ in range(3)]
     a, w = random.normal(size=(n_elements, width)), random.normal(size=(n_elements, 2, width))
-    return TwoLayerNetwork(inputs, *scales), Weights(torch.tensor(a), torch.tensor(w))
+    return TwoLayerNetwork(inputs, *scales, relu), Weights(torch.tensor(a), torch.tensor(w))
 
 
 def away_from_kinks(width: int, distance: float) -> tuple[TwoLayerNetwork, Weights]:
@@ -187,7 +188,7 @@ def test_a_neuron_on_a_kink_slides_along_it(offset: float) -> None:
     # active, it is pushed back. It must stay, wherever rounding has left it.
     inputs = torch.tensor([[-1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
     one = torch.ones(1, dtype=torch.float64)
-    network = TwoLayerNetwork(inputs, one, 0 * one, one)
+    network = TwoLayerNetwork(inputs, one, 0 * one, one, relu)
     weights = Weights(one[None], torch.tensor([[[0.5], [0.5 + offset]]], dtype=torch.float64))
     impulse = torch.tensor([[0.1, -0.1]], dtype=torch.float64)
     move = network.correct(weights, impulse, network.predict(weights, impulse))

@@ -5,18 +5,29 @@ Snakemake is imported. The rules read the plan; they compute nothing themselves.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from regimes.config.models import Config, Experiment
 from regimes.errors import ConfigError
-from regimes.provenance import PACKAGE, code_hash, config_hash, module_path, write_stamp
+from regimes.provenance import (
+    SCRIPTS,
+    code_hash,
+    config_hash,
+    module_path,
+    training_code_hash,
+    training_modules,
+    write_stamp,
+)
 from regimes.revision import package_versions
 
-SCRIPTS = PACKAGE.parent / "scripts"
 HASH_LENGTH = 16
+# More jobs than this take Snakemake minutes to plan.
+MOST_BLOCKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class BlockPlan:
     hash: str
     path: str
     dataset: str
+    code: str
+    torch: str
     priority: int
 
 
@@ -175,9 +188,15 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     axes = shared.pop("axes")
     common = {
         "data": dataset.hash,
-        "code": code_hash(_training_roots(experiment)),
+        "code": training_code_hash(shared),
         "torch": package_versions("torch")["torch"].partition("+")[0],
     }
+    count = math.prod(len(axes[axis]) for axis in experiment.block_axes)
+    if count > MOST_BLOCKS:
+        raise ConfigError(
+            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes {count} "
+            f"jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
+        )
     combinations = list(itertools.product(*(axes[axis] for axis in experiment.block_axes)))
     blocks = {}
     for index, values in enumerate(combinations):
@@ -189,7 +208,8 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             },
         }
         digest = config_hash({"settings": settings, **common})
-        label = "_".join(f"{axis}={value}" for axis, value in chosen.items()) or "all"
+        # In the order of the axes: the order of block_axes is that of the jobs alone.
+        label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
         block = f"{label}-{digest[:HASH_LENGTH]}"
         blocks[block] = BlockPlan(
             experiment=name,
@@ -198,6 +218,8 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             hash=digest,
             path=f"results/runs/{name}/{block}.nc",
             dataset=experiment.dataset,
+            code=common["code"],
+            torch=common["torch"],
             # In the order of the block axes, so that what is listed first starts first.
             priority=len(combinations) - index,
         )
@@ -210,18 +232,6 @@ def _training_settings(name: str, config: Config) -> dict[str, Any]:
     for key in ("paper", "measure", "block_axes"):
         del settings[key]
     return {"experiment": name, "root_seed": config.root_seed, **settings}
-
-
-def _training_roots(experiment: Experiment) -> list[str | Path]:
-    return [SCRIPTS / "train.py", *_training_modules(experiment).values()]
-
-
-def _training_modules(experiment: Experiment) -> dict[str, str]:
-    return {
-        "training": f"regimes.training.{experiment.training}",
-        "activation": f"regimes.activations.{experiment.activation}",
-        "parameterisation": f"regimes.parameterisations.{experiment.parameterisation}",
-    }
 
 
 def _measure(
@@ -309,13 +319,27 @@ def _check_modules(config: Config) -> None:
     for name, dataset in config.datasets.items():
         _need(f"datasets.{name}.kind", f"regimes.datasets.{dataset.kind}")
     for name, experiment in config.experiments.items():
-        for key, module in _training_modules(experiment).items():
+        for key, module in training_modules(experiment.model_dump()).items():
             _need(f"experiments.{name}.{key}", module)
+        _check_scales(name, experiment)
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
         _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
     for name in config.claims:
         _need(f"claims.{name}", f"regimes.papers.{name}.claims")
+
+
+def _check_scales(name: str, experiment: Experiment) -> None:
+    """Raise ConfigError when the parameterisation leaves a setting's scales open."""
+    parameterisation = import_module(f"regimes.parameterisations.{experiment.parameterisation}")
+    settings = experiment.model_dump(mode="json", exclude_none=True)
+    axes = {axis: values for axis, values in settings["axes"].items() if axis != "seed"}
+    for values in itertools.product(*axes.values()):
+        setting = dict(zip(axes, values, strict=True))
+        try:
+            parameterisation.scales({**setting, "exponents": settings.get("exponents", {})})
+        except ConfigError as error:
+            raise ConfigError(f"{error} (experiment {name})") from None
 
 
 def _need(key: str, module: str) -> None:

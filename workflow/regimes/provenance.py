@@ -8,15 +8,16 @@ running it. Only what the code does counts: comments, docstrings, layout and fil
 import ast
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from regimes.atomic import replacing
+
 PACKAGE = Path(__file__).resolve().parent
 PACKAGE_NAME = PACKAGE.name
+SCRIPTS = PACKAGE.parent / "scripts"
 
 Root = str | Path
 
@@ -70,6 +71,20 @@ def code_hash(roots: Iterable[Root]) -> str:
     return config_hash({name: _source_hash(path) for name, path in closure.items()})
 
 
+def training_code_hash(settings: Mapping[str, Any]) -> str:
+    """Code hash of training: its script, and the modules that a block's settings name."""
+    return code_hash([SCRIPTS / "train.py", *training_modules(settings).values()])
+
+
+def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Modules that training loads by name, by the key that names them."""
+    return {
+        "training": f"regimes.training.{settings['training']}",
+        "activation": f"regimes.activations.{settings['activation']}",
+        "parameterisation": f"regimes.parameterisations.{settings['parameterisation']}",
+    }
+
+
 def config_hash(settings: Any) -> str:
     """sha256 of the canonical JSON of plain settings; keys are sorted, NaN is an error."""
     return hashlib.sha256(canonical_json(settings).encode()).hexdigest()
@@ -91,13 +106,8 @@ def write_stamp(path: str | Path, text: str) -> bool:
             return False
     except OSError:
         pass
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(text)
-    # mkstemp makes private files; results may be shared.
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text)
     return True
 
 

@@ -1,7 +1,6 @@
 """Write and read the NetCDF files of every stage."""
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from regimes.atomic import replacing
 from regimes.errors import StoreError
 from regimes.revision import git_commit, package_version, package_versions
 
@@ -55,14 +55,8 @@ def write(
     encoding = {str(name): _encoding(variable) for name, variable in dataset.variables.items()}
     for name in dataset.coords:  # CF allows no missing values in coordinates
         encoding[str(name)]["_FillValue"] = None
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         dataset.assign_attrs(attributes).to_netcdf(temporary, engine="netcdf4", encoding=encoding)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> xr.Dataset:

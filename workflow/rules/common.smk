@@ -24,7 +24,8 @@ def alternatives(names):
 
 # Options that show the whole workflow, or force all of it.
 WHOLE_WORKFLOW = re.compile(
-    "--report|--dag|--rulegraph|--filegraph|--d3dag|--(detailed-)?summary|--forceall|-[FSD]$"
+    "--report|--dag|--rulegraph|--filegraph|--d3dag|--(detailed-)?summary|--forceall"
+    "|-[A-Za-z]*[FSD]$|(-R|--forcerun=)?train$"
 )
 
 
@@ -35,7 +36,7 @@ def blocks_to_train():
     reports and graphs, and with `--forceall` or `--forcerun train`.
     """
     every = "[^/]+-[0-9a-f]{16}"
-    if "train" in sys.argv or any(map(WHOLE_WORKFLOW.match, sys.argv)):
+    if any(map(WHOLE_WORKFLOW.match, sys.argv)):
         return every
     if not workflow.is_main_process:
         return every

@@ -28,5 +28,7 @@ rule train:
     params:
         block=lambda wildcards: block_of(wildcards).settings,
         data_hash=lambda wildcards: data_of(wildcards).hash,
+        code=lambda wildcards: block_of(wildcards).code,
+        torch=lambda wildcards: block_of(wildcards).torch,
     script:
         "../scripts/train.py"

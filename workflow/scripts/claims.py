@@ -1,9 +1,9 @@
 """Compare a paper's claims with what was measured."""
 
 from importlib import import_module
-from pathlib import Path
 
 from regimes import store
+from regimes.atomic import replacing
 from regimes.claims import core
 from regimes.scripting import job
 
@@ -24,4 +24,5 @@ with job(snakemake.log[0]) as progress:
         references=snakemake.config["papers"][paper]["citation"],
         config=params.settings,
     )
-    Path(snakemake.output.table).write_text(core.to_table(verdicts), encoding="utf-8")
+    with replacing(snakemake.output.table) as temporary:
+        temporary.write_text(core.to_table(verdicts), encoding="utf-8")

@@ -22,8 +22,24 @@ def require_cuda() -> None:
         raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
 
 
+def require_hashed_code(block: dict) -> None:
+    """Raise DataError unless the code and torch are those that the file's name was made from."""
+    # Loaded by name: what plans and hashes is not part of the code that makes the results.
+    provenance = import_module("regimes.provenance")
+    revision = import_module("regimes.revision")
+    torch = revision.package_versions("torch")["torch"].partition("+")[0]
+    if torch != snakemake.params.torch:
+        raise DataError(
+            f"torch is {torch} here but {snakemake.params.torch} where the workflow was planned: "
+            "use the same version"
+        )
+    if provenance.training_code_hash(block) != snakemake.params.code:
+        raise DataError("code of training changed since the workflow started: run it again")
+
+
 with job(snakemake.log[0]) as progress:
     block = snakemake.params.block
+    require_hashed_code(block)
     data = store.read(snakemake.input.data)
     if data.attrs.get("data_hash") != snakemake.params.data_hash:
         raise DataError(
@@ -39,6 +55,7 @@ with job(snakemake.log[0]) as progress:
     paper = snakemake.config["experiments"][block["experiment"]]["paper"]
     progress(f"{module} on {device}: {block['axes']}")
     runs = import_module(module).train(block, data, device, progress)
+    require_hashed_code(block)
     store.write(
         runs,
         snakemake.output[0],

@@ -20,8 +20,13 @@ from pydantic import (
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
+# Papers are targets beside these rules.
+RULES = ("all", "data", "train", "measure", "claims", "figure")
 RANGE_KEYS = ("start", "stop", "step")
 LONGEST_AXIS = 10_000
+# Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
+LARGEST_EXPONENT = 10
+LARGEST_WIDTH = 100_000_000
 
 
 class Model(BaseModel):
@@ -64,11 +69,11 @@ def _range_values(value: dict[str, Any]) -> list[Decimal]:
     start, stop, step = (_axis_number(value[key]) for key in RANGE_KEYS)
     if step <= 0 or stop < start:
         raise ValueError("a range needs step > 0 and stop >= start")
+    if (stop - start) / step >= LONGEST_AXIS:
+        raise ValueError(f"a range may have at most {LONGEST_AXIS} values")
     count, remainder = divmod(stop - start, step)
     if remainder:
         raise ValueError("a range must reach its stop in whole steps")
-    if count >= LONGEST_AXIS:
-        raise ValueError(f"a range may have at most {LONGEST_AXIS} values")
     return [start + index * step for index in range(int(count) + 1)]
 
 
@@ -92,6 +97,13 @@ def _whole_numbers(smallest: int) -> Any:
     return check
 
 
+def _bounded(values: tuple[float, ...], largest: float) -> tuple[float, ...]:
+    for value in values:
+        if abs(value) > largest:
+            raise ValueError(f"{value:g} is not between {-largest:g} and {largest:g}")
+    return values
+
+
 def _axis_schema(kind: str) -> WithJsonSchema:
     item = {"type": kind}
     return WithJsonSchema(
@@ -109,10 +121,14 @@ def _axis_schema(kind: str) -> WithJsonSchema:
     )
 
 
-RealAxis = Annotated[tuple[float, ...], BeforeValidator(_axis_values), _axis_schema("number")]
+ExponentAxis = Annotated[
+    tuple[float, ...],
+    BeforeValidator(lambda value: _bounded(_axis_values(value), LARGEST_EXPONENT)),
+    _axis_schema("number"),
+]
 WidthAxis = Annotated[
     tuple[int, ...],
-    BeforeValidator(lambda value: _whole_numbers(1)(_axis_values(value))),
+    BeforeValidator(lambda value: _whole_numbers(1)(_bounded(_axis_values(value), LARGEST_WIDTH))),
     _axis_schema("integer"),
 ]
 SeedAxis = Annotated[
@@ -171,9 +187,11 @@ class PointsDataset(Model):
                 f"{len(self.inputs)} inputs but {len(self.targets)} targets; "
                 "there must be as many of the one as of the other"
             )
-        lengths = {len(point) if isinstance(point, tuple) else 0 for point in self.inputs}
+        lengths = {len(point) if isinstance(point, tuple) else -1 for point in self.inputs}
         if len(lengths) > 1:
             raise ValueError("inputs must all have the same number of features")
+        if lengths == {0}:
+            raise ValueError("inputs must have at least one feature")
         return self
 
 
@@ -184,10 +202,12 @@ DatasetSettings = PointsDataset
 class Axes(Model):
     """The grid of an experiment; each axis is a list of numbers or {start, stop, step}."""
 
-    gamma_prime: RealAxis | None = Field(
+    gamma_prime: ExponentAxis | None = Field(
         default=None, description="Exponents gamma' of the ratio of the layers' learning rates."
     )
-    gamma: RealAxis | None = Field(default=None, description="Exponents gamma of the output scale.")
+    gamma: ExponentAxis | None = Field(
+        default=None, description="Exponents gamma of the output scale."
+    )
     width: WidthAxis = Field(description="Numbers of hidden neurons.")
     seed: SeedAxis = Field(description="Random initialisations.")
 
@@ -207,7 +227,11 @@ class FlowSolver(Model):
     """The solver of gradient flow."""
 
     tolerance: Number = Field(
-        default=0.03, gt=0, lt=1, description="Largest relative change of the output a step."
+        default=0.03,
+        gt=0,
+        lt=1,
+        description="Largest error of a step: relative defect of its outputs, and distance "
+        "between its two moves over the way from the initial weights.",
     )
     relative_loss: Number = Field(
         default=1e-6, gt=0, lt=1, description="Stop when the loss falls below this share of R(0)."
@@ -215,7 +239,7 @@ class FlowSolver(Model):
     max_steps: Integer = Field(
         default=5000, ge=1, description="Cap on the steps; a run that hits it is not converged."
     )
-    max_time: Number = Field(default=1e30, gt=0, description="Cap on the flow time.")
+    max_time: Number = Field(default=1e30, gt=0, le=1e30, description="Cap on the flow time.")
     precision: Literal["float64", "float32"] = Field(
         default="float64", description="Number format of the weights and of the solver."
     )
@@ -245,7 +269,10 @@ class GradientFlowExperiment(Model):
     )
     solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
     history_points: Integer = Field(
-        default=64, ge=2, description="Number of log-spaced times at which the loss is recorded."
+        default=64,
+        ge=2,
+        le=100_000,
+        description="Number of log-spaced times at which the loss is recorded.",
     )
     measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
 
@@ -317,6 +344,10 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":
+        for name in self.papers:
+            if name in RULES:
+                raise ValueError(f"papers: {name!r} is the name of a rule; use another")
+
         def check(key: str, names: tuple[str, ...], allowed: dict[str, Any], what: str) -> None:
             known = ", ".join(allowed)
             for name in names:

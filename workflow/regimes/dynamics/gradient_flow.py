@@ -192,7 +192,9 @@ def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
     index = ended.nonzero().squeeze(1)
     runs = batch.run[index].tolist()
     for run, position in zip(runs, index.tolist(), strict=True):
-        result.weights[run] = batch.point.weights[position]
+        # A copy: a view would keep the whole batch in memory.
+        ended_weights = batch.point.weights[position]
+        result.weights[run] = Weights(ended_weights.a.clone(), ended_weights.w.clone())
     values = {
         "initial_loss": batch.initial_loss,
         "final_loss": torch.where(diverged, torch.nan, loss),

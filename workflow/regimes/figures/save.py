@@ -1,11 +1,12 @@
 """Save a figure as PDF and PNG with its provenance."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+
+from regimes.atomic import replacing
 
 
 def save(
@@ -35,10 +36,5 @@ def save(
 def _save(figure: Figure, path: Path, metadata: dict[str, Any]) -> None:
     # It warns of the missing dates, which are left out on purpose.
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

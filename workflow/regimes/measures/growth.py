@@ -27,8 +27,10 @@ def mean_and_error(
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Mean over seeds and its standard error; with one seed, `single_error` of that seed."""
     count = values.notnull().sum(dim)
-    spread = values.std(dim, ddof=1) / np.sqrt(count) if values.sizes[dim] > 1 else values.mean(dim)
-    return values.mean(dim), spread.where(count > 1, single_error.mean(dim))
+    error = single_error.mean(dim)
+    if values.sizes[dim] > 1:
+        error = (values.std(dim, ddof=1) / np.sqrt(count)).where(count > 1, error)
+    return values.mean(dim), error
 
 
 def upward_zero(values: xr.DataArray, dim: str = "gamma") -> xr.DataArray:

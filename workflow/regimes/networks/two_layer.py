@@ -29,8 +29,6 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.activations import relu
-
 # Bytes of one array of points x neurons in a tile: large enough that calls cost
 # little beside the arithmetic, small enough for a handful of them to stay in cache.
 TILE_BYTES = 512 * 1024
@@ -112,7 +110,7 @@ class TwoLayerNetwork:
         output_scale: Tensor,
         mobility_a: Tensor,
         mobility_w: Tensor,
-        activation: ModuleType = relu,
+        activation: ModuleType,
     ):
         self.activation = activation
         self.inputs = inputs

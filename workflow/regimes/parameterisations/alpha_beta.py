@@ -30,7 +30,8 @@ def scales(setting: Mapping[str, Any]) -> Scales:
         mobility_w=1.0,
         deviation_a=beta1,
         deviation_w=beta2,
-        gamma=exponents["alpha"] - exponents["beta1"] - exponents["beta2"],
+        # Sums of exponents are rounded, and 0.5 decides on the antisymmetric initialisation.
+        gamma=round(exponents["alpha"] - exponents["beta1"] - exponents["beta2"], 9),
     )
 
 

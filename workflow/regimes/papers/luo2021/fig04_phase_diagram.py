@@ -23,8 +23,10 @@ LARGEST_SLOPE = 1.0
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """The phase diagram. measures: `phase_diagram`; scale: marked below the paper's widths."""
-    diagram = measures["phase_diagram"]
+    """The phase diagram. measures: those of one experiment, as made by
+    `luo2021.phase_diagram`; scale: marked below the paper's widths.
+    """
+    (diagram,) = measures.values()
     figure, (plane, slices) = plt.subplots(
         1, 2, figsize=(9.6, 4.4), layout="constrained", width_ratios=(1.15, 1)
     )

@@ -3,9 +3,11 @@
 import numpy as np
 import xarray as xr
 
+from regimes.errors import DataError
 from regimes.measures.growth import error_of_zero, mean_and_error, power_law_slope, upward_zero
 from regimes.papers.luo2021.theory import boundary_gamma
 
+AXES = ("gamma_prime", "gamma", "width", "seed")
 LAYERS = {
     "w": "first-layer weights",
     "a": "output weights",
@@ -35,7 +37,13 @@ def measure(runs: xr.Dataset) -> xr.Dataset:
     converged_share; over gamma_prime, boundary_gamma with its stderr and theory_boundary_gamma.
     Runs that hit a cap are kept.
     """
-    result = runs[list(KEPT)].transpose("gamma_prime", "gamma", "width", "seed")
+    missing = [name for name in AXES if name not in runs.dims]
+    if missing:
+        raise DataError(
+            f"luo2021.phase_diagram measures runs over {', '.join(AXES)}; the experiment's axes "
+            f"lack {', '.join(missing)}"
+        )
+    result = runs[list(KEPT)].transpose(*AXES)
     for layer, name in LAYERS.items():
         by_seed, fit_error = power_law_slope(result[f"relative_distance_{layer}"])
         slope, error = mean_and_error(by_seed, fit_error)
