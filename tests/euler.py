@@ -39,8 +39,8 @@ SETTINGS = (
 )
 # A reference counts as determined when its step size, a perturbation of the initial weights and
 # the side on which a neuron at a kink is taken to be change it by less than this, relatively:
-# a fifth of the smallest error that is asked of the solver.
-DETERMINED_WITHIN = 1e-3
+# less than the smallest error that is asked of the solver, 0.5 %.
+DETERMINED_WITHIN = 3e-3
 PERTURBATION = 1e-6
 # Kinks moved by so many of a neuron's last steps, of which the whole way has about 100 000. Where
 # the flow is unique that changes distances by a ten-thousandth or two at the most.

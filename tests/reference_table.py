@@ -1,6 +1,6 @@
 """Measure the solver against explicit Euler and write docs/accuracy.md.
 
-`python tests/reference_table.py`, half an hour on one core.
+`python tests/reference_table.py`, a quarter of an hour on one core.
 """
 
 from collections.abc import Iterator
@@ -49,9 +49,8 @@ relative change of RD_w, RD_a or RD_theta in explicit Euler with {COARSE_STEPS:,
 initial weights are perturbed by {PERTURBATION:g}, or the kinks moved by
 {", ".join(f"{margin:g}" for margin in MARGINS)} times a neuron's last step: next to nothing, where
 the flow is unique. A setting is *determined* when its ambiguity and the *spread*, between the two
-step sizes, are below {100 * DETERMINED_WITHIN:g} %, a fifth of the smallest error that is asked of
-the solver. On the others the numbers below compare different solutions of the same equations, and
-no tolerance brings them together.
+step sizes, are below {100 * DETERMINED_WITHIN:g} %. On the others the numbers below compare
+different solutions of the same equations, and no tolerance brings them together.
 """
 
 
