@@ -1,6 +1,6 @@
 """Measure the solver against explicit Euler and write docs/accuracy.md.
 
-`python tests/reference_table.py`, a quarter of an hour on one core.
+`python tests/reference_table.py`, twenty minutes on one core.
 """
 
 from collections.abc import Iterator

@@ -161,7 +161,10 @@ class TwoLayerNetwork:
         return Prediction(0.25 * self._kernel(sums), paths)
 
     def correct(self, weights: Weights, impulse: Tensor, prediction: Prediction) -> Move:
-        """The move from `weights` under an impulse c (E, n), on the prediction's path refined."""
+        """The move from `weights` under an impulse c (E, n), on the prediction's path refined.
+
+        Overwrites the prediction's paths.
+        """
         sums = _Sums(weights, len(self.inputs))
         end = Weights(torch.empty_like(weights.a), torch.empty_like(weights.w))
         squares = torch.zeros(2, len(weights.a), dtype=weights.a.dtype, device=weights.a.device)
