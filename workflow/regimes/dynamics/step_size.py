@@ -22,10 +22,10 @@ class StepSizeControl:
     The error is the largest of these ratios over `tolerance`: the defect of the outputs over the
     scale of the targets, and over RESIDUAL_SLACK times the residuals at the start of the step; and
     in either layer, how far the second move of the step ends from the first over the displacement
-    from the initial weights. On smooth stretches it falls as h^3 or faster, where neurons cross kinks
-    more slowly, for which the exponent in h <- h * clip(safety * error^-1/2, shrink, grow) allows. The kinks of ReLU limit any method
-    to about first order in the weights themselves, but what is reported (outputs, distances) is
-    smooth in them.
+    from the initial weights. On smooth stretches it falls as h^3 or faster, where neurons cross
+    kinks more slowly, for which the exponent in h <- h * clip(safety * error^-1/2, shrink, grow)
+    allows. Kinks limit any method to about first order in the weights themselves, but what is
+    reported (outputs, distances) is smooth in them.
     """
 
     tolerance: float
