@@ -58,9 +58,11 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[tuple[TwoLayerNetwork, Weights]] = []
 
-    def __call__(self, network: TwoLayerNetwork, initial: Weights, *others: Any) -> Any:
+    def __call__(
+        self, network: TwoLayerNetwork, initial: Weights, *others: Any, **options: Any
+    ) -> Any:
         self.calls.append((network, initial))
-        return integrate(network, initial, *others)
+        return integrate(network, initial, *others, **options)
 
 
 @pytest.fixture
@@ -128,8 +130,9 @@ def test_each_value_is_at_its_own_setting(data: xr.Dataset, trained: xr.Dataset)
 def test_distances_are_those_of_the_weights(data: xr.Dataset, monkeypatch) -> None:
     kept = {}
 
-    def keeping(network: TwoLayerNetwork, initial: Weights, *others: Any) -> Any:
-        kept["initial"], kept["flow"] = initial, integrate(network, initial, *others)
+    def keeping(network: TwoLayerNetwork, initial: Weights, *others: Any, **options: Any) -> Any:
+        kept["initial"] = initial
+        kept["flow"] = integrate(network, initial, *others, **options)
         return kept["flow"]
 
     monkeypatch.setattr(gradient_flow, "integrate", keeping)

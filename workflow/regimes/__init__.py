@@ -1,0 +1,22 @@
+"""Simulations of how wide, shallow neural networks train.
+
+In a notebook: `regimes.open("phase_diagram")` reads a result, `regimes.simulate(gamma=1.5,
+gamma_prime=0.0, width=1000)` trains a single setting.
+"""
+
+from importlib import import_module
+from typing import Any
+
+# Loaded by name and only when asked for: no stage of the workflow imports them, so that a change
+# in them reruns nothing.
+_NOTEBOOK = ("open", "simulate")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NOTEBOOK:
+        return getattr(import_module("regimes.notebook"), name)
+    raise AttributeError(f"module 'regimes' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NOTEBOOK])

@@ -31,6 +31,7 @@ def write(
     Every variable and coordinate needs the attributes `long_name` and `units` ("1" if it has
     none). The dataset's own global attributes are kept; those named here, `history`,
     `regimes_version`, `git_commit`, `torch_version`, `created` and `Conventions` are added.
+    A variable whose `encoding` asks for the `dtype` float32 is stored in that.
 
     config: the effective settings behind the file, stored as JSON.
     device: where the numbers were computed.
@@ -91,6 +92,8 @@ def _encoding(variable: xr.Variable) -> dict[str, Any]:
     if variable.dtype.kind not in "biufc":
         return {}  # strings have variable length, to which no filter applies
     encoding: dict[str, Any] = {"_FillValue": np.nan if variable.dtype.kind == "f" else None}
+    if variable.dtype.kind == "f" and str(variable.encoding.get("dtype")) == "float32":
+        encoding["dtype"] = "float32"
     if variable.ndim:
         encoding.update(zlib=True, complevel=4, shuffle=True, fletcher32=True)
     return encoding

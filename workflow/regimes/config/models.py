@@ -21,7 +21,7 @@ from pydantic import (
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules.
-RULES = ("all", "data", "train", "measure", "claims", "figure")
+RULES = ("all", "data", "train", "measure", "claims", "table", "figure")
 RANGE_KEYS = ("start", "stop", "step")
 LONGEST_AXIS = 10_000
 # Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
@@ -138,6 +138,20 @@ SeedAxis = Annotated[
 ]
 
 
+def _tolerances(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if not 0 < value < 1:
+            raise ValueError(f"{value:g} is not between 0 and 1")
+    return values
+
+
+ToleranceAxis = Annotated[
+    tuple[float, ...],
+    BeforeValidator(lambda value: _tolerances(_axis_values(value))),
+    _axis_schema("number"),
+]
+
+
 def _plain_name(name: str) -> str:
     if not name.isascii() or not name.isidentifier() or name != name.lower():
         raise ValueError(f"{name!r} is not a name: use lower-case letters, digits and _")
@@ -208,11 +222,14 @@ class Axes(Model):
     gamma: ExponentAxis | None = Field(
         default=None, description="Exponents gamma of the output scale."
     )
+    tolerance: ToleranceAxis | None = Field(
+        default=None, description="Tolerances of the solver, in place of solver.tolerance."
+    )
     width: WidthAxis = Field(description="Numbers of hidden neurons.")
     seed: SeedAxis = Field(description="Random initialisations.")
 
 
-AxisName = Literal["gamma_prime", "gamma", "width", "seed"]
+AxisName = Literal["gamma_prime", "gamma", "tolerance", "width", "seed"]
 
 
 class Exponents(Model):
@@ -274,6 +291,12 @@ class GradientFlowExperiment(Model):
         le=100_000,
         description="Number of log-spaced times at which the loss is recorded.",
     )
+    snapshots: tuple[Annotated[Number, Field(ge=0, le=1)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Shares of the initial loss at which the weights are kept in the runs' files: "
+        "1 is the start, 0 the end of training.",
+    )
     measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
 
     @model_validator(mode="after")
@@ -290,6 +313,13 @@ class GradientFlowExperiment(Model):
                 raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
         if len(set(self.block_axes)) < len(self.block_axes):
             raise ValueError("block_axes names an axis twice")
+        if self.snapshots is not None:
+            if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
+                raise ValueError("snapshots must fall from value to value, as the loss does")
+            if len(self.axes.width) > 1 and "width" not in self.block_axes:
+                raise ValueError(
+                    "snapshots need width in block_axes: a file holds the weights of one width"
+                )
         if self.antisymmetric_initialisation != "never":
             for width in self.axes.width:
                 if width % 2:
@@ -310,7 +340,11 @@ class FigureSettings(Model):
     draw: ModuleName = Field(description="Module below regimes.papers that draws it.")
     paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
     measures: tuple[Name, ...] = Field(
-        min_length=1, description="Experiments whose measures it shows."
+        default=(), description="Experiments whose measures it shows."
+    )
+    table: bool = Field(
+        default=False,
+        description="Write it as CSV too: the module has a function `table` beside `draw`.",
     )
     caption: str = Field(description="Caption in the report (reStructuredText).")
     labels: dict[str, str] = Field(default={}, description="Columns of its row in the report.")

@@ -1,7 +1,7 @@
 """Gradient flow of a batch of runs until each has converged or hits a cap."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from regimes.dynamics import exponential
 from regimes.dynamics.exponential import Point
 from regimes.dynamics.history import LossHistory
+from regimes.dynamics.snapshots import Snapshots
 from regimes.dynamics.step_size import StepSizeControl
 from regimes.networks.two_layer import TwoLayerNetwork, Weights
 
@@ -30,9 +31,27 @@ class Limits:
     max_time: float
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is: runs that ended, of how many, the most steps tried by a run so far, and
+    the largest loss of those under way over its initial value.
+    """
+
+    ended: int
+    runs: int
+    steps: int
+    relative_loss: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ended} of {self.runs} runs ended, up to {self.steps} steps, "
+            f"largest relative loss {self.relative_loss:.1e}"
+        )
+
+
 @dataclass
 class FlowResult:
-    """What a batch of R runs came to; numpy arrays over runs, and their final weights.
+    """What a batch of R runs came to; numpy arrays over runs, their final weights and snapshots.
 
     A run that diverged has NaN losses and weights that are not to be used.
     """
@@ -47,9 +66,10 @@ class FlowResult:
     rejected_steps: np.ndarray
     history_time: np.ndarray
     history_loss: np.ndarray
+    snapshots: Snapshots
 
     @classmethod
-    def empty(cls, n_runs: int) -> "FlowResult":
+    def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
         """Storage for `n_runs` runs."""
         real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
         flags = {name: np.zeros(n_runs, dtype=bool) for name in ("converged", "diverged")}
@@ -61,6 +81,7 @@ class FlowResult:
             flow_time=np.zeros(n_runs),
             history_time=np.empty((n_runs, 0)),
             history_loss=np.empty((n_runs, 0)),
+            snapshots=snapshots,
             **real,
             **flags,
             **counts,
@@ -77,6 +98,7 @@ class _Batch:
     norm_a: Tensor
     norm_w: Tensor
     scale: Tensor
+    control: StepSizeControl
     point: Point
     initial_loss: Tensor
     time: Tensor
@@ -98,34 +120,41 @@ def integrate(
     control: StepSizeControl,
     limits: Limits,
     history_points: int,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Callable[[Progress], None] = lambda report: None,
+    *,
+    snapshot_levels: Sequence[float] = (),
+    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
 ) -> FlowResult:
     """Follow the gradient flow of a batch of runs from `initial` weights.
 
-    targets: (n,). Each run has steps of its own and leaves the batch when it ends, so that a
-    result does not depend on the others but for rounding. Divergence (an infinite loss, or steps
-    that shrink to nothing) is recorded, never raised.
+    targets: (n,). snapshot_levels: shares of the initial loss at which weights are kept, see
+    `Snapshots`. `progress` is called every `seconds_between_reports`. Each run has steps of its
+    own and leaves the batch when it ends, so that a result does not depend on the others but for
+    rounding. Divergence (an infinite loss, or steps that shrink to nothing) is recorded, never
+    raised.
     """
     n_runs = len(initial.a)
-    result = FlowResult.empty(n_runs)
+    result = FlowResult.empty(n_runs, Snapshots(snapshot_levels, initial))
     history = LossHistory()
     batch = _start(network, initial, targets, control, limits)
     last_report = time.monotonic()
     batch = _collect(batch, result, limits)
     while len(batch):
         step = exponential.step(batch.network, batch.point, targets, batch.h)
-        error = control.error(step, batch.initial, (batch.norm_a, batch.norm_w), batch.scale)
+        error = batch.control.error(step, batch.initial, (batch.norm_a, batch.norm_w), batch.scale)
         accepted = error <= 1
         history.add(batch.run, batch.time, batch.h, step, accepted)
         batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
         batch.accepted += accepted
         batch.rejected += ~accepted
         # The last step ends at the cap, but for rounding.
-        batch.h = torch.minimum(control.next_size(batch.h, error), limits.max_time - batch.time)
+        batch.h = torch.minimum(
+            batch.control.next_size(batch.h, error), limits.max_time - batch.time
+        )
         batch.point = _keep(batch.point, step.end, accepted)
-        if time.monotonic() - last_report > SECONDS_BETWEEN_REPORTS:
+        if time.monotonic() - last_report > seconds_between_reports:
             last_report = time.monotonic()
-            progress(_report(batch, n_runs))
+            progress(_progress(batch, n_runs))
         batch = _collect(batch, result, limits)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result
@@ -152,6 +181,7 @@ def _start(
         norm_a=norm_a,
         norm_w=norm_w,
         scale=torch.where(target_norm > 0, target_norm, first_norm),
+        control=control,
         point=point,
         initial_loss=_loss(point),
         time=torch.zeros_like(norm_a),
@@ -187,6 +217,9 @@ def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
     stuck = ~(batch.time + batch.h > batch.time) & ~capped & ~converged
     diverged = ~finite | stuck
     ended = converged | diverged | capped
+    result.snapshots.take(
+        batch.run, loss / batch.initial_loss, batch.time, batch.point.weights, ended
+    )
     if not ended.any():
         return batch
     index = ended.nonzero().squeeze(1)
@@ -214,9 +247,10 @@ def _loss(point: Point) -> Tensor:
     return point.residuals.square().mean(dim=1) / 2
 
 
-def _report(batch: _Batch, n_runs: int) -> str:
-    tries = int((batch.accepted + batch.rejected).max())
-    return (
-        f"{n_runs - len(batch)} of {n_runs} runs ended, up to {tries} steps, "
-        f"largest relative loss {float((_loss(batch.point) / batch.initial_loss).max()):.1e}"
+def _progress(batch: _Batch, n_runs: int) -> Progress:
+    return Progress(
+        ended=n_runs - len(batch),
+        runs=n_runs,
+        steps=int((batch.accepted + batch.rejected).max()),
+        relative_loss=float((_loss(batch.point) / batch.initial_loss).max()),
     )

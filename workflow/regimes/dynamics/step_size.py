@@ -1,6 +1,6 @@
 """Step-size control: each element of a batch has a step size of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,12 +26,19 @@ class StepSizeControl:
     kinks more slowly, for which the exponent in h <- h * clip(safety * error^-1/2, shrink, grow)
     allows. Kinks limit any method to about first order in the weights themselves, but what is
     reported (outputs, distances) is smooth in them.
+
+    tolerance: of all elements, or (E,), each its own.
     """
 
-    tolerance: float
+    tolerance: float | Tensor
     safety: float = 0.8
     shrink: float = 0.1
     grow: float = 3.0
+
+    def __getitem__(self, index) -> "StepSizeControl":
+        if not isinstance(self.tolerance, Tensor):
+            return self
+        return replace(self, tolerance=self.tolerance[index])
 
     def error(
         self, step: Step, initial: Weights, norms: tuple[Tensor, Tensor], scale: Tensor

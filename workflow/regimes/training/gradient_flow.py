@@ -11,7 +11,13 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.dynamics.gradient_flow import FlowResult, Limits, integrate
+from regimes.dynamics.gradient_flow import (
+    SECONDS_BETWEEN_REPORTS,
+    FlowResult,
+    Limits,
+    Progress,
+    integrate,
+)
 from regimes.dynamics.step_size import StepSizeControl
 from regimes.networks.initialisation import antisymmetric, gaussian
 from regimes.networks.two_layer import TwoLayerNetwork, Weights
@@ -24,6 +30,7 @@ BATCH_BYTES = 1024**3
 AXES = {
     "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
     "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
+    "tolerance": "tolerance of the solver",
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation",
 }
@@ -41,6 +48,25 @@ LONG_NAMES = {
     "history_time": "log-spaced times of the recorded loss",
     "history_loss": "loss along the run",
 }
+SNAPSHOT_NAMES = {
+    "output_weights": "output weights a",
+    "input_weights": "first-layer weights w, one row per feature",
+    "snapshot_relative_loss": "loss at the snapshot over the initial loss",
+    "snapshot_time": "time of the snapshot, in the time of the parameterisation",
+}
+SNAPSHOT_DIMENSIONS = {
+    "output_weights": ("snapshot", "neuron"),
+    "input_weights": ("snapshot", "feature", "neuron"),
+    "snapshot_relative_loss": ("snapshot",),
+    "snapshot_time": ("snapshot",),
+}
+INDICES = {
+    "checkpoint": "index of the recorded time",
+    "neuron": "index of the hidden neuron",
+    "feature": "index of the input feature",
+}
+# Reports to a progress bar, in seconds.
+SECONDS_BETWEEN_UPDATES = 0.1
 
 
 def train(
@@ -48,39 +74,44 @@ def train(
     data: xr.Dataset,
     device: str,
     progress: Callable[[str], None] = lambda text: None,
+    watch: Callable[[Progress], None] | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block and measure how far the weights went.
 
     block: plain resolved settings, as in the plan. data: `inputs` (point, feature) and `targets`
     (point). Returns the variables of LONG_NAMES over the block's axes, the history over
-    `checkpoint` too; NaN where a run diverged. Widths are trained one after the other, the
-    settings of a width together.
+    `checkpoint` too, and with `snapshots` those of SNAPSHOT_NAMES; NaN where a run diverged.
+    Widths are trained one after the other, the settings of a width together. `progress` receives
+    lines for a log; `watch`, in their place, the state of the batch under way ten times a second.
     """
     start = time.monotonic()
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
-    shape = tuple(len(values) for values in axes.values())
-    results = {name: np.full(shape, np.nan) for name in LONG_NAMES}
-    for name in ("history_time", "history_loss"):
-        results[name] = np.full((*shape, block["history_points"]), np.nan)
-
+    levels = block.get("snapshots", [])
+    results: dict[str, np.ndarray] = {}
     dtype = getattr(torch, block["solver"]["precision"])
     inputs = torch.tensor(data["inputs"].values, dtype=dtype, device=device)
     targets = torch.tensor(data["targets"].values, dtype=dtype, device=device)
+    seconds = SECONDS_BETWEEN_UPDATES if watch else SECONDS_BETWEEN_REPORTS
     batches = list(_batches(axes, inputs, dtype))
     for number, batch in enumerate(batches, start=1):
         width = batch[0]["width"]
         label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
         progress(f"{label}: start")
         began = time.monotonic()
-        measured = _train_batch(
-            block, batch, inputs, targets, lambda text, label=label: progress(f"{label}: {text}")
-        )
+
+        def report(state: Progress, label: str = label) -> None:
+            progress(f"{label}: {state}")
+
+        measured = _train_batch(block, batch, inputs, targets, watch or report, seconds)
         progress(f"{label}: done in {time.monotonic() - began:.1f} s")
-        for position, setting in enumerate(batch):
-            index = tuple(values.index(setting[name]) for name, values in axes.items())
-            for name, values in measured.items():
-                results[name][index] = values[position]
-    dataset = _dataset(axes, results)
+        for name, values in measured.items():
+            if name not in results:
+                shape = tuple(len(axis) for axis in axes.values())
+                results[name] = np.full(shape + values.shape[1:], np.nan)
+            for setting, value in zip(batch, values, strict=True):
+                index = tuple(axis.index(setting[name]) for name, axis in axes.items())
+                results[name][index] = value
+    dataset = _dataset(axes, levels, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
     return dataset
 
@@ -109,7 +140,8 @@ def _train_batch(
     settings: list[dict[str, Any]],
     inputs: torch.Tensor,
     targets: torch.Tensor,
-    progress: Callable[[str], None],
+    progress: Callable[[Progress], None],
+    seconds_between_reports: float,
 ) -> dict[str, np.ndarray]:
     parameterisation = import_module(f"regimes.parameterisations.{block['parameterisation']}")
     exponents = block.get("exponents", {})
@@ -125,14 +157,17 @@ def _train_batch(
         activation=import_module(f"regimes.activations.{block['activation']}"),
     )
     solver = block["solver"]
+    tolerances = [setting.get("tolerance", solver["tolerance"]) for setting in settings]
     flow = integrate(
         network,
         initial,
         targets,
-        StepSizeControl(solver["tolerance"]),
+        StepSizeControl(inputs.new_tensor(tolerances)),
         Limits(solver["relative_loss"], solver["max_steps"], solver["max_time"]),
         block["history_points"],
         progress,
+        snapshot_levels=block.get("snapshots", []),
+        seconds_between_reports=seconds_between_reports,
     )
     return _measures(initial, flow)
 
@@ -184,6 +219,13 @@ def _measures(initial: Weights, flow: FlowResult) -> dict[str, np.ndarray]:
         "history_time": flow.history_time,
         "history_loss": flow.history_loss,
     }
+    if len(flow.snapshots.levels):
+        values |= {
+            "output_weights": flow.snapshots.output_weights,
+            "input_weights": flow.snapshots.input_weights,
+            "snapshot_relative_loss": flow.snapshots.relative_loss,
+            "snapshot_time": flow.snapshots.time,
+        }
     values = {
         name: np.where(
             flow.diverged.reshape(-1, *[1] * (value.ndim - 1)) & (value.dtype.kind == "f"),
@@ -195,7 +237,9 @@ def _measures(initial: Weights, flow: FlowResult) -> dict[str, np.ndarray]:
     return values | {"converged": flow.converged, "diverged": flow.diverged}
 
 
-def _dataset(axes: Mapping[str, Sequence], results: Mapping[str, np.ndarray]) -> xr.Dataset:
+def _dataset(
+    axes: Mapping[str, Sequence], levels: Sequence[float], results: Mapping[str, np.ndarray]
+) -> xr.Dataset:
     integers = {
         "converged": np.int8,
         "diverged": np.int8,
@@ -204,17 +248,27 @@ def _dataset(axes: Mapping[str, Sequence], results: Mapping[str, np.ndarray]) ->
     }
     variables = {}
     for name, values in results.items():
-        dims = (*axes, "checkpoint") if name.startswith("history") else tuple(axes)
-        attributes = {"long_name": LONG_NAMES[name], "units": "1"}
-        variables[name] = (dims, values.astype(integers.get(name, np.float64)), attributes)
+        own = SNAPSHOT_DIMENSIONS.get(name, ("checkpoint",) if name.startswith("history") else ())
+        attributes = {"long_name": (LONG_NAMES | SNAPSHOT_NAMES)[name], "units": "1"}
+        variable = xr.Variable(
+            (*axes, *own), values.astype(integers.get(name, np.float64)), attributes
+        )
+        if "neuron" in own:
+            variable.encoding["dtype"] = "float32"  # half the size, and enough to measure them
+        variables[name] = variable
     coordinates = {
         name: (name, values, {"long_name": AXES[name], "units": "1"})
         for name, values in axes.items()
     }
-    checkpoints = np.arange(results["history_loss"].shape[-1])
-    coordinates["checkpoint"] = (
-        "checkpoint",
-        checkpoints,
-        {"long_name": "index of the recorded time", "units": "1"},
-    )
+    sizes = {dim: size for variable in variables.values() for dim, size in variable.sizes.items()}
+    for name, long_name in INDICES.items():
+        if name in sizes:
+            attributes = {"long_name": long_name, "units": "1"}
+            coordinates[name] = (name, np.arange(sizes[name]), attributes)
+    if "snapshot" in sizes:
+        attributes = {
+            "long_name": "share of the initial loss at which the weights were kept",
+            "units": "1",
+        }
+        coordinates["snapshot"] = ("snapshot", np.asarray(levels, dtype=np.float64), attributes)
     return xr.Dataset(variables, coords=coordinates)

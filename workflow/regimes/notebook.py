@@ -1,0 +1,175 @@
+"""Results and single runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from regimes import store
+from regimes.config.load import load
+from regimes.devices import resolve
+from regimes.errors import ConfigError, StoreError
+from regimes.plan import Plan
+
+FOLDERS = ("measures", "claims", "data", "")
+# The checkout that this package is part of.
+CHECKOUT = Path(__file__).resolve().parents[2]
+CONFIG = "config.yaml"
+# Axes of which an experiment's first value is taken when none is given.
+DEFAULTED = ("width", "seed")
+
+
+def open(name: str, directory: str | Path | None = None) -> xr.Dataset:
+    """A result of the workflow as a Dataset in memory.
+
+    name: an experiment ("phase_diagram": its measures), a paper ("luo2021": its claims), a data
+    set ("four_point"), "runs/<experiment>" (all its runs that exist, on their grid), or the path
+    of a NetCDF file. directory: where the workflow ran; by default the nearest folder at or above
+    the present one that has `results`, else the checkout.
+    Raises StoreError when there is no such result, naming those that there are.
+    """
+    if Path(name).suffix == ".nc" and Path(name).is_file():
+        return store.read(name)
+    root = _root(directory)
+    results = root / "results"
+    if name.startswith("runs/"):
+        return _runs(name.removeprefix("runs/"), root)
+    for folder in FOLDERS:
+        path = results / folder / f"{name}.nc"
+        if path.is_file():
+            return store.read(path)
+    found = sorted({path.stem for folder in FOLDERS for path in (results / folder).glob("*.nc")})
+    close = difflib.get_close_matches(name, found, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise StoreError(
+        f"no result {name!r} below {results}; {hint}"
+        f"there are: {', '.join(found) or 'none yet (run snakemake first)'}"
+    )
+
+
+def simulate(
+    experiment: str = "phase_diagram",
+    *,
+    directory: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    **changes: Any,
+) -> xr.Dataset:
+    """Train a single setting of an experiment and return its results, with a progress bar.
+
+    experiment: whose settings to start from, a key of config.yaml below `experiments`. changes:
+    one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
+    experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
+    the experiment's first ones. directory: that of config.yaml, as in `open`. The same setting of
+    the same experiment gives the numbers of the workflow but for rounding.
+
+    Returns the variables of a run's file without the axes, which are scalar coordinates, and by
+    default with the weights at the start and at the end (`snapshots`).
+    Raises ConfigError, naming the key, for what is not allowed.
+    """
+    path = _root(directory) / CONFIG
+    config = load(path if path.is_file() else CHECKOUT / CONFIG)
+    if experiment not in config.experiments:
+        raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
+    known = config.experiments[experiment].axes.model_dump(exclude_none=True)
+    axes: dict[str, Any] = {}
+    for axis, values in known.items():
+        if axis in changes:
+            axes[axis] = [changes.pop(axis)]
+        elif axis in DEFAULTED or len(values) == 1:
+            axes[axis] = [values[0]]
+        else:
+            raise ConfigError(
+                f"{axis} is missing: one value of your own, or one of those of {experiment}: "
+                + ", ".join(f"{value:g}" for value in values)
+            )
+    if "tolerance" in changes:
+        changes["solver"] = {**changes.get("solver", {}), "tolerance": changes.pop("tolerance")}
+    settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
+    # Only this experiment is planned: whatever else the config holds is not needed.
+    overrides = {"experiments": {experiment: settings}, "device": device}
+    config = load(path if path.is_file() else CHECKOUT / CONFIG, overrides)
+    chosen = config.experiments[experiment]
+    (block,) = Plan.from_config(
+        config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
+    ).all_blocks()
+    dataset = config.datasets[chosen.dataset]
+    data = import_module(f"regimes.datasets.{dataset.kind}").build(dataset.model_dump(mode="json"))
+    train = import_module(f"regimes.training.{chosen.training}").train
+    place = resolve(device)
+    if not progress:
+        result = train(block.settings, data, place)
+    else:
+        with _Bar(block.settings) as bar:
+            result = train(block.settings, data, place, watch=bar.update)
+            bar.end(result)
+    result.attrs |= {
+        "title": f"One run of experiment {experiment}",
+        "config": json.dumps(block.settings, sort_keys=True),
+        "device": place,
+    }
+    return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+class _Bar:
+    """A progress bar over the decades that the loss has to fall."""
+
+    def __init__(self, settings: Mapping[str, Any]):
+        from tqdm.auto import tqdm
+
+        self.total = -math.log10(settings["solver"]["relative_loss"])
+        self.bar = tqdm(
+            total=round(self.total, 2),
+            desc="loss",
+            unit="decade",
+            bar_format="{l_bar}{bar}| {n:.2f}/{total:g} decades [{elapsed}{postfix}]",
+        )
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def update(self, state: Any) -> None:
+        self._show(state.relative_loss, state.steps)
+
+    def end(self, result: xr.Dataset) -> None:
+        steps = int(result["solver_steps"].item() + result["rejected_steps"].item())
+        self._show(float(result["final_loss"].item() / result["initial_loss"].item()), steps)
+
+    def _show(self, relative_loss: float, steps: int) -> None:
+        lowest = 10**-self.total
+        # A run that diverged has no loss.
+        fallen = -math.log10(min(max(relative_loss, lowest), 1.0)) if relative_loss >= 0 else 0.0
+        self.bar.n = fallen
+        self.bar.set_postfix_str(f"{steps} steps")
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def _root(directory: str | Path | None) -> Path:
+    if directory is not None:
+        return Path(directory)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "results").is_dir():
+            return folder
+    return CHECKOUT
+
+
+def _runs(experiment: str, root: Path) -> xr.Dataset:
+    plan = Plan.from_config(load(root / CONFIG if (root / CONFIG).is_file() else CHECKOUT / CONFIG))
+    if experiment not in plan.blocks:
+        raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.blocks)}")
+    paths = [root / block.path for block in plan.blocks[experiment].values()]
+    blocks = [store.read(path) for path in paths if path.is_file()]
+    if not blocks:
+        raise StoreError(
+            f"no runs of {experiment} for the present config yet: run "
+            f"snakemake results/measures/{experiment}.nc"
+        )
+    return xr.combine_by_coords(blocks, data_vars="all", coords="minimal", combine_attrs="drop")
