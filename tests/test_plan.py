@@ -7,7 +7,7 @@ import pytest
 from regimes import plan as plan_module
 from regimes.config.load import load
 from regimes.errors import ConfigError
-from regimes.plan import Plan
+from regimes.plan import BlockPlan, Plan
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 
@@ -21,11 +21,16 @@ def phase_diagram(**changes: object) -> dict:
 
 
 def hashes(plan: Plan) -> set[str]:
-    return {block.path for block in plan.all_blocks()}
+    """Runs of the phase diagram."""
+    return {block.path for block in blocks_of(plan)}
+
+
+def blocks_of(plan: Plan) -> list[BlockPlan]:
+    return list(plan.blocks["phase_diagram"].values())
 
 
 def test_default_blocks() -> None:
-    blocks = make().all_blocks()
+    blocks = blocks_of(make())
     assert len(blocks) == 27
     assert blocks[0].path.startswith("results/runs/phase_diagram/gamma_prime=-1.0_seed=0-")
     assert blocks[0].settings["axes"]["gamma_prime"] == [-1.0]
@@ -34,7 +39,7 @@ def test_default_blocks() -> None:
 
 
 def test_first_block_axis_decides_the_order() -> None:
-    blocks = make().all_blocks()
+    blocks = blocks_of(make())
     by_priority = sorted(blocks, key=lambda block: -block.priority)
     slowest = [block.settings["axes"]["gamma_prime"][0] for block in by_priority]
     assert slowest == sorted(slowest)
@@ -42,9 +47,26 @@ def test_first_block_axis_decides_the_order() -> None:
 
 
 def test_block_axes_set_the_grain() -> None:
-    assert len(make(**phase_diagram(block_axes=[])).all_blocks()) == 1
+    assert len(blocks_of(make(**phase_diagram(block_axes=[])))) == 1
     every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
-    assert len(every.all_blocks()) == 9 * 19 * 5 * 3
+    assert len(blocks_of(every)) == 9 * 19 * 5 * 3
+
+
+def test_experiments_do_not_share_runs_by_accident() -> None:
+    # The random streams are named after the experiment, and so are the files.
+    plan = make()
+    paths = [block.path for block in plan.all_blocks()]
+    assert len(set(paths)) == len(paths)
+    assert {block.experiment for block in plan.all_blocks()} == set(plan.measures)
+
+
+def test_a_table_is_a_csv_file_too() -> None:
+    plan = make()
+    tables = {name: figure.csv for name, figure in plan.figures.items() if figure.csv}
+    assert tables == {
+        "luo2021/table01_initializations": "figures/luo2021/table01_initializations.csv"
+    }
+    assert set(tables.values()) <= set(plan.targets("luo2021"))
 
 
 def test_names_are_plain_python_values() -> None:

@@ -59,13 +59,14 @@ class BlockPlan:
 
 @dataclass(frozen=True)
 class MeasurePlan:
-    """The measures of one experiment, over the files of all its blocks."""
+    """The measures of one experiment, over the files of all its blocks, and its data set."""
 
     experiment: str
     paper: str
     module: str
     settings: dict[str, Any]
     code: str
+    data: str
     runs: tuple[str, ...]
     path: str
     stamp: str
@@ -87,7 +88,10 @@ class ClaimsPlan:
 
 @dataclass(frozen=True)
 class FigurePlan:
-    """One figure, as PDF and PNG. `config_hash` covers all settings behind it."""
+    """One figure, as PDF and PNG, and as CSV if it is a table.
+
+    `config_hash` covers all settings behind it.
+    """
 
     name: str
     paper: str
@@ -97,6 +101,7 @@ class FigurePlan:
     measures: dict[str, str]
     pdf: str
     png: str
+    csv: str | None
     stamp: str
     caption: str
     labels: dict[str, str]
@@ -158,7 +163,8 @@ class Plan:
             path
             for figure in self.figures.values()
             if figure.paper == paper
-            for path in (figure.pdf, figure.png)
+            for path in (figure.pdf, figure.png, figure.csv)
+            if path
         ]
         if paper in self.claims:
             targets += [self.claims[paper].path, self.claims[paper].table]
@@ -245,7 +251,8 @@ def _measure(
     stamp = f"results/code/measures-{name}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), runs=runs)
     path = f"results/measures/{name}.nc"
-    return MeasurePlan(name, experiment.paper, module, settings, code, runs, path, stamp)
+    data = f"results/data/{experiment.dataset}.nc"
+    return MeasurePlan(name, experiment.paper, module, settings, code, data, runs, path, stamp)
 
 
 def _claims(
@@ -275,7 +282,8 @@ def _figure(
 ) -> FigurePlan:
     figure = config.figures[name]
     module = f"regimes.papers.{figure.draw}"
-    code = code_hash([SCRIPTS / "figure.py", module])
+    scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
+    code = code_hash([*scripts, module])
     # Not the caption and the labels: only the report shows them.
     settings = config_hash(_effective_settings(figure.measures, config))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
@@ -289,6 +297,7 @@ def _figure(
         measures={key: measures[key] for key in figure.measures},
         pdf=f"figures/{name}.pdf",
         png=f"figures/{name}.png",
+        csv=f"figures/{name}.csv" if figure.table else None,
         stamp=stamp,
         caption=figure.caption,
         labels={"figure": name} | figure.labels,

@@ -1,4 +1,5 @@
-# Figures: figures/<figure>.pdf and the same as PNG, which the report shows.
+# Figures: figures/<figure>.pdf and the same as PNG, which the report shows. Those that render a
+# table: figures/<figure>.csv too.
 
 
 rule figure:
@@ -28,3 +29,32 @@ rule figure:
         code=lambda wildcards: figure_of(wildcards).code,
     script:
         "../scripts/figure.py"
+
+
+rule table:
+    input:
+        measures=lambda wildcards: figure_of(wildcards).measures.values(),
+        stamp=lambda wildcards: figure_of(wildcards).stamp,
+    output:
+        report(
+            "figures/{figure}.csv",
+            caption="../report/figure.rst",
+            category=lambda wildcards: SETTINGS.papers[figure_of(wildcards).paper].title,
+            labels=lambda wildcards: figure_of(wildcards).labels | {"form": "table"},
+        ),
+    log:
+        "results/logs/tables/{figure}.log",
+    wildcard_constraints:
+        figure=alternatives(name for name, figure in PLAN.figures.items() if figure.csv),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        module=lambda wildcards: figure_of(wildcards).module,
+        measures=lambda wildcards: list(figure_of(wildcards).measures),
+        config_hash=lambda wildcards: figure_of(wildcards).config_hash,
+        code=lambda wildcards: figure_of(wildcards).code,
+    script:
+        "../scripts/table.py"

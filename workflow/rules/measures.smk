@@ -1,9 +1,11 @@
-# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment.
+# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment and the
+# data that they were trained on.
 
 
 rule measure:
     input:
         runs=lambda wildcards: measure_of(wildcards).runs,
+        data=lambda wildcards: measure_of(wildcards).data,
         stamp="results/code/measures-{experiment}.txt",
     output:
         "results/measures/{experiment}.nc",

@@ -7,26 +7,39 @@ import xarray as xr
 from regimes import store
 from regimes.scripting import job
 
-with job(snakemake.log[0]) as progress:
-    params = snakemake.params
-    blocks = [store.read(path) for path in snakemake.input.runs]
-    runs = xr.combine_by_coords(
+
+def combined(blocks: list[xr.Dataset]) -> xr.Dataset:
+    """One dataset of all blocks; strict: they must agree in the axes that they share."""
+    return xr.combine_by_coords(
         blocks,
-        # Strict: all blocks must agree in the axes that they share and in what they hold.
         join="exact",
         compat="equals",
         data_vars="all",
         coords="minimal",
         combine_attrs="drop_conflicts",
     )
+
+
+with job(snakemake.log[0]) as progress:
+    params = snakemake.params
+    module = import_module(params.module)
+    data = store.read(snakemake.input.data)
+    # What a measure keeps of a block alone: weights of different widths do not fit together, and
+    # those of all blocks need not fit the memory.
+    reduce = getattr(module, "reduce", lambda run, data: run)
+    devices, blocks = set(), []
+    for path in snakemake.input.runs:
+        run = store.read(path)
+        devices.add(run.attrs["device"])
+        blocks.append(reduce(run, data))
+    runs = combined(blocks)
     progress(f"{len(blocks)} blocks: {dict(runs.sizes)}")
-    measures = import_module(params.module).measure(runs)
     store.write(
-        measures,
+        module.measure(runs, data),
         snakemake.output[0],
         title=f"Measures of experiment {snakemake.wildcards.experiment}",
         source=params.module,
         references=snakemake.config["papers"][params.paper]["citation"],
         config=params.settings,
-        device=", ".join(sorted({block.attrs["device"] for block in blocks})),
+        device=", ".join(sorted(devices)),
     )

@@ -1,0 +1,16 @@
+"""Write a table as CSV."""
+
+from importlib import import_module
+
+from regimes import store
+from regimes.atomic import replacing
+from regimes.scripting import job
+
+with job(snakemake.log[0]) as progress:
+    params = snakemake.params
+    paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
+    measures = {name: store.read(path) for name, path in paths.items()}
+    table = import_module(params.module).table(measures)
+    with replacing(snakemake.output[0]) as temporary:
+        table.to_csv(temporary, index=False)
+    progress(f"{params.module}: {len(table)} rows of {len(table.columns)} columns")
