@@ -51,9 +51,14 @@ def test_every_key_of_the_config_has_a_comment() -> None:
     lines = text.splitlines()
     keys = list(block_keys(yaml.compose(text)))
     assert len(keys) > 30
+    explained = set()
     for key in keys:
+        # What is explained in the first experiment, figure, ... is not explained again.
+        if key.value in explained or key.value == "<<":
+            continue
         line = key.start_mark.line
         assert lines[line - 1].strip().startswith("#"), f"line {line + 1}: {key.value}"
+        explained.add(key.value)
 
 
 def test_axes_are_decimal_sorted_and_unique(raw: dict) -> None:
@@ -126,7 +131,10 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         (phase_diagram(axes={"gamma": None}), ["axes.gamma", "missing"]),
         (phase_diagram(axes={"seed": [0.5]}), ["axes.seed = [0.5]", "whole number"]),
         (phase_diagram(axes={"width": [101]}), ["axes.width", "101 is odd", "never"]),
-        (phase_diagram(axes={"depth": [1]}), ["axes.depth", "gamma_prime, gamma, width, seed"]),
+        (
+            phase_diagram(axes={"depth": [1]}),
+            ["axes.depth", "gamma_prime, gamma, tolerance, width, seed"],
+        ),
         (phase_diagram(block_axes=["gama"]), ["block_axes.0 = 'gama'", "gamma_prime, gamma"]),
         (phase_diagram(block_axes=["seed", "seed"]), ["block_axes names an axis twice"]),
         (

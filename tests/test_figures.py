@@ -1,4 +1,4 @@
-"""Figure 4 of Luo et al. (2021): what is drawn is what was measured."""
+"""Figures 4 and 10 of Luo et al. (2021): what is drawn is what was measured."""
 
 import io
 import warnings
@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import GAMMA, GAMMA_PRIME, WIDTHS, made_up_runs
+from made_up import GAMMA, GAMMA_PRIME, WIDTHS, made_up_runs, measured
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
@@ -17,8 +17,8 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from regimes.figures.style import publication
+from regimes.papers.luo2021 import fig10_all_parameters
 from regimes.papers.luo2021.fig04_phase_diagram import draw
-from regimes.papers.luo2021.phase_diagram import measure
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def drawing() -> Iterator[None]:
 
 @pytest.fixture
 def diagram() -> xr.Dataset:
-    return measure(made_up_runs(offset=0.05, seeds=3, noise=0.02))
+    return measured(made_up_runs(offset=0.05, seeds=3, noise=0.02))
 
 
 def drawn(diagram: xr.Dataset, scale: str = "laptop") -> tuple[Figure, Axes, Axes]:
@@ -129,7 +129,7 @@ def test_cells_with_unfinished_runs_are_hatched() -> None:
     for gamma_prime, gamma in unfinished:
         one_run = {"gamma_prime": gamma_prime, "gamma": gamma, "width": 5000, "seed": 1}
         runs["converged"].loc[one_run] = 0
-    diagram = measure(runs)
+    diagram = measured(runs)
     _, plane, _ = drawn(diagram)
     assert hatched_cells(plane, diagram) == unfinished
     legend = [text.get_text() for text in plane.get_legend().get_texts()]
@@ -155,15 +155,15 @@ def mark_of(figure: Figure) -> list[str]:
 
 
 def test_the_scale_is_marked_below_the_papers_widths() -> None:
-    small = measure(made_up_runs(widths=[100, 200, 400]))
+    small = measured(made_up_runs(widths=[100, 200, 400]))
     assert mark_of(drawn(small, "smoke")[0]) == ["scale: smoke"]
-    without_largest = measure(made_up_runs(widths=WIDTHS[:-1]))
+    without_largest = measured(made_up_runs(widths=WIDTHS[:-1]))
     assert mark_of(drawn(without_largest, "laptop")[0]) == ["scale: laptop"]
 
 
 @pytest.mark.parametrize("widths", [WIDTHS, [*WIDTHS, 80_000]])
 def test_the_scale_is_not_marked_at_the_papers_widths(widths: list[int]) -> None:
-    assert mark_of(drawn(measure(made_up_runs(widths=widths)), "laptop")[0]) == []
+    assert mark_of(drawn(measured(made_up_runs(widths=widths)), "laptop")[0]) == []
 
 
 def test_it_says_what_it_is_made_of(diagram: xr.Dataset) -> None:
@@ -173,14 +173,14 @@ def test_it_says_what_it_is_made_of(diagram: xr.Dataset) -> None:
     assert "".join(note.split()).count("1000,5000,10000,20000,40000") == 1
     assert (plane.get_xlabel(), plane.get_ylabel()) == (r"$\gamma'$", r"$\gamma$")
     assert slices.get_xlabel() == r"$\gamma$" and "S_w" in slices.get_ylabel()
-    one_seed = drawn(measure(made_up_runs(seeds=1)))[0]
+    one_seed = drawn(measured(made_up_runs(seeds=1)))[0]
     assert "of the fit" in one_seed.get_supxlabel()
 
 
 def without_a_boundary() -> xr.Dataset:
     runs = made_up_runs()
     runs["relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
-    return measure(runs)
+    return measured(runs)
 
 
 def with_a_lost_cell() -> xr.Dataset:
@@ -188,16 +188,16 @@ def with_a_lost_cell() -> xr.Dataset:
     lost = {"gamma_prime": 0.0, "gamma": 2.0}
     runs["relative_distance_w"].loc[lost] = np.nan
     runs["converged"].loc[lost] = 0
-    return measure(runs)
+    return measured(runs)
 
 
 @pytest.mark.parametrize(
     "diagram",
     [
-        measure(made_up_runs()),
-        measure(made_up_runs(seeds=1)),
-        measure(made_up_runs().isel(gamma_prime=[1])),
-        measure(made_up_runs().isel(gamma_prime=[1], gamma=[2])),
+        measured(made_up_runs()),
+        measured(made_up_runs(seeds=1)),
+        measured(made_up_runs().isel(gamma_prime=[1])),
+        measured(made_up_runs().isel(gamma_prime=[1], gamma=[2])),
         without_a_boundary(),
         with_a_lost_cell(),
     ],
@@ -211,3 +211,88 @@ def test_it_can_be_drawn_without_a_warning(diagram: xr.Dataset) -> None:
             file = io.BytesIO()
             figure.savefig(file, format=kind, dpi=50)
             assert file.tell() > 10_000
+
+
+# Figure 10
+
+
+def drawn_both(diagram: xr.Dataset, scale: str = "laptop") -> tuple[Figure, Axes, Axes]:
+    """Figure 10 with its two planes."""
+    figure = fig10_all_parameters.draw({"phase_diagram": diagram}, scale)
+    both, output = (axes for axes in figure.axes if axes.get_xlabel())
+    return figure, both, output
+
+
+@pytest.fixture
+def runs_for_both() -> xr.Dataset:
+    """All weights grow past gamma = 1, output weights past their own boundary, both with noise."""
+    runs = made_up_runs(seeds=3, noise=0.02)
+    width = runs["width"].astype(float)
+    noise = 0.02 * (runs["seed"] - 1)
+    zeros = {"theta": 1.05 + 0 * runs["gamma_prime"], "a": 1.1 - runs["gamma_prime"].clip(max=0)}
+    for layer, zero in zeros.items():
+        runs[f"relative_distance_{layer}"] = width ** (0.3 * (runs["gamma"] - zero) + noise)
+    return runs
+
+
+def test_figure_10_shows_all_weights_and_the_output_weights(runs_for_both: xr.Dataset) -> None:
+    diagram = measured(runs_for_both)
+    figure, *panels = drawn_both(diagram)
+    for panel, letter, layer, symbol in zip(
+        panels, "ab", ("theta", "a"), (r"S_\theta", "S_a"), strict=True
+    ):
+        assert panel.get_title("left") == f"({letter})"
+        assert (panel.get_xlabel(), panel.get_ylabel()) == (r"$\gamma'$", r"$\gamma$")
+        slopes = diagram[f"slope_{layer}"].transpose("gamma", "gamma_prime")
+        values = np.asarray(mesh_of(panel).get_array()).reshape(slopes.shape)
+        np.testing.assert_array_equal(values, slopes)
+        assert mesh_of(panel).norm.vmin == -mesh_of(panel).norm.vmax
+        (container,) = panel.containers
+        positions, zeros, half_lengths = error_bars(container)
+        np.testing.assert_array_equal(positions, diagram["gamma_prime"])
+        np.testing.assert_array_equal(zeros, diagram[f"boundary_gamma_{layer}"])
+        np.testing.assert_allclose(half_lengths, 0.02 / np.sqrt(3) / 0.3)
+        assert f"${symbol} = 0$" in [text.get_text() for text in panel.get_legend().get_texts()]
+        assert f"${symbol}$" in [axes.get_title() for axes in figure.axes]
+    np.testing.assert_allclose(diagram["boundary_gamma_theta"], 1.05)
+    np.testing.assert_allclose(diagram["boundary_gamma_a"], [1.6, 1.1, 1.1])
+
+
+def test_figure_10_has_the_lines_of_the_theory(runs_for_both: xr.Dataset) -> None:
+    _, *panels = drawn_both(measured(runs_for_both))
+    for panel, expected in zip(
+        panels, (np.ones_like, lambda x: np.where(x >= 0, 1, 1 - x)), strict=True
+    ):
+        (theory,) = [line for line in panel.get_lines() if line.get_linestyle() == "--"]
+        x, y = (np.asarray(values) for values in theory.get_data())
+        np.testing.assert_allclose(y, expected(x))
+        assert (x[0], x[-1]) == panel.get_xlim()
+
+
+def test_figure_10_hatches_and_marks_the_scale() -> None:
+    runs = made_up_runs(widths=[100, 200, 400])
+    runs["converged"].loc[{"gamma_prime": 0.0, "gamma": 1.25, "width": 100, "seed": 1}] = 0
+    diagram = measured(runs)
+    figure, *panels = drawn_both(diagram, "smoke")
+    assert [hatched_cells(panel, diagram) for panel in panels] == [{(0.0, 1.25)}] * 2
+    assert mark_of(figure) == ["scale: smoke"]
+    assert "seeds: 2" in figure.get_supxlabel()
+    assert mark_of(drawn_both(measured(made_up_runs()))[0]) == []
+
+
+@pytest.mark.parametrize(
+    "diagram",
+    [
+        measured(made_up_runs()),
+        measured(made_up_runs().isel(gamma_prime=[1], gamma=[2], seed=[0])),
+        with_a_lost_cell(),
+    ],
+    ids=["whole", "one cell", "a cell without values"],
+)
+def test_figure_10_can_be_drawn_without_a_warning(diagram: xr.Dataset) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure, _, _ = drawn_both(diagram)
+        file = io.BytesIO()
+        figure.savefig(file, format="pdf")
+        assert file.tell() > 10_000

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import WIDTHS, made_up_runs
+from made_up import (
+    SMALLEST_EIGENVALUE_A,
+    SMALLEST_EIGENVALUE_W,
+    WIDTHS,
+    made_up_runs,
+    measured,
+)
 
 from regimes.claims.core import evaluate
 from regimes.measures.growth import (
@@ -13,8 +19,8 @@ from regimes.measures.growth import (
     upward_zero,
 )
 from regimes.papers.luo2021.claims import CLAIMS
-from regimes.papers.luo2021.phase_diagram import KEPT, measure
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.phase_diagram import KEPT
+from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.store import check_described
 
 
@@ -133,6 +139,8 @@ def test_error_of_the_zero_is_that_of_simulated_zeros() -> None:
 def test_boundary_of_the_theory() -> None:
     gamma_prime = xr.DataArray([-1.0, -0.25, 0.0, 0.25, 1.0], dims="gamma_prime")
     np.testing.assert_array_equal(boundary_gamma(gamma_prime), [1, 1, 1, 1.25, 2])
+    np.testing.assert_array_equal(boundary_gamma_a(gamma_prime), [2, 1.25, 1, 1, 1])
+    np.testing.assert_array_equal(boundary_gamma_theta(gamma_prime), [1, 1, 1, 1, 1])
 
 
 # The phase diagram
@@ -140,7 +148,7 @@ def test_boundary_of_the_theory() -> None:
 
 def test_measures_of_known_runs() -> None:
     runs = made_up_runs()
-    measures = measure(runs)
+    measures = measured(runs)
     expected = 0.4 * (measures["gamma"] - boundary_gamma(measures["gamma_prime"]))
     for layer, factor in (("w", 1), ("a", 2), ("theta", 0.5)):
         slope = measures[f"slope_{layer}"].transpose(*expected.dims)
@@ -149,36 +157,49 @@ def test_measures_of_known_runs() -> None:
     np.testing.assert_allclose(measures["boundary_gamma"], [1, 1, 1.5])
     np.testing.assert_allclose(measures["boundary_gamma_stderr"], 0, atol=1e-12)
     np.testing.assert_array_equal(measures["theory_boundary_gamma"], [1, 1, 1.5])
+    # All slopes vanish in the same place.
+    for layer, theory in (("a", [1.5, 1, 1]), ("theta", [1, 1, 1])):
+        np.testing.assert_allclose(measures[f"boundary_gamma_{layer}"], [1, 1, 1.5])
+        np.testing.assert_allclose(measures[f"boundary_gamma_{layer}_stderr"], 0, atol=1e-12)
+        np.testing.assert_array_equal(measures[f"theory_boundary_gamma_{layer}"], theory)
     np.testing.assert_array_equal(measures["converged_share"], 1)
 
 
 def test_measures_keep_the_runs_and_describe_themselves() -> None:
     runs = made_up_runs()
-    measures = measure(runs)
+    measures = measured(runs)
     assert set(KEPT) < set(measures.data_vars) and "not_kept" not in measures
     for name in KEPT:
         assert measures[name].dims == ("gamma_prime", "gamma", "width", "seed")
         xr.testing.assert_equal(measures[name], runs[name].transpose(*measures[name].dims))
     for name in ("slope_w", "slope_a", "slope_theta", "converged_share"):
         assert set(measures[name].dims) == {"gamma_prime", "gamma"}
-    for name in ("boundary_gamma", "boundary_gamma_stderr", "theory_boundary_gamma"):
+    for name in ("boundary_gamma", "boundary_gamma_a", "boundary_gamma_theta"):
         assert measures[name].dims == ("gamma_prime",)
+        assert measures[f"{name}_stderr"].dims == ("gamma_prime",)
+        assert measures[f"theory_{name}"].dims == ("gamma_prime",)
+    assert measures["decay_rate_ratio"].dims == ("gamma_prime", "gamma", "width", "seed")
+    assert "checkpoint" not in measures.variables
     check_described(measures)
 
 
 def test_errors_come_from_the_seeds() -> None:
-    measures = measure(made_up_runs(seeds=3, noise=0.02))
+    measures = measured(made_up_runs(seeds=3, noise=0.02))
     # Slopes of the seeds differ by 0.02, 0, -0.02, and the zeros by 0.05, 0, -0.05.
     np.testing.assert_allclose(measures["slope_w_stderr"], 0.02 / np.sqrt(3), rtol=1e-9)
     np.testing.assert_allclose(measures["boundary_gamma_stderr"], 0.05 / np.sqrt(3), rtol=1e-9)
     np.testing.assert_allclose(measures["boundary_gamma"], [1, 1, 1.5], rtol=1e-9)
+    # Slopes of a, and how they spread, are twice those of w.
+    np.testing.assert_allclose(measures["slope_a_stderr"], 0.04 / np.sqrt(3), rtol=1e-9)
+    np.testing.assert_allclose(measures["boundary_gamma_a_stderr"], 0.05 / np.sqrt(3), rtol=1e-9)
+    np.testing.assert_allclose(measures["boundary_gamma_a"], [1, 1, 1.5], rtol=1e-9)
 
 
 def test_with_one_seed_errors_come_from_the_fit() -> None:
     runs = made_up_runs(seeds=1)
     ripple = xr.DataArray([0.1, -0.1, 0.1, -0.1, 0.1], {"width": WIDTHS}, ["width"])
     runs["relative_distance_w"] = runs["relative_distance_w"] * np.exp(ripple)
-    measures = measure(runs)
+    measures = measured(runs)
     _, error = power_law_slope(np.exp(ripple))
     np.testing.assert_allclose(measures["slope_w_stderr"], float(error), rtol=1e-9)
     # The boundary may lie on a point or between two, which share its error.
@@ -195,11 +216,45 @@ def test_capped_and_diverged_runs() -> None:
     lost = {**cell, "width": 5000, "seed": 1}
     for name in ("relative_distance_w", "relative_distance_a", "relative_distance_theta"):
         runs[name].loc[lost] = np.nan
-    measures = measure(runs)
+    measures = measured(runs)
     # One of ten runs; its distance counts, and the one that is missing is left out.
     assert float(measures["converged_share"].sel(cell)) == pytest.approx(0.9)
     assert float((measures["converged_share"] < 1).sum()) == 1
     assert float(measures["slope_w"].sel(cell)) == pytest.approx(0.4 * (0.75 - 1))
+
+
+def test_the_decay_is_compared_with_the_limiting_gram_matrices() -> None:
+    measures = measured(made_up_runs(decay_rate_ratio=1.7))
+    assert float(measures["smallest_eigenvalue_a"]) == pytest.approx(SMALLEST_EIGENVALUE_A)
+    assert float(measures["smallest_eigenvalue_w"]) == pytest.approx(SMALLEST_EIGENVALUE_W)
+    np.testing.assert_allclose(measures["decay_rate_ratio"], 1.7, rtol=1e-9)
+
+
+def test_the_decay_counts_where_it_is_slowest() -> None:
+    runs = made_up_runs(decay_rate_ratio=2.0)
+    run = {"gamma_prime": 0.5, "gamma": 1.25, "width": 5000, "seed": 1}
+    # At the last time the loss has decayed by exp(-20).
+    runs["history_loss"].loc[run][-1] *= np.exp(5)
+    ratio = measured(runs)["decay_rate_ratio"]
+    assert float(ratio.sel(run)) == pytest.approx(1.5)
+    assert float(ratio.sum()) == pytest.approx(2 * ratio.size - 0.5)
+    runs["history_loss"].loc[run][-1] *= np.exp(16)  # above the initial loss
+    assert float(measured(runs)["decay_rate_ratio"].sel(run)) == pytest.approx(-0.1)
+
+
+def test_the_decay_leaves_out_rounding_and_diverged_runs() -> None:
+    runs = made_up_runs(decay_rate_ratio=2.0)
+    # The first time moves to an exponent of 1e-7, where the loss is still the initial one.
+    runs["history_time"][{"checkpoint": 0}] /= 1000
+    runs["history_loss"][{"checkpoint": 0}] = 1.5
+    lost = {"gamma_prime": 0.0, "gamma": 0.75, "width": 5000, "seed": 1}
+    runs["diverged"].loc[lost] = 1
+    ratio = measured(runs)["decay_rate_ratio"]
+    assert np.isnan(ratio.sel(lost)) and int(ratio.isnull().sum()) == 1
+    np.testing.assert_allclose(ratio.fillna(2), 2, rtol=1e-9)
+    # At an exponent of 1e-5 it would count.
+    runs["history_time"][{"checkpoint": 0}] *= 100
+    np.testing.assert_allclose(measured(runs)["decay_rate_ratio"].fillna(0), 0, atol=1e-9)
 
 
 # Claim L1
@@ -207,7 +262,7 @@ def test_capped_and_diverged_runs() -> None:
 
 def verdict(runs: xr.Dataset) -> dict[str, object]:
     (claim,) = [claim for claim in CLAIMS if claim.id == "L1"]
-    row = evaluate([claim], {"phase_diagram": measure(runs)}, "laptop").isel(claim=0)
+    row = evaluate([claim], {"phase_diagram": measured(runs)}, "laptop").isel(claim=0)
     return {name: row[name].item() for name in ("verdict", "value", "detail")}
 
 

@@ -5,13 +5,20 @@ import xarray as xr
 
 from regimes.errors import DataError
 from regimes.measures.growth import error_of_zero, mean_and_error, power_law_slope, upward_zero
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.measures.limiting_kernels import gram_a, gram_w, smallest_eigenvalue
+from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 
 AXES = ("gamma_prime", "gamma", "width", "seed")
 LAYERS = {
     "w": "first-layer weights",
     "a": "output weights",
     "theta": "weights of both layers",
+}
+# For each layer: the name of its boundary, and where the theory has it.
+BOUNDARIES = {
+    "w": ("boundary_gamma", boundary_gamma),
+    "a": ("boundary_gamma_a", boundary_gamma_a),
+    "theta": ("boundary_gamma_theta", boundary_gamma_theta),
 }
 # What is taken over from the runs as it is.
 KEPT = (
@@ -26,16 +33,23 @@ KEPT = (
     "solver_steps",
     "rejected_steps",
 )
+# Smallest exponent of the decay's bound that is compared: below it the loss falls by rounding.
+SMALLEST_EXPONENT = 1e-6
 
 
-def measure(runs: xr.Dataset) -> xr.Dataset:
-    """Growth of the relative distances with the width, and the boundary where it vanishes.
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """Growth of the relative distances with the width, where it vanishes, and the loss's decay.
 
-    runs: variables of KEPT over gamma_prime, gamma, width, seed. Adds, over gamma_prime and gamma,
-    slope_w, slope_a and slope_theta (equation (19), by least squares over the widths for each
-    seed, then the mean over seeds) with *_stderr (over seeds; with one seed, of the fit) and
-    converged_share; over gamma_prime, boundary_gamma with its stderr and theory_boundary_gamma.
-    Runs that hit a cap are kept.
+    runs: variables of KEPT over gamma_prime, gamma, width, seed; history_time and history_loss
+    over these and checkpoint. data: `inputs` (point, feature), the bias's constant feature among
+    them, of the data set that they were trained on.
+    Adds, over gamma_prime and gamma, slope_w, slope_a and slope_theta (equation (19), by least
+    squares over the widths for each seed, then the mean over seeds) with *_stderr (over seeds;
+    with one seed, of the fit) and converged_share; over gamma_prime, boundary_gamma,
+    boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and slope_theta vanish, with
+    *_stderr, and the theory's theory_boundary_gamma and so on; smallest_eigenvalue_a and
+    smallest_eigenvalue_w of the limiting Gram matrices (34); over the axes of the runs,
+    decay_rate_ratio (see `_decay_rate_ratio`). Runs that hit a cap are kept.
     """
     missing = [name for name in AXES if name not in runs.dims]
     if missing:
@@ -51,19 +65,47 @@ def measure(runs: xr.Dataset) -> xr.Dataset:
             slope, f"slope of log relative distance of the {name} against log width"
         )
         result[f"slope_{layer}_stderr"] = _described(error, f"standard error of slope_{layer}")
-        if layer == "w":
-            zero = upward_zero(slope)
-            _, zero_error = mean_and_error(upward_zero(by_seed), error_of_zero(by_seed, fit_error))
-    result["boundary_gamma"] = _described(zero, "gamma at which slope_w rises through 0")
-    result["boundary_gamma_stderr"] = _described(zero_error, "standard error of boundary_gamma")
-    result["theory_boundary_gamma"] = _described(
-        boundary_gamma(result["gamma_prime"]), "gamma of the boundary in the limit of large width"
-    )
+        boundary, theory = BOUNDARIES[layer]
+        zero = upward_zero(slope)
+        _, zero_error = mean_and_error(upward_zero(by_seed), error_of_zero(by_seed, fit_error))
+        result[boundary] = _described(zero, f"gamma at which slope_{layer} rises through 0")
+        result[f"{boundary}_stderr"] = _described(zero_error, f"standard error of {boundary}")
+        result[f"theory_{boundary}"] = _described(
+            theory(result["gamma_prime"]),
+            f"gamma at which slope_{layer} vanishes in the limit of large width, by the theory",
+        )
     result["converged_share"] = _described(
         result["converged"].mean(("width", "seed")), "share of the runs that converged"
     )
+    eigenvalues = []
+    for layer, gram in (("a", gram_a), ("w", gram_w)):
+        eigenvalues.append(smallest_eigenvalue(gram(data["inputs"].values)))
+        result[f"smallest_eigenvalue_{layer}"] = _described(
+            xr.DataArray(eigenvalues[-1]),
+            f"smallest eigenvalue of the Gram matrix of the {LAYERS[layer]} at infinite width",
+        )
+    ratio = _decay_rate_ratio(runs, min(eigenvalues), data.sizes["point"])
+    result["decay_rate_ratio"] = _described(
+        ratio.transpose(*AXES),
+        "smallest ratio, along the run, of the loss's mean rate of decay to the rate of the theory",
+    )
     result.attrs = {}
     return result
+
+
+def _decay_rate_ratio(runs: xr.Dataset, eigenvalue: float, n_points: int) -> xr.DataArray:
+    """Smallest [-log(R(t) / R(0)) / t] / (2 m kappa^2 lambda / n) over the recorded times t.
+
+    eigenvalue: lambda, the smaller of those of the limiting Gram matrices (33). Theorem 6 (b),
+    equation (38), holds along a run if it is 1 or more. The times are those of the normalised
+    system (26). Returns values over the axes of the runs, NaN where a run diverged.
+    """
+    kappa = runs["width"].astype(float) ** -runs["gamma"]
+    rate = 2 * runs["width"] * kappa**2 * eigenvalue / n_points
+    exponent = rate * runs["history_time"]
+    decay = -np.log(runs["history_loss"] / runs["initial_loss"])
+    ratio = decay / exponent.where(exponent > SMALLEST_EXPONENT)
+    return ratio.min("checkpoint").where(runs["diverged"] == 0)
 
 
 def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:

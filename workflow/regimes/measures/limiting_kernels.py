@@ -1,0 +1,46 @@
+"""Gram matrices of a ReLU network in the limit of infinite width, in closed form.
+
+For standard normal weights the expectations of Luo et al. (2021), equations (30) and (31), are
+the arc-cosine kernels of Cho and Saul (2009) of degrees 1 and 0, halved.
+"""
+
+import numpy as np
+
+
+def gram_a(inputs: np.ndarray) -> np.ndarray:
+    """E relu(w . x) relu(w . x') for standard normal w: kernel of the output weights.
+
+    inputs: (n, d), with the constant feature of the bias, if there is one. Returns (n, n).
+    """
+    angles = _angles(inputs)
+    norms = np.linalg.norm(inputs, axis=1)
+    in_angles = np.outer(norms, norms) * np.sin(angles) + (np.pi - angles) * (inputs @ inputs.T)
+    return in_angles / (2 * np.pi)
+
+
+def gram_w(inputs: np.ndarray) -> np.ndarray:
+    """E a^2 1[w . x > 0] 1[w . x' > 0] x . x' for standard normal a, w: kernel of the first layer.
+
+    inputs: (n, d), as for `gram_a`. Returns (n, n).
+    """
+    return (np.pi - _angles(inputs)) / (2 * np.pi) * (inputs @ inputs.T)
+
+
+def smallest_eigenvalue(gram: np.ndarray) -> float:
+    """Smallest eigenvalue of a symmetric matrix (n, n)."""
+    return float(np.linalg.eigvalsh(gram)[0])
+
+
+def _angles(inputs: np.ndarray) -> np.ndarray:
+    """Angles between all pairs of inputs (n, d): (n, n), from 0 to pi.
+
+    Any angle serves for an input of 0, whose kernels vanish.
+    """
+    norms = np.linalg.norm(inputs, axis=1, keepdims=True)
+    units = inputs / np.where(norms > 0, norms, 1)
+    # The arccos of a cosine would lose half of the digits near 0 and pi.
+    rows = [
+        2 * np.arctan2(np.linalg.norm(units - one, axis=1), np.linalg.norm(units + one, axis=1))
+        for one in units
+    ]
+    return np.stack(rows)

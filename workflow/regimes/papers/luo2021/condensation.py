@@ -1,0 +1,114 @@
+"""The measures behind Figure 6 of Luo et al. (2021): condensation of one-dimensional neurons."""
+
+import numpy as np
+import xarray as xr
+
+from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.streams import stream
+
+ANGULAR_BINS = 360
+AMPLITUDE_BINS = 120
+HEAVIEST_BINS = 10
+# The share is compared between widths, and it falls with the number of neurons that are looked at
+# by sampling alone: all widths are looked at through as many neurons, the smallest width's.
+SAMPLED_NEURONS = 1000
+DRAWS = 200
+KEPT = ("relative_distance_w", "final_loss", "converged", "diverged", "solver_steps")
+AXES = ("gamma_prime", "gamma", "width", "seed")
+
+
+def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What is kept of a block of runs at the end of training.
+
+    run: output_weights (..., snapshot, neuron) and input_weights (..., snapshot, feature, neuron)
+    with two features. Returns, over the axes of the runs: `heaviest_bins_share`, the share of the
+    total amplitude in the HEAVIEST_BINS heaviest of ANGULAR_BINS angular bins on SAMPLED_NEURONS
+    neurons drawn at random (mean over DRAWS draws), its standard deviation over draws, the same
+    share on all neurons, the largest amplitude, and the scatter of (orientation, amplitude over
+    the largest) as numbers of neurons in cells.
+    """
+    end = run[["output_weights", "input_weights"]].isel(snapshot=-1)
+    end = end.transpose(*AXES, "feature", "neuron")
+    sizes = amplitude(end["output_weights"], end["input_weights"]).values
+    angles = orientation(end["input_weights"]).values
+    shape = tuple(end.sizes[axis] for axis in AXES)
+    shares = np.full((3, *shape), np.nan)
+    largest = np.full(shape, np.nan)
+    counts = np.zeros((*shape, ANGULAR_BINS, AMPLITUDE_BINS), dtype=np.int32)
+    for index in np.ndindex(shape):
+        if not np.isfinite(sizes[index]).all():
+            continue  # diverged
+        bins = angular_bins(angles[index])
+        key = (int(end["width"][index[2]]), int(end["seed"][index[3]]))
+        draws = sampled_shares(sizes[index], bins, stream(0, "condensation", *key))
+        whole = heaviest_share(sizes[index], bins)
+        shares[(slice(None), *index)] = draws.mean(), draws.std(), whole
+        largest[index] = sizes[index].max()
+        counts[index] = scatter(sizes[index] / largest[index], bins)
+    names = {
+        "heaviest_bins_share": f"share of the amplitude in the {HEAVIEST_BINS} heaviest of "
+        f"{ANGULAR_BINS} angular bins, {SAMPLED_NEURONS} neurons drawn at random",
+        "heaviest_bins_share_spread": "standard deviation of heaviest_bins_share over draws",
+        "heaviest_bins_share_of_all": "heaviest_bins_share with all neurons",
+    }
+    result = run[list(KEPT)].transpose(*AXES)
+    for (name, long_name), values in zip(names.items(), shares, strict=True):
+        result[name] = (AXES, values, {"long_name": long_name, "units": "1"})
+    result["largest_amplitude"] = (
+        AXES,
+        largest,
+        {"long_name": "largest amplitude A of a neuron", "units": "1"},
+    )
+    result["neuron_count"] = (
+        (*AXES, "orientation", "relative_amplitude"),
+        counts,
+        {"long_name": "number of neurons in a cell of the scatter", "units": "1"},
+    )
+    return result.assign_coords(
+        orientation=(
+            "orientation",
+            (np.arange(ANGULAR_BINS) + 0.5) * 2 * np.pi / ANGULAR_BINS - np.pi,
+            {"long_name": "angle of (weight, bias) to the x-axis, bin centre", "units": "radian"},
+        ),
+        relative_amplitude=(
+            "relative_amplitude",
+            (np.arange(AMPLITUDE_BINS) + 0.5) / AMPLITUDE_BINS,
+            {"long_name": "amplitude over the largest one, bin centre", "units": "1"},
+        ),
+    )
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """The reduced runs as they are; `reduce` has done the work."""
+    return runs.drop_attrs(deep=False)
+
+
+def angular_bins(angles: np.ndarray) -> np.ndarray:
+    """Indices of the angular bins of angles in [-pi, pi]."""
+    turn = (angles + np.pi) / (2 * np.pi)
+    return np.minimum((turn * ANGULAR_BINS).astype(np.int64), ANGULAR_BINS - 1)
+
+
+def heaviest_share(amplitudes: np.ndarray, bins: np.ndarray) -> float:
+    """Share of the total amplitude in the heaviest bins; (neuron,) each."""
+    weights = np.bincount(bins, amplitudes, minlength=ANGULAR_BINS)
+    return float(np.sort(weights)[-HEAVIEST_BINS:].sum() / weights.sum())
+
+
+def sampled_shares(
+    amplitudes: np.ndarray, bins: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """`heaviest_share` of neurons drawn at random without replacement, (draw,)."""
+    count = min(SAMPLED_NEURONS, len(amplitudes))
+    shares = []
+    for _ in range(DRAWS):
+        chosen = random.choice(len(amplitudes), count, replace=False, shuffle=False)
+        shares.append(heaviest_share(amplitudes[chosen], bins[chosen]))
+    return np.array(shares)
+
+
+def scatter(relative_amplitudes: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Numbers of neurons in the cells (angular bin, amplitude bin)."""
+    rows = np.minimum((relative_amplitudes * AMPLITUDE_BINS).astype(np.int64), AMPLITUDE_BINS - 1)
+    cells = np.bincount(bins * AMPLITUDE_BINS + rows, minlength=ANGULAR_BINS * AMPLITUDE_BINS)
+    return cells.reshape(ANGULAR_BINS, AMPLITUDE_BINS)

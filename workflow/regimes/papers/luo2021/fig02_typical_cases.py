@@ -1,0 +1,104 @@
+"""Figure 2 of Luo et al. (2021): functions learned from four points, and their neurons."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from regimes.figures.style import mark_scale
+
+PAPER_WIDTH = 1000
+# The colours of the paper's scatter plots.
+INITIAL, FINAL = "darkturquoise", "crimson"
+ANGLES = np.array([-1, -0.5, 0, 0.5, 1]) * np.pi
+ANGLE_LABELS = [r"$-\pi$", r"$-\pi/2$", "$0$", r"$\pi/2$", r"$\pi$"]
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """Learned functions (first row) and neurons before and after training (second row).
+
+    measures: those of one experiment, as made by `luo2021.typical_cases`, of which the first
+    gamma' and width are shown; scale: marked below the paper's width.
+    """
+    (cases,) = measures.values()
+    cases = cases.isel(gamma_prime=0, width=0)
+    figure, axes = plt.subplots(
+        2,
+        cases.sizes["gamma"],
+        figsize=(3.1 * cases.sizes["gamma"], 5.2),
+        layout="constrained",
+        sharey="row",
+        squeeze=False,
+    )
+    for column, gamma in enumerate(cases["gamma"].values):
+        case = cases.sel(gamma=gamma)
+        _draw_function(axes[0, column], case)
+        _draw_neurons(axes[1, column], case)
+        for row, letters in enumerate(("abcdefgh"[: axes.shape[1]], "abcdefgh"[axes.shape[1] :])):
+            axes[row, column].set_title(f"({letters[column]})", loc="left", fontweight="bold")
+        axes[0, column].set_title(rf"$\gamma = {gamma:g}$")
+    axes[0, 0].set_ylabel("$f(x)$")
+    axes[1, 0].set_ylabel("amplitude $A$")
+    axes[0, 0].legend(loc="upper right", fontsize="x-small")
+    axes[1, 0].legend(loc="upper right", fontsize="x-small", markerscale=2)
+    width = int(cases["width"])
+    figure.supxlabel(
+        rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: all "
+        f"{cases.sizes['seed']} seeds; numbers: distance to the linear and to the cubic spline, "
+        "over the size of the targets (mean over seeds)",
+        fontsize="small",
+    )
+    if width < PAPER_WIDTH:
+        mark_scale(figure, scale)
+    return figure
+
+
+def _draw_function(axes: Axes, case: xr.Dataset) -> None:
+    final = case["function"].isel(snapshot=-1)
+    axes.plot(case["x"], case["linear_spline"], ":", color="0.4", label="linear spline")
+    axes.plot(case["x"], case["cubic_spline"], "--", color="0.4", linewidth=1, label="cubic spline")
+    for seed in case["seed"].values:
+        axes.plot(case["x"], final.sel(seed=seed), color=FINAL, linewidth=0.4, alpha=0.5)
+    axes.plot(case["x"], final.isel(seed=0), color=FINAL, label="learned")
+    axes.plot(case["training_input"], case["training_target"], "ko", label="training points")
+    distances = [
+        float(case[f"distance_to_{name}_spline"].isel(snapshot=-1).mean("seed"))
+        for name in ("linear", "cubic")
+    ]
+    axes.text(
+        0.03,
+        0.03,
+        "linear {:.2f}, cubic {:.2f}".format(*distances),
+        transform=axes.transAxes,
+        fontsize="x-small",
+    )
+    axes.set_xlabel("$x$")
+    # Splines and jagged functions may shoot beyond the points.
+    targets = case["training_target"].values
+    room = 0.6 * (targets.max() - targets.min())
+    axes.set_ylim(targets.min() - room, targets.max() + room)
+    sns.despine(ax=axes)
+
+
+def _draw_neurons(axes: Axes, case: xr.Dataset) -> None:
+    for snapshot, colour, label in ((0, INITIAL, "initial"), (-1, FINAL, "final")):
+        neurons = case.isel(snapshot=snapshot, seed=0)
+        axes.scatter(
+            neurons["orientation"],
+            neurons["amplitude"],
+            s=3,
+            color=colour,
+            label=label,
+            linewidths=0,
+            # Amplitudes of the initial weights stay visible where the final ones are the same.
+            alpha=0.6,
+            rasterized=True,
+        )
+    axes.set_yscale("symlog", linthresh=10)
+    axes.set_xticks(ANGLES, ANGLE_LABELS)
+    axes.set(xlabel=r"orientation of $\hat w$", xlim=(-np.pi, np.pi), ylim=(0, None))
+    sns.despine(ax=axes)

@@ -1,0 +1,85 @@
+"""Figure 3 of Luo et al. (2021): growth of the relative distance with the width."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from regimes.figures.style import mark_scale
+from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+
+SHOWN_GAMMAS = (0.5, 1.0, 1.75)
+FAMILIES = {
+    "growth_unit": (r"$\beta_1 = \beta_2 = 1$", "o"),
+    "growth_inverse_root": (r"$\beta_1 = \beta_2 = m^{-1/2}$", "s"),
+    "growth_inverse": (r"$\beta_1 = \beta_2 = m^{-1}$", "^"),
+}
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """Relative distance against width for three gamma (a-c), slopes of three families (d).
+
+    measures: those of the experiments in FAMILIES, as made by `luo2021.growth`; scale: marked
+    below the paper's widths.
+    """
+    families = {name: measures[name].isel(gamma_prime=0) for name in FAMILIES}
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3), layout="constrained")
+    first = families["growth_unit"]
+    for axis, gamma, letter in zip(axes, SHOWN_GAMMAS, "abc", strict=False):
+        _draw_growth(axis, first.sel(gamma=gamma, method="nearest"))
+        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    _draw_slopes(axes[3], families)
+    axes[3].set_title("(d)", loc="left", fontweight="bold")
+    seeds = first.sizes["seed"]
+    over = "over seeds" if seeds > 1 else "of the fit"
+    figure.supxlabel(
+        rf"$\gamma' = {float(first['gamma_prime']):g}$; (a-c): $\beta_1 = \beta_2 = 1$, one dot "
+        f"for each of {seeds} seeds; error bars: standard error {over}",
+        fontsize="small",
+    )
+    if not set(PAPER_WIDTHS) <= set(first["width"].values.tolist()):
+        mark_scale(figure, scale)
+    return figure
+
+
+def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
+    width = growth["width"].values
+    distance = growth["relative_distance_w"].transpose("width", "seed").values
+    axes.loglog(width, distance, "o", color="C0", markersize=4)
+    slope = float(growth["slope_w"])
+    logs = np.log(distance)
+    level = np.exp(logs[np.isfinite(logs)].mean() - slope * np.log(width).mean())
+    axes.loglog(width, level * width**slope, color="0.5", zorder=0)
+    error = float(growth["slope_w_stderr"])
+    axes.set_title(rf"$\gamma = {float(growth['gamma']):g}$, slope ${slope:.3f} \pm {error:.3f}$")
+    low, high = distance.min(), distance.max()
+    if high < 2 * low:  # a flat line fills no axis with noise
+        middle = np.sqrt(low * high)
+        axes.set_ylim(middle / 2, middle * 2)
+    axes.set_xlabel("width $m$")
+    axes.set_ylabel(r"$\mathrm{RD}(\theta_w^*)$")
+    sns.despine(ax=axes)
+
+
+def _draw_slopes(axes: Axes, families: Mapping[str, xr.Dataset]) -> None:
+    for name, (label, marker) in FAMILIES.items():
+        family = families[name]
+        axes.errorbar(
+            family["gamma"],
+            family["slope_w"],
+            yerr=family["slope_w_stderr"],
+            label=label,
+            marker=marker,
+            markersize=4,
+            markerfacecolor="none",
+            linewidth=1,
+            capsize=2,
+        )
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(xlabel=r"$\gamma$", ylabel="slope $S_w$")
+    axes.legend(fontsize="x-small")
+    sns.despine(ax=axes)

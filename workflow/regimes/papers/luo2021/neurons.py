@@ -1,0 +1,18 @@
+"""Orientation and amplitude of hidden neurons: Luo et al. (2021), section 3.1."""
+
+import numpy as np
+import xarray as xr
+
+
+def amplitude(output_weights: xr.DataArray, input_weights: xr.DataArray) -> xr.DataArray:
+    """A_k = |a_k| |w_k|: what a neuron contributes at most, over the dimensions of the former."""
+    values = abs(output_weights) * np.sqrt((input_weights**2).sum("feature"))
+    return values.assign_attrs(long_name="amplitude A = |a| |w| of a neuron", units="1")
+
+
+def orientation(input_weights: xr.DataArray) -> xr.DataArray:
+    """Angle of w_k to the x-axis in [-pi, pi], for one input and a bias (two features)."""
+    angle = np.arctan2(input_weights.isel(feature=1), input_weights.isel(feature=0))
+    return angle.assign_attrs(
+        long_name="angle of (weight, bias) of a neuron to the x-axis", units="radian"
+    )

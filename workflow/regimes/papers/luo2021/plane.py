@@ -1,0 +1,115 @@
+"""What the phase diagrams of Luo et al. (2021) share: slopes over the (gamma, gamma') plane."""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from regimes.figures.style import mark_scale
+from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+
+# Red for slopes below 0 (linear regime) and blue above, as in the paper; safe for colour blindness.
+SLOPE_COLOURS = "RdBu"
+# Slopes beyond this share a colour, so that those near the boundary can be told apart.
+LARGEST_SLOPE = 1.0
+
+
+def draw_plane(
+    figure: Figure,
+    axes: Axes,
+    diagram: xr.Dataset,
+    *,
+    slope: str,
+    symbol: str,
+    boundary: str,
+    theory: Callable[[xr.DataArray], xr.DataArray],
+) -> None:
+    """A slope over gamma' (abscissa) and gamma, with its colour bar, zeros and the theory's line.
+
+    diagram: measures as made by `luo2021.phase_diagram`. slope: name of the slope; symbol: how it
+    is written, in LaTeX's mathematics; boundary: name of its zeros over gamma', which have a
+    *_stderr; theory: from gamma' to where they should be.
+    """
+    gamma_prime, gamma = diagram["gamma_prime"].values, diagram["gamma"].values
+    mesh = axes.pcolormesh(
+        edges(gamma_prime),
+        edges(gamma),
+        diagram[slope].transpose("gamma", "gamma_prime").values,
+        cmap=SLOPE_COLOURS,
+        norm=CenteredNorm(0, LARGEST_SLOPE),
+        edgecolors="face",
+        linewidth=0.2,
+    )
+    bar = figure.colorbar(mesh, ax=axes, extend="both", ticks=np.linspace(-1, 1, 9))
+    bar.ax.set_title(f"${symbol}$")
+    _hatch_unfinished(axes, diagram)
+    fine = xr.DataArray(np.linspace(*edges(gamma_prime)[[0, -1]], 401))
+    axes.plot(fine, theory(fine), "k--", linewidth=1.5, label="theory")
+    axes.errorbar(
+        gamma_prime,
+        diagram[boundary],
+        yerr=diagram[f"{boundary}_stderr"],
+        fmt="*",
+        markersize=11,
+        color="gold",
+        markeredgecolor="black",
+        markeredgewidth=0.7,
+        ecolor="black",
+        capsize=3,
+        label=f"${symbol} = 0$",
+    )
+    axes.set(
+        xlabel=r"$\gamma'$",
+        ylabel=r"$\gamma$",
+        xlim=edges(gamma_prime)[[0, -1]],
+        ylim=edges(gamma)[[0, -1]],
+    )
+    axes.legend(loc="lower right", frameon=True, framealpha=1)
+
+
+def finish(figure: Figure, diagram: xr.Dataset, scale: str, *panels: Axes) -> None:
+    """Letter the panels, say what they are made of, and mark the scale below the paper's widths."""
+    for axes, letter in zip(panels, "abcdefgh", strict=False):
+        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+    widths = diagram["width"].values.tolist()
+    listed = ", ".join(f"{width:,}".replace(",", "\N{THIN SPACE}") for width in widths)
+    seeds = diagram.sizes["seed"]
+    over = "over seeds" if seeds > 1 else "of the fit"
+    figure.supxlabel(
+        f"widths m = {listed}; seeds: {seeds}; error bars: standard error {over}", fontsize="small"
+    )
+    if not set(PAPER_WIDTHS) <= set(widths):
+        mark_scale(figure, scale)
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Cell edges halfway between the centres."""
+    if len(centres) == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    halfway = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - halfway[0], 2 * centres[-1] - halfway[-1]
+    return np.concatenate([[first], halfway, [last]])
+
+
+def _hatch_unfinished(axes: Axes, diagram: xr.Dataset) -> None:
+    """Hatch the cells with runs that hit a cap before they converged."""
+    left, bottom = edges(diagram["gamma_prime"].values), edges(diagram["gamma"].values)
+    share = diagram["converged_share"].transpose("gamma_prime", "gamma").values
+    label = "not converged"
+    for i, j in np.argwhere(share < 1):
+        cell = Rectangle(
+            (left[i], bottom[j]),
+            left[i + 1] - left[i],
+            bottom[j + 1] - bottom[j],
+            fill=False,
+            hatch="////",
+            edgecolor="0.25",
+            linewidth=0,
+            label=label,
+        )
+        axes.add_patch(cell)
+        label = None  # one entry in the legend
