@@ -24,20 +24,20 @@ GRID_ROUNDING = 1e-9
 
 def _families(measures: Measures) -> Measured:
     """L3: largest difference of slope_w between the families, over gamma."""
-    slopes = xr.concat([measures[name]["slope_w"] for name in FAMILIES], dim="family", join="exact")
-    difference = (slopes.max("family", skipna=False) - slopes.min("family", skipna=False)).squeeze(
-        "gamma_prime"
+    one_gamma_prime = [measures[name].isel(gamma_prime=0) for name in FAMILIES]
+    slopes, errors = (
+        xr.concat([family[name] for family in one_gamma_prime], dim="family", join="exact")
+        for name in ("slope_w", "slope_w_stderr")
     )
+    difference = slopes.max("family", skipna=False) - slopes.min("family", skipna=False)
     value = float(difference.max(skipna=False))
     if np.isnan(value):
         return Measured(value, False, "a slope is missing")
-    worst = float(difference["gamma"][int(difference.argmax())])
-    at_worst = slopes.sel(gamma=worst).values.ravel()
-    errors = [float(measures[name]["slope_w_stderr"].sel(gamma=worst)) for name in FAMILIES]
-    shown = ", ".join(
-        f"{slope:.4f} +- {error:.4f}" for slope, error in zip(at_worst, errors, strict=True)
-    )
-    return Measured(value, value <= FAMILY_TOLERANCE, f"worst at gamma = {worst:g}: {shown}")
+    worst = {"gamma": int(difference.argmax("gamma"))}
+    pairs = zip(slopes[worst].values, errors[worst].values, strict=True)
+    shown = ", ".join(f"{slope:.4f} +- {error:.4f}" for slope, error in pairs)
+    place = f"worst at gamma = {float(difference['gamma'][worst]):g}"
+    return Measured(value, value <= FAMILY_TOLERANCE, f"{place}: {shown}")
 
 
 def _families_too_small(measures: Measures) -> str | None:

@@ -31,7 +31,6 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         cases.sizes["gamma"],
         figsize=(3.1 * cases.sizes["gamma"], 5.2),
         layout="constrained",
-        sharey="row",
         squeeze=False,
     )
     for column, gamma in enumerate(cases["gamma"].values):
@@ -43,18 +42,30 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         axes[0, column].set_title(rf"$\gamma = {gamma:g}$")
     axes[0, 0].set_ylabel("$f(x)$")
     axes[1, 0].set_ylabel("amplitude $A$")
-    axes[0, 0].legend(loc="upper right", fontsize="x-small")
-    axes[1, 0].legend(loc="upper right", fontsize="x-small", markerscale=2)
+    _legend(figure, axes[0, 0], axes[1, 0])
     width = int(cases["width"])
     figure.supxlabel(
         rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: all "
-        f"{cases.sizes['seed']} seeds; numbers: distance to the linear and to the cubic spline, "
-        "over the size of the targets (mean over seeds)",
+        f"{cases.sizes['seed']} seeds\nnumbers: root mean square distance to the linear and to the "
+        "cubic spline over the size of the targets, mean over seeds",
         fontsize="small",
     )
     if width < PAPER_WIDTH:
         mark_scale(figure, scale)
     return figure
+
+
+def _legend(figure: Figure, functions: Axes, neurons: Axes) -> None:
+    entries = [axes.get_legend_handles_labels() for axes in (functions, neurons)]
+    handles, labels = ([*first, *second] for first, second in zip(*entries, strict=True))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=len(handles),
+        fontsize="small",
+        markerscale=1.5,
+    )
 
 
 def _draw_function(axes: Axes, case: xr.Dataset) -> None:
@@ -98,7 +109,6 @@ def _draw_neurons(axes: Axes, case: xr.Dataset) -> None:
             alpha=0.6,
             rasterized=True,
         )
-    axes.set_yscale("symlog", linthresh=10)
     axes.set_xticks(ANGLES, ANGLE_LABELS)
     axes.set(xlabel=r"orientation of $\hat w$", xlim=(-np.pi, np.pi), ylim=(0, None))
     sns.despine(ax=axes)

@@ -53,9 +53,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     figure.supxlabel(
         r"in each box: orientation of $\hat w$ from $-\pi$ to $\pi$ (across), $A / \max A$ from 0 "
-        f"to 1 (up), first of {condensation.sizes['seed']} seeds; numbers: share of the amplitude "
-        "in the ten heaviest of 360 angular bins, mean over seeds\n"
-        "(1000 neurons at random), by width",
+        f"to 1 (up), first of {condensation.sizes['seed']} seeds\n"
+        "numbers: share of the amplitude outside the ten heaviest of 360 angular bins, by width "
+        "(1000 neurons drawn at random, mean over seeds)",
         fontsize="small",
     )
     if not set(PAPER_WIDTHS) <= set(widths):
@@ -71,12 +71,8 @@ def _draw_box(axes: Axes, case: xr.Dataset) -> None:
         counts = case["neuron_count"].sel(width=width).isel(seed=0)
         i, j = np.nonzero(counts.transpose("orientation", "relative_amplitude").values)
         axes.scatter(angle[i], size[j], s=1.2, color=colour, linewidths=0, rasterized=True)
-    shares = case["heaviest_bins_share"].mean("seed").values
-    axes.set_title(
-        " ".join(f"{share:.2f}".removeprefix("0") for share in shares),
-        fontsize="x-small",
-        pad=2,
-    )
+    outside = 1 - case["heaviest_bins_share"].mean("seed").values
+    axes.set_title("   ".join(map(_short, outside)), fontsize="x-small", pad=2)
     axes.set(xlim=(-np.pi, np.pi), ylim=(0, 1.03), xticks=[], yticks=[])
 
 
@@ -87,6 +83,11 @@ def _mark_boundary(axes: Axes) -> None:
 
 def _colours(count: int) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(count)]
+
+
+def _short(value: float) -> str:
+    """Two digits after the point, or one significant digit of a small number."""
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def _power(width: int) -> str:
