@@ -93,12 +93,12 @@ def _conservation(measures: Measures) -> Measured:
     largest = drift.max(others, skipna=False).sortby("tolerance")
     # The first snapshot has no drift.
     mean = drift.isel(snapshot=slice(1, None)).mean(others, skipna=False).sortby("tolerance")
-    value = float(largest.sel(tolerance=DEFAULT_TOLERANCE))
+    value = float(largest.sel({"tolerance": DEFAULT_TOLERANCE}))
     ratio = float(runs["largest_output_weight_ratio"].max(skipna=False))
     falling = bool((mean.diff("tolerance") > 0).all())
     shown = ", ".join(
-        f"{float(mean.sel(tolerance=tolerance)):.2g} (largest "
-        f"{float(largest.sel(tolerance=tolerance)):.2g}) at tolerance {tolerance:g}"
+        f"{float(mean.sel({'tolerance': tolerance})):.2g} (largest "
+        f"{float(largest.sel({'tolerance': tolerance})):.2g}) at tolerance {tolerance:g}"
         for tolerance in mean["tolerance"].values
     )
     return Measured(
