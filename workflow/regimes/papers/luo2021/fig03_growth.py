@@ -27,7 +27,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     below the paper's widths.
     """
     families = {name: measures[name].isel(gamma_prime=0) for name in FAMILIES}
-    figure, axes = plt.subplots(1, 4, figsize=(12, 3), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
     first = families["growth_unit"]
     for axis, gamma, letter in zip(axes, SHOWN_GAMMAS, "abc", strict=False):
         _draw_growth(axis, first.sel(gamma=gamma, method="nearest"))
@@ -55,11 +55,19 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
     level = np.exp(logs[np.isfinite(logs)].mean() - slope * np.log(width).mean())
     axes.loglog(width, level * width**slope, color="0.5", zorder=0)
     error = float(growth["slope_w_stderr"])
-    axes.set_title(rf"$\gamma = {float(growth['gamma']):g}$, slope ${slope:.3f} \pm {error:.3f}$")
+    axes.text(
+        0.5,
+        0.97,
+        rf"$\gamma = {float(growth['gamma']):g}$" + f"\nslope ${slope:.3f} \\pm {error:.3f}$",
+        transform=axes.transAxes,
+        ha="center",
+        va="top",
+        fontsize="small",
+    )
     low, high = distance.min(), distance.max()
-    if high < 2 * low:  # a flat line fills no axis with noise
-        middle = np.sqrt(low * high)
-        axes.set_ylim(middle / 2, middle * 2)
+    # Room for the text above; and a flat line fills no axis with noise.
+    middle, half = np.sqrt(low * high), max(np.sqrt(high / low), np.sqrt(2))
+    axes.set_ylim(middle / half / 1.2, middle * half**1.8)
     axes.set_xlabel("width $m$")
     axes.set_ylabel(r"$\mathrm{RD}(\theta_w^*)$")
     sns.despine(ax=axes)
