@@ -1,14 +1,14 @@
-"""One finished run of the workflow at smoke scale, copied for each test that changes something."""
+"""Finished runs of the workflow at smoke scale, copied for each test that changes something."""
 
 from pathlib import Path
 
 import pytest
-from harness import Workflow, copy_checkout
+from harness import PAPER, SMOKE, Workflow, copy_checkout
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """A finished run at smoke scale. Tests that change anything take `workflow` instead."""
+    """A finished run of one experiment. Tests that change anything take `workflow` instead."""
     base = tmp_path_factory.mktemp("finished")
     workflow = Workflow(copy_checkout(base / "checkout"), base / "out")
     result = workflow.run()
@@ -27,3 +27,15 @@ def workflow(finished: Workflow, tmp_path: Path) -> Workflow:
 def fresh(finished: Workflow, tmp_path: Path) -> Workflow:
     """The same checkout without any results."""
     return Workflow(finished.checkout, tmp_path / "empty")
+
+
+@pytest.fixture(scope="session")
+def whole_paper(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The same with every experiment and figure of the paper. Not to be changed either."""
+    base = tmp_path_factory.mktemp("whole_paper")
+    copy = finished.copy(base)
+    workflow = Workflow(copy.checkout, copy.directory, targets=(PAPER,), config_arguments=SMOKE)
+    result = workflow.run()
+    assert result.code == 0, result.output
+    (base / "first_run.log").write_text(result.output)
+    return workflow

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -13,6 +13,18 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "pyproject.toml", "workflow", "profiles", "envs")
 SMOKE = ("scale=smoke",)
+# Most tests are about one experiment, whatever others the config has: the figure of the phase
+# diagram, and the claims that it alone decides.
+SMALL = (*SMOKE, "claims={luo2021: {measures: [phase_diagram]}}")
+TARGETS = (
+    "results/measures/phase_diagram.nc",
+    "figures/phase_diagram.pdf",
+    "figures/phase_diagram.png",
+    "results/claims/luo2021.nc",
+    "results/claims/luo2021.md",
+)
+# The whole paper
+PAPER = "luo2021"
 
 
 @dataclass
@@ -27,7 +39,7 @@ class Result:
         """Number of jobs by rule, from the first table; empty when nothing is to be done."""
         table = re.search(r"^job +count\n[- ]+\n((?:\w+ +\d+\n)+)", self.output, flags=re.M)
         rows = (line.split() for line in table.group(1).splitlines()) if table else ()
-        return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}
+        return {rule: int(count) for rule, count in rows if rule not in ("all", "total", PAPER)}
 
     @property
     def nothing_to_do(self) -> bool:
@@ -37,23 +49,42 @@ class Result:
 
 @dataclass
 class Workflow:
-    """A checkout and a directory with its results."""
+    """A checkout and a directory with its results.
+
+    targets, config: what is asked for, and with which settings, unless a call says otherwise.
+    """
 
     checkout: Path
     directory: Path
+    targets: tuple[str, ...] = TARGETS
+    config_arguments: tuple[str, ...] = SMALL
 
-    def command(self, *arguments: str, config: tuple[str, ...] = SMOKE) -> list[str]:
+    def command(
+        self,
+        *arguments: str,
+        targets: tuple[str, ...] | None = None,
+        config: tuple[str, ...] | None = None,
+    ) -> list[str]:
         """The Snakemake command line, with the checkout's Snakefile."""
+        targets = self.targets if targets is None else targets
+        config = self.config_arguments if config is None else config
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.checkout / "Snakefile"]
-        command += ["--directory", self.directory, *arguments]
+        # Targets first: some options would take them for their own.
+        command += ["--directory", self.directory, *targets, *arguments]
         return [str(word) for word in (*command, *(("--config", *config) if config else ()))]
 
-    def run(self, *arguments: str, config: tuple[str, ...] = SMOKE, **environment: str) -> Result:
+    def run(
+        self,
+        *arguments: str,
+        targets: tuple[str, ...] | None = None,
+        config: tuple[str, ...] | None = None,
+        **environment: str,
+    ) -> Result:
         """Call Snakemake; `--cores 2` unless the arguments say what else to do."""
         if not arguments:
             arguments = ("--cores", "2")
         done = subprocess.run(
-            self.command(*arguments, config=config),
+            self.command(*arguments, targets=targets, config=config),
             cwd="/",
             env=clean_environment() | environment,
             stdout=subprocess.PIPE,
@@ -62,9 +93,14 @@ class Workflow:
         )
         return Result(done.returncode, done.stdout)
 
-    def plan(self, *arguments: str, config: tuple[str, ...] = SMOKE) -> Result:
+    def plan(
+        self,
+        *arguments: str,
+        targets: tuple[str, ...] | None = None,
+        config: tuple[str, ...] | None = None,
+    ) -> Result:
         """Dry run."""
-        result = self.run("-n", *arguments, config=config)
+        result = self.run("-n", *arguments, targets=targets, config=config)
         assert result.code == 0, result.output
         return result
 
@@ -92,7 +128,7 @@ class Workflow:
         """The same checkout and results elsewhere, file times kept."""
         shutil.copytree(self.checkout, target / "checkout")
         shutil.copytree(self.directory, target / "out")
-        return Workflow(target / "checkout", target / "out")
+        return replace(self, checkout=target / "checkout", directory=target / "out")
 
 
 def clean_environment() -> dict[str, str]:
@@ -114,4 +150,4 @@ def copy_checkout(target: Path) -> Path:
 
 def with_seeds(seeds: int = 3) -> tuple[str, ...]:
     """Config arguments for the smoke scale with another number of seeds (it has two)."""
-    return (*SMOKE, f"experiments={{phase_diagram: {{axes: {{seed: {list(range(seeds))}}}}}}}")
+    return (*SMALL, f"experiments={{phase_diagram: {{axes: {{seed: {list(range(seeds))}}}}}}}")

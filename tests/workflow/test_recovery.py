@@ -68,7 +68,7 @@ def test_truncated_run_is_named_and_rebuilt(workflow: Workflow) -> None:
     assert name in (workflow.directory / "results/logs/measures/phase_diagram.log").read_text()
 
     run.unlink()
-    rebuilt = workflow.run("--cores", "2", name, "results/measures/phase_diagram.nc")
+    rebuilt = workflow.run("--cores", "2", targets=(name, "results/measures/phase_diagram.nc"))
     assert rebuilt.code == 0, rebuilt.output
     assert rebuilt.jobs["train"] == 1
     assert workflow.run().code == 0

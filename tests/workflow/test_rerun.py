@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import SMOKE, Workflow, copy_checkout, with_seeds
+from harness import SMALL, Workflow, copy_checkout, with_seeds
 
 # Smoke scale: 3 values of gamma_prime x 2 seeds.
 ALL_BLOCKS = 6
@@ -61,7 +61,7 @@ def test_results_copied_without_times_retrain_nothing(workflow: Workflow, tmp_pa
 
 def test_new_gamma_prime_trains_only_its_blocks(workflow: Workflow) -> None:
     axes = "experiments={phase_diagram: {axes: {gamma_prime: [-0.5, 0.0, 0.25, 0.5]}}}"
-    assert workflow.plan(config=(*SMOKE, axes)).jobs == {"train": 2, **AFTER_TRAINING}
+    assert workflow.plan(config=(*SMALL, axes)).jobs == {"train": 2, **AFTER_TRAINING}
 
 
 def test_new_seed_trains_only_its_blocks(workflow: Workflow) -> None:
@@ -106,7 +106,7 @@ def test_caption_device_and_citation_rerun_nothing(workflow: Workflow) -> None:
         "figures={phase_diagram: {caption: Another caption.}}",
         "papers={luo2021: {citation: Another citation.}}",
     )
-    assert workflow.plan(config=(*SMOKE, *changes)).nothing_to_do
+    assert workflow.plan(config=(*SMALL, *changes)).nothing_to_do
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_code_of_training_or_data_retrains(workflow: Workflow, module: str) -> N
     ],
 )
 def test_settings_of_training_or_data_retrain(workflow: Workflow, change: str) -> None:
-    jobs = workflow.plan(config=(*SMOKE, change)).jobs
+    jobs = workflow.plan(config=(*SMALL, change)).jobs
     data = {"data": 1} if change.startswith("datasets") else {}
     # All in one go: a remade data set must not hide the training that follows from it.
     assert jobs == {**data, "train": ALL_BLOCKS, **AFTER_TRAINING}
@@ -199,4 +199,4 @@ def test_forced_training_and_graphs_show_all_runs(finished: Workflow) -> None:
 
 def test_existing_run_can_be_asked_for(finished: Workflow) -> None:
     run = finished.files("results/runs/phase_diagram/*.nc")[0].relative_to(finished.directory)
-    assert finished.plan(str(run)).nothing_to_do
+    assert finished.plan(targets=(str(run),)).nothing_to_do

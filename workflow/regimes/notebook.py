@@ -13,7 +13,7 @@ import xarray as xr
 from regimes import store
 from regimes.config.load import load
 from regimes.devices import resolve
-from regimes.errors import ConfigError, StoreError
+from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.plan import Plan
 
 FOLDERS = ("measures", "claims", "data", "")
@@ -24,7 +24,7 @@ CONFIG = "config.yaml"
 DEFAULTED = ("width", "seed")
 
 
-def open(name: str, directory: str | Path | None = None) -> xr.Dataset:
+def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
     """A result of the workflow as a Dataset in memory.
 
     name: an experiment ("phase_diagram": its measures), a paper ("luo2021": its claims), a data
@@ -33,7 +33,8 @@ def open(name: str, directory: str | Path | None = None) -> xr.Dataset:
     the present one that has `results`, else the checkout.
     Raises StoreError when there is no such result, naming those that there are.
     """
-    if Path(name).suffix == ".nc" and Path(name).is_file():
+    name = str(name)
+    if name.endswith(".nc") and Path(name).is_file():
         return store.read(name)
     root = _root(directory)
     results = root / "results"
@@ -70,7 +71,8 @@ def simulate(
 
     Returns the variables of a run's file without the axes, which are scalar coordinates, and by
     default with the weights at the start and at the end (`snapshots`).
-    Raises ConfigError, naming the key, for what is not allowed.
+    Raises ConfigError, naming the key, for what is not allowed; DeviceError for device "cuda"
+    where torch finds no GPU.
     """
     path = _root(directory) / CONFIG
     config = load(path if path.is_file() else CHECKOUT / CONFIG)
@@ -88,8 +90,13 @@ def simulate(
                 f"{axis} is missing: one value of your own, or one of those of {experiment}: "
                 + ", ".join(f"{value:g}" for value in values)
             )
+    if "axes" in changes:
+        raise ConfigError(f"axes: give one value of each axis by its name: {', '.join(known)}")
     if "tolerance" in changes:
-        changes["solver"] = {**changes.get("solver", {}), "tolerance": changes.pop("tolerance")}
+        solver = changes.get("solver", {})
+        if not isinstance(solver, Mapping):
+            raise ConfigError(f"solver = {solver!r}; must be a mapping")
+        changes["solver"] = {**solver, "tolerance": changes.pop("tolerance")}
     settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
     # Only this experiment is planned: whatever else the config holds is not needed.
     overrides = {"experiments": {experiment: settings}, "device": device}
@@ -102,6 +109,8 @@ def simulate(
     data = import_module(f"regimes.datasets.{dataset.kind}").build(dataset.model_dump(mode="json"))
     train = import_module(f"regimes.training.{chosen.training}").train
     place = resolve(device)
+    if place == "cuda":
+        _require_cuda()
     if not progress:
         result = train(block.settings, data, place)
     else:
@@ -114,6 +123,13 @@ def simulate(
         "device": place,
     }
     return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+def _require_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; use cpu or auto")
 
 
 class _Bar:
@@ -138,7 +154,8 @@ class _Bar:
 
     def end(self, result: xr.Dataset) -> None:
         steps = int(result["solver_steps"].item() + result["rejected_steps"].item())
-        self._show(float(result["final_loss"].item() / result["initial_loss"].item()), steps)
+        initial = result["initial_loss"].item()
+        self._show(result["final_loss"].item() / initial if initial else 0.0, steps)
 
     def _show(self, relative_loss: float, steps: int) -> None:
         lowest = 10**-self.total
@@ -172,4 +189,6 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
             f"no runs of {experiment} for the present config yet: run "
             f"snakemake results/measures/{experiment}.nc"
         )
-    return xr.combine_by_coords(blocks, data_vars="all", coords="minimal", combine_attrs="drop")
+    return xr.combine_by_coords(
+        blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
+    )

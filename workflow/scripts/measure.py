@@ -5,19 +5,30 @@ from importlib import import_module
 import xarray as xr
 
 from regimes import store
+from regimes.errors import DataError
 from regimes.scripting import job
 
 
 def combined(blocks: list[xr.Dataset]) -> xr.Dataset:
-    """One dataset of all blocks; strict: they must agree in the axes that they share."""
-    return xr.combine_by_coords(
-        blocks,
-        join="exact",
-        compat="equals",
-        data_vars="all",
-        coords="minimal",
-        combine_attrs="drop_conflicts",
-    )
+    """One dataset of all blocks; strict: they must agree in the axes that they share.
+
+    Raises DataError where they do not, as weights of several widths.
+    """
+    try:
+        return xr.combine_by_coords(
+            blocks,
+            join="exact",
+            compat="equals",
+            data_vars="all",
+            coords="minimal",
+            combine_attrs="drop_conflicts",
+        )
+    except xr.AlignmentError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(
+            f"experiments.{snakemake.wildcards.experiment}: its blocks do not fit together "
+            f"({reason}): {snakemake.params.module} measures networks of one width"
+        ) from None
 
 
 with job(snakemake.log[0]) as progress:

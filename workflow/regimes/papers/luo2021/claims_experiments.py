@@ -23,20 +23,19 @@ GRID_ROUNDING = 1e-9
 
 
 def _families(measures: Measures) -> Measured:
-    """L3: largest difference of slope_w between the families, over gamma."""
-    one_gamma_prime = [measures[name].isel(gamma_prime=0) for name in FAMILIES]
+    """L3: largest difference of slope_w between the families, over gamma and gamma'."""
     slopes, errors = (
-        xr.concat([family[name] for family in one_gamma_prime], dim="family", join="exact")
+        xr.concat([measures[family][name] for family in FAMILIES], dim="family", join="exact")
         for name in ("slope_w", "slope_w_stderr")
     )
     difference = slopes.max("family", skipna=False) - slopes.min("family", skipna=False)
     value = float(difference.max(skipna=False))
     if np.isnan(value):
         return Measured(value, False, "a slope is missing")
-    worst = {"gamma": int(difference.argmax("gamma"))}
+    worst = difference.argmax(("gamma_prime", "gamma"))
     pairs = zip(slopes[worst].values, errors[worst].values, strict=True)
     shown = ", ".join(f"{slope:.4f} +- {error:.4f}" for slope, error in pairs)
-    place = f"worst at gamma = {float(difference['gamma'][worst]):g}"
+    place = f"worst at gamma = {float(difference['gamma'][worst['gamma']]):g}"
     return Measured(value, value <= FAMILY_TOLERANCE, f"{place}: {shown}")
 
 
@@ -44,6 +43,9 @@ def _families_too_small(measures: Measures) -> str | None:
     for name in FAMILIES:
         if not set(PAPER_WIDTHS) <= set(measures[name]["width"].values.tolist()):
             return f"widths of {name} lack some of {', '.join(map(str, PAPER_WIDTHS))}"
+        for axis in ("gamma_prime", "gamma"):
+            if not measures[name][axis].equals(measures[FAMILIES[0]][axis]):
+                return f"{name} has other values of {axis} than {FAMILIES[0]}"
     return None
 
 
@@ -61,7 +63,9 @@ def _condensation(measures: Measures) -> Measured:
     on_boundary = abs(growth[(abs(past) < GRID_ROUNDING).values])
     least, most = float(inside.min(skipna=False)), float(on_boundary.max(skipna=False))
     grown = int((inside >= LEAST_GROWTH).sum())
-    weakest = inside.isel(setting=int(inside.argmin())) if not np.isnan(least) else inside[0]
+    weakest = (
+        inside.isel(setting=int(inside.argmin("setting"))) if not np.isnan(least) else inside[0]
+    )
     place = {name: float(weakest[name]) for name in ("gamma_prime", "gamma")}
     detail = (
         f"inside: {grown} of {inside.size} settings grow by {LEAST_GROWTH:g} or more, the least "

@@ -51,9 +51,15 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
     distance = growth["relative_distance_w"].transpose("width", "seed").values
     axes.loglog(width, distance, "o", color="C0", markersize=4)
     slope = float(growth["slope_w"])
-    logs = np.log(distance)
-    level = np.exp(logs[np.isfinite(logs)].mean() - slope * np.log(width).mean())
-    axes.loglog(width, level * width**slope, color="0.5", zorder=0)
+    present = distance[np.isfinite(distance)]
+    if len(present):
+        logs = np.log(growth["relative_distance_w"])
+        centre = float((logs - slope * np.log(growth["width"])).mean())
+        axes.loglog(width, np.exp(centre) * width**slope, color="0.5", zorder=0)
+        # Room for the text; and a flat line fills no axis with noise.
+        middle = np.sqrt(present.min() * present.max())
+        half = max(np.sqrt(present.max() / present.min()), np.sqrt(2))
+        axes.set_ylim(middle / half / 1.2, middle * half**1.8)
     error = float(growth["slope_w_stderr"])
     axes.text(
         0.5,
@@ -64,10 +70,6 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
         va="top",
         fontsize="small",
     )
-    low, high = distance.min(), distance.max()
-    # Room for the text above; and a flat line fills no axis with noise.
-    middle, half = np.sqrt(low * high), max(np.sqrt(high / low), np.sqrt(2))
-    axes.set_ylim(middle / half / 1.2, middle * half**1.8)
     axes.set_xlabel("width $m$")
     axes.set_ylabel(r"$\mathrm{RD}(\theta_w^*)$")
     sns.despine(ax=axes)

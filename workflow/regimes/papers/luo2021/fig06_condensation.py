@@ -87,6 +87,8 @@ def _colours(count: int) -> list[str]:
 
 def _short(value: float) -> str:
     """Two digits after the point, or one significant digit of a small number."""
+    if value == 0:
+        return "0"
     return f"{value:.2f}" if value >= 0.095 else f"{value:.0e}".replace("e-0", "e-")
 
 
