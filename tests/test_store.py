@@ -77,6 +77,33 @@ def test_undescribed_variables_are_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("error")
+def test_packed_variables_come_back_bit_for_bit(tmp_path: Path) -> None:
+    integers = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    values = integers * (1 / 255) + -0.5
+    variable = xr.Variable(("x", "y"), values, described("pixels"))
+    variable.encoding = {"dtype": "uint8", "scale_factor": 1 / 255, "add_offset": -0.5}
+    path = tmp_path / "file.nc"
+    store.write(xr.Dataset({"value": variable}), path, **ATTRIBUTES)
+    with netCDF4.Dataset(path) as file:
+        assert file["value"].dtype == np.uint8 and file["value"].filters()["fletcher32"]
+        assert "_FillValue" not in file["value"].ncattrs()
+    again = store.read(path)
+    np.testing.assert_array_equal(again["value"], values)
+    # What was read can be written as it is.
+    store.write(again, path, **ATTRIBUTES)
+    np.testing.assert_array_equal(store.read(path)["value"], values)
+
+
+@pytest.mark.parametrize("wrong", [0.3, -1.0, 256.0])
+def test_packing_that_would_lose_something_is_refused(tmp_path: Path, wrong: float) -> None:
+    variable = xr.Variable("x", np.array([0.0, wrong]), described("pixels"))
+    variable.encoding = {"dtype": "uint8", "scale_factor": 1.0, "add_offset": 0.0}
+    with pytest.raises(ValueError, match="'value' is no uint8 times"):
+        store.write(xr.Dataset({"value": variable}), tmp_path / "file.nc", **ATTRIBUTES)
+    assert not list(tmp_path.iterdir())
+
+
 def test_failed_write_keeps_the_old_file(
     dataset: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

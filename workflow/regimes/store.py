@@ -14,6 +14,10 @@ from regimes.errors import StoreError
 from regimes.revision import git_commit, package_version, package_versions
 
 CONVENTIONS = "CF-1.11"
+# Keys in the encoding of a variable that is stored as integers.
+PACKING = ("dtype", "scale_factor", "add_offset")
+# So many rows of a packed variable are in memory a second time.
+ROWS_AT_ONCE = 1000
 
 
 def write(
@@ -31,11 +35,13 @@ def write(
     Every variable and coordinate needs the attributes `long_name` and `units` ("1" if it has
     none). The dataset's own global attributes are kept; those named here, `history`,
     `regimes_version`, `git_commit`, `torch_version`, `created` and `Conventions` are added.
-    A variable whose `encoding` asks for the `dtype` float32 is stored in that.
+    A variable whose `encoding` asks for the `dtype` float32 is stored in that; one whose encoding
+    has `scale_factor` and `add_offset`, as integers of its `dtype`.
 
     config: the effective settings behind the file, stored as JSON.
     device: where the numbers were computed.
-    Raises ValueError, naming the variable, when `long_name` or `units` is missing.
+    Raises ValueError, naming the variable, when `long_name` or `units` is missing, or when a
+    variable is not what its `scale_factor` and `add_offset` make of integers.
     """
     check_described(dataset)
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -53,6 +59,13 @@ def write(
         "created": created,
         "Conventions": CONVENTIONS,
     }
+    dataset = dataset.assign(
+        {
+            name: _packed(variable)
+            for name, variable in dataset.data_vars.items()
+            if variable.encoding.keys() >= set(PACKING)
+        }
+    )
     encoding = {str(name): _encoding(variable) for name, variable in dataset.variables.items()}
     for name in dataset.coords:  # CF allows no missing values in coordinates
         encoding[str(name)]["_FillValue"] = None
@@ -86,6 +99,22 @@ def check_described(dataset: xr.Dataset) -> None:
         for attribute in ("long_name", "units"):
             if not variable.attrs.get(attribute):
                 raise ValueError(f"variable {name!r} has no attribute {attribute!r}")
+
+
+def _packed(variable: xr.DataArray) -> xr.Variable:
+    """The integers behind a variable, with the attributes from which readers restore it."""
+    # By hand: xarray warns that integers hold no NaN, and does not notice what they do not hold.
+    dtype, scale, offset = (variable.encoding[name] for name in PACKING)
+    values = np.atleast_1d(variable.values)
+    integers = np.empty(values.shape, dtype)
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        with np.errstate(invalid="ignore"):  # what fits no integer is found below
+            integers[rows] = np.rint((values[rows] - offset) / scale)
+        if not np.array_equal(integers[rows].astype(np.float64) * scale + offset, values[rows]):
+            raise ValueError(f"{variable.name!r} is no {dtype} times {scale} plus {offset}")
+    attributes = variable.attrs | {"scale_factor": scale, "add_offset": offset}
+    return xr.Variable(variable.dims, integers.reshape(variable.shape), attributes)
 
 
 def _encoding(variable: xr.Variable) -> dict[str, Any]:
