@@ -76,7 +76,8 @@ def test_points_with_bias() -> None:
     dataset = points.build(settings)
     np.testing.assert_array_equal(dataset["inputs"], [[-1.0, 1.0], [2.0, 1.0]])
     np.testing.assert_array_equal(dataset["targets"], [0.5, 1.5])
-    assert list(dataset["split"].values) == ["train", "train"]
+    assert dataset["split"].values.tolist() == [0, 0]
+    assert dataset["split"].attrs["flag_meanings"].split()[0] == "train"
     assert {"licence", "citation", "preprocessing"} <= set(dataset.attrs)
 
 

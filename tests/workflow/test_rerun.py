@@ -110,7 +110,14 @@ def test_caption_device_and_citation_rerun_nothing(workflow: Workflow) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["training/gradient_flow.py", "activations/relu.py", "store.py", "datasets/points.py"]
+    "module",
+    [
+        "training/gradient_flow.py",
+        "activations/relu.py",
+        "store.py",
+        "datasets/points.py",
+        "datasets/layout.py",
+    ],
 )
 def test_code_of_training_or_data_retrains(workflow: Workflow, module: str) -> None:
     workflow.add_code(f"workflow/regimes/{module}")
