@@ -27,6 +27,10 @@ def phase_diagram(**changes: object) -> dict:
     return {"experiments": {"phase_diagram": changes}}
 
 
+def dataset(**settings: object) -> dict:
+    return {"datasets": {"new": settings}}
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_is_valid(scale: str) -> None:
     assert load(CONFIG, {"scale": scale}).scale == scale
@@ -158,6 +162,71 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             {"datasets": {"four_point": {"inputs": ["x", 2, 3, 4]}}},
             ["datasets.four_point.inputs.0 = 'x'", "number"],
         ),
+        ({"datasets": {"new": {}}}, ["key datasets.new.kind is missing", "points, uci, mnist"]),
+        ({"datasets": {"new": 3}}, ["datasets.new = 3", "must be a mapping with the key kind"]),
+        (
+            dataset(kind="mnits"),
+            ["datasets.new.kind = 'mnits'", "did you mean 'mnist'?", "allowed: points, uci"],
+        ),
+        (dataset(kind=["mnist"]), ["datasets.new.kind = ['mnist']", "allowed: points, uci"]),
+        (
+            dataset(kind="uci", nam="concrete"),
+            ["unknown key datasets.new.nam;", "did you mean 'name'?", "kind, name, target, shares"],
+        ),
+        (
+            dataset(kind="mnist", n_train=5, inputs=[1]),
+            ["unknown key datasets.new.inputs;", "kind, n_train, n_test, first_train, pixels"],
+        ),
+        (dataset(kind="uci"), ["key datasets.new.name is missing: ", "concrete, energy"]),
+        (
+            dataset(kind="uci", name="wine"),
+            ["datasets.new.name = 'wine'; allowed: concrete, energy, airfoil, power_plant"],
+        ),
+        (
+            dataset(kind="uci", name="airfoil", target="cooling_load"),
+            ["datasets.new: target is only for energy"],
+        ),
+        (
+            dataset(kind="uci", name="energy", shares=[0.5, 0.5, 0.5]),
+            ["datasets.new.shares = [0.5, 0.5, 0.5]; must be three shares", "sum to 1"],
+        ),
+        (dataset(kind="uci", name="energy", shares=[1.5, 0, -0.5]), ["new.shares", "sum to 1"]),
+        (dataset(kind="uci", name="energy", shares=[0, 0.5, 0.5]), ["new.shares", "training"]),
+        (dataset(kind="mnist", n_train=0), ["datasets.new.n_train = 0", "greater than"]),
+        (dataset(kind="mnist", n_train=60_001), ["datasets.new.n_train = 60001", "60000"]),
+        (
+            dataset(kind="mnist", n_train=60_000, first_train=1),
+            ["datasets.new: first_train + n_train is 60001", "60000 images"],
+        ),
+        (dataset(kind="mnist", n_train=True), ["datasets.new.n_train = True", "number"]),
+        (
+            dataset(kind="mnist", n_train=5, pixels="raw"),
+            ["datasets.new.pixels = 'raw'; must be [low, high] or {mean, std}"],
+        ),
+        (dataset(kind="mnist", n_train=5, pixels=[1, 0]), ["new.pixels", "low must be below"]),
+        (dataset(kind="mnist", n_train=5, pixels=[0, "x"]), ["new.pixels", "'x' is not a number"]),
+        (
+            dataset(kind="cifar10", pixels={"mean": 0, "sd": 1}),
+            ["datasets.new.pixels: must have the keys mean and std, not mean, sd"],
+        ),
+        (dataset(kind="cifar10", pixels={"mean": 0, "std": 0}), ["new.pixels", "std must be"]),
+        (dataset(kind="cifar10", pixels="bytes"), ["new.pixels = 'bytes'", "raw, [low, high]"]),
+        (
+            dataset(kind="random_labels_on_sphere", n_train=5),
+            ["key datasets.new.label_variance is missing: Variance of the labels"],
+        ),
+        (
+            dataset(kind="xor_with_noise", n_train=5, n_features=1),
+            ["datasets.new.n_features = 1", "greater than or equal to 2"],
+        ),
+        (
+            dataset(kind="sines_on_sphere", noise=-1),
+            ["datasets.new.noise = -1", "greater than or equal to 0"],
+        ),
+        (
+            dataset(kind="random_labels_on_gaussian", n_train=5, label_range=[0.5]),
+            ["datasets.new.label_range = [0.5]; must be [low, high]"],
+        ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )
@@ -170,6 +239,12 @@ def test_errors_are_one_line_that_names_the_key(
     assert "\n" not in message
     for text in expected:
         assert text in message, message
+
+
+def test_kind_of_an_existing_data_set_can_change(raw: dict) -> None:
+    raw["datasets"]["four_point"] = {"kind": "mnist", "n_train": 45, "pixels": [-0.5, 0.5]}
+    made = validate(raw).datasets["four_point"]
+    assert made.kind == "mnist" and made.pixels == (-0.5, 0.5) and made.first_train == 0
 
 
 def test_unknown_scale_names_the_scales() -> None:

@@ -107,6 +107,7 @@ def test_what_training_reads_changes_every_run(overrides: dict) -> None:
     "overrides",
     [
         {"device": "cuda"},
+        {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}},
         {"figures": {"phase_diagram": {"caption": "other"}}},
         {"papers": {"luo2021": {"citation": "other"}}},
         {"papers": {"other2030": {"title": "t", "citation": "c"}}},
@@ -117,6 +118,22 @@ def test_what_training_does_not_read_changes_nothing(overrides: dict) -> None:
     before, after = make(), make(**overrides)
     assert hashes(before) == hashes(after)
     assert before.stamps.items() <= after.stamps.items()
+
+
+def test_every_setting_of_a_data_set_is_in_its_hash() -> None:
+    def digest(**keys: object) -> str:
+        settings = {"kind": "uci", "name": "energy", **keys}
+        return make(datasets={"new": settings}).data["new"].hash
+
+    assert digest() == digest(split_seed=0, standardise="train", shares=[0.4, 0.2, 0.4])
+    changed = [
+        digest(split_seed=1),
+        digest(standardise="none"),
+        digest(shares=[0.4, 0.4, 0.2]),
+        digest(target="cooling_load"),
+        digest(bias=True),
+    ]
+    assert len({digest(), *changed}) == 6
 
 
 def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:

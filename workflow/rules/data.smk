@@ -12,7 +12,7 @@ rule data:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=3000,
     params:
         kind=lambda wildcards: PLAN.data[wildcards.dataset].kind,
         settings=lambda wildcards: PLAN.data[wildcards.dataset].settings,

@@ -109,6 +109,8 @@ def _describe_one(error: ErrorDetails) -> str:
         return f"unknown key {key}; {hint}allowed here: {', '.join(allowed)}"
     if kind == "missing":
         return f"key {key} is missing{_meaning(error['loc'])}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _describe_tag(key, error)
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind == "value_error" and (not key or isinstance(error["input"], (Mapping, BaseModel))):
         return f"{key}: {message}" if key else message
@@ -116,9 +118,23 @@ def _describe_one(error: ErrorDetails) -> str:
     if kind == "literal_error":
         return f"{value}; allowed: {_unquoted(error['ctx']['expected'])}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        keys = _allowed_keys(error["loc"])
-        return f"{value}; must be a mapping{' with the keys ' + ', '.join(keys) if keys else ''}"
+        keys = _allowed_keys(error["loc"]) or _discriminator(_annotation(error["loc"]))
+        named = f" with the key{'s' * (len(keys) > 1)} {', '.join(keys)}" if keys else ""
+        return f"{value}; must be a mapping{named}"
     return f"{value}; {message[0].lower()}{message[1:]}"
+
+
+def _describe_tag(key: str, error: ErrorDetails) -> str:
+    """A mapping whose model is chosen by one of its keys, such as the `kind` of a data set."""
+    annotation = _annotation(error["loc"])
+    (name,), tags = _discriminator(annotation), _tagged(annotation)
+    allowed = f"allowed: {', '.join(tags)}"
+    if error["type"] == "union_tag_not_found":
+        return f"key {key}.{name} is missing; {allowed}"
+    value = error["input"][name]
+    close = difflib.get_close_matches(str(value), tags, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{key}.{name} = {_shown(value)}; {hint}{allowed}"
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -126,6 +142,9 @@ def _key(location: tuple[int | str, ...]) -> str:
     parts = []
     model: Any = Config
     for part in location:
+        if _tagged(model):
+            model = _child(model, part)
+            continue
         if part == "[key]" or (isinstance(part, str) and not _is_key(model, part)):
             continue
         model = _child(model, part)
@@ -139,24 +158,30 @@ def _is_key(model: Any, part: str) -> bool:
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
-    annotation: Any = Config
-    for part in location:
-        annotation = _child(annotation, part)
-    model = _model(annotation)
+    model = _model(_annotation(location))
     return list(model.model_fields) if model else []
 
 
 def _meaning(location: tuple[int | str, ...]) -> str:
-    annotation: Any = Config
-    for part in location[:-1]:
-        annotation = _child(annotation, part)
-    model = _model(annotation)
+    model = _model(_annotation(location[:-1]))
     field = model.model_fields.get(str(location[-1])) if model else None
     return f": {field.description}" if field and field.description else ""
 
 
+def _annotation(location: tuple[int | str, ...]) -> Any:
+    annotation: Any = Config
+    for part in location:
+        annotation = _child(annotation, part)
+    return annotation
+
+
 def _child(annotation: Any, part: int | str) -> Any:
-    """Annotation of a key below a model or a mapping; None where the models end."""
+    """Annotation of a key below a model or a mapping; None where the models end.
+
+    Below a union that one of its keys discriminates, pydantic puts that key's value.
+    """
+    if tagged := _tagged(annotation):
+        return tagged.get(str(part))
     model = _model(annotation)
     if model is not None:
         field = model.model_fields.get(str(part))
@@ -164,6 +189,24 @@ def _child(annotation: Any, part: int | str) -> Any:
     if typing.get_origin(annotation) is dict:
         return typing.get_args(annotation)[1]
     return None
+
+
+def _discriminator(annotation: Any) -> list[str]:
+    """The key that chooses the model of a union; none for other annotations."""
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return []
+    names = (getattr(item, "discriminator", None) for item in annotation.__metadata__)
+    return [name for name in names if name]
+
+
+def _tagged(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Models of a union by the value of the key that chooses; empty for other annotations."""
+    tagged = {}
+    for name in _discriminator(annotation):
+        for model in typing.get_args(typing.get_args(annotation)[0]):
+            for tag in typing.get_args(model.model_fields[name].annotation):
+                tagged[tag] = model
+    return tagged
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:

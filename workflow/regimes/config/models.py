@@ -4,19 +4,13 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-import math
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from regimes.config.base import Integer, Model, Number, finite
+from regimes.config.datasets import DatasetSettings
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -27,23 +21,6 @@ LONGEST_AXIS = 10_000
 # Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
 LARGEST_EXPONENT = 10
 LARGEST_WIDTH = 100_000_000
-
-
-class Model(BaseModel):
-    """Base of all models: unknown keys are errors, and a validated config does not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _no_boolean(value: Any) -> Any:
-    # YAML's `yes` and `true` would otherwise pass as the number 1.
-    if isinstance(value, bool):
-        raise ValueError("a number is needed, not true or false")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_no_boolean)]
-Integer = Annotated[int, BeforeValidator(_no_boolean)]
 
 
 def _axis_values(value: Any) -> tuple[float, ...]:
@@ -78,13 +55,7 @@ def _range_values(value: dict[str, Any]) -> list[Decimal]:
 
 
 def _axis_number(value: Any) -> Decimal:
-    try:
-        number = float(_no_boolean(value))
-    except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is not a number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not finite")
-    return Decimal(repr(number))
+    return Decimal(repr(finite(value)))
 
 
 def _whole_numbers(smallest: int) -> Any:
@@ -180,37 +151,6 @@ class Paper(Model):
 
     title: str = Field(description="Title, also the category of its figures in the report.")
     citation: str = Field(description="Full citation, written to the files as `references`.")
-
-
-class PointsDataset(Model):
-    """A data set given point by point."""
-
-    kind: Literal["points"] = Field(description="How the data set is made.")
-    inputs: tuple[Number | tuple[Number, ...], ...] = Field(
-        min_length=1, description="One number, or one list of numbers, for each point."
-    )
-    targets: tuple[Number, ...] = Field(min_length=1, description="One number for each point.")
-    bias: bool = Field(
-        default=True, description="Append a constant last feature of 1 to the inputs."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "PointsDataset":
-        if len(self.inputs) != len(self.targets):
-            raise ValueError(
-                f"{len(self.inputs)} inputs but {len(self.targets)} targets; "
-                "there must be as many of the one as of the other"
-            )
-        lengths = {len(point) if isinstance(point, tuple) else -1 for point in self.inputs}
-        if len(lengths) > 1:
-            raise ValueError("inputs must all have the same number of features")
-        if lengths == {0}:
-            raise ValueError("inputs must have at least one feature")
-        return self
-
-
-# A union discriminated by `kind` once there is a second kind.
-DatasetSettings = PointsDataset
 
 
 class Axes(Model):

@@ -1,0 +1,35 @@
+"""What all models of the configuration are made of."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+class Model(BaseModel):
+    """Base of all models: unknown keys are errors, and a validated config does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def no_boolean(value: Any) -> Any:
+    """The value, unless it is true or false."""
+    # YAML's `yes` and `true` would otherwise pass as the number 1.
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+def finite(value: Any) -> float:
+    """The value as a number; ValueError when it is none, or not finite."""
+    try:
+        number = float(no_boolean(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+Number = Annotated[float, BeforeValidator(no_boolean)]
+Integer = Annotated[int, BeforeValidator(no_boolean)]
