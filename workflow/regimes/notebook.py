@@ -3,7 +3,9 @@
 import difflib
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -106,7 +108,9 @@ def simulate(
         config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
     ).all_blocks()
     dataset = config.datasets[chosen.dataset]
-    data = import_module(f"regimes.datasets.{dataset.kind}").build(dataset.model_dump(mode="json"))
+    with _mirror(config.data_mirror):
+        build = import_module(f"regimes.datasets.{dataset.kind}").build
+        data = build(dataset.model_dump(mode="json"))
     train = import_module(f"regimes.training.{chosen.training}").train
     place = resolve(device)
     if place == "cuda":
@@ -123,6 +127,21 @@ def simulate(
         "device": place,
     }
     return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+@contextmanager
+def _mirror(folder: str | None) -> Iterator[None]:
+    """Let readers of data look into the config's mirror, if it names one."""
+    before = os.environ.get("REGIMES_DATA")
+    if folder:
+        os.environ["REGIMES_DATA"] = folder
+    try:
+        yield
+    finally:
+        if folder:
+            os.environ.pop("REGIMES_DATA")
+            if before is not None:
+                os.environ["REGIMES_DATA"] = before
 
 
 def _require_cuda() -> None:

@@ -1,5 +1,6 @@
 """Build a data set."""
 
+import os
 from importlib import import_module
 
 from regimes import store
@@ -7,6 +8,9 @@ from regimes.scripting import job
 
 with job(snakemake.log[0]) as progress:
     params = snakemake.params
+    # Read from the config, not a parameter: where files lie must not remake the data.
+    if snakemake.config.get("data_mirror"):
+        os.environ["REGIMES_DATA"] = snakemake.config["data_mirror"]
     dataset = import_module(f"regimes.datasets.{params.kind}").build(params.settings)
     name = snakemake.wildcards.dataset
     progress(f"data set {name}: {dict(dataset.sizes)}")
