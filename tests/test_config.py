@@ -137,7 +137,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         (phase_diagram(axes={"width": [101]}), ["axes.width", "101 is odd", "never"]),
         (
             phase_diagram(axes={"depth": [1]}),
-            ["axes.depth", "gamma_prime, gamma, tolerance, width, seed"],
+            ["axes.depth", "gamma_prime, gamma, solver_tolerance, width, seed"],
         ),
         (phase_diagram(block_axes=["gama"]), ["block_axes.0 = 'gama'", "gamma_prime, gamma"]),
         (phase_diagram(block_axes=["seed", "seed"]), ["block_axes names an axis twice"]),
@@ -162,6 +162,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             {"datasets": {"four_point": {"inputs": ["x", 2, 3, 4]}}},
             ["datasets.four_point.inputs.0 = 'x'", "number"],
         ),
+        ({"data_mirror": ""}, ["data_mirror = ''", "at least 1 character"]),
         ({"datasets": {"new": {}}}, ["key datasets.new.kind is missing", "points, uci, mnist"]),
         ({"datasets": {"new": 3}}, ["datasets.new = 3", "must be a mapping with the key kind"]),
         (

@@ -246,7 +246,7 @@ def conservation() -> xr.Dataset:
     axes = {
         "gamma_prime": [-0.5, 0.0],
         "gamma": [0.5, 1.0],
-        "tolerance": [0.01, 0.03, 0.1],
+        "solver_tolerance": [0.01, 0.03, 0.1],
         "width": [1000],
         "seed": [0, 1],
         "snapshot": [1.0, 0.1, 0.0],
@@ -255,7 +255,7 @@ def conservation() -> xr.Dataset:
     shape = tuple(len(values) for values in axes.values())
     drift = xr.DataArray(np.ones(shape), coords=axes, dims=tuple(axes))
     measures["conservation_drift"] = (
-        drift * measures["tolerance"] / 3 * (measures["snapshot"] < 1)
+        drift * measures["solver_tolerance"] / 3 * (measures["snapshot"] < 1)
     ).transpose(*axes)
     measures["largest_output_weight_ratio"] = 0.9 * drift
     return measures
@@ -281,7 +281,7 @@ def test_l8_holds_where_the_drift_is_small_and_falls(conservation: xr.Dataset) -
 def test_l8_takes_the_largest_drift_at_the_default_tolerance(
     conservation: xr.Dataset, size: float, expected: str
 ) -> None:
-    conservation["conservation_drift"].loc[{**PLACE, "tolerance": 0.03}] = size
+    conservation["conservation_drift"].loc[{**PLACE, "solver_tolerance": 0.03}] = size
     found, value, detail = l8(conservation)
     assert (found, value) == (expected, size)
     # One of sixteen drifts
@@ -290,7 +290,7 @@ def test_l8_takes_the_largest_drift_at_the_default_tolerance(
 
 
 def test_l8_allows_a_larger_drift_at_a_larger_tolerance(conservation: xr.Dataset) -> None:
-    conservation["conservation_drift"].loc[{**PLACE, "tolerance": 0.1}] = 0.9
+    conservation["conservation_drift"].loc[{**PLACE, "solver_tolerance": 0.1}] = 0.9
     found, value, detail = l8(conservation)
     assert found == "reproduced" and value == pytest.approx(0.01)
     assert "(largest 0.9) at tolerance 0.1" in detail
@@ -310,11 +310,11 @@ def test_l8_wants_the_mean_drift_to_fall_with_the_tolerance(
     conservation: xr.Dataset, tolerance: float, other: float, share: float, expected: str
 ) -> None:
     drift = conservation["conservation_drift"]
-    larger = drift.sel({"tolerance": other}, drop=True)
-    drift.loc[{"tolerance": tolerance}] = share * larger
+    larger = drift.sel({"solver_tolerance": other}, drop=True)
+    drift.loc[{"solver_tolerance": tolerance}] = share * larger
     assert l8(conservation)[0] == expected
     # Whatever the order of the tolerances
-    assert l8(conservation.isel({"tolerance": [2, 0, 1]}))[0] == expected
+    assert l8(conservation.isel({"solver_tolerance": [2, 0, 1]}))[0] == expected
 
 
 def test_l8_leaves_the_start_out_of_the_mean(conservation: xr.Dataset) -> None:
@@ -330,7 +330,7 @@ def test_l8_leaves_the_start_out_of_the_mean(conservation: xr.Dataset) -> None:
 def test_l8_wants_the_bound_at_all_tolerances(
     conservation: xr.Dataset, tolerance: float, ratio: float, expected: str
 ) -> None:
-    place = {**PLACE, "tolerance": tolerance}
+    place = {**PLACE, "solver_tolerance": tolerance}
     conservation["largest_output_weight_ratio"].loc[place] = ratio
     found, value, detail = l8(conservation)
     assert found == expected and value == pytest.approx(0.01)
@@ -342,7 +342,7 @@ def test_l8_wants_the_bound_at_all_tolerances(
 def test_l8_counts_a_diverged_run_as_a_failure(
     conservation: xr.Dataset, name: str, tolerance: float
 ) -> None:
-    conservation[name].loc[{**PLACE, "tolerance": tolerance}] = np.nan
+    conservation[name].loc[{**PLACE, "solver_tolerance": tolerance}] = np.nan
     found, value, _ = l8(conservation)
     assert found == "not reproduced"
     # There is no largest drift with one missing.
@@ -359,13 +359,13 @@ def test_l8_is_not_run_below_its_width(conservation: xr.Dataset) -> None:
 def test_l8_needs_tolerances_the_default_among_them(
     conservation: xr.Dataset, tolerances: list[float]
 ) -> None:
-    found, _, detail = l8(conservation.sel({"tolerance": tolerances}))
+    found, _, detail = l8(conservation.sel({"solver_tolerance": tolerances}))
     assert found == "not run"
     assert "needs tolerances of the solver, 0.03 among them" in detail
 
 
 def test_l8_needs_the_axis(conservation: xr.Dataset) -> None:
-    found, _, detail = l8(conservation.sel({"tolerance": 0.03}, drop=True))
+    found, _, detail = l8(conservation.sel({"solver_tolerance": 0.03}, drop=True))
     assert found == "not run" and "needs tolerances" in detail
 
 

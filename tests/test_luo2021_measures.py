@@ -476,7 +476,7 @@ def conserving(
 @pytest.mark.parametrize("gamma_prime", [-0.5, 0.0, 0.7])
 def test_a_path_that_conserves_has_no_drift(gamma_prime: float) -> None:
     path = conserving(50, gamma_prime, 3.0, seed=1)
-    run = run_of(list(path), gamma_prime=gamma_prime, tolerance=0.03)
+    run = run_of(list(path), gamma_prime=gamma_prime, solver_tolerance=0.03)
     result = conservation.measure(run, data_of()).squeeze()
     assert (result["conservation_drift"] < 1e-12).all()
     # The bound of (75) follows from what is conserved.
@@ -518,17 +518,19 @@ def test_conservation_of_blocks_and_tolerances(tmp_path: Path) -> None:
                     [start, (end[0] * (1 + off), end[1])],
                     gamma_prime=gamma_prime,
                     seed=seed,
-                    tolerance=tolerance,
+                    solver_tolerance=tolerance,
                 )
                 for tolerance, off in ((0.01, 0.0), (0.1, 0.05))
             ]
-            blocks.append(xr.concat(runs, "tolerance", combine_attrs="drop_conflicts"))
+            blocks.append(xr.concat(runs, "solver_tolerance", combine_attrs="drop_conflicts"))
     result = measured("conservation", blocks, data_of(), tmp_path)
     drift = result["conservation_drift"]
-    assert drift.dims == ("gamma_prime", "gamma", "tolerance", "width", "seed", "snapshot")
+    assert drift.dims == ("gamma_prime", "gamma", "solver_tolerance", "width", "seed", "snapshot")
     assert drift.shape == (2, 1, 2, 1, 2, 2)
     assert (drift.isel(snapshot=0) == 0).all()
-    strict, loose = (drift.isel(snapshot=1).sel({"tolerance": value}) for value in (0.01, 0.1))
+    strict, loose = (
+        drift.isel(snapshot=1).sel({"solver_tolerance": value}) for value in (0.01, 0.1)
+    )
     assert (strict < 1e-6).all()  # single precision
     # kappa' a^2 is off by 10.25 %, and is at most all of the sum of the two terms.
     assert (loose > 0.01).all() and (loose < 0.1025).all()

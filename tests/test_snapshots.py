@@ -18,13 +18,15 @@ from regimes.networks.initialisation import antisymmetric, gaussian
 from regimes.networks.two_layer import Weights
 from regimes.streams import stream
 from regimes.training import gradient_flow
-from regimes.training.gradient_flow import LONG_NAMES, SNAPSHOT_NAMES, train
+from regimes.training.gradient_flow import LONG_NAMES, train
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 WIDTH = 20
 LEVELS = [1.0, 0.5, 0.1, 0.001, 0.0]
 AXES = {"gamma_prime": [0.0], "gamma": [0.5, 1.2], "width": [WIDTH], "seed": [0, 1]}
 ONE = {"gamma_prime": [0.0], "gamma": [1.2], "width": [WIDTH], "seed": [0]}
+# What a run with `snapshot_content: weights` keeps.
+SNAPSHOT_NAMES = ("output_weights", "input_weights", "snapshot_relative_loss", "snapshot_time")
 SOLVER = {
     "tolerance": 0.03,
     "relative_loss": 1e-6,
@@ -172,10 +174,10 @@ def test_a_diverged_run_keeps_nothing_and_spoils_no_other(
 ) -> None:
     draw = gradient_flow._initial_weights
 
-    def with_a_bad_one(*arguments: Any) -> Weights:
-        weights = draw(*arguments)
+    def with_a_bad_one(*arguments: Any) -> Any:
+        weights, frozen = draw(*arguments)
         weights.a[1, 3] = np.inf
-        return weights
+        return weights, frozen
 
     monkeypatch.setattr(gradient_flow, "_initial_weights", with_a_bad_one)
     runs = train(block_of(AXES), data, "cpu")
@@ -318,17 +320,16 @@ def test_snapshots_change_nothing_else(
 @pytest.fixture(scope="module")
 def by_tolerance(data: xr.Dataset) -> xr.Dataset:
     # The run that ends first stands before the others, which take its place in the batch.
-    return train(block_of({**AXES, "tolerance": [0.1, 0.01]}), data, "cpu")
+    return train(block_of({**AXES, "solver_tolerance": [0.1, 0.01]}), data, "cpu")
 
 
 @pytest.mark.parametrize("tolerance", [0.01, 0.1])
 def test_a_tolerance_of_the_axis_is_the_solvers(
     data: xr.Dataset, by_tolerance: xr.Dataset, tolerance: float
 ) -> None:
-    # Not sel(tolerance=...), which is an option of sel
-    found = by_tolerance.sel({"tolerance": tolerance}, drop=True)
+    found = by_tolerance.sel({"solver_tolerance": tolerance}, drop=True)
     alone = train(block_of(AXES, solver=SOLVER | {"tolerance": tolerance}), data, "cpu")
-    for name in LONG_NAMES | SNAPSHOT_NAMES:
+    for name in (*LONG_NAMES, *SNAPSHOT_NAMES):
         xr.testing.assert_allclose(found[name], alone[name], rtol=1e-12)
     for name in ("solver_steps", "rejected_steps"):
         xr.testing.assert_equal(found[name], alone[name])
@@ -338,10 +339,12 @@ def test_tolerances_start_from_the_same_weights_and_go_other_ways(
     by_tolerance: xr.Dataset,
 ) -> None:
     assert by_tolerance["output_weights"].dims == (
-        *("gamma_prime", "gamma", "tolerance", "width", "seed"),
+        *("gamma_prime", "gamma", "solver_tolerance", "width", "seed"),
         *("snapshot", "neuron"),
     )
-    loose, strict = (by_tolerance.sel({"tolerance": value}, drop=True) for value in (0.1, 0.01))
+    loose, strict = (
+        by_tolerance.sel({"solver_tolerance": value}, drop=True) for value in (0.1, 0.01)
+    )
     start = {"snapshot": 1.0}
     for name in WEIGHTS:
         xr.testing.assert_equal(loose[name].sel(start), strict[name].sel(start))
@@ -352,7 +355,7 @@ def test_tolerances_start_from_the_same_weights_and_go_other_ways(
 def test_the_axis_stands_in_for_the_solvers_tolerance(
     data: xr.Dataset, by_tolerance: xr.Dataset
 ) -> None:
-    axes = {**AXES, "tolerance": [0.1, 0.01]}
+    axes = {**AXES, "solver_tolerance": [0.1, 0.01]}
     other = train(block_of(axes, solver=SOLVER | {"tolerance": 0.5}), data, "cpu")
     xr.testing.assert_identical(other.drop_attrs(), by_tolerance.drop_attrs())
 
@@ -368,8 +371,8 @@ def test_the_axis_stands_in_for_the_solvers_tolerance(
         ({"snapshots": [1.5, 0.0]}, "snapshots"),
         ({"snapshots": []}, "snapshots"),
         ({"snapshots": [1.0], "axes": {"width": [100, 200]}}, "snapshots need width in block_axes"),
-        ({"axes": {"tolerance": [0.0, 0.1]}}, "0 is not between 0 and 1"),
-        ({"axes": {"tolerance": [0.1, 1.0]}}, "1 is not between 0 and 1"),
+        ({"axes": {"solver_tolerance": [0.0, 0.1]}}, "0 is not between 0 and 1"),
+        ({"axes": {"solver_tolerance": [0.1, 1.0]}}, "1 is not between 0 and 1"),
     ],
 )
 def test_wrong_settings_are_named(changes: dict[str, Any], words: str) -> None:

@@ -162,14 +162,14 @@ class Axes(Model):
     gamma: ExponentAxis | None = Field(
         default=None, description="Exponents gamma of the output scale."
     )
-    tolerance: ToleranceAxis | None = Field(
+    solver_tolerance: ToleranceAxis | None = Field(
         default=None, description="Tolerances of the solver, in place of solver.tolerance."
     )
     width: WidthAxis = Field(description="Numbers of hidden neurons.")
     seed: SeedAxis = Field(description="Random initialisations.")
 
 
-AxisName = Literal["gamma_prime", "gamma", "tolerance", "width", "seed"]
+AxisName = Literal["gamma_prime", "gamma", "solver_tolerance", "width", "seed"]
 
 
 class Exponents(Model):
@@ -236,6 +236,16 @@ class GradientFlowExperiment(Model):
         min_length=1,
         description="Shares of the initial loss at which the weights are kept in the runs' files: "
         "1 is the start, 0 the end of training.",
+    )
+    snapshot_content: Literal["weights", "projections"] = Field(
+        default="weights",
+        description="What a snapshot keeps of the first layer: its weights, or of each neuron the "
+        "norm and the projection on the unit vector of equal entries.",
+    )
+    reduce_inputs: bool = Field(
+        default=True,
+        description="Train in the span of the inputs where they are fewer than the features; the "
+        "results are the same but for rounding.",
     )
     measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
 
@@ -309,6 +319,13 @@ class Config(Model):
     )
     root_seed: Integer = Field(
         default=2021, ge=0, description="Seed from which all random streams are derived."
+    )
+    data_mirror: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder with data files that are not shipped (mnist/, cifar10/, ...), looked "
+        "into before any download; REGIMES_DATA in the environment does the same. Changes no "
+        "result's name.",
     )
     papers: dict[Name, Paper] = Field(description="Papers by name.")
     datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")

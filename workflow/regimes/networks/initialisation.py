@@ -1,6 +1,23 @@
 """Random initial weights of two-layer networks."""
 
+from dataclasses import dataclass
+
 import numpy as np
+
+# Features whose weights are drawn at once: some tens of MB at the largest widths.
+CHUNK_FEATURES = 16
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The part of first-layer weights outside of a span, as far as it is kept.
+
+    squared_norm: |w_k - B B^T w_k|^2 of each neuron (width,). products: its scalar products with
+    given directions (direction, width), such as a reference direction or test inputs.
+    """
+
+    squared_norm: np.ndarray
+    products: np.ndarray
 
 
 def gaussian(
@@ -10,17 +27,42 @@ def gaussian(
     return random.standard_normal(width), random.standard_normal((n_features, width))
 
 
-def antisymmetric(output: np.ndarray, hidden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gaussian_in_span(
+    random: np.random.Generator, width: int, basis: np.ndarray, directions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Frozen]:
+    """The weights of `gaussian` in a span: output weights (width,), coordinates of the first-layer
+    weights B^T w (r, width), and what is kept of the rest.
+
+    basis: orthonormal, (n_features, r). directions: (direction, n_features). The weights are the
+    same numbers that `gaussian` would draw, but never held as a whole.
+    """
+    n_features, rank = basis.shape
+    output = random.standard_normal(width)
+    coordinates = np.zeros((rank, width))
+    squares = np.zeros(width)
+    products = np.zeros((len(directions), width))
+    for first in range(0, n_features, CHUNK_FEATURES):
+        rows = slice(first, min(first + CHUNK_FEATURES, n_features))
+        weights = random.standard_normal((rows.stop - rows.start, width))
+        coordinates += basis[rows].T @ weights
+        squares += np.einsum("fk,fk->k", weights, weights)
+        products += directions[:, rows] @ weights
+    squares -= np.einsum("rk,rk->k", coordinates, coordinates)
+    products -= (directions @ basis) @ coordinates
+    # Rounding may leave a little less than nothing where the span is nearly all.
+    return output, coordinates, Frozen(squares.clip(min=0), products)
+
+
+def antisymmetric(output: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
     """Two copies of the first half of the neurons, with output weights +a and -a, so that f = 0.
 
-    Luo et al. (2021), Remark 5 (Zhang et al., 2019). Shapes as in `gaussian`, which are kept.
+    Luo et al. (2021), Remark 5 (Zhang et al., 2019). output: (width,); others: what else the
+    neurons have, such as first-layer weights, each (..., width). Shapes are kept.
     Raises ValueError for an odd width.
     """
     width = output.shape[-1]
     if width % 2:
         raise ValueError(f"antisymmetric initialisation needs an even width, not {width}")
     half = width // 2
-    return (
-        np.concatenate([output[:half], -output[:half]]),
-        np.concatenate([hidden[:, :half], hidden[:, :half]], axis=1),
-    )
+    copies = (np.concatenate([values[..., :half]] * 2, axis=-1) for values in others)
+    return np.concatenate([output[:half], -output[:half]]), *copies

@@ -19,18 +19,22 @@ from regimes.dynamics.gradient_flow import (
     integrate,
 )
 from regimes.dynamics.step_size import StepSizeControl
-from regimes.networks.initialisation import antisymmetric, gaussian
+from regimes.errors import DataError
+from regimes.networks.initialisation import Frozen, antisymmetric, gaussian, gaussian_in_span
+from regimes.networks.span import Span, span
 from regimes.networks.two_layer import TwoLayerNetwork, Weights
 from regimes.parameterisations.scales import Scales
 from regimes.streams import stream
 
+# Code of the training points in `split` of a data set.
+TRAIN = 0
 # Batches are cut so that their weights and paths take about this much memory.
 BATCH_BYTES = 1024**3
 
 AXES = {
     "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
     "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
-    "tolerance": "tolerance of the solver",
+    "solver_tolerance": "tolerance of the solver",
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation",
 }
@@ -51,12 +55,17 @@ LONG_NAMES = {
 SNAPSHOT_NAMES = {
     "output_weights": "output weights a",
     "input_weights": "first-layer weights w, one row per feature",
+    "input_norm": "norm |w| of a neuron's first-layer weights",
+    "input_projection": "scalar product of a neuron's first-layer weights with the unit vector of "
+    "equal entries",
     "snapshot_relative_loss": "loss at the snapshot over the initial loss",
     "snapshot_time": "time of the snapshot, in the time of the parameterisation",
 }
 SNAPSHOT_DIMENSIONS = {
     "output_weights": ("snapshot", "neuron"),
     "input_weights": ("snapshot", "feature", "neuron"),
+    "input_norm": ("snapshot", "neuron"),
+    "input_projection": ("snapshot", "neuron"),
     "snapshot_relative_loss": ("snapshot",),
     "snapshot_time": ("snapshot",),
 }
@@ -78,18 +87,24 @@ def train(
 ) -> xr.Dataset:
     """Train every setting of a block and measure how far the weights went.
 
-    block: plain resolved settings, as in the plan. data: `inputs` (point, feature) and `targets`
-    (point). Returns the variables of LONG_NAMES over the block's axes, the history over
-    `checkpoint` too, and with `snapshots` those of SNAPSHOT_NAMES; NaN where a run diverged.
-    Widths are trained one after the other, the settings of a width together. `progress` receives
-    lines for a log; `watch`, in their place, the state of the batch under way ten times a second.
+    block: plain resolved settings, as in the plan. data: `inputs` (point, feature), `targets`
+    (point) and `split` (point), of which the training points count. Returns the variables of
+    LONG_NAMES over the block's axes, the history over `checkpoint` too, and with `snapshots` those
+    of SNAPSHOT_NAMES; NaN where a run diverged. Widths are trained one after the other, the
+    settings of a width together. `progress` receives lines for a log; `watch`, in their place, the
+    state of the batch under way ten times a second.
+    Raises DataError for targets of several outputs.
     """
     start = time.monotonic()
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
     levels = block.get("snapshots", [])
     results: dict[str, np.ndarray] = {}
     dtype = getattr(torch, block["solver"]["precision"])
-    inputs = torch.tensor(data["inputs"].values, dtype=dtype, device=device)
+    data = data.isel(point=(data["split"] == TRAIN).values)
+    if data["targets"].ndim > 1:
+        raise DataError("gradient_flow trains one output; the data have several (targets: label)")
+    domain = span(data["inputs"].values, block.get("reduce_inputs", True))
+    inputs = torch.tensor(domain.inputs, dtype=dtype, device=device)
     targets = torch.tensor(data["targets"].values, dtype=dtype, device=device)
     seconds = SECONDS_BETWEEN_UPDATES if watch else SECONDS_BETWEEN_REPORTS
     batches = list(_batches(axes, inputs, dtype))
@@ -102,7 +117,7 @@ def train(
         def report(state: Progress, label: str = label) -> None:
             progress(f"{label}: {state}")
 
-        measured = _train_batch(block, batch, inputs, targets, watch or report, seconds)
+        measured = _train_batch(block, batch, domain, inputs, targets, watch or report, seconds)
         progress(f"{label}: done in {time.monotonic() - began:.1f} s")
         for name, values in measured.items():
             if name not in results:
@@ -138,6 +153,7 @@ def _batches(
 def _train_batch(
     block: Mapping[str, Any],
     settings: list[dict[str, Any]],
+    domain: Span,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     progress: Callable[[Progress], None],
@@ -146,7 +162,7 @@ def _train_batch(
     parameterisation = import_module(f"regimes.parameterisations.{block['parameterisation']}")
     exponents = block.get("exponents", {})
     scales = [parameterisation.scales({**setting, "exponents": exponents}) for setting in settings]
-    initial = _initial_weights(block, settings, scales, inputs)
+    initial, frozen = _initial_weights(block, settings, scales, domain, inputs)
 
     def column(name: str) -> torch.Tensor:
         return inputs.new_tensor([getattr(scale, name) for scale in scales])
@@ -157,7 +173,7 @@ def _train_batch(
         activation=import_module(f"regimes.activations.{block['activation']}"),
     )
     solver = block["solver"]
-    tolerances = [setting.get("tolerance", solver["tolerance"]) for setting in settings]
+    tolerances = [setting.get("solver_tolerance", solver["tolerance"]) for setting in settings]
     flow = integrate(
         network,
         initial,
@@ -169,30 +185,68 @@ def _train_batch(
         snapshot_levels=block.get("snapshots", []),
         seconds_between_reports=seconds_between_reports,
     )
-    return _measures(initial, flow)
+    measured = _measures(initial, frozen, flow)
+    if len(flow.snapshots.levels):
+        measured |= _snapshots(block, domain, frozen, flow)
+    # The values of runs that diverged are not to be used.
+    for values in measured.values():
+        if values.dtype.kind == "f":
+            values[flow.diverged] = np.nan
+    return measured
 
 
 def _initial_weights(
     block: Mapping[str, Any],
     settings: list[dict[str, Any]],
     scales: list[Scales],
+    domain: Span,
     inputs: torch.Tensor,
-) -> Weights:
-    """Initial weights, drawn on the CPU; settings that differ in scales alone share their draws."""
-    output, hidden = [], []
-    drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+) -> tuple[Weights, Frozen]:
+    """Initial weights in the span of the inputs, and what is kept of the rest, over the settings.
+
+    Drawn on the CPU; settings that differ in scales alone share their draws.
+    """
+    parts: list[tuple[np.ndarray, ...]] = []
+    drawn: dict[int, tuple[np.ndarray, ...]] = {}
     for setting, scale in zip(settings, scales, strict=True):
         width, seed = setting["width"], setting["seed"]
         if seed not in drawn:
             key = (block["experiment"], block["dataset"], width, seed)
-            random = stream(block["root_seed"], *key)
-            drawn[seed] = gaussian(random, width, inputs.shape[1])
-        a, w = drawn[seed]
+            drawn[seed] = _draw(stream(block["root_seed"], *key), width, domain)
+        neurons = drawn[seed]
         if _is_antisymmetric(block["antisymmetric_initialisation"], scale.gamma):
-            a, w = antisymmetric(a, w)
-        output.append(torch.from_numpy(a * scale.deviation_a))
-        hidden.append(torch.from_numpy(w * scale.deviation_w))
-    return Weights(torch.stack(output).to(inputs), torch.stack(hidden).to(inputs))
+            neurons = antisymmetric(*neurons)
+        a, w, squared_norm, products = neurons
+        deviation = scale.deviation_w
+        parts.append(
+            (
+                a * scale.deviation_a,
+                w * deviation,
+                squared_norm * deviation**2,
+                products * deviation,
+            )
+        )
+    a, w, squared_norm, products = (np.stack(values) for values in zip(*parts, strict=True))
+    weights = Weights(torch.from_numpy(a).to(inputs), torch.from_numpy(w).to(inputs))
+    return weights, Frozen(squared_norm, products)
+
+
+def _draw(random: np.random.Generator, width: int, domain: Span) -> tuple[np.ndarray, ...]:
+    """Standard normal neurons: output weights, first-layer weights, and of their frozen part the
+    squared norm and the product with the reference direction; neurons in the last dimension.
+    """
+    if domain.whole:
+        a, w = gaussian(random, width, len(domain.basis))
+        return a, w, np.zeros(width), np.zeros((1, width))
+    directions = _reference_direction(domain)[None]
+    a, w, frozen = gaussian_in_span(random, width, domain.basis, directions)
+    return a, w, frozen.squared_norm, frozen.products
+
+
+def _reference_direction(domain: Span) -> np.ndarray:
+    """The unit vector of equal entries (n_features,): Luo et al. (2021), section 4.2."""
+    n_features = len(domain.basis)
+    return np.full(n_features, n_features**-0.5)
 
 
 def _is_antisymmetric(choice: str, gamma: float) -> bool:
@@ -200,14 +254,15 @@ def _is_antisymmetric(choice: str, gamma: float) -> bool:
     return choice == "always" or (choice == "auto" and gamma <= 0.5)
 
 
-def _measures(initial: Weights, flow: FlowResult) -> dict[str, np.ndarray]:
+def _measures(initial: Weights, frozen: Frozen, flow: FlowResult) -> dict[str, np.ndarray]:
     final = Weights(
         torch.stack([weights.a for weights in flow.weights]),
         torch.stack([weights.w for weights in flow.weights]),
     )
     distance_a, distance_w = (values.double().cpu().numpy() for values in final.distance(initial))
     norm_a, norm_w = (values.double().cpu().numpy() for values in initial.norms())
-    values = {
+    norm_w = np.sqrt(norm_w**2 + frozen.squared_norm.sum(axis=1))
+    return {
         "relative_distance_w": distance_w / norm_w,
         "relative_distance_a": distance_a / norm_a,
         "relative_distance_theta": np.hypot(distance_a, distance_w) / np.hypot(norm_a, norm_w),
@@ -218,23 +273,30 @@ def _measures(initial: Weights, flow: FlowResult) -> dict[str, np.ndarray]:
         "rejected_steps": flow.rejected_steps,
         "history_time": flow.history_time,
         "history_loss": flow.history_loss,
+        "converged": flow.converged,
+        "diverged": flow.diverged,
     }
-    if len(flow.snapshots.levels):
-        values |= {
-            "output_weights": flow.snapshots.output_weights,
-            "input_weights": flow.snapshots.input_weights,
-            "snapshot_relative_loss": flow.snapshots.relative_loss,
-            "snapshot_time": flow.snapshots.time,
-        }
+
+
+def _snapshots(
+    block: Mapping[str, Any], domain: Span, frozen: Frozen, flow: FlowResult
+) -> dict[str, np.ndarray]:
+    kept = flow.snapshots
     values = {
-        name: np.where(
-            flow.diverged.reshape(-1, *[1] * (value.ndim - 1)) & (value.dtype.kind == "f"),
-            np.nan,
-            value,
-        )
-        for name, value in values.items()
+        "output_weights": kept.output_weights,
+        "snapshot_relative_loss": kept.relative_loss,
+        "snapshot_time": kept.time,
     }
-    return values | {"converged": flow.converged, "diverged": flow.diverged}
+    if block.get("snapshot_content", "weights") == "weights":
+        return values | {"input_weights": kept.input_weights}
+    squares = np.einsum("esrk,esrk->esk", kept.input_weights, kept.input_weights)
+    moving = np.einsum(
+        "r,esrk->esk", _reference_direction(domain) @ domain.basis, kept.input_weights
+    )
+    return values | {
+        "input_norm": np.sqrt(squares + frozen.squared_norm[:, None]),
+        "input_projection": moving + frozen.products,
+    }
 
 
 def _dataset(

@@ -10,6 +10,7 @@ from regimes.papers.luo2021.theory import boundary_gamma
 FAMILIES = ("growth_unit", "growth_inverse_root", "growth_inverse")
 FAMILY_TOLERANCE = 0.03
 CONDENSATION_WIDTHS = (1000, 1_000_000)
+CONDENSATION_WIDTHS_MNIST = (1000, 250_000)
 # How far past the boundary the condensed regime is looked at, and what tells it from the boundary.
 PAST_BOUNDARY = 0.4
 LEAST_GROWTH = 0.1
@@ -49,14 +50,14 @@ def _families_too_small(measures: Measures) -> str | None:
     return None
 
 
-def _condensation(measures: Measures) -> Measured:
+def _condensation(condensation: xr.Dataset, widths: tuple[int, int]) -> Measured:
     """L6: growth of the heaviest bins' share from the smallest to the largest of the widths.
 
     Means over seeds. Value: the smallest growth over the settings at least PAST_BOUNDARY past the
     boundary; the largest change on it must stay below LEAST_GROWTH too.
     """
-    share = measures["condensation"]["heaviest_bins_share"].mean("seed", skipna=False)
-    first, last = (share.sel(width=width) for width in CONDENSATION_WIDTHS)
+    share = condensation["heaviest_bins_share"].mean("seed", skipna=False)
+    first, last = (share.sel(width=width) for width in widths)
     growth = (last - first).stack(setting=("gamma_prime", "gamma"))
     past = growth["gamma"] - boundary_gamma(growth["gamma_prime"])
     inside = growth[(past >= PAST_BOUNDARY - GRID_ROUNDING).values]
@@ -76,12 +77,11 @@ def _condensation(measures: Measures) -> Measured:
     return Measured(least, least >= LEAST_GROWTH and most < LEAST_GROWTH, detail)
 
 
-def _condensation_too_small(measures: Measures) -> str | None:
-    widths = measures["condensation"]["width"].values.tolist()
-    if not set(CONDENSATION_WIDTHS) <= set(widths):
-        return f"widths {', '.join(map(str, widths))}, needs 1000 and 1000000"
-    gamma, gamma_prime = (measures["condensation"][name] for name in ("gamma", "gamma_prime"))
-    past = gamma - boundary_gamma(gamma_prime)
+def _condensation_too_small(condensation: xr.Dataset, needed: tuple[int, int]) -> str | None:
+    widths = condensation["width"].values.tolist()
+    if not set(needed) <= set(widths):
+        return f"widths {', '.join(map(str, widths))}, needs {needed[0]} and {needed[1]}"
+    past = condensation["gamma"] - boundary_gamma(condensation["gamma_prime"])
     if not (past >= PAST_BOUNDARY - GRID_ROUNDING).any() or not (abs(past) < GRID_ROUNDING).any():
         return "needs settings on the boundary and past it"
     return None
@@ -93,17 +93,17 @@ def _conservation(measures: Measures) -> Measured:
     """
     runs = measures["conservation"]
     drift = runs["conservation_drift"]
-    others = [dim for dim in drift.dims if dim != "tolerance"]
-    largest = drift.max(others, skipna=False).sortby("tolerance")
+    others = [dim for dim in drift.dims if dim != "solver_tolerance"]
+    largest = drift.max(others, skipna=False).sortby("solver_tolerance")
     # The first snapshot has no drift.
-    mean = drift.isel(snapshot=slice(1, None)).mean(others, skipna=False).sortby("tolerance")
-    value = float(largest.sel({"tolerance": DEFAULT_TOLERANCE}))
+    mean = drift.isel(snapshot=slice(1, None)).mean(others, skipna=False).sortby("solver_tolerance")
+    value = float(largest.sel(solver_tolerance=DEFAULT_TOLERANCE))
     ratio = float(runs["largest_output_weight_ratio"].max(skipna=False))
-    falling = bool((mean.diff("tolerance") > 0).all())
+    falling = bool((mean.diff("solver_tolerance") > 0).all())
     shown = ", ".join(
-        f"{float(mean.sel({'tolerance': tolerance})):.2g} (largest "
-        f"{float(largest.sel({'tolerance': tolerance})):.2g}) at tolerance {tolerance:g}"
-        for tolerance in mean["tolerance"].values
+        f"{float(mean.sel(solver_tolerance=tolerance)):.2g} (largest "
+        f"{float(largest.sel(solver_tolerance=tolerance)):.2g}) at tolerance {tolerance:g}"
+        for tolerance in mean["solver_tolerance"].values
     )
     return Measured(
         value,
@@ -116,7 +116,7 @@ def _conservation_too_small(measures: Measures) -> str | None:
     runs = measures["conservation"]
     if max(runs["width"].values.tolist()) < DRIFT_WIDTH:
         return f"width {max(runs['width'].values.tolist())}, needs {DRIFT_WIDTH}"
-    tolerances = runs["tolerance"].values.tolist() if "tolerance" in runs.dims else []
+    tolerances = runs["solver_tolerance"].values.tolist() if "solver_tolerance" in runs.dims else []
     if len(tolerances) < 2 or DEFAULT_TOLERANCE not in tolerances:
         return f"needs tolerances of the solver, {DEFAULT_TOLERANCE:g} among them"
     return None
@@ -148,9 +148,29 @@ CLAIMS = [
         tolerance=0.0,
         source="section 4.2, Fig. 6",
         needs=("condensation",),
-        check=_condensation,
-        too_small=_condensation_too_small,
+        check=lambda measures: _condensation(measures["condensation"], CONDENSATION_WIDTHS),
+        too_small=lambda measures: _condensation_too_small(
+            measures["condensation"], CONDENSATION_WIDTHS
+        ),
         figure="luo2021/fig06_condensation",
+    ),
+    Claim(
+        id="L6-MNIST",
+        statement=(
+            "the same on MNIST, with 360 bins of the projection of the neurons' directions on one "
+            "direction, from m = 1e3 to 2.5e5"
+        ),
+        paper_value=LEAST_GROWTH,
+        tolerance=0.0,
+        source="section 4.2, Fig. 7",
+        needs=("condensation_mnist",),
+        check=lambda measures: _condensation(
+            measures["condensation_mnist"], CONDENSATION_WIDTHS_MNIST
+        ),
+        too_small=lambda measures: _condensation_too_small(
+            measures["condensation_mnist"], CONDENSATION_WIDTHS_MNIST
+        ),
+        figure="luo2021/fig07_condensation_mnist",
     ),
     Claim(
         id="L8",

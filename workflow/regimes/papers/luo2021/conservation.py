@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-AXES = ("gamma_prime", "gamma", "tolerance", "width", "seed")
+AXES = ("gamma_prime", "gamma", "solver_tolerance", "width", "seed")
 KEPT = ("relative_distance_w", "converged", "diverged", "solver_steps", "snapshot_relative_loss")
 
 
