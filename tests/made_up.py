@@ -18,7 +18,11 @@ SMALLEST_EIGENVALUE_W = 0.5
 def made_up_data() -> xr.Dataset:
     """Two points, orthogonal and of length 1."""
     return xr.Dataset(
-        {"inputs": (("point", "feature"), np.eye(2)), "targets": ("point", [1.0, -1.0])}
+        {
+            "inputs": (("point", "feature"), np.eye(2)),
+            "targets": ("point", [1.0, -1.0]),
+            "split": ("point", [0, 0]),
+        }
     )
 
 

@@ -1,12 +1,14 @@
 """Files that are shipped, mirrored or downloaded; no test uses the network."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pooch
 import pytest
 
+from regimes import notebook
 from regimes.datasets.sources import registry, retrieval
 from regimes.datasets.sources.retrieval import fetch, find
 from regimes.datasets.sources.source import Source
@@ -253,3 +255,15 @@ def test_shipped_files_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert there == found
     mosaics = {name for name in registry.SOURCES if name.endswith((".webp", "labels.csv.gz"))}
     assert set(registry.SOURCES) - found - set(registry.URLS) == mosaics
+
+
+def test_notebooks_look_into_the_configs_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    with notebook._mirror("there"):
+        assert os.environ["REGIMES_DATA"] == "there"
+    assert "REGIMES_DATA" not in os.environ
+    monkeypatch.setenv("REGIMES_DATA", "before")
+    with notebook._mirror(None):
+        assert os.environ["REGIMES_DATA"] == "before"
+    with notebook._mirror("there"):
+        assert os.environ["REGIMES_DATA"] == "there"
+    assert os.environ["REGIMES_DATA"] == "before"

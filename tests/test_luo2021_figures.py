@@ -451,7 +451,7 @@ def test_figure_6_says_what_it_is_made_of() -> None:
     colours = [handle.get_color() for handle in legend.legend_handles]
     assert colours == ["tab:blue", "tab:red", "gold"]
     note = note_of(figure)
-    assert "2 seeds" in note and "360 angular bins" in note
+    assert "2 seeds" in note and "360 bins" in note
 
 
 @pytest.mark.parametrize(

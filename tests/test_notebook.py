@@ -21,7 +21,7 @@ from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.plan import BlockPlan, Plan
 from regimes.provenance import SCRIPTS, import_closure, training_modules
 from regimes.training import gradient_flow
-from regimes.training.gradient_flow import LONG_NAMES, SNAPSHOT_NAMES, train
+from regimes.training.gradient_flow import LONG_NAMES, train
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.yaml"
@@ -47,7 +47,8 @@ def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
     run = simulate(**QUICK)
     for name, value in QUICK.items():
         assert run[name].ndim == 0 and run[name].item() == value
-    assert set(run.data_vars) == {*LONG_NAMES, *SNAPSHOT_NAMES}
+    snapshots = {"output_weights", "input_weights", "snapshot_relative_loss", "snapshot_time"}
+    assert set(run.data_vars) == set(LONG_NAMES) | snapshots
     for name in set(LONG_NAMES) - {"history_time", "history_loss"}:
         assert run[name].dims == (), name
     assert run["history_loss"].dims == ("checkpoint",)
@@ -81,7 +82,7 @@ def four_point() -> xr.Dataset:
         ("growth_inverse", {"gamma_prime": 0.0, "gamma": 0.5, "width": 100, "seed": 0}),
         (
             "conservation",
-            {"gamma_prime": 0.0, "gamma": 1.0, "tolerance": 0.1, "width": 100, "seed": 0},
+            {"gamma_prime": 0.0, "gamma": 1.0, "solver_tolerance": 0.1, "width": 100, "seed": 0},
         ),
         ("condensation", {"gamma_prime": 0.0, "gamma": 0.5, "width": 100, "seed": 0}),
     ],
@@ -170,7 +171,11 @@ def test_nothing_is_written(here: Path) -> None:
     [
         ((), {"gamma": 1.0}, ["gamma_prime is missing", "phase_diagram", "-0.75"]),
         ((), {"gamma_prime": 0.0}, ["gamma is missing", "0.4"]),
-        (("conservation",), {"gamma_prime": 0, "gamma": 1}, ["tolerance is missing", "0.03"]),
+        (
+            ("conservation",),
+            {"gamma_prime": 0, "gamma": 1},
+            ["solver_tolerance is missing", "0.03"],
+        ),
         (("phase_diagramm",), {}, ["experiment = 'phase_diagramm'", "phase_diagram"]),
         ((), {**QUICK, "activatoin": "relu"}, ["activatoin", "did you mean 'activation'"]),
         ((), {**QUICK, "solver": {"max_step": 5}}, ["max_step", "did you mean 'max_steps'"]),
@@ -250,9 +255,9 @@ def test_the_bar_of_a_diverged_run_ends(
     draw = gradient_flow._initial_weights
 
     def infinite(*arguments: Any) -> Any:
-        weights = draw(*arguments)
+        weights, frozen = draw(*arguments)
         weights.a[:] = np.inf
-        return weights
+        return weights, frozen
 
     monkeypatch.setattr(gradient_flow, "_initial_weights", infinite)
     run = simulate(**QUICK, progress=True)

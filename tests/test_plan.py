@@ -107,6 +107,7 @@ def test_what_training_reads_changes_every_run(overrides: dict) -> None:
     "overrides",
     [
         {"device": "cuda"},
+        {"data_mirror": "/some/folder"},
         {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}},
         {"figures": {"phase_diagram": {"caption": "other"}}},
         {"papers": {"luo2021": {"citation": "other"}}},
@@ -118,6 +119,12 @@ def test_what_training_does_not_read_changes_nothing(overrides: dict) -> None:
     before, after = make(), make(**overrides)
     assert hashes(before) == hashes(after)
     assert before.stamps.items() <= after.stamps.items()
+
+
+def test_data_mirror_is_in_no_hash() -> None:
+    digits = {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}}
+    before, after = make(**digits), make(**digits, data_mirror="/some/folder")
+    assert before == after
 
 
 def test_every_setting_of_a_data_set_is_in_its_hash() -> None:

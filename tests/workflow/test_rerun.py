@@ -100,9 +100,10 @@ def test_claims_code_only_checks_claims(workflow: Workflow) -> None:
     assert workflow.plan().jobs == {"claims": 1}
 
 
-def test_caption_device_and_citation_rerun_nothing(workflow: Workflow) -> None:
+def test_caption_device_mirror_and_citation_rerun_nothing(workflow: Workflow) -> None:
     changes = (
         "device=cpu",
+        "data_mirror=/some/folder",
         "figures={phase_diagram: {caption: Another caption.}}",
         "papers={luo2021: {citation: Another citation.}}",
     )
@@ -146,6 +147,8 @@ def test_edited_config_file_takes_effect(workflow: Workflow) -> None:
 
 def test_module_for_another_experiment_retrains_nothing(workflow: Workflow) -> None:
     package = workflow.checkout / "workflow/regimes"
+    for module in ("mnist", "uci", "pixels", "sources/mnist", "sources/retrieval"):
+        workflow.add_code(f"workflow/regimes/datasets/{module}.py")
     for name in ("datasets/other.py", "training/other.py", "papers/other2030/measure.py"):
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)

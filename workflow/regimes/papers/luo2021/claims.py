@@ -4,5 +4,5 @@ from regimes.papers.luo2021 import claims_boundaries, claims_experiments, claims
 
 CLAIMS = sorted(
     [*claims_boundaries.CLAIMS, *claims_theorems.CLAIMS, *claims_experiments.CLAIMS],
-    key=lambda claim: int(claim.id[1:]),
+    key=lambda claim: claim.id,
 )

@@ -5,9 +5,10 @@ import math
 import xarray as xr
 
 from regimes.claims.core import Claim, Measured, Measures
-from regimes.papers.luo2021.paper_size import below_paper_widths
+from regimes.papers.luo2021.paper_size import LEAST_WIDTHS_MNIST, below_paper_widths
 
 BOUNDARY_TOLERANCE = 0.1
+BOUNDARY_TOLERANCE_MNIST = 0.15
 # Of all weights and of the output weights
 OTHER_BOUNDARIES_TOLERANCE = 0.15
 
@@ -36,6 +37,12 @@ def _boundary(measures: Measures) -> Measured:
     return Measured(value, value <= BOUNDARY_TOLERANCE, detail)
 
 
+def _boundary_mnist(measures: Measures) -> Measured:
+    """The same on MNIST."""
+    value, detail = _worst_distance(measures["phase_diagram_mnist"], "slope_w", "boundary_gamma")
+    return Measured(value, value <= BOUNDARY_TOLERANCE_MNIST, detail)
+
+
 def _other_boundaries(measures: Measures) -> Measured:
     """The same for all weights and for the output weights: the larger of the two distances.
 
@@ -51,6 +58,10 @@ def _other_boundaries(measures: Measures) -> Measured:
         details.append(f"{slope}: {detail}")
     value = math.nan if any(map(math.isnan, values)) else max(values)
     return Measured(value, value <= OTHER_BOUNDARIES_TOLERANCE, "; ".join(details))
+
+
+def _too_small_mnist(measures: Measures) -> str | None:
+    return below_paper_widths(measures["phase_diagram_mnist"], LEAST_WIDTHS_MNIST)
 
 
 def _too_small(measures: Measures) -> str | None:
@@ -71,6 +82,17 @@ CLAIMS = [
         check=_boundary,
         too_small=_too_small,
         figure="phase_diagram",
+    ),
+    Claim(
+        id="L2",
+        statement="the same boundary on MNIST: largest |boundary_gamma - theory| over gamma'",
+        paper_value=0.0,
+        tolerance=BOUNDARY_TOLERANCE_MNIST,
+        source="section 4.1.2, Fig. 5",
+        needs=("phase_diagram_mnist",),
+        check=_boundary_mnist,
+        too_small=_too_small_mnist,
+        figure="luo2021/fig05_phase_diagram_mnist",
     ),
     Claim(
         id="L5",

@@ -18,36 +18,47 @@ AXES = ("gamma_prime", "gamma", "width", "seed")
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What is kept of a block of runs at the end of training.
+    """What is kept of a block of runs of a one-dimensional problem at the end of training.
 
     run: output_weights (..., snapshot, neuron) and input_weights (..., snapshot, feature, neuron)
-    with two features. Returns, over the axes of the runs: `heaviest_bins_share`, the share of the
-    total amplitude in the HEAVIEST_BINS heaviest of ANGULAR_BINS angular bins on SAMPLED_NEURONS
-    neurons drawn at random (mean over DRAWS draws), its standard deviation over draws, the same
-    share on all neurons, the largest amplitude, and the scatter of (orientation, amplitude over
-    the largest) as numbers of neurons in cells.
+    with two features. Returns what `reduced` does, over `orientation`.
     """
     end = run[["output_weights", "input_weights"]].isel(snapshot=-1)
     end = end.transpose(*AXES, "feature", "neuron")
     sizes = amplitude(end["output_weights"], end["input_weights"]).values
-    angles = orientation(end["input_weights"]).values
-    shape = tuple(end.sizes[axis] for axis in AXES)
+    bins = angular_bins(orientation(end["input_weights"]).values)
+    centres = (np.arange(ANGULAR_BINS) + 0.5) * 2 * np.pi / ANGULAR_BINS - np.pi
+    attributes = {"long_name": "angle of (weight, bias) to the x-axis, bin centre"}
+    axis = xr.Variable("orientation", centres, attributes | {"units": "radian"})
+    return reduced(run, sizes, bins, axis)
+
+
+def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Variable) -> xr.Dataset:
+    """What is kept of neurons of given amplitudes in given bins, over AXES and `neuron`.
+
+    sizes, bins: (*AXES, neuron); axis: centres of the ANGULAR_BINS bins, over a dimension of its
+    own. Returns, over the axes of the runs: `heaviest_bins_share`, the share of the total
+    amplitude in the HEAVIEST_BINS heaviest bins on SAMPLED_NEURONS neurons drawn at random (mean
+    over DRAWS draws), its standard deviation over draws, the same share on all neurons, the
+    largest amplitude, and the scatter of (bin, amplitude over the largest) as numbers of neurons
+    in cells.
+    """
+    shape = sizes.shape[:-1]
     shares = np.full((3, *shape), np.nan)
     largest = np.full(shape, np.nan)
     counts = np.zeros((*shape, ANGULAR_BINS, AMPLITUDE_BINS), dtype=np.int32)
     for index in np.ndindex(shape):
         if not np.isfinite(sizes[index]).all():
             continue  # diverged
-        bins = angular_bins(angles[index])
-        key = (int(end["width"][index[2]]), int(end["seed"][index[3]]))
-        draws = sampled_shares(sizes[index], bins, stream(0, "condensation", *key))
-        whole = heaviest_share(sizes[index], bins)
+        key = (int(run["width"][index[2]]), int(run["seed"][index[3]]))
+        draws = sampled_shares(sizes[index], bins[index], stream(0, "condensation", *key))
+        whole = heaviest_share(sizes[index], bins[index])
         shares[(slice(None), *index)] = draws.mean(), draws.std(), whole
         largest[index] = sizes[index].max()
-        counts[index] = scatter(sizes[index] / largest[index], bins)
+        counts[index] = scatter(sizes[index] / largest[index], bins[index])
     names = {
         "heaviest_bins_share": f"share of the amplitude in the {HEAVIEST_BINS} heaviest of "
-        f"{ANGULAR_BINS} angular bins, {SAMPLED_NEURONS} neurons drawn at random",
+        f"{ANGULAR_BINS} bins, {SAMPLED_NEURONS} neurons drawn at random",
         "heaviest_bins_share_spread": "standard deviation of heaviest_bins_share over draws",
         "heaviest_bins_share_of_all": "heaviest_bins_share with all neurons",
     }
@@ -59,22 +70,16 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         largest,
         {"long_name": "largest amplitude A of a neuron", "units": "1"},
     )
+    (dim,) = axis.dims
     result["neuron_count"] = (
-        (*AXES, "orientation", "relative_amplitude"),
+        (*AXES, dim, "relative_amplitude"),
         counts,
         {"long_name": "number of neurons in a cell of the scatter", "units": "1"},
     )
+    heights = (np.arange(AMPLITUDE_BINS) + 0.5) / AMPLITUDE_BINS
+    attributes = {"long_name": "amplitude over the largest one, bin centre", "units": "1"}
     return result.assign_coords(
-        orientation=(
-            "orientation",
-            (np.arange(ANGULAR_BINS) + 0.5) * 2 * np.pi / ANGULAR_BINS - np.pi,
-            {"long_name": "angle of (weight, bias) to the x-axis, bin centre", "units": "radian"},
-        ),
-        relative_amplitude=(
-            "relative_amplitude",
-            (np.arange(AMPLITUDE_BINS) + 0.5) / AMPLITUDE_BINS,
-            {"long_name": "amplitude over the largest one, bin centre", "units": "1"},
-        ),
+        {dim: axis, "relative_amplitude": ("relative_amplitude", heights, attributes)}
     )
 
 
@@ -85,7 +90,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 def angular_bins(angles: np.ndarray) -> np.ndarray:
     """Indices of the angular bins of angles in [-pi, pi]."""
-    turn = (angles + np.pi) / (2 * np.pi)
+    turn = np.nan_to_num((angles + np.pi) / (2 * np.pi))  # of a run that diverged, not used
     return np.minimum((turn * ANGULAR_BINS).astype(np.int64), ANGULAR_BINS - 1)
 
 

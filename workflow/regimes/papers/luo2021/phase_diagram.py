@@ -77,14 +77,15 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result["converged_share"] = _described(
         result["converged"].mean(("width", "seed")), "share of the runs that converged"
     )
+    train = data.isel(point=(data["split"] == 0).values)
     eigenvalues = []
     for layer, gram in (("a", gram_a), ("w", gram_w)):
-        eigenvalues.append(smallest_eigenvalue(gram(data["inputs"].values)))
+        eigenvalues.append(smallest_eigenvalue(gram(train["inputs"].values)))
         result[f"smallest_eigenvalue_{layer}"] = _described(
             xr.DataArray(eigenvalues[-1]),
             f"smallest eigenvalue of the Gram matrix of the {LAYERS[layer]} at infinite width",
         )
-    ratio = _decay_rate_ratio(runs, min(eigenvalues), data.sizes["point"])
+    ratio = _decay_rate_ratio(runs, min(eigenvalues), train.sizes["point"])
     result["decay_rate_ratio"] = _described(
         ratio.transpose(*AXES),
         "smallest ratio, along the run, of the loss's mean rate of decay to the rate of the theory",

@@ -1,6 +1,6 @@
 """What the phase diagrams of Luo et al. (2021) share: slopes over the (gamma, gamma') plane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import xarray as xr
@@ -71,7 +71,13 @@ def draw_plane(
     axes.legend(loc="lower right", frameon=True, framealpha=1)
 
 
-def finish(figure: Figure, diagram: xr.Dataset, scale: str, *panels: Axes) -> None:
+def finish(
+    figure: Figure,
+    diagram: xr.Dataset,
+    scale: str,
+    *panels: Axes,
+    paper_widths: Collection[int] = PAPER_WIDTHS,
+) -> None:
     """Letter the panels, say what they are made of, and mark the scale below the paper's widths."""
     for axes, letter in zip(panels, "abcdefgh", strict=False):
         axes.set_title(f"({letter})", loc="left", fontweight="bold")
@@ -82,7 +88,7 @@ def finish(figure: Figure, diagram: xr.Dataset, scale: str, *panels: Axes) -> No
     figure.supxlabel(
         f"widths m = {listed}; seeds: {seeds}; error bars: standard error {over}", fontsize="small"
     )
-    if not set(PAPER_WIDTHS) <= set(widths):
+    if not set(paper_widths) <= set(widths):
         mark_scale(figure, scale)
 
 

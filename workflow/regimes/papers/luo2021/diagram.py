@@ -1,0 +1,71 @@
+"""Figures 4 and 5 of Luo et al. (2021): a phase diagram, with slices that show its error bars."""
+
+from collections.abc import Collection
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from regimes.papers.luo2021.plane import draw_plane, edges, finish
+from regimes.papers.luo2021.theory import boundary_gamma
+
+SLICE_COLOURS = "viridis"
+
+
+def draw_diagram(diagram: xr.Dataset, scale: str, paper_widths: Collection[int]) -> Figure:
+    """The phase diagram of one experiment, as measured by `luo2021.phase_diagram`.
+
+    scale: marked below the paper's widths.
+    """
+    figure, (plane, slices) = plt.subplots(
+        1, 2, figsize=(9.6, 4.4), layout="constrained", width_ratios=(1.15, 1)
+    )
+    draw_plane(
+        figure,
+        plane,
+        diagram,
+        slope="slope_w",
+        symbol="S_w",
+        boundary="boundary_gamma",
+        theory=boundary_gamma,
+    )
+    _name_regimes(plane, diagram)
+    _draw_slices(figure, slices, diagram)
+    finish(figure, diagram, scale, plane, slices, paper_widths=paper_widths)
+    return figure
+
+
+def _name_regimes(axes: Axes, diagram: xr.Dataset) -> None:
+    box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
+    # The legend is in the lower right corner.
+    for text, across, up in (("linear", 0.25, 0.12), ("condensed", 0.5, 0.85)):
+        x = np.quantile(edges(diagram["gamma_prime"].values), across)
+        y = np.quantile(edges(diagram["gamma"].values), up)
+        axes.text(x, y, text, ha="center", va="center", bbox=box)
+
+
+def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
+    values = diagram["gamma_prime"].values
+    norm = Normalize(values.min(), values.max() if len(values) > 1 else values.min() + 1)
+    colours = plt.get_cmap(SLICE_COLOURS)
+    for value in values:
+        one = diagram.sel(gamma_prime=value)
+        axes.errorbar(
+            one["gamma"],
+            one["slope_w"],
+            yerr=one["slope_w_stderr"],
+            color=colours(norm(value)),
+            marker="o",
+            markersize=3,
+            linewidth=1,
+            capsize=2,
+        )
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set(xlabel=r"$\gamma$", ylabel="slope $S_w$")
+    bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, ticks=values[::2])
+    bar.ax.set_title(r"$\gamma'$")
+    sns.despine(ax=axes)
