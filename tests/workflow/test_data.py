@@ -13,7 +13,8 @@ def run(workflow: Workflow, dataset: str, *config: str) -> tuple[int, list[str]]
     """Exit code and errors of the job that makes one data set, with no network to be used."""
     settings = f"datasets={{made: {dataset}}}"
     result = workflow.run(
-        *("--cores", "1", "results/data/made.nc"),
+        *("--cores", "1"),
+        targets=("results/data/made.nc",),
         config=(*SMOKE, settings, *config),
         REGIMES_DATA="",
     )

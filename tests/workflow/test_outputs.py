@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import matplotlib.image
@@ -92,14 +91,12 @@ def test_slow_blocks_start_first(finished: Workflow) -> None:
     assert len(started) == 6
 
 
-def test_dry_run_is_quick_and_imports_no_torch(fresh: Workflow, tmp_path: Path) -> None:
+def test_dry_run_imports_no_torch(fresh: Workflow, tmp_path: Path) -> None:
     poison = tmp_path / "poison/torch"
     poison.mkdir(parents=True)
     (poison / "__init__.py").write_text("raise SystemExit('torch was imported')\n")
-    start = time.monotonic()
     result = fresh.run("-n", targets=(), config=(), PYTHONPATH=str(poison.parent))
     assert result.code == 0, result.output
-    assert time.monotonic() - start < 5
     plan = Plan.from_config(load(ROOT / "config.yaml"))
     assert result.jobs["train"] == len(plan.all_blocks()) >= 27
 

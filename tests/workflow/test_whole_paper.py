@@ -18,13 +18,17 @@ BLOCKS = {
     "growth_inverse": 1,
     "condensation": 2,
     "conservation": 1,
+    "phase_diagram_mnist": 4,
+    "condensation_mnist": 2,
 }
 FIGURES = {
     "phase_diagram",
     "luo2021/fig01_regimes",
     "luo2021/fig02_typical_cases",
     "luo2021/fig03_growth",
+    "luo2021/fig05_phase_diagram_mnist",
     "luo2021/fig06_condensation",
+    "luo2021/fig07_condensation_mnist",
     "luo2021/fig10_all_parameters",
     "luo2021/table01_initializations",
 }
@@ -64,7 +68,8 @@ def test_every_experiment_is_measured_and_every_claim_has_a_verdict(whole_paper:
     for experiment, count in BLOCKS.items():
         assert len(list((folder / "runs" / experiment).glob("*.nc"))) == count, experiment
     with xr.open_dataset(folder / "claims/luo2021.nc") as claims:
-        assert claims["claim"].values.tolist() == [f"L{number}" for number in (1, 3, 4, 5, 6, 7, 8)]
+        ids = ["L1", "L2", "L3", "L4", "L5", "L6", "L6-MNIST", "L7", "L8"]
+        assert claims["claim"].values.tolist() == ids
         # All are about sizes that this scale does not have.
         assert set(claims["verdict"].values.tolist()) == {"not run"}
         assert all("scale smoke" in detail for detail in claims["detail"].values.tolist())
@@ -127,13 +132,16 @@ def test_a_new_seed_of_the_phase_diagram_leaves_the_other_experiments_alone(
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("papers/luo2021/condensation.py", CONDENSATION),
-        # Behind Figure 2, of which there is no claim, and Figure 6
-        ("papers/luo2021/neurons.py", {"measure": 2, "claims": 1, "figure": 2}),
+        # Figures 6 and 7
+        ("papers/luo2021/condensation.py", {"measure": 2, "claims": 1, "figure": 2}),
+        ("papers/luo2021/condensation_projected.py", CONDENSATION),
+        # Behind Figure 2, of which there is no claim, and Figures 6 and 7
+        ("papers/luo2021/neurons.py", {"measure": 3, "claims": 1, "figure": 3}),
+        ("papers/luo2021/condensation_map.py", {"figure": 2}),
         ("papers/luo2021/fig06_condensation.py", {"figure": 1}),
         ("papers/luo2021/claims_experiments.py", {"claims": 1}),
         ("papers/luo2021/table01_initializations.py", {"figure": 1, "table": 1}),
-        ("figures/style.py", {"figure": 7, "table": 1}),
+        ("figures/style.py", {"figure": 9, "table": 1}),
     ],
 )
 def test_code_reruns_what_imports_it(changed: Workflow, module: str, jobs: dict[str, int]) -> None:
