@@ -31,6 +31,24 @@ def dataset(**settings: object) -> dict:
     return {"datasets": {"new": settings}}
 
 
+def descent(**changes: object) -> dict:
+    """An experiment trained by gradient descent, with its data set."""
+    experiment = {
+        "training": "gradient_descent",
+        "paper": "luo2021",
+        "dataset": "sphere",
+        "learning_rate": 0.001,
+        "stopping": {"max_steps": 100},
+        "axes": {"width": [10], "n_train": [5, 6], "seed": [0]},
+        "measure": "luo2021.growth",
+    }
+    sphere = {"kind": "unit_sphere", "draws": 2, "n_points": 10, "n_features": 3}
+    return {
+        "datasets": {"sphere": sphere},
+        "experiments": {"descent": merge(experiment, {}, changes)},
+    }
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_is_valid(scale: str) -> None:
     assert load(CONFIG, {"scale": scale}).scale == scale
@@ -155,7 +173,61 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ({"figures": {"a/../b": {}}}, ["figures.a/../b", "lower-case letters"]),
         ({"claims": {"other": {"measures": ["phase_diagram"]}}}, ["claims.other", "luo2021"]),
         ({"experiments": 3}, ["experiments = 3", "must be a mapping"]),
-        ({"experiments": {"x": {}}}, ["key experiments.x.training is missing"]),
+        (
+            {"experiments": {"x": {}}},
+            ["key experiments.x.training is missing", "allowed: gradient_flow, gradient_descent"],
+        ),
+        ({"experiments": {"x": 3}}, ["experiments.x = 3", "mapping with the key training"]),
+        (phase_diagram(training="gradient_flaw"), ["did you mean 'gradient_flow'?"]),
+        (phase_diagram(training="gradient_descent"), ["unknown key experiments.phase_diagram."]),
+        (phase_diagram(activation="tanh"), ["activation = 'tanh'", "allowed: relu"]),
+        (descent(activation="sine"), ["activation = 'sine'", "tanh, gelu, softplus"]),
+        (
+            descent(learning_rates=1),
+            ["unknown key experiments.descent.learning_rates", "did you mean 'learning_rate'"],
+        ),
+        (descent(learning_rate=0), ["experiments.descent.learning_rate = 0", "greater than 0"]),
+        (
+            descent(learning_rate_exceptions=[{"rate": 1, "width_from": 2}]),
+            ["learning_rate_exceptions.0.width_from", "allowed here: width, n_train_from, rate"],
+        ),
+        (
+            descent(learning_rate_exceptions=[{"width": 2}]),
+            ["learning_rate_exceptions.0.rate is missing", "in place of learning_rate"],
+        ),
+        (
+            descent(stopping={"max_step": 3}),
+            ["experiments.descent.stopping.max_step", "'max_steps'"],
+        ),
+        (descent(stopping={"max_steps": 0}), ["stopping.max_steps = 0", "greater than"]),
+        (descent(record={"smallest_eigenvalue": "yes"}), ["allowed: never, ends, steps"]),
+        (descent(axes={"depth": [1]}), ["axes.depth", "width, n_train, rate_ratio, seed"]),
+        (descent(axes={"n_train": [0]}), ["axes.n_train = [0]", "at least 1"]),
+        (descent(axes={"rate_ratio": [-1]}), ["axes.rate_ratio = [-1]", "-1 is negative"]),
+        (descent(axes={"seed": None}), ["axes.seed is missing"]),
+        (descent(axes={"rate_ratio": [1]}), ["axes.rate_ratio", "only for that"]),
+        (descent(layers="both"), ["axes.rate_ratio is needed for layers: both"]),
+        (descent(grids=[{"width": [0]}]), ["grids.0.width = [0]", "at least 1"]),
+        (descent(grids=[{"widht": [1]}]), ["grids.0.widht", "did you mean 'width'"]),
+        (
+            descent(grids=[{"width": [10, 20]}, {"n_train": [6, 7]}]),
+            ["experiments.descent: grids.1 and grids.0 share settings"],
+        ),
+        (
+            descent(axes={"n_train": None}, grids=[{"n_train": [5]}, {"width": [20]}]),
+            ["grids must have the same axes"],
+        ),
+        (descent(block_axes=["gamma"]), ["block_axes.0 = 'gamma'", "width, n_train"]),
+        (descent(block_axes=["rate_ratio"]), ["block_axes: 'rate_ratio' is no axis"]),
+        (descent(activation="tanh", record={"invariant": True}), ["not conserved", "tanh"]),
+        (descent(axes={"seed": [0, 2]}), ["experiments.descent: seed 2", "sphere has draws: 2"]),
+        (descent(axes={"n_train": [11]}), ["experiments.descent: n_train 11", "n_points: 10"]),
+        (
+            {**descent(), "experiments": {"phase_diagram": {"dataset": "sphere"}}},
+            ["experiments.phase_diagram.dataset has draws", "gradient_descent"],
+        ),
+        ({"datasets": {"x": {"kind": "unit_spere"}}}, ["datasets.x.kind", "'unit_sphere'"]),
+        ({"datasets": {"x": {"kind": "unit_sphere"}}}, ["datasets.x.draws is missing"]),
         ({"experiments": {"Bad-name": {}}}, ["experiments.Bad-name", "lower-case letters"]),
         ({"datasets": {"four_point": {"targets": [1]}}}, ["4 inputs but 1 targets"]),
         (
@@ -246,6 +318,19 @@ def test_kind_of_an_existing_data_set_can_change(raw: dict) -> None:
     raw["datasets"]["four_point"] = {"kind": "mnist", "n_train": 45, "pixels": [-0.5, 0.5]}
     made = validate(raw).datasets["four_point"]
     assert made.kind == "mnist" and made.pixels == (-0.5, 0.5) and made.first_train == 0
+
+
+def test_grids_take_from_the_axes_what_they_do_not_name(raw: dict) -> None:
+    grids = [{"width": [10], "n_train": {"start": 5, "stop": 9, "step": 2}}, {"width": [20, 30]}]
+    config = validate(merge(raw, {}, descent(grids=grids)))
+    assert config.experiments["descent"].all_grids() == [
+        {"width": (10,), "n_train": (5, 7, 9), "seed": (0,)},
+        {"width": (20, 30), "n_train": (5, 6), "seed": (0,)},
+    ]
+    alone = validate(merge(raw, {}, descent())).experiments["descent"]
+    assert alone.all_grids() == [{"width": (10,), "n_train": (5, 6), "seed": (0,)}]
+    (flow,) = config.experiments["phase_diagram"].all_grids()
+    assert list(flow) == ["gamma_prime", "gamma", "width", "seed"]
 
 
 def test_unknown_scale_names_the_scales() -> None:

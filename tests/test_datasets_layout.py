@@ -21,6 +21,7 @@ EXAMPLES = {
     "quadratic_teacher": {"n_train": 30},
     "xor_with_noise": {"n_train": 30},
     "sines_on_sphere": {"n_train": 30, "n_test": 10},
+    "unit_sphere": {"draws": 2, "n_points": 30, "n_features": 5},
 }
 KINDS = [
     get_args(model.model_fields["kind"].annotation)[0]
@@ -38,8 +39,9 @@ def test_every_kind_has_an_example() -> None:
 def test_variables_and_attributes(kind: str) -> None:
     dataset = build(kind=kind, **EXAMPLES[kind])
     assert set(dataset.data_vars) == {"inputs", "targets", "split"}
-    assert dataset["inputs"].dims == ("point", "feature")
-    assert dataset["targets"].dims in {("point",), ("point", "output")}
+    draws = ("draw",) if kind == "unit_sphere" else ()
+    assert dataset["inputs"].dims == (*draws, "point", "feature")
+    assert dataset["targets"].dims in {(*draws, "point"), (*draws, "point", "output")}
     assert dataset["split"].dims == ("point",) and dataset["split"].dtype == np.int8
     np.testing.assert_array_equal(dataset["split"].attrs["flag_values"], [0, 1, 2])
     assert dataset["split"].attrs["flag_meanings"] == "train test validation"

@@ -12,6 +12,7 @@ from made_up import (
 )
 
 from regimes.claims.core import evaluate
+from regimes.measures.grids import combined, united
 from regimes.measures.growth import (
     error_of_zero,
     mean_and_error,
@@ -310,3 +311,44 @@ def test_l1_is_not_run_below_the_papers_widths() -> None:
 def test_l1_is_not_run_without_measures() -> None:
     row = evaluate(CLAIMS, {}, "laptop").sel(claim="L1")
     assert row["verdict"].item() == "not run"
+
+
+# Grids
+
+
+def block_of_runs(**axes: list[int]) -> xr.Dataset:
+    """Runs whose value says which they are."""
+    dataset = xr.Dataset(coords={name: (name, values) for name, values in axes.items()})
+    value = sum(10**place * dataset[name] for place, name in enumerate(axes))
+    dataset["value"] = value.assign_attrs(long_name="value", units="1")
+    dataset["flag"] = xr.zeros_like(value).astype(np.int8).assign_attrs(long_name="f", units="1")
+    return dataset
+
+
+def test_grids_are_united_with_gaps() -> None:
+    one = combined([block_of_runs(width=[2], seed=[seed], n=[5, 7]) for seed in (1, 0)])
+    other = combined([block_of_runs(width=[1], seed=[0], n=[5, 6])])
+    runs = united([one, other])
+    assert {name: runs[name].values.tolist() for name in runs.dims} == {
+        "width": [1, 2],
+        "seed": [0, 1],
+        "n": [5, 6, 7],
+    }
+    assert runs["value"].attrs == {"long_name": "value", "units": "1"}
+    for width, seed, n in np.ndindex(2, 2, 3):
+        point = {"width": width + 1, "seed": seed, "n": n + 5}
+        was_run = (width == 1 and n != 1) or (width == 0 and seed == 0 and n != 2)
+        expected = point["width"] + 10 * seed + 100 * point["n"] if was_run else np.nan
+        np.testing.assert_equal(float(runs["value"].sel(point)), expected)
+        assert np.isnan(float(runs["flag"].sel(point))) == (not was_run)
+
+
+def test_one_grid_stays_as_it_is() -> None:
+    grid = block_of_runs(width=[2, 1], seed=[0])
+    xr.testing.assert_identical(united([grid]), grid)
+    assert united([grid])["flag"].dtype == np.int8
+
+
+def test_blocks_of_a_grid_must_fit() -> None:
+    with pytest.raises(ValueError, match="exact"):
+        combined([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])

@@ -428,6 +428,36 @@ def test_open_combines_weights_of_several_widths(results: Path) -> None:
     assert weights.sel(width=10, neuron=slice(10, None)).isnull().all()
 
 
+def test_open_unites_the_grids_of_an_experiment(results: Path) -> None:
+    config = yaml.safe_load((results / "config.yaml").read_text())
+    config["datasets"]["sphere"] = {
+        "kind": "unit_sphere",
+        "draws": 2,
+        "n_points": 9,
+        "n_features": 3,
+    }
+    config["experiments"]["descent"] = {
+        "training": "gradient_descent",
+        "paper": "luo2021",
+        "dataset": "sphere",
+        "learning_rate": 0.001,
+        "stopping": {"max_steps": 10},
+        "axes": {"seed": [0, 1]},
+        # Interleaved, so that no order of the blocks is that of the points.
+        "grids": [{"width": [20], "n_train": [6, 9]}, {"width": [10], "n_train": [5, 7, 8]}],
+        "measure": "luo2021.growth",
+    }
+    (results / "config.yaml").write_text(yaml.safe_dump(config))
+    blocks = list(Plan.from_config(load(results / "config.yaml")).blocks["descent"].values())
+    for index, block in enumerate(blocks[:3]):
+        write(run_of(block, index), results / block.path)
+    runs = regimes.open("runs/descent")["relative_distance_w"].sel(seed=0)
+    assert runs["n_train"].values.tolist() == [5, 6, 7, 8, 9]
+    assert (runs.sel(width=20, n_train=[6, 9]) == 0).all()
+    assert (runs.sel(width=10, n_train=[5, 7, 8]) == 2).all()
+    assert int(runs.notnull().sum()) == 5
+
+
 def test_a_damaged_run_is_named(results: Path) -> None:
     blocks = blocks_of(results)
     for block in blocks:
@@ -481,3 +511,31 @@ def test_no_stage_of_the_workflow_depends_on_the_notebook() -> None:
     closure = import_closure(roots)
     assert "regimes" in closure and "regimes.training.gradient_flow" in closure
     assert "regimes.notebook" not in closure
+
+
+def test_simulate_follows_gradient_flow_alone(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    flow = config["experiments"]["phase_diagram"]
+    config["datasets"]["sphere"] = {
+        "kind": "unit_sphere",
+        "draws": 1,
+        "n_points": 5,
+        "n_features": 3,
+    }
+    config["experiments"] = {
+        "phase_diagram": flow,
+        "descent": {
+            "training": "gradient_descent",
+            "paper": "luo2021",
+            "dataset": "sphere",
+            "learning_rate": 0.001,
+            "stopping": {"max_steps": 10},
+            "axes": {"width": [4], "seed": [0]},
+            "measure": "luo2021.growth",
+        },
+    }
+    config["figures"], config["claims"] = {}, {}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match="'descent' is not trained by gradient_flow; allowed: ph"):
+        simulate("descent", directory=tmp_path)

@@ -52,6 +52,55 @@ def test_block_axes_set_the_grain() -> None:
     assert len(blocks_of(every)) == 9 * 19 * 5 * 3
 
 
+def descent(**changes: object) -> Plan:
+    """A plan with an experiment on two grids beside the others."""
+    experiment = {
+        "training": "gradient_descent",
+        "paper": "luo2021",
+        "dataset": "sphere",
+        "learning_rate": 0.001,
+        "stopping": {"max_steps": 100},
+        "axes": {"seed": [0, 1]},
+        "grids": [{"width": [20], "n_train": [5]}, {"width": [10, 11], "n_train": [6, 7]}],
+        "measure": "luo2021.growth",
+    }
+    sphere = {"kind": "unit_sphere", "draws": 2, "n_points": 10, "n_features": 3}
+    return make(datasets={"sphere": sphere}, experiments={"descent": experiment | changes})
+
+
+def test_grids_are_cut_into_blocks_one_by_one() -> None:
+    plan = descent()
+    blocks = list(plan.blocks["descent"].values())
+    assert [block.settings["axes"] for block in blocks] == [
+        {"width": [width], "n_train": n_train, "seed": [seed]}
+        for width, n_train in ((20, [5]), (10, [6, 7]), (11, [6, 7]))
+        for seed in (0, 1)
+    ]
+    # What is listed first starts first.
+    priorities = [block.priority for block in blocks]
+    assert priorities == sorted(priorities, reverse=True) and min(priorities) > 0
+    assert blocks[0].name.startswith("width=20_seed=0-")
+    measure = plan.measures["descent"]
+    assert measure.runs == tuple(block.path for block in blocks) and measure.grids == (2, 4)
+    assert plan.measures["phase_diagram"].grids == (27,)
+
+
+def test_added_grids_keep_the_other_blocks() -> None:
+    grids = [{"width": [20], "n_train": [5]}, {"width": [10, 11], "n_train": [6, 7]}]
+    before = set(descent().blocks["descent"])
+    after = set(descent(grids=[{"width": [30], "n_train": [5]}, *grids]).blocks["descent"])
+    assert before < after and len(after - before) == 2
+    other = set(descent(learning_rate=0.002).blocks["descent"])
+    assert not before & other
+
+
+def test_too_many_blocks_of_several_grids_are_refused() -> None:
+    width = {"start": 1, "stop": 9999, "step": 1}
+    grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
+    with pytest.raises(ConfigError, match=r"descent.block_axes = .* makes 29997 jobs"):
+        descent(grids=grids, axes={"seed": [0]}, block_axes=["width"])
+
+
 def test_experiments_do_not_share_runs_by_accident() -> None:
     # The random streams are named after the experiment, and so are the files.
     plan = make()

@@ -1,6 +1,7 @@
 """Results and single runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
 
 import difflib
+import itertools
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from regimes import store
 from regimes.config.load import load
 from regimes.devices import resolve
 from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.measures.grids import united
 from regimes.plan import Plan
 
 FOLDERS = ("measures", "claims", "data", "")
@@ -24,6 +26,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
+# The training that `simulate` follows with a progress bar.
+FOLLOWED = "gradient_flow"
 
 
 def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
@@ -80,6 +84,12 @@ def simulate(
     config = load(path if path.is_file() else CHECKOUT / CONFIG)
     if experiment not in config.experiments:
         raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
+    followed = [name for name, one in config.experiments.items() if one.training == FOLLOWED]
+    if experiment not in followed:
+        raise ConfigError(
+            f"experiment = {experiment!r} is not trained by {FOLLOWED}; allowed: "
+            f"{', '.join(followed)}"
+        )
     known = config.experiments[experiment].axes.model_dump(exclude_none=True)
     axes: dict[str, Any] = {}
     for axis, values in known.items():
@@ -201,13 +211,22 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
     plan = Plan.from_config(load(root / CONFIG if (root / CONFIG).is_file() else CHECKOUT / CONFIG))
     if experiment not in plan.blocks:
         raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.blocks)}")
-    paths = [root / block.path for block in plan.blocks[experiment].values()]
-    blocks = [store.read(path) for path in paths if path.is_file()]
-    if not blocks:
+    paths = iter(root / block.path for block in plan.blocks[experiment].values())
+    grids = [
+        [store.read(path) for path in itertools.islice(paths, count) if path.is_file()]
+        for count in plan.measures[experiment].grids
+    ]
+    if not any(grids):
         raise StoreError(
             f"no runs of {experiment} for the present config yet: run "
             f"snakemake results/measures/{experiment}.nc"
         )
-    return xr.combine_by_coords(
-        blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
+    return united(
+        [
+            xr.combine_by_coords(
+                blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
+            )
+            for blocks in grids
+            if blocks
+        ]
     )

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from regimes.config.models import Config, Experiment
+from regimes.config.models import Config, Experiment, GradientFlowExperiment
 from regimes.errors import ConfigError
 from regimes.provenance import (
     SCRIPTS,
@@ -59,7 +59,10 @@ class BlockPlan:
 
 @dataclass(frozen=True)
 class MeasurePlan:
-    """The measures of one experiment, over the files of all its blocks, and its data set."""
+    """The measures of one experiment, over the files of all its blocks, and its data set.
+
+    `grids`: how many of the runs belong to each of its grids, in their order.
+    """
 
     experiment: str
     paper: str
@@ -68,6 +71,7 @@ class MeasurePlan:
     code: str
     data: str
     runs: tuple[str, ...]
+    grids: tuple[int, ...]
     path: str
     stamp: str
 
@@ -191,45 +195,56 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     experiment = config.experiments[name]
     dataset = data[experiment.dataset]
     shared = _training_settings(name, config)
-    axes = shared.pop("axes")
+    # A block depends on its own settings alone: other grids may come and go.
+    for key in ("axes", "grids"):
+        shared.pop(key, None)
     common = {
         "data": dataset.hash,
         "code": training_code_hash(shared),
         "torch": package_versions("torch")["torch"].partition("+")[0],
     }
-    count = math.prod(len(axes[axis]) for axis in experiment.block_axes)
-    if count > MOST_BLOCKS:
+    counts = _blocks_by_grid(experiment)
+    if sum(counts) > MOST_BLOCKS:
         raise ConfigError(
-            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes {count} "
-            f"jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
+            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes "
+            f"{sum(counts)} jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
         )
-    combinations = list(itertools.product(*(axes[axis] for axis in experiment.block_axes)))
     blocks = {}
-    for index, values in enumerate(combinations):
-        chosen = dict(zip(experiment.block_axes, values, strict=True))
-        settings = {
-            **shared,
-            "axes": {
-                axis: [chosen[axis]] if axis in chosen else values for axis, values in axes.items()
-            },
-        }
-        digest = config_hash({"settings": settings, **common})
-        # In the order of the axes: the order of block_axes is that of the jobs alone.
-        label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
-        block = f"{label}-{digest[:HASH_LENGTH]}"
-        blocks[block] = BlockPlan(
-            experiment=name,
-            name=block,
-            settings=settings,
-            hash=digest,
-            path=f"results/runs/{name}/{block}.nc",
-            dataset=experiment.dataset,
-            code=common["code"],
-            torch=common["torch"],
-            # In the order of the block axes, so that what is listed first starts first.
-            priority=len(combinations) - index,
-        )
+    for axes in experiment.all_grids():
+        for values in itertools.product(*(axes[axis] for axis in experiment.block_axes)):
+            chosen = dict(zip(experiment.block_axes, values, strict=True))
+            settings = {
+                **shared,
+                "axes": {
+                    axis: [chosen[axis]] if axis in chosen else list(values)
+                    for axis, values in axes.items()
+                },
+            }
+            digest = config_hash({"settings": settings, **common})
+            # In the order of the axes: the order of block_axes is that of the jobs alone.
+            label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
+            block = f"{label}-{digest[:HASH_LENGTH]}"
+            blocks[block] = BlockPlan(
+                experiment=name,
+                name=block,
+                settings=settings,
+                hash=digest,
+                path=f"results/runs/{name}/{block}.nc",
+                dataset=experiment.dataset,
+                code=common["code"],
+                torch=common["torch"],
+                # In the order of the block axes, so that what is listed first starts first.
+                priority=sum(counts) - len(blocks),
+            )
     return blocks
+
+
+def _blocks_by_grid(experiment: Experiment) -> list[int]:
+    """Number of blocks of each grid of an experiment."""
+    return [
+        math.prod(len(axes[axis]) for axis in experiment.block_axes)
+        for axes in experiment.all_grids()
+    ]
 
 
 def _training_settings(name: str, config: Config) -> dict[str, Any]:
@@ -252,7 +267,18 @@ def _measure(
     stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), runs=runs)
     path = f"results/measures/{name}.nc"
     data = f"results/data/{experiment.dataset}.nc"
-    return MeasurePlan(name, experiment.paper, module, settings, code, data, runs, path, stamp)
+    return MeasurePlan(
+        experiment=name,
+        paper=experiment.paper,
+        module=module,
+        settings=settings,
+        code=code,
+        data=data,
+        runs=runs,
+        grids=tuple(_blocks_by_grid(experiment)),
+        path=path,
+        stamp=stamp,
+    )
 
 
 def _claims(
@@ -330,7 +356,8 @@ def _check_modules(config: Config) -> None:
     for name, experiment in config.experiments.items():
         for key, module in training_modules(experiment.model_dump()).items():
             _need(f"experiments.{name}.{key}", module)
-        _check_scales(name, experiment)
+        if isinstance(experiment, GradientFlowExperiment):
+            _check_scales(name, experiment)
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
         _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
@@ -338,7 +365,7 @@ def _check_modules(config: Config) -> None:
         _need(f"claims.{name}", f"regimes.papers.{name}.claims")
 
 
-def _check_scales(name: str, experiment: Experiment) -> None:
+def _check_scales(name: str, experiment: GradientFlowExperiment) -> None:
     """Raise ConfigError when the parameterisation leaves a setting's scales open."""
     parameterisation = import_module(f"regimes.parameterisations.{experiment.parameterisation}")
     settings = experiment.model_dump(mode="json", exclude_none=True)

@@ -78,10 +78,15 @@ def training_code_hash(settings: Mapping[str, Any]) -> str:
 
 def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
     """Modules that training loads by name, by the key that names them."""
+    packages = {
+        "training": "training",
+        "activation": "activations",
+        "parameterisation": "parameterisations",
+    }
     return {
-        "training": f"regimes.training.{settings['training']}",
-        "activation": f"regimes.activations.{settings['activation']}",
-        "parameterisation": f"regimes.parameterisations.{settings['parameterisation']}",
+        key: f"regimes.{package}.{settings[key]}"
+        for key, package in packages.items()
+        if key in settings
     }
 
 

@@ -19,6 +19,7 @@ rule measure:
     params:
         module=lambda wildcards: measure_of(wildcards).module,
         paper=lambda wildcards: measure_of(wildcards).paper,
+        grids=lambda wildcards: list(measure_of(wildcards).grids),
         settings=lambda wildcards: measure_of(wildcards).settings,
         code=lambda wildcards: measure_of(wildcards).code,
     script:

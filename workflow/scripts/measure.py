@@ -1,28 +1,23 @@
 """Measure the runs of an experiment."""
 
+import itertools
 from importlib import import_module
 
 import xarray as xr
 
 from regimes import store
 from regimes.errors import DataError
+from regimes.measures.grids import combined, united
 from regimes.scripting import job
 
 
-def combined(blocks: list[xr.Dataset]) -> xr.Dataset:
-    """One dataset of all blocks; strict: they must agree in the axes that they share.
+def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:
+    """The blocks of a grid as one dataset.
 
-    Raises DataError where they do not, as weights of several widths.
+    Raises DataError where they do not fit together, as weights of several widths.
     """
     try:
-        return xr.combine_by_coords(
-            blocks,
-            join="exact",
-            compat="equals",
-            data_vars="all",
-            coords="minimal",
-            combine_attrs="drop_conflicts",
-        )
+        return combined(blocks)
     except xr.AlignmentError as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
@@ -38,13 +33,16 @@ with job(snakemake.log[0]) as progress:
     # What a measure keeps of a block alone: weights of different widths do not fit together, and
     # those of all blocks need not fit the memory.
     reduce = getattr(module, "reduce", lambda run, data: run)
-    devices, blocks = set(), []
-    for path in snakemake.input.runs:
-        run = store.read(path)
-        devices.add(run.attrs["device"])
-        blocks.append(reduce(run, data))
-    runs = combined(blocks)
-    progress(f"{len(blocks)} blocks: {dict(runs.sizes)}")
+    devices, grids, paths = set(), [], iter(snakemake.input.runs)
+    for n_blocks in params.grids:
+        blocks = []
+        for path in itertools.islice(paths, n_blocks):
+            run = store.read(path)
+            devices.add(run.attrs["device"])
+            blocks.append(reduce(run, data))
+        grids.append(fitted(blocks))
+    runs = united(grids)
+    progress(f"{len(snakemake.input.runs)} blocks: {dict(runs.sizes)}")
     store.write(
         module.measure(runs, data),
         snakemake.output[0],

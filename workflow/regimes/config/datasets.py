@@ -302,6 +302,18 @@ class SinesOnSphereDataset(Model):
     seed: Integer = SEED
 
 
+class UnitSphereDataset(Model):
+    """Independent draws of points on the unit sphere with normal targets (razborov2022)."""
+
+    kind: Literal["unit_sphere"] = KIND
+    draws: Integer = Field(
+        ge=1, le=10_000, description="Number of draws; the run with seed s uses draw s."
+    )
+    n_points: Integer = Field(ge=1, le=MOST_POINTS, description="Number of points of each draw.")
+    n_features: Integer = Field(ge=1, le=MOST_FEATURES, description="Dimension of the inputs.")
+    seed: Integer = SEED
+
+
 DatasetSettings = Annotated[
     PointsDataset
     | UciDataset
@@ -311,6 +323,7 @@ DatasetSettings = Annotated[
     | RandomLabelsOnGaussianDataset
     | QuadraticTeacherDataset
     | XorWithNoiseDataset
-    | SinesOnSphereDataset,
+    | SinesOnSphereDataset
+    | UnitSphereDataset,
     Field(discriminator="kind"),
 ]

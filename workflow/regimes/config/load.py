@@ -176,7 +176,7 @@ def _annotation(location: tuple[int | str, ...]) -> Any:
 
 
 def _child(annotation: Any, part: int | str) -> Any:
-    """Annotation of a key below a model or a mapping; None where the models end.
+    """Annotation of a key below a model, a mapping or a list; None where the models end.
 
     Below a union that one of its keys discriminates, pydantic puts that key's value.
     """
@@ -188,6 +188,8 @@ def _child(annotation: Any, part: int | str) -> Any:
         return field.annotation if field else None
     if typing.get_origin(annotation) is dict:
         return typing.get_args(annotation)[1]
+    if typing.get_origin(annotation) is tuple and isinstance(part, int):
+        return typing.get_args(annotation)[0]
     return None
 
 

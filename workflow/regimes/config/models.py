@@ -75,6 +75,13 @@ def _bounded(values: tuple[float, ...], largest: float) -> tuple[float, ...]:
     return values
 
 
+def _not_negative(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if value < 0:
+            raise ValueError(f"{value:g} is negative")
+    return values
+
+
 def _axis_schema(kind: str) -> WithJsonSchema:
     item = {"type": kind}
     return WithJsonSchema(
@@ -102,10 +109,23 @@ WidthAxis = Annotated[
     BeforeValidator(lambda value: _whole_numbers(1)(_bounded(_axis_values(value), LARGEST_WIDTH))),
     _axis_schema("integer"),
 ]
+CountAxis = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda value: _whole_numbers(1)(_axis_values(value))),
+    _axis_schema("integer"),
+]
 SeedAxis = Annotated[
     tuple[int, ...],
     BeforeValidator(lambda value: _whole_numbers(0)(_axis_values(value))),
     _axis_schema("integer"),
+]
+
+
+LARGEST_RATIO = 1e12
+RatioAxis = Annotated[
+    tuple[float, ...],
+    BeforeValidator(lambda value: _not_negative(_bounded(_axis_values(value), LARGEST_RATIO))),
+    _axis_schema("number"),
 ]
 
 
@@ -202,6 +222,14 @@ class FlowSolver(Model):
     )
 
 
+def _check_block_axes(block_axes: tuple[str, ...], axes: list[str]) -> None:
+    for name in block_axes:
+        if name not in axes:
+            raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
+    if len(set(block_axes)) < len(block_axes):
+        raise ValueError("block_axes names an axis twice")
+
+
 class GradientFlowExperiment(Model):
     """An experiment trained by gradient flow."""
 
@@ -214,7 +242,7 @@ class GradientFlowExperiment(Model):
     exponents: Exponents = Field(
         default=Exponents(), description="Scalings of `parameterisation: alpha_beta`."
     )
-    activation: Name = Field(default="relu", description="Activation function.")
+    activation: Literal["relu"] = Field(default="relu", description="Activation function.")
     antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
         default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
     )
@@ -249,6 +277,10 @@ class GradientFlowExperiment(Model):
     )
     measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
 
+    def all_grids(self) -> list[dict[str, tuple]]:
+        """The grid, as the only one of a list."""
+        return [{name: values for name, values in dict(self.axes).items() if values is not None}]
+
     @model_validator(mode="after")
     def _consistent(self) -> "GradientFlowExperiment":
         axes = [name for name in get_args(AxisName) if getattr(self.axes, name) is not None]
@@ -258,11 +290,7 @@ class GradientFlowExperiment(Model):
                     raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
             if any(value is not None for value in dict(self.exponents).values()):
                 raise ValueError("exponents are only for parameterisation alpha_beta")
-        for name in self.block_axes:
-            if name not in axes:
-                raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
-        if len(set(self.block_axes)) < len(self.block_axes):
-            raise ValueError("block_axes names an axis twice")
+        _check_block_axes(self.block_axes, axes)
         if self.snapshots is not None:
             if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
                 raise ValueError("snapshots must fall from value to value, as the loss does")
@@ -280,8 +308,173 @@ class GradientFlowExperiment(Model):
         return self
 
 
-# A union discriminated by `training` once there is a second engine.
-Experiment = GradientFlowExperiment
+class DescentAxes(Model):
+    """A grid of gradient descent; each axis is a list of numbers or {start, stop, step}."""
+
+    width: WidthAxis | None = Field(default=None, description="Numbers of hidden neurons m.")
+    n_train: CountAxis | None = Field(
+        default=None,
+        description="Numbers of training points n, the first ones of the data; all by default.",
+    )
+    rate_ratio: RatioAxis | None = Field(
+        default=None,
+        description="Ratios eta_z / eta_w of the layers' learning rates, for `layers: both`.",
+    )
+    seed: SeedAxis | None = Field(
+        default=None,
+        description="Random initialisations; also the draws, of data sets that have several.",
+    )
+
+    def given(self) -> dict[str, tuple]:
+        """The axes that have values."""
+        return {name: values for name, values in dict(self).items() if values is not None}
+
+
+class LearningRateException(Model):
+    """A learning rate for some of the runs."""
+
+    width: Annotated[Integer, Field(ge=1)] | None = Field(
+        default=None, description="Only for this number of neurons; for all by default."
+    )
+    n_train_from: Integer = Field(
+        default=0, ge=0, description="Only from this number of training points on."
+    )
+    rate: Number = Field(gt=0, description="The learning rate, in place of learning_rate.")
+
+
+class StoppingRule(Model):
+    """When a run of gradient descent ends."""
+
+    residual_norm: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None,
+        description="Converged when the norm |e| of the residuals is below this; by default never.",
+    )
+    abort_on_increase: bool = Field(
+        default=False, description="End the run when |e| has grown in a step: aborted."
+    )
+    max_steps: Integer = Field(
+        ge=1, le=1_000_000_000, description="Cap on the steps; the run keeps its values."
+    )
+
+
+class DescentRecord(Model):
+    """What is recorded of a run of gradient descent, beside losses and distances."""
+
+    points_per_decade: Integer = Field(
+        default=8,
+        ge=1,
+        le=1000,
+        description="Recorded steps for each factor of ten; they depend on max_steps alone.",
+    )
+    activation_changes: bool = Field(
+        default=True,
+        description="Count the pairs (neuron, point) whose activation ever left the initial one.",
+    )
+    smallest_eigenvalue: Literal["never", "ends", "steps"] = Field(
+        default="never",
+        description="Smallest eigenvalue of the tangent kernel: never, at both ends of the run, "
+        "or at the recorded steps too.",
+    )
+    invariant: bool = Field(
+        default=False,
+        description="Drift of eta_z |w_j|^2 - eta_w |z_j|^2, which gradient flow conserves.",
+    )
+
+
+class GradientDescentExperiment(Model):
+    """An experiment trained by full-batch gradient descent."""
+
+    training: Literal["gradient_descent"] = Field(description="How the networks are trained.")
+    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
+    dataset: Name = Field(description="Training data, a key of `datasets`.")
+    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
+        default="relu", description="Activation function."
+    )
+    loss: Literal["half_sum", "half_mean", "mean"] = Field(
+        default="half_sum",
+        description="1/2 sum e^2; the same over n points, 1/(2n) sum e^2; or the mean of e^2 over "
+        "points and outputs.",
+    )
+    layers: Literal["first", "second", "both"] = Field(
+        default="first", description="Layers that are trained."
+    )
+    learning_rate: Number = Field(
+        gt=0,
+        description="Learning rate of the first layer, of the second if only that is trained; of "
+        "both, the second has rate_ratio times this.",
+    )
+    learning_rate_exceptions: tuple[LearningRateException, ...] = Field(
+        default=(), description="Learning rates of some runs: the first that applies counts."
+    )
+    rate_unit: Literal["one", "inverse_kernel_norm"] = Field(
+        default="one",
+        description="Unit of the learning rates; inverse_kernel_norm: 1 over the largest "
+        "eigenvalue of the tangent kernel at the start, so that 2 is the limit of stability.",
+    )
+    output_weights: Literal["rademacher", "gaussian"] = Field(
+        default="rademacher",
+        description="Distribution of the initial output weights: -1 or 1, or standard normal. "
+        "Those of the first layer are standard normal.",
+    )
+    target_scale: Literal["unit", "sqrt_width"] = Field(
+        default="unit",
+        description="sqrt_width: the data's targets times the root of the width.",
+    )
+    labels: Literal["random", "low_spectrum", "high_spectrum", "local"] = Field(
+        default="random",
+        description="The data's targets, or targets made so that the residuals at the start are "
+        "along the smallest eigenvector of the tangent kernel, along X^T x_1, or all on the first "
+        "point.",
+    )
+    stopping: StoppingRule = Field(description="When a run ends.")
+    record: DescentRecord = Field(default=DescentRecord(), description="What is recorded.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description="Number format of the weights."
+    )
+    axes: DescentAxes = Field(default=DescentAxes(), description="The grid of settings.")
+    grids: tuple[DescentAxes, ...] = Field(
+        default=(),
+        description="Several grids in place of one: each takes from `axes` what it does not name.",
+    )
+    block_axes: tuple[Literal["width", "n_train", "rate_ratio", "seed"], ...] = Field(
+        default=("width", "seed"),
+        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
+        "axes, low values first.",
+    )
+    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+
+    def all_grids(self) -> list[dict[str, tuple]]:
+        """The grids, each complete, their axes in the order of `DescentAxes`."""
+        merged = [self.axes.given() | grid.given() for grid in self.grids or (DescentAxes(),)]
+        names = DescentAxes.model_fields
+        return [{name: grid[name] for name in names if name in grid} for grid in merged]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GradientDescentExperiment":
+        grids = self.all_grids()
+        if len({tuple(grid) for grid in grids}) > 1:
+            raise ValueError("grids must have the same axes, their own or those of `axes`")
+        for name in ("width", "seed"):
+            if name not in grids[0]:
+                raise ValueError(f"axes.{name} is missing")
+        if (self.layers == "both") != ("rate_ratio" in grids[0]):
+            raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
+        _check_block_axes(self.block_axes, list(grids[0]))
+        for index, grid in enumerate(grids):
+            for other in grids[:index]:
+                if all(set(values) & set(other[name]) for name, values in grid.items()):
+                    raise ValueError(
+                        f"grids.{index} and grids.{grids.index(other)} share settings; a setting "
+                        "may be in one grid only"
+                    )
+        if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
+            raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
+        return self
+
+
+Experiment = Annotated[
+    GradientFlowExperiment | GradientDescentExperiment, Field(discriminator="training")
+]
 
 
 class FigureSettings(Model):
@@ -306,6 +499,25 @@ class ClaimsSettings(Model):
     measures: tuple[Name, ...] = Field(
         min_length=1, description="Experiments whose measures are compared with the paper."
     )
+
+
+def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
+    """Raise ValueError unless a data set that has draws has those that an experiment asks for."""
+    if dataset.kind != "unit_sphere":
+        return
+    if experiment.training != "gradient_descent":
+        raise ValueError(f"{key}.dataset has draws, which only training: gradient_descent uses")
+    for grid in experiment.all_grids():
+        if max(grid["seed"]) >= dataset.draws:
+            raise ValueError(
+                f"{key}: seed {max(grid['seed'])} needs a draw of its own, but "
+                f"{experiment.dataset} has draws: {dataset.draws}"
+            )
+        if max(grid.get("n_train", (1,))) > dataset.n_points:
+            raise ValueError(
+                f"{key}: n_train {max(grid['n_train'])} is more than {experiment.dataset} has, "
+                f"n_points: {dataset.n_points}"
+            )
 
 
 class Config(Model):
@@ -349,6 +561,7 @@ class Config(Model):
             key = f"experiments.{name}"
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
+            _check_draws(key, experiment, self.datasets[experiment.dataset])
         for name, figure in self.figures.items():
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")

@@ -1,0 +1,28 @@
+"""The runs of an experiment, put together from the files of its blocks."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+
+def combined(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
+    """One dataset of the blocks of a grid; strict: they must agree in the axes that they share."""
+    return xr.combine_by_coords(
+        blocks,
+        join="exact",
+        compat="equals",
+        data_vars="all",
+        coords="minimal",
+        combine_attrs="drop_conflicts",
+    )
+
+
+def united(grids: Sequence[xr.Dataset]) -> xr.Dataset:
+    """One dataset of all grids of an experiment, on the union of their axes, which is sorted.
+
+    NaN where nothing was run, so that with more than one grid all variables are real.
+    """
+    if len(grids) == 1:
+        return grids[0]
+    merged = xr.merge(grids, join="outer", compat="no_conflicts", combine_attrs="drop_conflicts")
+    return merged.sortby([name for name in merged.dims if name in merged.coords])
