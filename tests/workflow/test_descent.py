@@ -1,0 +1,87 @@
+"""Gradient descent in the workflow: several grids, their measures, and what runs again."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from harness import SMOKE, Workflow, copy_checkout
+
+MEASURES = "results/measures/razborov2022.nc"
+TABLE = "figures/razborov2022/table1.csv"
+# Of each grid of the smoke scale: width and numbers of points
+GRIDS = [(40, [20, 40]), (60, [20, 30, 40])]
+
+
+@pytest.fixture(scope="module")
+def descent(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """Table 1 of Razborov at smoke scale. Not to be changed."""
+    base = tmp_path_factory.mktemp("descent")
+    workflow = Workflow(
+        copy_checkout(base / "checkout"),
+        base / "out",
+        targets=(MEASURES, TABLE),
+        config_arguments=SMOKE,
+    )
+    result = workflow.run()
+    assert result.code == 0, result.output
+    return workflow
+
+
+def test_measures_are_on_the_union_of_the_grids(descent: Workflow) -> None:
+    with xr.open_dataset(descent.directory / MEASURES) as measures:
+        assert measures["width"].values.tolist() == [40, 60]
+        assert measures["n_train"].values.tolist() == [20, 30, 40]
+        for name in ("stopping_time", "kappa_h", "activation_changes", "weight_distance"):
+            assert measures[name].dims == ("width", "n_train", "seed")
+            for width, n_train in GRIDS:
+                was_run = measures["n_train"].isin(n_train).values
+                known = np.isfinite(measures[name].sel(width=width).values)
+                np.testing.assert_array_equal(known, np.repeat(was_run[:, None], 2, axis=1))
+        assert float(measures["aborted"].sum()) == 0 and float(measures["converged"].mean()) == 1
+
+
+def test_no_checkpoint_is_left(descent: Workflow) -> None:
+    assert not descent.files("results/checkpoints/*")
+
+
+def test_the_table_has_the_papers_rows(descent: Workflow) -> None:
+    table = pd.read_csv(descent.directory / TABLE)
+    assert len(table) == 40 and (table["runs"] == 0).all()
+    assert table["paper_stopping_time_mean"].notna().all()
+
+
+def test_second_run_does_nothing(descent: Workflow) -> None:
+    assert descent.run().nothing_to_do
+
+
+@pytest.mark.parametrize(
+    ("change", "trains"),
+    [
+        ("grids: [{width: [40], n_train: [20, 40]}, {width: [50], n_train: [30]}]", 2),
+        ("grids: [{width: [40], n_train: [20, 40]}]", 0),
+        ("grids: [{width: [40], n_train: [20, 30]}]", 2),
+        ("axes: {seed: [0]}", 0),
+        ("learning_rate: 0.003", 4),
+        ("stopping: {max_steps: 50}", 4),
+    ],
+)
+def test_only_what_is_new_is_trained(descent: Workflow, change: str, trains: int) -> None:
+    jobs = descent.plan(config=(*SMOKE, f"experiments={{razborov2022: {{{change}}}}}")).jobs
+    expected = {"train": trains, "measure": 1, "table": 1}
+    assert jobs == {rule: count for rule, count in expected.items() if count}
+
+
+@pytest.mark.parametrize("change", ["activations/tanh.py", "training/gradient_flow.py"])
+def test_other_code_trains_nothing(descent: Workflow, tmp_path: Path, change: str) -> None:
+    copy = descent.copy(tmp_path)
+    copy.add_code(f"workflow/regimes/{change}")
+    assert copy.plan().nothing_to_do
+
+
+@pytest.mark.parametrize("change", ["networks/shallow.py", "activations/relu.py", "checkpoints.py"])
+def test_its_own_code_trains_everything(descent: Workflow, tmp_path: Path, change: str) -> None:
+    copy = descent.copy(tmp_path)
+    copy.add_code(f"workflow/regimes/{change}")
+    assert copy.plan().jobs["train"] == 4

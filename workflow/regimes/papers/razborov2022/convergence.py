@@ -1,0 +1,54 @@
+"""The control quantities of Razborov (2022), Section 4, run by run."""
+
+import numpy as np
+import xarray as xr
+
+AXES = ("width", "n_train", "rate_ratio", "seed")
+# What is taken over from the runs as it is.
+KEPT = (
+    "stopping_time",
+    "activation_changes",
+    "weight_distance",
+    "converged",
+    "aborted",
+    "diverged",
+    "learning_rate",
+    "initial_residual_norm",
+    "residual_norm",
+    "initial_smallest_eigenvalue",
+    "smallest_eigenvalue",
+)
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What became of each run: variables of KEPT over the axes of the runs, and
+
+    - kappa_h: lambda_min(H_T) / lambda_min(H_0);
+    - change_density: |D| / (m S), the share of pairs (neuron, point) that changed activation;
+    - theory_change_density, over width and n_train: (m / (n S))^(1/3), from (62).
+
+    runs: by gradient descent, with `record.smallest_eigenvalue` and `record.activation_changes`;
+    NaN where a grid has no run. data: tells n, the number of features.
+    """
+    result = runs[list(KEPT)]
+    n_features = data.sizes["feature"]
+    eigenvalues = runs["smallest_eigenvalue"] / runs["initial_smallest_eigenvalue"]
+    pairs = runs["width"] * runs["n_train"]
+    theory = (runs["n_train"] / (n_features * runs["width"])) ** (1 / 3)
+    for name, values, long_name in (
+        ("kappa_h", eigenvalues, "lambda_min(H_T) / lambda_min(H_0)"),
+        (
+            "change_density",
+            runs["activation_changes"] / pairs,
+            "share of the pairs (neuron, point) whose activation ever left the initial one",
+        ),
+        (
+            "theory_change_density",
+            theory,
+            "(m / (n S))^(1/3) of m points, S neurons and n features",
+        ),
+        ("n_features", xr.DataArray(n_features), "number of features n"),
+    ):
+        result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
+    result.attrs = {}
+    return result.transpose(*(name for name in AXES if name in result.dims), ...)
