@@ -1,0 +1,144 @@
+"""A step of gradient descent beside the same step with autograd and torch.optim.SGD, and beside the
+two matrix products that neither can do without.
+
+Run with `pytest tests/benchmarks --benchmark-enable`; it prints one table. All take the same steps
+of the same runs (n = 100 features, half the sum of squares, first layer trained), in turn, in one
+process, on one core. Both stop by the norm of the residuals; autograd is timed with and without
+counting the changes of activations, which the package always counts here. The share is that of
+the rate of the matrix products: 4 m n d operations a step, in two products of that size.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from regimes.activations import relu
+from regimes.networks.draws import initial_weights
+from regimes.networks.shallow import Rates, ShallowNetworks, Weights
+from regimes.streams import stream
+
+# S and m of Razborov (2022)
+SIZES = [(100, 500), (500, 900), (1000, 1000)]
+N_FEATURES = 100
+RATE = 2e-4
+# Steps of a turn, and turns of each method
+STEPS, TURNS = 20, 7
+Step = Callable[[], float]
+
+
+def problem(width: int, n_points: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """W (m, d), z (m,), X (d, n) and y (n,)."""
+    random = stream(0, "benchmark", width, n_points)
+    hidden, output = initial_weights(random, width, N_FEATURES, 1, "rademacher")
+    inputs = torch.tensor(random.standard_normal((N_FEATURES, n_points)))
+    targets = torch.tensor(random.standard_normal(n_points)) * width**0.5
+    return torch.tensor(hidden), torch.tensor(output[0]), inputs / inputs.norm(dim=0), targets
+
+
+def by_package(width: int, n_points: int) -> Step:
+    """A step of this package, the norm included; changes of activations are counted."""
+    hidden, output, inputs, targets = problem(width, n_points)
+    rate = torch.full((1,), RATE, dtype=hidden.dtype)
+    networks = ShallowNetworks(
+        inputs, Weights(hidden[None], output[None, None]), Rates(rate, 0 * rate), relu
+    )
+    errors = networks.evaluate() - targets
+
+    def step() -> float:
+        torch.sub(networks.move(errors), targets, out=errors)
+        return torch.linalg.vector_norm(errors, dim=(1, 2)).tolist()[0]
+
+    return step
+
+
+def by_autograd(width: int, n_points: int, counting: bool) -> Step:
+    """A step as one writes it."""
+    hidden, output, inputs, targets = problem(width, n_points)
+    hidden.requires_grad_()
+    optimiser = torch.optim.SGD([hidden], lr=RATE)
+    initially = (hidden @ inputs > 0).detach()
+    changed = torch.zeros_like(initially)
+    norm = [0.0]
+
+    def step() -> float:
+        optimiser.zero_grad()
+        z = hidden @ inputs
+        errors = output @ torch.relu(z) - targets
+        (errors @ errors / 2).backward()
+        optimiser.step()
+        norm.append(float(errors.detach().norm()))
+        if counting:
+            with torch.no_grad():
+                changed.logical_or_((z > 0) != initially)
+        return norm[-1]
+
+    return step
+
+
+def by_products(width: int, n_points: int) -> Step:
+    """The two matrix products of a step, and nothing else."""
+    hidden, _, inputs, _ = problem(width, n_points)
+    z, gradient = hidden @ inputs, torch.empty_like(hidden)
+
+    def step() -> float:
+        torch.mm(hidden, inputs, out=z)
+        torch.mm(z, inputs.mT, out=gradient)
+        return 0.0
+
+    return step
+
+
+METHODS = {
+    "this package": by_package,
+    "autograd, SGD, counting changes": lambda *size: by_autograd(*size, counting=True),
+    "autograd, SGD": lambda *size: by_autograd(*size, counting=False),
+    "two matrix products": by_products,
+}
+
+
+@pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Rows of the table, printed when all are there."""
+    rows: list[str] = []
+    yield rows
+    head = [
+        "\n\nMilliseconds a step, the fastest of all\n",
+        "| S | m | method | ms | over this package | 10^9 operations / s | share of the products |",
+        "| ---: | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n".join([*head, *rows]))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_step(benchmark, table: list[str], size: tuple[int, int]) -> None:
+    steps = {name: make(*size) for name, make in METHODS.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
+    norms: dict[str, float] = {}
+
+    def turn() -> None:
+        for name, step in steps.items():
+            for _ in range(STEPS):
+                began = time.perf_counter()
+                norms[name] = step()
+                seconds[name].append(time.perf_counter() - began)
+
+    benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
+    best = {name: min(values) for name, values in seconds.items()}
+    operations = 4 * size[0] * size[1] * N_FEATURES
+    for name, value in best.items():
+        table.append(
+            f"| {size[0]} | {size[1]} | {name} | {1000 * value:.3f} "
+            f"| {value / best['this package']:.2f} | {operations / value / 1e9:.1f} "
+            f"| {best['two matrix products'] / value:.0%} |"
+        )
+    benchmark.extra_info.update(best)
+    # The same runs: autograd's norm is that before its step.
+    reference = METHODS["autograd, SGD"](*size)
+    for _ in range(STEPS * (TURNS + 1) + 1):
+        expected = reference()
+    assert norms["this package"] == pytest.approx(expected, rel=1e-9)
+    assert best["this package"] < best["autograd, SGD, counting changes"]
