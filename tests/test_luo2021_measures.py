@@ -109,7 +109,9 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
 
     snakemake = SimpleNamespace(
         log=[str(folder / "log")],
-        params=SimpleNamespace(module=f"regimes.papers.luo2021.{module}", paper="p", settings={}),
+        params=SimpleNamespace(
+            module=f"regimes.papers.luo2021.{module}", paper="p", settings={}, grids=[len(blocks)]
+        ),
         input=SimpleNamespace(
             runs=[write(block, f"run{index}.nc") for index, block in enumerate(blocks)],
             data=write(data, "data.nc"),
