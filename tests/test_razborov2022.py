@@ -33,7 +33,14 @@ from regimes.papers.razborov2022.paper_values import (
     TABLE2,
     TABLE2_RUNS,
 )
-from regimes.papers.razborov2022.sizes import LABELS, LOCAL, MAIN, TRACKED, main_series
+from regimes.papers.razborov2022.sizes import (
+    LABELS,
+    LOCAL,
+    MAIN,
+    STATED_RATE,
+    TRACKED,
+    main_series,
+)
 from regimes.plan import Plan
 from regimes.store import check_described
 from regimes.training.gradient_descent import train
@@ -127,8 +134,16 @@ def tracked_runs(dip: float = 0.0, kappa: float = 0.8) -> xr.Dataset:
     return spectrum.measure(described(runs), DATA)
 
 
+def stated_rate_runs(width: int = 1000, failures: int = 0) -> xr.Dataset:
+    runs = made_up_runs(width=[width], n_train=[100, 800], seed=[0, 1, 2])
+    runs["converged"][0, 1, :failures] = 0
+    return convergence.measure(runs, DATA)
+
+
 def all_measures() -> dict[str, xr.Dataset]:
-    return {MAIN: paper_like(), LOCAL: local_runs()} | {name: tracked_runs() for name in TRACKED}
+    return {MAIN: paper_like(), LOCAL: local_runs(), STATED_RATE: stated_rate_runs()} | {
+        name: tracked_runs() for name in TRACKED
+    }
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +293,7 @@ def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
     found = evaluate(CLAIMS, measures, "laptop")
-    assert found["claim"].values.tolist() == ["R1", "R2", "R3", "R4", "R5", "R6", "R7"]
+    assert found["claim"].values.tolist() == [f"R{number}" for number in range(1, 9)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     plan = Plan.from_config(load(CONFIG))
     figures = {figure for figure in found["figure"].values if figure}
@@ -420,6 +435,13 @@ def test_r7_finds_a_single_dip(
 ) -> None:
     found, value, _ = verdict("R7", measures | {name: tracked_runs(dip=dip)})
     assert found == expected and value == pytest.approx(dip)
+
+
+def test_r8_counts_the_runs_of_each_size() -> None:
+    found, value, detail = verdict("R8", {STATED_RATE: stated_rate_runs(failures=2)})
+    assert found == "not reproduced" and value == pytest.approx(4 / 6)
+    assert detail == "of 3 runs each succeeded 3 at m = 100, 1 at m = 800"
+    assert verdict("R8", {STATED_RATE: stated_rate_runs(width=500)})[0] == "not run"
 
 
 @pytest.mark.parametrize("claim_id", ["R5", "R7"])

@@ -21,6 +21,7 @@ from regimes.papers.razborov2022.sizes import (
     LOCAL,
     LOCAL_RUNS,
     MAIN,
+    STATED_RATE,
     TRACKED,
     WIDTHS,
     main_series,
@@ -199,6 +200,20 @@ def _dip(measures: Measures) -> Measured:
     return Measured(value, value <= LARGEST_DIP, f"{total} runs; largest dip: {shown}")
 
 
+def _stated_rate(measures: Measures) -> Measured:
+    """R8: share of the runs that succeed at the learning rate of the text."""
+    won = measures[STATED_RATE]["converged"].sel(width=max(WIDTHS))
+    counts = ", ".join(f"{int(won.sel(n_train=m).sum())} at m = {m}" for m in won["n_train"].values)
+    share = float(won.mean())
+    return Measured(share, share == 1, f"of {won.sizes['seed']} runs each succeeded {counts}")
+
+
+def _stated_rate_too_small(measures: Measures) -> str | None:
+    if max(WIDTHS) not in measures[STATED_RATE]["width"]:
+        return f"needs S = {max(WIDTHS)}"
+    return None
+
+
 CLAIMS = [
     Claim(
         id="R1",
@@ -294,5 +309,19 @@ CLAIMS = [
         check=_dip,
         too_small=_labels_too_small,
         figure="razborov2022/labels",
+    ),
+    Claim(
+        id="R8",
+        statement=(
+            "the learning rate that the text states for S = 1000 and m < 900, 1e-3, suffices: "
+            "share of the runs that succeed"
+        ),
+        paper_value=1.0,
+        tolerance=0.0,
+        source="section 4",
+        needs=(STATED_RATE,),
+        check=_stated_rate,
+        too_small=_stated_rate_too_small,
+        figure="razborov2022/table1",
     ),
 ]

@@ -3,6 +3,8 @@
 import pandas as pd
 
 MAIN = "razborov2022"
+# At the learning rate of the text where the main series needs a smaller one.
+STATED_RATE = "razborov2022_stated_rate"
 LABELS = ("razborov2022_low_spectrum", "razborov2022_high_spectrum")
 TRACKED = ("razborov2022_random", *LABELS)
 LOCAL = "razborov2022_local"
