@@ -224,7 +224,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         (descent(axes={"n_train": [11]}), ["experiments.descent: n_train 11", "n_points: 10"]),
         (
             {**descent(), "experiments": {"phase_diagram": {"dataset": "sphere"}}},
-            ["experiments.phase_diagram.dataset has draws", "gradient_descent"],
+            ["experiments.phase_diagram.dataset has draws", "training: gradient_flow does not"],
         ),
         ({"datasets": {"x": {"kind": "unit_spere"}}}, ["datasets.x.kind", "'unit_sphere'"]),
         ({"datasets": {"x": {"kind": "unit_sphere"}}}, ["datasets.x.draws is missing"]),

@@ -198,11 +198,9 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     # A block depends on its own settings alone: other grids may come and go.
     for key in ("axes", "grids"):
         shared.pop(key, None)
-    common = {
-        "data": dataset.hash,
-        "code": training_code_hash(shared),
-        "torch": package_versions("torch")["torch"].partition("+")[0],
-    }
+    torch = package_versions("torch")["torch"].partition("+")[0]
+    # By the modules that they name: thousands of blocks share one.
+    codes: dict[tuple[str, ...], str] = {}
     counts = _blocks_by_grid(experiment)
     if sum(counts) > MOST_BLOCKS:
         raise ConfigError(
@@ -215,12 +213,19 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             chosen = dict(zip(experiment.block_axes, values, strict=True))
             settings = {
                 **shared,
+                **_models_of(shared, chosen.get("model"), axes),
                 "axes": {
                     axis: [chosen[axis]] if axis in chosen else list(values)
                     for axis, values in axes.items()
                 },
             }
-            digest = config_hash({"settings": settings, **common})
+            modules = tuple(training_modules(settings).values())
+            if modules not in codes:
+                codes[modules] = training_code_hash(settings)
+            code = codes[modules]
+            digest = config_hash(
+                {"settings": settings, "data": dataset.hash, "code": code, "torch": torch}
+            )
             # In the order of the axes: the order of block_axes is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
             block = f"{label}-{digest[:HASH_LENGTH]}"
@@ -231,12 +236,22 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 hash=digest,
                 path=f"results/runs/{name}/{block}.nc",
                 dataset=experiment.dataset,
-                code=common["code"],
-                torch=common["torch"],
+                code=code,
+                torch=torch,
                 # In the order of the block axes, so that what is listed first starts first.
                 priority=sum(counts) - len(blocks),
             )
     return blocks
+
+
+def _models_of(
+    shared: Mapping[str, Any], model: str | None, axes: Mapping[str, tuple]
+) -> dict[str, Any]:
+    """The models that a block trains, if models are what it has: others may come and go."""
+    if "models" not in shared:
+        return {}
+    names = axes["model"] if model is None else [model]
+    return {"models": {name: shared["models"][name] for name in names}}
 
 
 def _blocks_by_grid(experiment: Experiment) -> list[int]:

@@ -83,11 +83,14 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
         "activation": "activations",
         "parameterisation": "parameterisations",
     }
-    return {
+    modules = {
         key: f"regimes.{package}.{settings[key]}"
         for key, package in packages.items()
         if key in settings
     }
+    for name, model in settings.get("models", {}).items():
+        modules[f"models.{name}.embedding"] = f"regimes.embeddings.{model['embedding']}"
+    return modules
 
 
 def config_hash(settings: Any) -> str:

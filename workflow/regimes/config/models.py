@@ -230,6 +230,16 @@ def _check_block_axes(block_axes: tuple[str, ...], axes: list[str]) -> None:
         raise ValueError("block_axes names an axis twice")
 
 
+def _check_disjoint(grids: list[dict[str, tuple]]) -> None:
+    for index, grid in enumerate(grids):
+        for position, other in enumerate(grids[:index]):
+            if all(set(values) & set(other[name]) for name, values in grid.items()):
+                raise ValueError(
+                    f"grids.{index} and grids.{position} share settings; a setting may be in one "
+                    "grid only"
+                )
+
+
 class GradientFlowExperiment(Model):
     """An experiment trained by gradient flow."""
 
@@ -460,20 +470,163 @@ class GradientDescentExperiment(Model):
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
         _check_block_axes(self.block_axes, list(grids[0]))
-        for index, grid in enumerate(grids):
-            for other in grids[:index]:
-                if all(set(values) & set(other[name]) for name, values in grid.items()):
-                    raise ValueError(
-                        f"grids.{index} and grids.{grids.index(other)} share settings; a setting "
-                        "may be in one grid only"
-                    )
+        _check_disjoint(grids)
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
 
 
+class FeatureModel(Model):
+    """A network on an embedding: f(x) = s sum_i c_i act(h_i(x)), h_i linear in Phi(x)."""
+
+    embedding: Literal["identity", "quadratic", "random_features", "random_layers"] = Field(
+        description="Phi: x itself; vec(x x^T); one random layer (a partially trained network of "
+        "three layers); or the random layers of a deeper one."
+    )
+    depth: Integer = Field(
+        default=3,
+        ge=3,
+        le=100,
+        description="Number of layers of the whole network, of embedding: random_layers.",
+    )
+    embedding_width: Annotated[Integer, Field(ge=1, le=LARGEST_WIDTH)] | None = Field(
+        default=None,
+        description="Dimension D of a random embedding; by default the number of neurons.",
+    )
+    scaling: Literal["ours", "ntk", "mean_field"] = Field(
+        default="ours",
+        description="Scales of the outputs, of h and of the learning rate (Table 1 of chen2022).",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FeatureModel":
+        if self.depth != 3 and self.embedding != "random_layers":
+            raise ValueError("depth is only for embedding: random_layers")
+        if self.embedding_width is not None and not self.embedding.startswith("random"):
+            raise ValueError("embedding_width is only for random embeddings")
+        return self
+
+
+class FeatureAxes(Model):
+    """A grid of models; each axis of numbers is a list or {start, stop, step}."""
+
+    model: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, description="Models, keys of `models`; all by default."
+    )
+    width: WidthAxis | None = Field(default=None, description="Numbers of hidden neurons m.")
+    n_train: CountAxis | None = Field(
+        default=None, description="Numbers of training points n, the first ones of the data."
+    )
+    seed: SeedAxis | None = Field(
+        default=None,
+        description="Random initialisations; also the draws, of data sets that have several.",
+    )
+
+    def given(self) -> dict[str, tuple]:
+        """The axes that have values."""
+        return {name: values for name, values in dict(self).items() if values is not None}
+
+
+class Leaps(Model):
+    """Many steps of gradient descent at once, where that is accurate."""
+
+    enabled: bool = Field(default=True, description="false: every step is made by itself.")
+    tolerance: Number = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Largest error of a leap: of its outputs over the residuals at its end, and of "
+        "the way of the weights. Where leaps are no longer than they cost, steps are made.",
+    )
+
+
+class FeatureRecord(Model):
+    """What is recorded of a run in function space, and when."""
+
+    points_per_decade: Integer = Field(
+        default=8, ge=1, le=1000, description="Recorded steps for each factor of ten."
+    )
+    every: Integer = Field(
+        default=0, ge=0, description="Besides, every so many steps are recorded; 0: none."
+    )
+    feature_map_neurons: Integer = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Neurons of which h_i is kept at the first training point and the first test "
+        "point, at the start and the end.",
+    )
+
+
+class FunctionSpaceExperiment(Model):
+    """An experiment trained by full-batch gradient descent on the pre-activations.
+
+    Networks whose first layer is a fixed embedding and whose last layer is fixed: a step needs
+    the Gram matrix of the embedding alone. The loss is 1/(2n) sum e^2.
+    """
+
+    training: Literal["function_space_descent"] = Field(description="How networks are trained.")
+    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
+    dataset: Name = Field(description="Data, with test points, a key of `datasets`.")
+    models: dict[Name, FeatureModel] = Field(min_length=1, description="Network models by name.")
+    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
+        default="relu", description="Activation function, of random embeddings too."
+    )
+    learning_rate: Number = Field(
+        default=1.0, gt=0, description="Step size delta; the scaling of a model multiplies it."
+    )
+    max_steps: Integer = Field(ge=1, le=1_000_000_000, description="Number of steps.")
+    leaps: Leaps = Field(default=Leaps(), description="Many steps at once.")
+    record: FeatureRecord = Field(default=FeatureRecord(), description="What is recorded.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description="Number format of the pre-activations."
+    )
+    axes: FeatureAxes = Field(default=FeatureAxes(), description="The grid of settings.")
+    grids: tuple[FeatureAxes, ...] = Field(
+        default=(),
+        description="Several grids in place of one: each takes from `axes` what it does not name.",
+    )
+    block_axes: tuple[Literal["model", "width", "n_train", "seed"], ...] = Field(
+        default=("model", "width", "n_train"),
+        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
+        "axes, low values first.",
+    )
+    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+
+    def all_grids(self) -> list[dict[str, tuple]]:
+        """The grids, each complete, their axes in the order of `FeatureAxes`."""
+        shared = {"model": tuple(self.models)} | self.axes.given()
+        merged = [shared | grid.given() for grid in self.grids or (FeatureAxes(),)]
+        return [
+            {name: grid[name] for name in FeatureAxes.model_fields if name in grid}
+            for grid in merged
+        ]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FunctionSpaceExperiment":
+        grids = self.all_grids()
+        for grid in grids:
+            for name in ("width", "n_train", "seed"):
+                if name not in grid:
+                    raise ValueError(f"axes.{name} is missing")
+            for name in grid["model"]:
+                if name not in self.models:
+                    raise ValueError(
+                        f"axes.model: {name!r} is no model; allowed: {', '.join(self.models)}"
+                    )
+                if self.models[name].scaling == "ntk" and any(m % 2 for m in grid["width"]):
+                    raise ValueError(
+                        f"axes.width: model {name} starts from pairs of neurons (scaling: ntk), so "
+                        "that widths must be even"
+                    )
+        _check_block_axes(self.block_axes, list(grids[0]))
+        _check_disjoint(grids)
+        return self
+
+
 Experiment = Annotated[
-    GradientFlowExperiment | GradientDescentExperiment, Field(discriminator="training")
+    GradientFlowExperiment | GradientDescentExperiment | FunctionSpaceExperiment,
+    Field(discriminator="training"),
 ]
 
 
@@ -503,20 +656,23 @@ class ClaimsSettings(Model):
 
 def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
     """Raise ValueError unless a data set that has draws has those that an experiment asks for."""
-    if dataset.kind != "unit_sphere":
+    draws = getattr(dataset, "draws", 1)
+    if dataset.kind != "unit_sphere" and draws == 1:
         return
-    if experiment.training != "gradient_descent":
-        raise ValueError(f"{key}.dataset has draws, which only training: gradient_descent uses")
+    if experiment.training == "gradient_flow":
+        raise ValueError(f"{key}.dataset has draws, which training: gradient_flow does not use")
+    n_points = dataset.n_points if dataset.kind == "unit_sphere" else dataset.n_train
     for grid in experiment.all_grids():
-        if max(grid["seed"]) >= dataset.draws:
+        if max(grid["seed"]) >= draws:
             raise ValueError(
                 f"{key}: seed {max(grid['seed'])} needs a draw of its own, but "
-                f"{experiment.dataset} has draws: {dataset.draws}"
+                f"{experiment.dataset} has draws: {draws}"
             )
-        if max(grid.get("n_train", (1,))) > dataset.n_points:
+        if max(grid.get("n_train", (1,))) > n_points:
+            size = "n_points" if dataset.kind == "unit_sphere" else "n_train"
             raise ValueError(
                 f"{key}: n_train {max(grid['n_train'])} is more than {experiment.dataset} has, "
-                f"n_points: {dataset.n_points}"
+                f"{size}: {n_points}"
             )
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,8 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
+from regimes.training.blocks import CHECKPOINTS, checkpoint_path, put
 from regimes.training.descent_problem import HISTORY, DescentProblem
-
-# Below the working directory, as all results.
-CHECKPOINTS = Path("results/checkpoints")
 
 AXES = {
     "width": "number of hidden neurons m",
@@ -79,7 +76,7 @@ def train(
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
     problem = DescentProblem(block, data, device)
     batches = list(problem.batches(axes))
-    checkpoint = Checkpoint(_checkpoint_path(block, data, device, Path(checkpoints)))
+    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
     saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None}
     results = {name: values.numpy() for name, values in saved["results"].items()}
     state = saved["run"]
@@ -102,47 +99,13 @@ def train(
         state = None
         steps = int(measured["stopping_time"].max())
         progress(f"{label}: {steps} steps, done in {time.monotonic() - began:.1f} s")
-        _put(results, axes, batch, measured)
+        for index, setting in enumerate(batch):
+            one = {name: values[index] for name, values in measured.items()}
+            put(results, axes, setting, one)
     checkpoint.delete()
     dataset = _dataset(axes, problem.steps, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
     return dataset
-
-
-def _put(
-    results: dict[str, np.ndarray],
-    axes: Mapping[str, Sequence],
-    batch: Sequence[Mapping[str, Any]],
-    measured: Mapping[str, np.ndarray],
-) -> None:
-    """Put what a batch came to at its place on the grid."""
-    for name, values in measured.items():
-        if name not in results:
-            shape = tuple(len(axis) for axis in axes.values())
-            results[name] = np.full(shape + values.shape[1:], np.nan)
-        for setting, value in zip(batch, values, strict=True):
-            index = tuple(axis.index(setting[name]) for name, axis in axes.items())
-            results[name][index] = value
-
-
-def _checkpoint_path(
-    block: Mapping[str, Any], data: xr.Dataset, device: str, folder: Path
-) -> Path | None:
-    """File of a block's checkpoint, named after all that its numbers depend on."""
-    if "data_hash" not in data.attrs:
-        return None
-    # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    provenance = import_module("regimes.provenance")
-    key = provenance.config_hash(
-        {
-            "block": block,
-            "data": data.attrs["data_hash"],
-            "code": provenance.training_code_hash(block),
-            "torch": torch.__version__,
-            "device": device,
-        }
-    )
-    return folder / f"{key}.pt"
 
 
 def _described_batch(batch: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,125 @@
+"""Full-batch gradient descent of one network in function space, by plain steps or leaps."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from regimes.dynamics.leaps import LeapControl, leap
+from regimes.networks.function_space import FunctionSpaceNetwork
+
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: steps of how many, those of them that were made one by one, leaps, |e|."""
+
+    step: int
+    steps: int
+    plain_steps: int
+    leaps: int
+    residual_norm: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.step} of {self.steps} steps, {self.plain_steps} one by one, the others in "
+            f"{self.leaps} leaps, residual norm {self.residual_norm:.1e}"
+        )
+
+
+@dataclass
+class Descent:
+    """What a run came to.
+
+    history: what the observer measures, (recorded steps,) by name, NaN once the run has diverged.
+    diverged: whether the residuals became infinite. plain_steps, leaps, failed_leaps: numbers.
+    """
+
+    history: dict[str, np.ndarray]
+    diverged: bool = False
+    plain_steps: int = 0
+    leaps: int = 0
+    failed_leaps: int = 0
+
+
+Observer = Callable[[FunctionSpaceNetwork], dict[str, float]]
+
+
+def descend(
+    network: FunctionSpaceNetwork,
+    steps: np.ndarray,
+    observe: Observer,
+    control: LeapControl | None = None,
+    *,
+    progress: Callable[[Progress], None] = lambda report: None,
+    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
+    keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
+    state: dict[str, Any] | None = None,
+) -> Descent:
+    """Make steps up to the last of `steps`, and observe the network after each of these.
+
+    network: at its start. steps: rising, from 0 on. control: of leaps, which end at the recorded
+    steps; without it all steps are made one by one. keep_state, state: as in
+    `regimes.dynamics.gradient_descent.descend`.
+    """
+    result, position, step = Descent({}), 0, 0
+    if state is not None:
+        position, step = state["position"], state["step"]
+        result = Descent(
+            {name: values.numpy() for name, values in state["history"].items()}, *state["counts"]
+        )
+        network.restore(state["network"])
+        if control is not None:
+            control.restore(state["control"])
+    last_report = time.monotonic()
+
+    def present() -> dict[str, Any]:
+        return {
+            "position": position,
+            "step": step,
+            "history": {name: torch.from_numpy(values) for name, values in result.history.items()},
+            "counts": [result.diverged, result.plain_steps, result.leaps, result.failed_leaps],
+            "network": network.state(),
+            "control": None if control is None else control.state(),
+        }
+
+    while True:
+        if not bool(torch.isfinite(network.errors).all()):
+            result.diverged = True
+            return result
+        if step == steps[position]:
+            for name, value in observe(network).items():
+                result.history.setdefault(name, np.full(len(steps), np.nan))[position] = value
+            position += 1
+            if position == len(steps):
+                return result
+        keep_state(present)
+        if time.monotonic() - last_report > seconds_between_reports:
+            last_report = time.monotonic()
+            norm = float(torch.linalg.vector_norm(network.errors))
+            progress(Progress(step, int(steps[-1]), result.plain_steps, result.leaps, norm))
+        step += _advance(network, int(steps[position]) - step, control, result)
+
+
+def _advance(
+    network: FunctionSpaceNetwork, most: int, control: LeapControl | None, result: Descent
+) -> int:
+    """One leap of at most `most` steps or one plain step; the number of steps made."""
+    n_steps = 0 if control is None else control.next_leap(most)
+    if control is not None and n_steps:
+        tried = leap(network, n_steps)
+        if control.judge(n_steps, tried.error):
+            network.move_to(tried.coefficients, tried.errors, tried.slopes)
+            result.leaps += 1
+            return n_steps
+        result.failed_leaps += 1
+        return 0
+    network.step()
+    result.plain_steps += 1
+    if control is not None:
+        control.stepped()
+    return 1
