@@ -6,14 +6,15 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from regimes.papers.chen2022.panels import (
     COLOURS,
-    STEP_LABEL,
     beside_wanted,
     colours_of,
     draw_curve,
     finish,
+    label_thousands,
 )
 from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_count
 from regimes.papers.chen2022.sizes import MODELS, SCALINGS, Size
@@ -38,7 +39,7 @@ def draw_features(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -
     figure, axes = plt.subplots(
         2,
         len(models),
-        figsize=(3.4 * len(models), 5.8),
+        figsize=(3.3 * len(models) + 1.2, 5.8),
         squeeze=False,
         layout="constrained",
         height_ratios=(4, 5),
@@ -51,10 +52,13 @@ def draw_features(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -
         top.set_title(MODELS[SCALINGS][model])
         _draw_map(bottom, runs.sel(model=model), COLOURS[model])
     axes[0, 0].set_ylabel("training loss, test error")
-    for colour, label in (("0.3", "training loss"), ("0.3", "test error")):
-        style = "-" if label == "training loss" else "--"
-        axes[0, 0].plot([], [], style, color=colour, label=label)
-    axes[0, 0].legend(fontsize="x-small")
+    handles = [
+        Line2D([], [], color=colour, label=f"$m = {width}$")
+        for width, colour in colours_of(runs["width"].values.tolist()).items()
+    ]
+    handles.append(Line2D([], [], color="0.3", label="training loss"))
+    handles.append(Line2D([], [], color="0.3", linestyle="--", label="test error"))
+    figure.legend(handles=handles, loc="outside right upper", fontsize="small")
     what = f"{beside_wanted('n', n, wanted)}; above: mean and range of {seed_count(runs)} runs"
     finish(figure, f"{what}; below: one run", reduction(runs, paper), scale)
     return figure
@@ -65,7 +69,8 @@ def _draw_curves(axes: Axes, runs: xr.Dataset) -> None:
         one = runs.sel(width=width)
         draw_curve(axes, one["train_loss"], colour, label=f"$m = {width}$")
         draw_curve(axes, one["test_error"], colour, linestyle="--")
-    axes.set(yscale="log", xlabel=STEP_LABEL)
+    axes.set_yscale("log")
+    label_thousands(axes)
 
 
 def _draw_map(axes: Axes, runs: xr.Dataset, colour: str) -> None:
@@ -76,9 +81,11 @@ def _draw_map(axes: Axes, runs: xr.Dataset, colour: str) -> None:
     if not whole.any():
         return
     width = int(runs["width"][whole.values].max())
-    features = runs.sel(width=width)["feature_map"]
-    features = features.isel(seed=int((runs["diverged"].sel(width=width) == 0).argmax("seed")))
-    features = features.transpose("moment", "map_point", "neuron").dropna("neuron", how="all")
+    runs = runs.sel(width=width)
+    run = runs.isel(seed=int((runs["diverged"] == 0).argmax("seed")))
+    features = (
+        run["feature_map"].transpose("moment", "map_point", "neuron").dropna("neuron", how="all")
+    )
     for moment, label, shade in ((START, "start", "0.6"), (END, "end", colour)):
         one = features.sel(moment=moment)
         axes.plot(
@@ -91,5 +98,7 @@ def _draw_map(axes: Axes, runs: xr.Dataset, colour: str) -> None:
             label=label,
             rasterized=True,
         )
-    axes.set_title(f"$m = {width}$", fontsize="medium")
+    axes.set_aspect("equal", adjustable="datalim")
+    moved = float(run["feature_movement"].isel(step=-1))
+    axes.set_title(f"$m = {width}$; mean movement {moved:.2g}", fontsize="medium")
     axes.legend(fontsize="x-small", markerscale=3)

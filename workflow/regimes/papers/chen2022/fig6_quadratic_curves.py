@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import (
     COLOURS,
-    STEP_LABEL,
     draw_curve,
     finish,
+    label_thousands,
 )
 from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_count
 from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
@@ -28,7 +28,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """
     (runs,) = measures.values()
     known = runs["width"][ran(runs).any(["model", "n_train", "seed"]).values]
-    widths = sorted({nearest(known, wanted) for wanted in FIGURE_6.widths})
+    widths = _two_widths(known.values.tolist())
     runs = runs.sel(width=widths)
     # Those at which all of these widths were run, if there are any.
     present = ran(runs).any(["model", "seed"])
@@ -62,9 +62,17 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         row[0].plot([], [], "--", color="0.2", label="test error")
         row[0].legend(fontsize="x-small")
     for axis in axes[-1]:
-        axis.set_xlabel(STEP_LABEL)
+        label_thousands(axis)
     which = "thin" if len(widths) == 1 else "thick and thin"
     values = " and ".join(f"$m = {width}$" for width in widths)
     what = f"{which}: {values}; mean and range of {seed_count(runs)} runs"
     finish(figure, what, reduction(runs, FIGURE_6), scale)
     return figure
+
+
+def _two_widths(known: list[int]) -> list[int]:
+    """The widths nearest to the paper's two, in ascending order; one if there is but one."""
+    narrow, wide = FIGURE_6.widths
+    widest = nearest(known, wide)
+    others = [width for width in known if width != widest]
+    return sorted([widest, nearest(others, narrow)] if others else [widest])

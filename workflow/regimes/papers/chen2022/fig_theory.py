@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from regimes.papers.chen2022.panels import COLOURS, STEP_LABEL, draw_curve, finish
 from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
@@ -42,7 +43,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     measures: those of the three experiments, as made by `chen2022.curves`; scale: marked below the
     paper's sizes.
     """
-    figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.7), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(15.5, 3.7), layout="constrained")
     reduced = {}
     for axis, name in zip(axes[1:], EXPERIMENTS, strict=True):
         runs = measures[name]
@@ -52,11 +53,27 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _finish_rates(axes[0])
     for axis, letter in zip(axes, "abcd", strict=True):
         axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    figure.legend(handles=_handles(), loc="outside right upper", fontsize="small")
     lines = [f"{TITLES[name]}: {text}" for name, text in reduced.items() if text is not None]
     seeds = ", ".join(str(seed_count(measures[name])) for name in EXPERIMENTS)
     what = f"(a) every run with a bound; (b-d) mean and range of {seeds} runs"
     finish(figure, what, "\n".join(lines) or None, scale)
     return figure
+
+
+def _handles() -> list[Line2D]:
+    """Entries of the legend, common to all panels."""
+    models = [
+        Line2D([], [], color=COLOURS[model], marker=MARKERS[name], mfc="none", label=label)
+        for name in EXPERIMENTS
+        for model, label in MODELS[name].items()
+    ]
+    return [
+        *models,
+        Line2D([], [], color="0.6", linewidth=1, label="(a) equal"),
+        Line2D([], [], color="0.3", linestyle="--", label="(b-d) bound (19)"),
+        Line2D([], [], color="0.3", linestyle=":", label="(19) as printed"),
+    ]
 
 
 def _draw_rates(axes: Axes, runs: xr.Dataset, name: str) -> None:
@@ -89,7 +106,6 @@ def _finish_rates(axes: Axes) -> None:
         values = np.concatenate([line.get_xydata().ravel() for line in axes.lines])
         ends = [values.min() / 2, values.max() * 2]
         axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0, label="equal")
-        axes.legend(fontsize="x-small")
 
 
 def _draw_active(axes: Axes, runs: xr.Dataset, name: str) -> None:
@@ -105,9 +121,6 @@ def _draw_active(axes: Axes, runs: xr.Dataset, name: str) -> None:
         draw_curve(axes, one["active_fraction"], colour, label=label)
         draw_curve(axes, one["active_fraction_bound"], colour, linestyle="--")
         draw_curve(axes, one["active_fraction_bound_printed"], colour, linestyle=":")
-    axes.plot([], [], "--", color="0.3", label="bound (19)")
-    axes.plot([], [], ":", color="0.3", label="bound (19) as printed")
     axes.set_xscale("symlog", linthresh=1)
     axes.set(ylim=(-0.03, 1.03), xlabel=STEP_LABEL, ylabel=r"share of active neurons $\eta^t$")
     axes.set_title(f"{TITLES[name]}\n$m = {width}$, $n = {n}$", fontsize="medium")
-    axes.legend(fontsize="x-small")

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import (
     LOSS_LABEL,
-    STEP_LABEL,
     beside_wanted,
     colours_of,
     draw_against_n,
     draw_curve,
     finish,
+    label_thousands,
 )
 from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
 from regimes.papers.chen2022.sizes import Size
@@ -36,7 +36,8 @@ def draw_losses(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> 
     for n, colour in colours_of(runs["n_train"].values.tolist()).items():
         one = runs["train_loss"].sel(n_train=n)
         draw_curve(axes[0], one, colour, label=f"$n = {n}$")
-    axes[0].set(yscale="log", xlabel=STEP_LABEL, ylabel=LOSS_LABEL)
+    axes[0].set(yscale="log", ylabel=LOSS_LABEL)
+    label_thousands(axes[0])
     axes[0].set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes[0].legend(fontsize="small")
     _draw_rates(axes[1], runs)
@@ -53,10 +54,11 @@ def _draw_rates(axes: Axes, runs: xr.Dataset) -> None:
         draw_against_n(axes, rate, "black", label="measured")
     bound = runs["theory_rate"].where(runs["theory_rate"] > 0)
     if bound.notnull().any():
-        draw_against_n(axes, bound, "0.6", fmt="s", label="bound (50)")
+        draw_against_n(axes, bound, "0.6", marker="s", linestyle="", label="bound (50)")
     singular = runs["n_train"][(runs["theory_rate"].max("seed") == 0).values]
     if singular.size:
-        axes.plot([], [], " ", label=f"no bound from $n = {int(singular.min())}$ on: $G$ singular")
+        text = f"no bound from $n = {int(singular.min())}$ on: $G$ singular"
+        axes.set_title(text, fontsize="small")
     if rate.notnull().any() or bound.notnull().any():
         axes.set_yscale("log")
     axes.set(xlabel="number of points $n$", ylabel=r"decay of $\log L$ per step")

@@ -8,6 +8,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from regimes.figures.style import mark_scale
 
@@ -21,6 +22,8 @@ COLOURS = {
     "quadratic": "C4",
 }
 STEP_LABEL = "number of steps"
+# Of an axis whose numbers would not fit as they are.
+THOUSANDS_LABEL = "thousands of steps"
 LOSS_LABEL = r"training loss $\frac{1}{2n} \sum_a (f(x_a) - y_a)^2$"
 
 
@@ -48,6 +51,13 @@ def draw_curve(
     axes.plot(steps, values.mean("seed"), color=colour, **line)
 
 
+def label_thousands(axes: Axes) -> None:
+    """Label the steps on the abscissa in thousands."""
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, place: f"{steps / 1000:g}"))
+    axes.set_xlabel(THOUSANDS_LABEL)
+
+
 def draw_against_n(
     axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
 ) -> None:
@@ -58,10 +68,9 @@ def draw_against_n(
         values.mean("seed"),
         yerr=values.std("seed"),
         color=colour,
-        marker="o",
         markersize=4,
         capsize=2,
-        **line,
+        **({"marker": "o"} | line),
     )
 
 
