@@ -1,0 +1,5 @@
+"""Claims of Chen et al. (2022): C1 to C6 on the experiments, C7 and C8 on the theory."""
+
+from regimes.papers.chen2022 import claims_experiments, claims_theorems
+
+CLAIMS = [*claims_experiments.CLAIMS, *claims_theorems.CLAIMS]

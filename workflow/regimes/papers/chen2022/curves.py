@@ -1,0 +1,67 @@
+"""The measures of Section 4 of Chen et al. (2022), run by run."""
+
+import numpy as np
+import xarray as xr
+
+from regimes.papers.chen2022 import theory
+from regimes.papers.chen2022.decay import fitted_decay
+
+AXES = ("model", "width", "n_train", "seed")
+# What is taken over from the runs as it is: its name there, and here.
+KEPT = {
+    "loss_history": "train_loss",
+    "test_error_history": "test_error",
+    "feature_movement_history": "feature_movement",
+    "function_movement_history": "function_movement",
+    "weight_distance_history": "weight_distance",
+    "active_fraction_history": "active_fraction",
+    "gram_smallest_eigenvalue": "gram_min_eigenvalue",
+    "gram_largest_eigenvalue": "gram_max_eigenvalue",
+    "middle_fraction": "middle_fraction",
+    "interval_slope": "interval_slope",
+    "interval_length": "interval_length",
+    "feature_map": "feature_map",
+    "diverged": "diverged",
+    "plain_steps": "plain_steps",
+    "leaps": "leaps",
+}
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What became of each run: the variables of KEPT over AXES (and `step`), and
+
+    - fitted_rate, fit_r_squared: of the training loss, see `decay.fitted_decay`;
+    - theory_rate, least_decay_ratio: the rate of (50) per step, and the least decay over it;
+    - active_fraction_bound, active_fraction_bound_printed, over `step` too: Lemma 1's bound (19),
+      with the constant of its proof and with the printed one.
+
+    runs: by gradient descent with step size 1 on the mean L = 1/(2n) sum e^2; NaN where nothing
+    was run, or a run diverged. data is not needed.
+    """
+    result = runs[list(KEPT)].rename(KEPT)
+    result["diverged"] = runs["diverged"].astype(np.float64).assign_attrs(runs["diverged"].attrs)
+    rate, r_squared = fitted_decay(runs["loss_history"])
+    bounds = [theory.active_fraction_bound(runs, printed) for printed in (False, True)]
+    for name, values, long_name in (
+        ("fitted_rate", rate, "decay of log loss per step, over the middle of the decay"),
+        ("fit_r_squared", r_squared, "R^2 of the line through log loss, over the same steps"),
+        ("theory_rate", theory.theory_rate(runs), "lower bound (50) on the decay per step"),
+        (
+            "least_decay_ratio",
+            theory.least_decay_ratio(runs),
+            "least decay of log loss between recorded steps over its lower bound (50)",
+        ),
+        (
+            "active_fraction_bound",
+            bounds[0],
+            "lower bound (19) on active_fraction, with the constant of its proof",
+        ),
+        (
+            "active_fraction_bound_printed",
+            bounds[1],
+            "lower bound (19) on active_fraction, with the printed constant",
+        ),
+    ):
+        result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
+    result.attrs = {}
+    return result.transpose(*AXES, ..., "step")

@@ -1,0 +1,36 @@
+"""What Figures 2 and 3 of Chen et al. (2022) share: test error after training against n."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from regimes.papers.chen2022.panels import COLOURS, beside_wanted, draw_against_n, finish
+from regimes.papers.chen2022.selection import reduction, seed_count, shown_width
+from regimes.papers.chen2022.sizes import Size
+
+
+def draw_errors(
+    measures: Mapping[str, xr.Dataset], scale: str, labels: Mapping[str, str], paper: Size
+) -> Figure:
+    """Test error at the last step against n, a curve for each model.
+
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
+    paper's size; labels: of the models, by the name that the runs have for them.
+    """
+    (runs,) = measures.values()
+    (wanted,) = paper.widths
+    width = shown_width(runs, wanted)
+    runs = runs.sel(width=width)
+    figure, axes = plt.subplots(figsize=(5.2, 3.8), layout="constrained")
+    for model, label in labels.items():
+        if model in runs["model"]:
+            error = runs["test_error"].sel(model=model).isel(step=-1)
+            draw_against_n(axes, error, COLOURS[model], label=label)
+    axes.set(yscale="log", xlabel="number of training points $n$", ylabel="test error")
+    axes.set_title(beside_wanted("m", width, wanted), fontsize="medium")
+    axes.legend(fontsize="small")
+    what = f"after {int(runs['step'].max())} steps; mean and standard deviation of "
+    finish(figure, f"{what}{seed_count(runs)} runs", reduction(runs, paper), scale)
+    return figure

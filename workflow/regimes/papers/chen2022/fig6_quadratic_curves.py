@@ -1,0 +1,78 @@
+"""Figure 6 of Chen et al. (2022): curves with and without quadratic embedding at two widths."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from regimes.papers.chen2022.panels import (
+    COLOURS,
+    draw_curve,
+    finish,
+    label_thousands,
+)
+from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_count
+from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
+
+LARGEST_COLUMNS = 4
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """Training loss and test error against steps; a row for each model, a column for each n (some,
+    evenly chosen), two widths in each panel.
+
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
+    paper's size.
+    """
+    (runs,) = measures.values()
+    known = runs["width"][ran(runs).any(["model", "n_train", "seed"]).values]
+    widths = _two_widths(known.values.tolist())
+    runs = runs.sel(width=widths)
+    # Those at which all of these widths were run, if there are any.
+    present = ran(runs).any(["model", "seed"])
+    everywhere = present.all("width")
+    runs = runs.sel(n_train=everywhere if everywhere.any() else present.any("width"))
+    shown = np.linspace(0, runs.sizes["n_train"] - 1, min(LARGEST_COLUMNS, runs.sizes["n_train"]))
+    sizes = runs["n_train"].values[np.rint(shown).astype(int)].tolist()
+    models = [name for name in MODELS[QUADRATIC_EMBEDDING] if name in runs["model"]]
+    figure, axes = plt.subplots(
+        len(models),
+        len(sizes),
+        figsize=(2.7 * len(sizes) + 0.8, 2.4 * len(models) + 0.7),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, model in zip(axes, models, strict=True):
+        for axis, n in zip(row, sizes, strict=True):
+            for index, width in enumerate(widths):
+                one = runs.sel(model=model, n_train=n, width=width)
+                # The narrower network's curve is seen on both sides of the wider one's.
+                wide = index == len(widths) - 1
+                style = {"linewidth": 1.2 if wide else 4, "alpha": 1 if wide else 0.35}
+                draw_curve(axis, one["train_loss"], COLOURS[model], **style)
+                draw_curve(axis, one["test_error"], "0.2", linestyle="--", **style)
+            axis.set_yscale("log")
+            axis.set_title(f"$n = {n}$", fontsize="medium")
+        row[0].set_ylabel(f"{MODELS[QUADRATIC_EMBEDDING][model]}\nloss or error")
+        row[0].plot([], [], color=COLOURS[model], label="training loss")
+        row[0].plot([], [], "--", color="0.2", label="test error")
+        row[0].legend(fontsize="x-small")
+    for axis in axes[-1]:
+        label_thousands(axis)
+    which = "thin" if len(widths) == 1 else "thick and thin"
+    values = " and ".join(f"$m = {width}$" for width in widths)
+    what = f"{which}: {values}; mean and range of {seed_count(runs)} runs"
+    finish(figure, what, reduction(runs, FIGURE_6), scale)
+    return figure
+
+
+def _two_widths(known: list[int]) -> list[int]:
+    """The widths nearest to the paper's two, in ascending order; one if there is but one."""
+    narrow, wide = FIGURE_6.widths
+    widest = nearest(known, wide)
+    others = [width for width in known if width != widest]
+    return sorted([widest, nearest(others, narrow)] if others else [widest])

@@ -1,0 +1,88 @@
+"""What the figures of Chen et al. (2022) share: colours, curves, notes."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from regimes.figures.style import mark_scale
+
+# Colour of each model in every figure.
+COLOURS = {
+    "shallow": "C0",
+    "ours": "C0",
+    "ntk": "C1",
+    "mean_field": "C2",
+    "plain": "C3",
+    "quadratic": "C4",
+}
+STEP_LABEL = "number of steps"
+# Of an axis whose numbers would not fit as they are.
+THOUSANDS_LABEL = "thousands of steps"
+LOSS_LABEL = r"training loss $\frac{1}{2n} \sum_a (f(x_a) - y_a)^2$"
+
+
+def colours_of(values: Sequence[int]) -> dict[int, tuple[float, ...]]:
+    """A colour for each of several n or m, from dark to light as they grow."""
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.88, max(len(values), 2)))
+    return {value: tuple(shade) for value, shade in zip(values, shades, strict=False)}
+
+
+def draw_curve(
+    axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
+) -> None:
+    """Mean over seeds against steps, with the range from the smallest to the largest.
+
+    values: over seed and step; runs that were not run or diverged are left out, and nothing is
+    drawn without any.
+    """
+    values = values.transpose("seed", "step").dropna("seed")
+    if not values.sizes["seed"]:
+        return
+    steps = values["step"].values
+    if values.sizes["seed"] > 1:
+        low, high = values.min("seed"), values.max("seed")
+        axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(steps, values.mean("seed"), color=colour, **line)
+
+
+def label_thousands(axes: Axes) -> None:
+    """Label the steps on the abscissa in thousands."""
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, place: f"{steps / 1000:g}"))
+    axes.set_xlabel(THOUSANDS_LABEL)
+
+
+def draw_against_n(
+    axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
+) -> None:
+    """Mean and standard deviation over seeds against n; values: over n_train and seed."""
+    values = values.transpose("n_train", "seed").dropna("n_train", how="all")
+    axes.errorbar(
+        values["n_train"],
+        values.mean("seed"),
+        yerr=values.std("seed"),
+        color=colour,
+        markersize=4,
+        capsize=2,
+        **({"marker": "o"} | line),
+    )
+
+
+def beside_wanted(symbol: str, value: int, wanted: int) -> str:
+    """Such as '$n = 600$', with the paper's value if it is another."""
+    text = f"${symbol} = {value}$"
+    return text if value == wanted else f"{text} (paper: ${symbol} = {wanted}$)"
+
+
+def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:
+    """Say below the panels what is shown and what the paper has more, and mark the scale then."""
+    sns.despine(figure)
+    figure.supxlabel(what if reduced is None else f"{what}\n{reduced}", fontsize="small")
+    if reduced is not None:
+        mark_scale(figure, scale)

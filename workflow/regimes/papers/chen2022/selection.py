@@ -1,0 +1,80 @@
+"""Which of the measured runs a figure of Chen et al. (2022) shows, and how they fall short."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from regimes.papers.chen2022.sizes import STEPS, Size
+
+
+def ran(runs: xr.Dataset) -> xr.DataArray:
+    """Whether there was a run, one that diverged included, over the axes of the runs."""
+    return runs["diverged"].notnull()
+
+
+def nearest(values: xr.DataArray | Sequence[int], wanted: int) -> int:
+    """The value nearest to the wanted one by ratio, the smaller of two as near."""
+    values = np.sort(np.asarray(values))
+    return int(values[abs(np.log(values / wanted)).argmin()])
+
+
+def nearest_n_train(runs: xr.Dataset, wanted: int) -> int:
+    """The number of points nearest to the wanted one, of those that all models were run with."""
+    whole = ran(runs).any(["width", "seed"]).all("model")
+    some = ran(runs).any(["width", "seed", "model"])
+    return nearest(runs["n_train"][(whole if whole.any() else some).values], wanted)
+
+
+def shown_width(runs: xr.Dataset, wanted: int) -> int:
+    """The largest width up to the wanted one, else the smallest, of those run at the most n."""
+    sizes = ran(runs).any("seed").sum([name for name in ("model", "n_train") if name in runs.dims])
+    sizes = sizes.sortby("width")
+    up_to = sizes.where(sizes["width"] <= wanted, drop=True)
+    if not up_to.size or not up_to.any():
+        return int(sizes["width"][(sizes > 0).values][0])
+    return int(up_to["width"][(up_to == up_to.max()).values][-1])
+
+
+def seed_count(runs: xr.Dataset) -> int:
+    """Number of seeds, where it is least among what was run at all."""
+    counts = ran(runs).sum("seed")
+    return int(counts.where(counts > 0).min())
+
+
+def reduction(shown: xr.Dataset, paper: Size) -> str | None:
+    """What the shown runs have less than the paper, such as 'm = 2048, 2 seeds; paper: m = 8192,
+    5 seeds'; None if nothing.
+
+    shown: over seed, and over width and n_train or of one of them.
+    """
+    present = ran(shown)
+    ours, theirs = [], []
+    widths, sizes = (_run_along(present, name) for name in ("width", "n_train"))
+    if not set(paper.widths) <= set(widths):
+        ours.append(f"m = {_listed(widths)}")
+        theirs.append(f"m = {_listed(paper.widths)}")
+    if not set(paper.n_train) <= set(sizes):
+        ours.append(f"n = {_listed(sizes)}")
+        theirs.append(f"n = {_listed(paper.n_train)}")
+    if (seeds := seed_count(shown)) < paper.seeds:
+        ours.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
+        theirs.append(f"{paper.seeds} seeds")
+    if (steps := int(shown["step"].max())) < STEPS:
+        ours.append(f"{steps} steps")
+        theirs.append(f"{STEPS} steps")
+    return f"{', '.join(ours)}; paper: {', '.join(theirs)}" if ours else None
+
+
+def _run_along(present: xr.DataArray, name: str) -> list[int]:
+    """Coordinates of an axis at which anything was run."""
+    if name not in present.dims:
+        return [int(present[name])]
+    here = present.any([other for other in present.dims if other != name])
+    return [int(value) for value in present[name].values[here.values]]
+
+
+def _listed(values: Sequence[int]) -> str:
+    if len(values) > 5:
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(f"{value}" for value in values)

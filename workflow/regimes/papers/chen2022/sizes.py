@@ -1,0 +1,37 @@
+"""The experiments of Section 4 of Chen et al. (2022): their names here, and their sizes."""
+
+from dataclasses import dataclass
+
+RANDOM_LABELS = "chen2022_random_labels"
+QUADRATIC_EMBEDDING = "chen2022_quadratic_embedding"
+SCALINGS = "chen2022_scalings"
+EXPERIMENTS = (RANDOM_LABELS, QUADRATIC_EMBEDDING, SCALINGS)
+STEPS = 50_000
+# The models as the runs name them, with the names of the paper's legends, in the order of its
+# figures.
+MODELS = {
+    RANDOM_LABELS: {"shallow": "shallow"},
+    QUADRATIC_EMBEDDING: {"plain": "plain", "quadratic": "quadratic embedding"},
+    SCALINGS: {"ours": "ours", "ntk": "NTK", "mean_field": "MF"},
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A figure of the paper: its widths m, numbers of points n and seeds, the last at least."""
+
+    widths: tuple[int, ...]
+    n_train: tuple[int, ...]
+    seeds: int
+
+
+FIGURE_1 = Size((8192,), (20, 40, 60, 80, 100), 5)
+FIGURE_5 = Size((4096,), FIGURE_1.n_train, 5)
+# Of the values of n the text prints none; the ends of their range are those of the figure.
+FIGURE_2 = Size((8192,), (50, 1000), 5)
+FIGURE_6 = Size((2048, 8192), FIGURE_2.n_train, 5)
+# The text has no number of seeds for Experiment 3, and of its widths the largest alone.
+FIGURE_3 = Size((8192,), (200, 400, 600, 800), 3)
+FIGURE_4 = Size((8192,), (600,), 3)
+FIGURE_7 = Size((8192,), (400,), 3)
+FIGURE_8 = Size((8192,), (800,), 3)
