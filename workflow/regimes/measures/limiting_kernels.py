@@ -12,10 +12,26 @@ def gram_a(inputs: np.ndarray) -> np.ndarray:
 
     inputs: (n, d), with the constant feature of the bias, if there is one. Returns (n, n).
     """
-    angles = _angles(inputs)
     norms = np.linalg.norm(inputs, axis=1)
-    in_angles = np.outer(norms, norms) * np.sin(angles) + (np.pi - angles) * (inputs @ inputs.T)
-    return in_angles / (2 * np.pi)
+    return _halved_degree_one(norms, _angles(inputs), inputs @ inputs.T)
+
+
+def gram_a_of_covariance(covariance: np.ndarray) -> np.ndarray:
+    """E relu(u_a) relu(u_b) for centred normal u of a covariance (n, n): (n, n).
+
+    `gram_a` of inputs whose products are the covariance.
+    """
+    deviations = np.sqrt(np.diag(covariance))
+    cosines = correlations(covariance)
+    # The arccos of a cosine is inexact near 1, but the kernel is flat there in the angle.
+    return _halved_degree_one(deviations, np.arccos(cosines), covariance)
+
+
+def correlations(covariance: np.ndarray) -> np.ndarray:
+    """Correlations (n, n) of a covariance (n, n), within [-1, 1]; 0 with what does not vary."""
+    deviations = np.sqrt(np.diag(covariance))
+    scales = np.where(deviations > 0, deviations, 1)
+    return np.clip(covariance / np.outer(scales, scales), -1, 1)
 
 
 def gram_w(inputs: np.ndarray) -> np.ndarray:
@@ -29,6 +45,12 @@ def gram_w(inputs: np.ndarray) -> np.ndarray:
 def smallest_eigenvalue(gram: np.ndarray) -> float:
     """Smallest eigenvalue of a symmetric matrix (n, n)."""
     return float(np.linalg.eigvalsh(gram)[0])
+
+
+def _halved_degree_one(norms: np.ndarray, angles: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Half the arc-cosine kernel of degree 1 from the inputs' norms (n,), angles and products."""
+    in_angles = np.outer(norms, norms) * np.sin(angles) + (np.pi - angles) * products
+    return in_angles / (2 * np.pi)
 
 
 def _angles(inputs: np.ndarray) -> np.ndarray:
