@@ -144,3 +144,18 @@ def test_sines_with_and_without_noise() -> None:
     assert noise.mean() == pytest.approx(0, abs=5 / 4000**0.5)
     assert noise.var() == pytest.approx(1, rel=5 * (2 / 4000) ** 0.5)
     np.testing.assert_allclose(less["targets"] - exact["targets"], 0.1 * noise, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "kind", ["random_labels_on_gaussian", "quadratic_teacher", "xor_with_noise"]
+)
+def test_draws_are_the_data_sets_of_following_seeds(kind: str) -> None:
+    settings = {"n_train": 6, "n_test": 4, "n_features": 5}
+    stacked = build(kind=kind, seed=3, draws=3, **settings)
+    assert stacked["inputs"].dims == ("draw", "point", "feature")
+    assert stacked["split"].dims == ("point",)
+    for draw in range(3):
+        single = build(kind=kind, seed=3 + draw, **settings)
+        np.testing.assert_array_equal(stacked["inputs"][draw], single["inputs"])
+        np.testing.assert_array_equal(stacked["targets"][draw], single["targets"])
+        assert "draw" not in single.dims

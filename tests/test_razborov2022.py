@@ -508,7 +508,8 @@ def test_typeset_tables_print_both_values(measures: dict[str, xr.Dataset]) -> No
     assert printed.count("468\N{EN DASH}624; 528") == 2
     assert "scale: laptop" not in printed
     printed = texts(table2.draw({MAIN: measures[MAIN]}, "laptop"))
-    assert printed.count("28217\N{EN DASH}28217; 28217") == 2
+    # A single run has no range: the measured value equals the paper's here.
+    assert printed.count("28217") == 2
 
 
 def test_labels_show_the_texts_successes(measures: dict[str, xr.Dataset]) -> None:

@@ -22,6 +22,12 @@ N_TEST = Field(
     le=MOST_POINTS,
     description="Number of test points, drawn from the distribution of the training points.",
 )
+DRAWS = Field(
+    default=1,
+    ge=1,
+    le=10_000,
+    description="Number of independent draws; with more than one the run with seed s uses draw s.",
+)
 BIAS = Field(default=False, description="Append a constant last feature of 1 to the inputs.")
 TARGETS = Field(
     default="label", description="The label as a number, or one output for each class (0 or 1)."
@@ -246,6 +252,7 @@ class RandomLabelsOnGaussianDataset(Model):
     label_range: Interval = Field(
         default=(-0.5, 0.5), description="Interval on which the labels are uniform."
     )
+    draws: Integer = DRAWS
     seed: Integer = SEED
 
 
@@ -259,6 +266,7 @@ class QuadraticTeacherDataset(Model):
     n_teacher_neurons: Integer = Field(
         default=5, ge=1, le=1000, description="Number of neurons of the target network."
     )
+    draws: Integer = DRAWS
     seed: Integer = SEED
 
 
@@ -274,6 +282,7 @@ class XorWithNoiseDataset(Model):
         le=MOST_FEATURES,
         description="Dimension of the inputs, the two that set the label included.",
     )
+    draws: Integer = DRAWS
     seed: Integer = SEED
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from regimes.datasets.draws import stack_draws
 from regimes.datasets.layout import assemble, train_then_test
 from regimes.streams import stream
 
@@ -28,8 +29,13 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
 
     `seed` selects the draw: the points, and the target network of n_teacher_neurons. Training and
     test points and the network have streams of their own, so that data sets of different n_train
-    share the network and the test points, and the smaller is the beginning of the larger.
+    share the network and the test points, and the smaller is the beginning of the larger. With `draws` above 1 there are as many
+    independent draws, see `regimes.datasets.draws`.
     """
+    return stack_draws(_build_one, settings)
+
+
+def _build_one(settings: Mapping[str, Any]) -> xr.Dataset:
     seed, n_features = settings["seed"], settings["n_features"]
     n_neurons = settings["n_teacher_neurons"]
     inputs = np.concatenate(

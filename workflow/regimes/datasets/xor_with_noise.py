@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from regimes.datasets.draws import stack_draws
 from regimes.datasets.layout import assemble, train_then_test
 from regimes.streams import stream
 
@@ -29,8 +30,13 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     """n_train training and n_test test points of n_features with labels 1 and -1.
 
     `seed` selects the draw. Training and test points have streams of their own, so that data sets
-    of different n_train share the test points, and the smaller is the beginning of the larger.
+    of different n_train share the test points, and the smaller is the beginning of the larger. With `draws` above 1 there are as many
+    independent draws, see `regimes.datasets.draws`.
     """
+    return stack_draws(_build_one, settings)
+
+
+def _build_one(settings: Mapping[str, Any]) -> xr.Dataset:
     seed, n_features = settings["seed"], settings["n_features"]
     inputs, labels = [], []
     for part in ("train", "test"):

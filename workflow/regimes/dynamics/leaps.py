@@ -25,6 +25,8 @@ SERIES_BELOW = 1e-2
 # Near h = 0, where many neurons of a ReLU network cross their kinks at once, the outputs alone do
 # not tell: at m = 512, n = 200 and mean-field scaling the loss was 0.2 decades off without this.
 MOVE_WEIGHT = 3.0
+# Residuals below this many roundings of the targets are noise, which no leap has to follow.
+ROUNDING = 100.0
 # Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
 # the pre-activations in a step, and the eigenvalue problem over n^2/m.
 ELEMENTWISE, EIGENVALUES = 70.0, 4.0
@@ -109,7 +111,8 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     corrected = predicted.add_(moved)
     errors_2, slopes_2 = network.look(corrected)
     norm = torch.linalg.vector_norm
-    of_outputs = float(norm(errors_2 - errors_1) / norm(errors_2))
+    rounding = ROUNDING * torch.finfo(errors.dtype).eps * norm(network.targets)
+    of_outputs = float(norm(errors_2 - errors_1) / (norm(errors_2) + rounding))
     error = max(of_outputs, MOVE_WEIGHT * float(norm(moved) / norm(corrected)))
     return Leap(corrected, errors_2, slopes_2, error)
 

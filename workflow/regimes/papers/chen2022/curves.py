@@ -20,11 +20,13 @@ KEPT = {
     "middle_fraction": "middle_fraction",
     "interval_slope": "interval_slope",
     "interval_length": "interval_length",
-    "feature_map": "feature_map",
+    "mean_square_slope_history": "mean_square_slope",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
     "leaps": "leaps",
 }
+# What only some experiments record.
+OPTIONAL = ("feature_map",)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -32,13 +34,15 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     - fitted_rate, fit_r_squared: of the training loss, see `decay.fitted_decay`;
     - theory_rate, least_decay_ratio: the rate of (50) per step, and the least decay over it;
+    - slope_rate: the rate of the line before in (37), which is sharper;
     - active_fraction_bound, active_fraction_bound_printed, over `step` too: Lemma 1's bound (19),
       with the constant of its proof and with the printed one.
 
     runs: by gradient descent with step size 1 on the mean L = 1/(2n) sum e^2; NaN where nothing
     was run, or a run diverged. data is not needed.
     """
-    result = runs[list(KEPT)].rename(KEPT)
+    names = [*KEPT, *(name for name in OPTIONAL if name in runs)]
+    result = runs[names].rename(KEPT)
     result["diverged"] = runs["diverged"].astype(np.float64).assign_attrs(runs["diverged"].attrs)
     rate, r_squared = fitted_decay(runs["loss_history"])
     bounds = [theory.active_fraction_bound(runs, printed) for printed in (False, True)]
@@ -46,6 +50,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         ("fitted_rate", rate, "decay of log loss per step, over the middle of the decay"),
         ("fit_r_squared", r_squared, "R^2 of the line through log loss, over the same steps"),
         ("theory_rate", theory.theory_rate(runs), "lower bound (50) on the decay per step"),
+        ("slope_rate", theory.slope_rate(runs), "lower bound of (37) on the decay per step"),
         (
             "least_decay_ratio",
             theory.least_decay_ratio(runs),

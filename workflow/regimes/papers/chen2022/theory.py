@@ -36,6 +36,14 @@ def theory_rate(runs: xr.Dataset) -> xr.DataArray:
     return rate * STEP_SIZE / runs["n_train"]
 
 
+def slope_rate(runs: xr.Dataset) -> xr.DataArray:
+    """Lower bound on -d log L per step from the third line of (37), without the interval I:
+    2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
+    """
+    slopes = runs["mean_square_slope_history"].min("step")
+    return 2 * smallest_eigenvalue(runs) * slopes * STEP_SIZE / runs["n_train"]
+
+
 def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:
     """Smallest decay of log L per step between recorded steps, over `theory_rate`.
 

@@ -15,42 +15,54 @@ PRINTED = {
     "activation_changes": ("$|D|$", ".0f"),
     "weight_distance": (r"$\|W_T - W_0\|_F$", ".2f"),
 }
-# Height of a row and width of a panel, in inches.
-ROW, PANEL = 0.19, 6.4
+# Height of a row and width of a character, in inches; characters between two columns.
+ROW, CHARACTER, GAP = 0.19, 0.068, 3
 NOTE = "smallest, largest and mean value; in grey the paper's"
+HEADINGS = ["$S$", "$m$", "runs", *(heading for heading, _ in PRINTED.values())]
 
 
 def draw_table(table: pd.DataFrame, panels: int) -> Figure:
     """A table as made by `comparison.beside_paper`, its rows spread over panels side by side."""
     parts = np.array_split(np.arange(len(table)), panels)
-    height = ROW * (2 * max(map(len, parts)) + 3)
+    texts = [_texts(row) for _, row in table.iterrows()]
+    columns = zip(*(line for pair in texts for line in pair), ["runs"] * len(HEADINGS), strict=True)
+    # Right edges of the columns, in characters
+    edges = np.cumsum([max(map(len, column)) + GAP for column in columns])
+    lines = 2 * max(map(len, parts)) + 1
     figure, axes = plt.subplots(
-        1, panels, figsize=(PANEL * panels, height), squeeze=False, layout="constrained"
+        1,
+        panels,
+        figsize=(CHARACTER * edges[-1] * panels, ROW * (lines + 2)),
+        squeeze=False,
+        layout="constrained",
     )
     for axis, rows in zip(axes[0], parts, strict=True):
-        _draw_part(axis, table.iloc[rows], 2 * max(map(len, parts)) + 1)
+        _draw_part(axis, [texts[row] for row in rows], edges / edges[-1], lines)
     figure.supxlabel(NOTE, fontsize="small")
     return figure
 
 
-def _draw_part(axes: Axes, rows: pd.DataFrame, lines: int) -> None:
+def _draw_part(axes: Axes, rows: list[tuple], edges: np.ndarray, lines: int) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(lines, 0))
-    # Right edges of S, m, the number of runs, and the quantities.
-    edges = [0.06, 0.13, 0.2, 0.38, 0.58, 0.8, 1.0]
-    headings = ["$S$", "$m$", "runs", *(heading for heading, _ in PRINTED.values())]
     style = {"ha": "right", "va": "center", "fontsize": 8}
-    for edge, heading in zip(edges, headings, strict=True):
+    for edge, heading in zip(edges, HEADINGS, strict=True):
         axes.text(edge, 0.4, heading, **style)
     axes.axhline(0.95, color="black", linewidth=0.7)
-    for index, (_, row) in enumerate(rows.iterrows()):
+    for index, (measured, printed) in enumerate(rows):
         line = 2 * index + 1.5
-        measured = [f"{row['width']:.0f}", f"{row['n_train']:.0f}", f"{row['runs']:.0f}"]
-        measured += [_range(row, quantity) for quantity in QUANTITIES]
-        for edge, text in zip(edges, measured, strict=True):
-            axes.text(edge, line, text, **style)
-        for edge, quantity in zip(edges[3:], QUANTITIES, strict=True):
-            axes.text(edge, line + 0.95, _range(row, f"paper_{quantity}"), color="0.5", **style)
+        for edge, ours, paper in zip(edges, measured, printed, strict=True):
+            axes.text(edge, line, ours, **style)
+            if paper:
+                axes.text(edge, line + 0.95, paper, color="0.5", **style)
+
+
+def _texts(row: pd.Series) -> tuple[list[str], list[str]]:
+    """What is printed of a row by column: measured, and the paper's."""
+    sizes = [f"{row[name]:.0f}" for name in ("width", "n_train", "runs")]
+    measured = sizes + [_range(row, quantity) for quantity in QUANTITIES]
+    paper = ["", "", "", *(_range(row, f"paper_{quantity}") for quantity in QUANTITIES)]
+    return measured, paper
 
 
 def _range(row: pd.Series, column: str) -> str:
@@ -58,4 +70,6 @@ def _range(row: pd.Series, column: str) -> str:
     low, high, mean = (row[f"{column}_{statistic}"] for statistic in ("min", "max", "mean"))
     if np.isnan(mean):
         return "\N{EN DASH}"
+    if low == high == mean:  # a single run
+        return f"{mean:{number}}"
     return f"{low:{number}}\N{EN DASH}{high:{number}}; {mean:{number}}"
