@@ -86,9 +86,9 @@ def test_the_exponents_are_those_of_the_steps(scaling: FeatureScaling) -> None:
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_a_step_of_gradient_descent_moves_the_features_by_it(scaling: str, shift: Fraction) -> None:
     exponents = of(scaling).shifted(shift)
-    changes = [typical_change(exponents, width) for width in (256, 4096)]
-    slope = np.log(changes[1] / changes[0]) / np.log(16)
-    assert slope == pytest.approx(-exponents.trained_layer_exponent(), abs=0.05)
+    changes = [typical_change(exponents, width) for width in (128, 1024)]
+    slope = np.log(changes[1] / changes[0]) / np.log(8)
+    assert slope == pytest.approx(-exponents.trained_layer_exponent(), abs=0.1)
 
 
 def typical_change(exponents: AbcParameterisation, width: int) -> float:

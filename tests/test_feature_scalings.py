@@ -64,12 +64,12 @@ def test_mean_field_off_the_table() -> None:
     assert mean_field.output_scale(10) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("ours", 1), ("ntk", 1), ("mean_field", 1 / 50)])
+@pytest.mark.parametrize(("name", "expected"), [("ours", 1), ("ntk", 1), ("mean_field", 1 / 20)])
 def test_spread_of_the_initial_features(name: str, expected: float) -> None:
     scaling = SCALINGS[name]
-    assert scaling.initial_hidden_factor(2500) == pytest.approx(expected)
+    assert scaling.initial_hidden_factor(400) == pytest.approx(expected)
     random = np.random.default_rng(0)
-    phi = random.standard_normal(2500)
-    hidden = scaling.hidden_scale(2500) * random.standard_normal((4000, 2500)) @ phi
-    gram = phi @ phi / 2500
+    phi = random.standard_normal(400)
+    hidden = scaling.hidden_scale(400) * random.standard_normal((4000, 400)) @ phi
+    gram = phi @ phi / 400
     assert hidden.std() == pytest.approx(expected * gram**0.5, rel=0.05)

@@ -118,6 +118,7 @@ def test_a_table_is_a_csv_file_too() -> None:
             "luo2021/table01_initializations",
             "razborov2022/table1",
             "razborov2022/table2",
+            "chen2022/table1_scalings",
         )
     }
     for path in tables.values():

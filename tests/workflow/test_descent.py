@@ -85,3 +85,18 @@ def test_its_own_code_trains_everything(descent: Workflow, tmp_path: Path, chang
     copy = descent.copy(tmp_path)
     copy.add_code(f"workflow/regimes/{change}")
     assert copy.plan().jobs["train"] == 4
+
+
+def test_the_whole_paper(descent: Workflow, tmp_path: Path) -> None:
+    copy = descent.copy(tmp_path)
+    paper = Workflow(
+        copy.checkout, copy.directory, targets=("razborov2022",), config_arguments=SMOKE
+    )
+    result = paper.run()
+    assert result.code == 0, result.output
+    for name in ("labels", "both_layers", "table1", "table2", "fig1_kappa_h"):
+        assert paper.files(f"figures/razborov2022/{name}.pdf")
+    with xr.open_dataset(paper.directory / "results/claims/razborov2022.nc") as claims:
+        assert set(claims["verdict"].values) <= {"reproduced", "not reproduced", "not run"}
+        assert claims.sizes["claim"] == 8
+    assert paper.run().nothing_to_do

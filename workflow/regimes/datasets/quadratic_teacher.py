@@ -29,8 +29,8 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
 
     `seed` selects the draw: the points, and the target network of n_teacher_neurons. Training and
     test points and the network have streams of their own, so that data sets of different n_train
-    share the network and the test points, and the smaller is the beginning of the larger. With `draws` above 1 there are as many
-    independent draws, see `regimes.datasets.draws`.
+    share the network and the test points, and the smaller is the beginning of the larger. With
+    `draws` above 1 there are as many independent draws, see `regimes.datasets.draws`.
     """
     return stack_draws(_build_one, settings)
 

@@ -22,8 +22,8 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     """n_train training and n_test test points of n_features, labels uniform on `label_range`.
 
     `seed` selects the draw. Training and test points have streams of their own, so that data sets
-    of different n_train share the test points, and the smaller is the beginning of the larger. With `draws` above 1 there are as many
-    independent draws, see `regimes.datasets.draws`.
+    of different n_train share the test points, and the smaller is the beginning of the larger. With
+    `draws` above 1 there are as many independent draws, see `regimes.datasets.draws`.
     """
     return stack_draws(_build_one, settings)
 

@@ -51,22 +51,22 @@ class PowerSums:
 
 def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
     """The functions of `PowerSums`, accurate at all eigenvalues from 0 on."""
-    K, x = n_steps, eigenvalues
-    power = torch.pow(1 - x, K)
-    small = K * x < SERIES_BELOW
+    x = eigenvalues
+    power = torch.pow(1 - x, n_steps)
+    small = n_steps * x < SERIES_BELOW
     safe = torch.where(small, torch.ones_like(x), x)
-    # 1 - (1 - x)^K without cancellation, where the logarithm exists
+    # 1 - (1 - x)^n_steps without cancellation, where the logarithm exists
     inside = safe < 0.5
     fallen = torch.where(
-        inside, -torch.expm1(K * torch.log1p(-torch.where(inside, safe, 0 * safe))), 1 - power
+        inside, -torch.expm1(n_steps * torch.log1p(-torch.where(inside, safe, 0 * safe))), 1 - power
     )
     total = fallen / safe
-    at_zero = (K - 1) / 2
-    slope = (at_zero - (1 - total / K) / safe) / safe
+    at_zero = (n_steps - 1) / 2
+    slope = (at_zero - (1 - total / n_steps) / safe) / safe
     # Binomial series of both
-    terms = [float((-1) ** j * math.comb(K, j + 1)) for j in range(6)]
+    terms = [float((-1) ** j * math.comb(n_steps, j + 1)) for j in range(6)]
     series = sum(term * x**j for j, term in enumerate(terms))
-    slope_series = sum(terms[j + 2] / K * x**j for j in range(4))
+    slope_series = sum(terms[j + 2] / n_steps * x**j for j in range(4))
     return PowerSums(
         power,
         torch.where(small, series, total),
@@ -166,7 +166,8 @@ class LeapControl:
             factor = LEAST_FACTOR
         length = n_steps * min(max(factor, LEAST_FACTOR), LARGEST_FACTOR)
         # A leap that was cut short says nothing against the longer one.
-        self.length = max(length, self.length) if accepted and n_steps < int(self.length) else length
+        cut_short = accepted and n_steps < int(self.length)
+        self.length = max(length, self.length) if cut_short else length
         if accepted:
             self.patience = 10 * self.worth
         if self.length < self.worth:

@@ -1,6 +1,6 @@
 """Active regions of activation functions: Assumption 2 of Chen et al. (2022).
 
-An interval I on which |act'| is at least K; any will do for the theory, which asks for a finite one.
+An interval I on which |act'| is at least K. The theory asks for a finite one; any will do.
 """
 
 import math

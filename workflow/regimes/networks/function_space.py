@@ -7,8 +7,9 @@ the Gram matrix G of the embedding,
     h_i(x) <- h_i(x) - (k/n) c_i sum_a G(x, x_a) e_a act'(h_i(x_a)),
 
 which is (11) in discrete time, and the dimension of the embedding never appears. The state is the
-coefficients A of h = h_0 + A B: B = G, and A sums up c_i e_a act'(h_i(x_a)); or, where the embedding
-has fewer dimensions than half the number of points, B = Psi^T and A is the way of the weights.
+coefficients A of h = h_0 + A B: B = G, and A sums up c_i e_a act'(h_i(x_a)); or, where the
+embedding has fewer dimensions than half the number of points, B = Psi^T and A is the way of the
+weights.
 Either predicts at any other point.
 
 Shapes: m neurons, n training points, r coordinates of the embedding, p further points.
