@@ -21,6 +21,8 @@ from chen_runs import (
 from matplotlib.figure import Figure
 
 from regimes.claims.core import evaluate
+from regimes.datasets import xor_with_noise
+from regimes.embeddings import random_features
 from regimes.figures.style import publication
 from regimes.papers.chen2022 import (
     curves,
@@ -33,6 +35,7 @@ from regimes.papers.chen2022 import (
     fig7_feature_learning_n400,
     fig8_feature_learning_n800,
     fig_theory,
+    scalings,
     theory,
 )
 from regimes.papers.chen2022.claims import CLAIMS
@@ -679,3 +682,21 @@ def test_theory_beside_the_runs(measures: dict[str, xr.Dataset]) -> None:
     np.testing.assert_allclose(shown[:, 1], runs["active_fraction"].mean("seed"))
     bounds = [line.get_ydata() for line in scalings.lines if line.get_linestyle() == "--"]
     np.testing.assert_allclose(bounds[1], runs["active_fraction_bound"].mean("seed"))
+
+
+def test_the_limit_of_the_gram_matrix() -> None:
+    settings = {"n_train": 12, "n_test": 3, "n_features": 8, "seed": 0, "draws": 2}
+    data = xor_with_noise.build(settings)
+    runs = made_up_runs(SCALINGS, widths=[8], n_train=[5, 12], seeds=2)
+    measured = scalings.measure(runs, data)
+    check_described(measured)
+    limit = measured["limiting_gram_min_eigenvalue"]
+    assert limit.dims == ("n_train", "seed")
+    for seed in (0, 1):
+        inputs = data["inputs"].values[seed, :12]
+        psi = random_features.embed(
+            inputs, {"embedding_width": 60_000, "activation": "relu"}, np.random.default_rng(1)
+        )
+        for n_train in (5, 12):
+            finite = np.linalg.eigvalsh(psi[:n_train] @ psi[:n_train].T)[0]
+            assert float(limit.sel(n_train=n_train, seed=seed)) == pytest.approx(finite, rel=0.1)

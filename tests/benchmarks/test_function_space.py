@@ -1,0 +1,155 @@
+"""2000 steps of one run of Experiment 3 of Chen et al. (2022), m = D = 1024 and n = 400, four ways.
+
+Run with `pytest tests/benchmarks/test_function_space.py --benchmark-enable -s`; it prints one table
+and takes some minutes. All start from the same weights, in one process, on one core: a plain
+autograd loop with torch.optim.SGD on the m x D weights, the same step written by hand, steps in
+function space, and leaps. Test errors are not computed by any. The errors are those of the loss, in
+decades, and of the weights' way, against the first, at the recorded steps.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from regimes.activations import relu
+from regimes.datasets import xor_with_noise
+from regimes.dynamics.function_space_descent import descend
+from regimes.dynamics.leaps import LeapControl, cost_of_leap
+from regimes.dynamics.observation import log_spaced_steps
+from regimes.embeddings import random_features
+from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
+from regimes.parameterisations.feature_scalings import SCALINGS
+from regimes.streams import stream
+
+WIDTH, N_TRAIN, N_STEPS = 1024, 400, 2000
+STEPS = np.unique(np.append(log_spaced_steps(8, N_STEPS), N_STEPS))
+Curve = dict[str, np.ndarray]
+
+
+class Problem:
+    """Embedding Phi/D^(1/2) (n, D), targets (n,), weights W (m, D), signs c (m,) and scales."""
+
+    def __init__(self, scaling: str):
+        settings = {"n_train": N_TRAIN, "n_test": 1, "n_features": 50, "seed": 0}
+        data = xor_with_noise.build(settings)
+        random = stream(0, "benchmark", scaling)
+        psi = random_features.embed(
+            data["inputs"].values, {"embedding_width": WIDTH, "activation": "relu"}, random
+        )
+        self.psi = torch.tensor(psi)
+        self.targets = torch.tensor(data["targets"].values[:N_TRAIN])
+        self.scaling = SCALINGS[scaling]
+        free = WIDTH // 2 if self.scaling.symmetrised else WIDTH
+        weights = torch.tensor(random.standard_normal((free, WIDTH)))
+        signs = torch.tensor(2.0 * random.integers(0, 2, free) - 1)
+        if self.scaling.symmetrised:
+            weights, signs = torch.cat([weights, weights]), torch.cat([signs, -signs])
+        self.weights, self.signs = weights, signs
+        # h = hidden W Psi^T, Psi being Phi/D^(1/2)
+        self.hidden = self.scaling.hidden_scale(WIDTH) * WIDTH**0.5
+        self.output = self.scaling.output_scale(WIDTH)
+        self.rate = self.scaling.rate(WIDTH, WIDTH, 1.0)
+
+
+def by_autograd(problem: Problem) -> Curve:
+    """As one writes it."""
+    weights = problem.weights.clone().requires_grad_()
+    optimiser = torch.optim.SGD([weights], lr=problem.rate)
+    psi = problem.psi[:N_TRAIN]
+    losses, ways = [], []
+    for step in range(N_STEPS + 1):
+        values = torch.relu(problem.hidden * weights @ psi.T)
+        loss = (problem.output * problem.signs @ values - problem.targets).square().mean() / 2
+        if step in STEPS:
+            losses.append(float(loss.detach()))
+            ways.append(float((weights.detach() - problem.weights).norm()))
+        optimiser.zero_grad()
+        loss.backward()
+        if step < N_STEPS:
+            optimiser.step()
+    return {"loss": np.array(losses), "way": np.array(ways)}
+
+
+def by_hand(problem: Problem) -> Curve:
+    """The same steps with gradients by hand and buffers kept."""
+    weights, psi = problem.weights.clone(), problem.psi[:N_TRAIN].contiguous()
+    hidden, slopes = (torch.empty(WIDTH, N_TRAIN, dtype=weights.dtype) for _ in range(2))
+    gradient = torch.empty_like(weights)
+    factor = (-problem.rate * problem.output * problem.hidden / N_TRAIN * problem.signs)[:, None]
+    losses, ways = [], []
+    for step in range(N_STEPS + 1):
+        torch.mm(weights, psi.T, out=hidden).mul_(problem.hidden)
+        torch.gt(hidden, 0, out=slopes)
+        errors = problem.output * (problem.signs @ hidden.mul_(slopes)) - problem.targets
+        if step in STEPS:
+            losses.append(float(errors.square().mean()) / 2)
+            ways.append(float((weights - problem.weights).norm()))
+        if step < N_STEPS:
+            torch.mm(slopes.mul_(errors), psi, out=gradient)
+            weights.addcmul_(gradient, factor)
+    return {"loss": np.array(losses), "way": np.array(ways)}
+
+
+def in_function_space(problem: Problem, leaps: bool) -> Curve:
+    """Of this package; making the Gram matrix is counted."""
+    initial: Tensor = problem.hidden * problem.weights @ problem.psi.T
+    network = FunctionSpaceNetwork(
+        Embedded(problem.psi[:N_TRAIN], problem.psi[N_TRAIN:]),
+        initial,
+        problem.signs,
+        problem.targets,
+        relu,
+        output_scale=problem.output,
+        step_factor=problem.scaling.step_factor(WIDTH, WIDTH, 1.0),
+    )
+    control = LeapControl(0.01, int(np.ceil(cost_of_leap(network)))) if leaps else None
+    factor = 1 / problem.hidden
+
+    def observe(network: FunctionSpaceNetwork) -> dict[str, float]:
+        return {
+            "loss": float(network.errors.square().mean()) / 2,
+            "way": factor * network.coordinate_distance(),
+        }
+
+    return descend(network, STEPS, observe, control).history
+
+
+METHODS: dict[str, Callable[[Problem], Curve]] = {
+    "autograd, SGD": by_autograd,
+    "weights, by hand": by_hand,
+    "function space": lambda problem: in_function_space(problem, leaps=False),
+    "function space, leaps": lambda problem: in_function_space(problem, leaps=True),
+}
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_two_thousand_steps(benchmark, scaling: str, capsys: pytest.CaptureFixture) -> None:
+    torch.set_num_threads(1)
+    problem, seconds, curves = Problem(scaling), {}, {}
+
+    def turn() -> None:
+        for name, run in METHODS.items():
+            began = time.perf_counter()
+            curves[name] = run(problem)
+            seconds[name] = time.perf_counter() - began
+
+    benchmark.pedantic(turn, rounds=1)
+    first = curves["autograd, SGD"]
+    with capsys.disabled():
+        print("\n\n| scaling | method | seconds | faster | loss, decades | way |")
+        print("| --- | --- | ---: | ---: | ---: | ---: |")
+        for name, curve in curves.items():
+            decades = abs(np.log10(curve["loss"] / first["loss"])).max()
+            way = abs(curve["way"][1:] / first["way"][1:] - 1).max()
+            faster = seconds["autograd, SGD"] / seconds[name]
+            print(
+                f"| {scaling} | {name} | {seconds[name]:.1f} | {faster:.1f} | {decades:.1e} "
+                f"| {way:.1e} |"
+            )
+            assert decades < (0.05 if "leaps" in name else 1e-6)
+            assert way < (0.01 if "leaps" in name else 1e-6)
+    benchmark.extra_info.update(seconds)
