@@ -6,13 +6,20 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.chen2022 import curves
-from regimes.papers.chen2022.sizes import MODELS, QUADRATIC_EMBEDDING, RANDOM_LABELS, SCALINGS
+from regimes.papers.chen2022.sizes import (
+    MODELS,
+    QUADRATIC_EMBEDDING,
+    RANDOM_LABELS,
+    RANDOM_LABELS_DRAWS,
+    SCALINGS,
+)
 
 LATE_STEPS = np.arange(500, 50_001, 500)
 STEPS = np.unique(np.concatenate([[0, 1], np.rint(np.geomspace(1, 5e4, 60)), LATE_STEPS]))
 # The experiments at the paper's size: widths, n, number of seeds.
 PAPER = {
     RANDOM_LABELS: ([4096, 8192], [20, 40, 60, 80, 100], 5),
+    RANDOM_LABELS_DRAWS: ([4096], [20, 40, 60, 80, 100], 5),
     QUADRATIC_EMBEDDING: ([2048, 8192], [50, 200, 400, 700, 1000], 5),
     SCALINGS: ([1024, 2048, 4096, 8192], [200, 400, 600, 800], 3),
 }

@@ -34,6 +34,7 @@ from regimes.papers.chen2022 import (
     fig6_quadratic_curves,
     fig7_feature_learning_n400,
     fig8_feature_learning_n800,
+    fig_random_labels_draws,
     fig_theory,
     scalings,
     theory,
@@ -47,6 +48,7 @@ from regimes.papers.chen2022.sizes import (
     FIGURE_3,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,
+    RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
 from regimes.store import check_described
@@ -68,7 +70,7 @@ def drawing() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def all_measures() -> dict[str, xr.Dataset]:
-    return {name: made_up_measures(name) for name in EXPERIMENTS}
+    return {name: made_up_measures(name) for name in (*EXPERIMENTS, RANDOM_LABELS_DRAWS)}
 
 
 @pytest.fixture
@@ -258,7 +260,7 @@ def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
     found = evaluate(CLAIMS, measures, "laptop")
-    assert found["claim"].values.tolist() == [f"C{number}" for number in range(1, 9)]
+    assert found["claim"].values.tolist() == [f"C{number}" for number in range(1, 10)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     assert found["figure"].values.tolist() == [
         "chen2022/fig1_random_labels",
@@ -270,7 +272,10 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
         "chen2022/theory",
         "chen2022/theory",
     ]
-    assert {name for claim in CLAIMS for name in claim.needs} == set(EXPERIMENTS)
+    assert {name for claim in CLAIMS for name in claim.needs} == {
+        *EXPERIMENTS,
+        RANDOM_LABELS_DRAWS,
+    }
 
 
 @pytest.mark.parametrize(("r_squared", "expected"), [(0.981, "reproduced"), (0.979, None)])
@@ -700,3 +705,18 @@ def test_the_limit_of_the_gram_matrix() -> None:
         for n_train in (5, 12):
             finite = np.linalg.eigvalsh(psi[:n_train] @ psi[:n_train].T)[0]
             assert float(limit.sel(n_train=n_train, seed=seed)) == pytest.approx(finite, rel=0.1)
+
+
+def test_fresh_data_are_shown_and_judged_run_by_run(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[RANDOM_LABELS_DRAWS]
+    figure = fig_random_labels_draws.draw({RANDOM_LABELS_DRAWS: runs}, "laptop")
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"$n = {n}$" for n in runs["n_train"].values
+    ]
+    for axis in figure.axes:
+        assert len(axis.lines) == 5
+    assert verdict("C9", measures)[0] == "reproduced"
+    runs["fit_r_squared"].loc[{"n_train": 40, "seed": 3}] = 0.9
+    found, value, _ = verdict("C9", measures)
+    assert found == "not reproduced" and value == pytest.approx(0.9)
+    assert verdict("C9", measures | {RANDOM_LABELS_DRAWS: runs.sel(n_train=[20])})[0] == "not run"

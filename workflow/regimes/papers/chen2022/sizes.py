@@ -5,12 +5,15 @@ from dataclasses import dataclass
 RANDOM_LABELS = "chen2022_random_labels"
 QUADRATIC_EMBEDDING = "chen2022_quadratic_embedding"
 SCALINGS = "chen2022_scalings"
+# Experiment 1 with data of its own for each seed.
+RANDOM_LABELS_DRAWS = "chen2022_random_labels_draws"
 EXPERIMENTS = (RANDOM_LABELS, QUADRATIC_EMBEDDING, SCALINGS)
 STEPS = 50_000
 # The models as the runs name them, with the names of the paper's legends, in the order of its
 # figures.
 MODELS = {
     RANDOM_LABELS: {"shallow": "shallow"},
+    RANDOM_LABELS_DRAWS: {"shallow": "shallow"},
     QUADRATIC_EMBEDDING: {"plain": "plain", "quadratic": "quadratic embedding"},
     SCALINGS: {"ours": "ours", "ntk": "NTK", "mean_field": "MF"},
 }

@@ -1,0 +1,45 @@
+"""Experiment 1 of Chen et al. (2022) with fresh data for each seed: training loss, run by run."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from regimes.papers.chen2022.panels import LOSS_LABEL, finish, label_thousands
+from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
+from regimes.papers.chen2022.sizes import FIGURE_5
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """Training loss against steps, one panel for each n and one line for each seed.
+
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
+    paper's size.
+    """
+    (runs,) = measures.values()
+    runs = runs.isel(model=0)
+    width = shown_width(runs, *FIGURE_5.widths)
+    runs = runs.sel(width=width)
+    runs = runs.sel(n_train=ran(runs).any("seed"))
+    sizes = runs["n_train"].values.tolist()
+    figure, axes = plt.subplots(
+        1,
+        len(sizes),
+        figsize=(2.3 * len(sizes) + 0.8, 3),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, n in zip(axes[0], sizes, strict=True):
+        for index, seed in enumerate(runs["seed"].values.tolist()):
+            loss = runs["train_loss"].sel(n_train=n, seed=seed).dropna("step")
+            axis.plot(loss["step"], loss, color=f"C{index}", linewidth=1, label=f"data {seed}")
+        axis.set_title(f"$n = {n}$", fontsize="medium")
+        axis.set(yscale="log")
+        label_thousands(axis)
+    axes[0, 0].set_ylabel(LOSS_LABEL)
+    axes[0, 0].legend(fontsize="small")
+    what = f"$m = {int(width)}$; {seed_count(runs)} data sets, one initialisation each"
+    finish(figure, what, reduction(runs, FIGURE_5), scale)
+    return figure
