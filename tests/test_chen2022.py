@@ -508,7 +508,16 @@ def test_c8_finds_a_single_step(measures: dict[str, xr.Dataset], name: str, form
     runs[form][0, 1, 2, 1, 30] = runs["active_fraction"][0, 1, 2, 1, 30] + 0.01
     found, value, detail = verdict("C8", measures)
     assert found == "not reproduced" and value == pytest.approx(-0.01)
-    assert "-0.01 (" in detail and "recorded steps" in detail
+    assert "-0.01 at" in detail and "recorded steps" in detail
+
+
+def test_c8_looks_where_the_bound_says_anything(measures: dict[str, xr.Dataset]) -> None:
+    for name in EXPERIMENTS:
+        for form in ("active_fraction_bound", "active_fraction_bound_printed"):
+            bound = measures[name][form]
+            measures[name][form] = bound.where(bound["step"] == 0, 0.0)
+    found, _, detail = verdict("C8", measures)
+    assert found == "not run" and "says nothing" in detail
 
 
 @pytest.mark.parametrize(

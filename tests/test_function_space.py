@@ -172,9 +172,7 @@ def test_leaps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: bool) 
 
 
 def test_leaps_are_of_second_order_for_smooth_activations() -> None:
-    """Halving the step size at twice the steps leaves the leap's error estimate; halving the
-    number of steps of a leap divides its error by more than four.
-    """
+    """Halving the number of steps of a leap divides its error by more than four."""
     errors = []
     for n_steps in (32, 16, 8):
         start = Start("ours", "tanh")

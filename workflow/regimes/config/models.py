@@ -21,6 +21,8 @@ LONGEST_AXIS = 10_000
 # Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
 LARGEST_EXPONENT = 10
 LARGEST_WIDTH = 100_000_000
+# Times that a run is looked at.
+MOST_RECORDS = 100_000
 
 
 def _axis_values(value: Any) -> tuple[float, ...]:
@@ -614,11 +616,18 @@ class FunctionSpaceExperiment(Model):
                     raise ValueError(
                         f"axes.model: {name!r} is no model; allowed: {', '.join(self.models)}"
                     )
+                if grid["model"].count(name) > 1:
+                    raise ValueError(f"axes.model: {name!r} is there twice")
                 if self.models[name].scaling == "ntk" and any(m % 2 for m in grid["width"]):
                     raise ValueError(
                         f"axes.width: model {name} starts from pairs of neurons (scaling: ntk), so "
                         "that widths must be even"
                     )
+        if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:
+            raise ValueError(
+                f"record.every: {self.record.every} would record {self.max_steps} steps more than "
+                f"{MOST_RECORDS} times"
+            )
         _check_block_axes(self.block_axes, list(grids[0]))
         _check_disjoint(grids)
         return self
@@ -655,21 +664,22 @@ class ClaimsSettings(Model):
 
 
 def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
-    """Raise ValueError unless a data set that has draws has those that an experiment asks for."""
+    """Raise ValueError unless a data set has the draws and points that an experiment asks for."""
     draws = getattr(dataset, "draws", 1)
-    if dataset.kind != "unit_sphere" and draws == 1:
-        return
+    has_draws = dataset.kind == "unit_sphere" or draws > 1
     if experiment.training == "gradient_flow":
-        raise ValueError(f"{key}.dataset has draws, which training: gradient_flow does not use")
-    n_points = dataset.n_points if dataset.kind == "unit_sphere" else dataset.n_train
+        if has_draws:
+            raise ValueError(f"{key}.dataset has draws, which training: gradient_flow does not use")
+        return
+    size = "n_points" if dataset.kind == "unit_sphere" else "n_train"
+    n_points = getattr(dataset, size, None)
     for grid in experiment.all_grids():
-        if max(grid["seed"]) >= draws:
+        if has_draws and max(grid["seed"]) >= draws:
             raise ValueError(
                 f"{key}: seed {max(grid['seed'])} needs a draw of its own, but "
                 f"{experiment.dataset} has draws: {draws}"
             )
-        if max(grid.get("n_train", (1,))) > n_points:
-            size = "n_points" if dataset.kind == "unit_sphere" else "n_train"
+        if n_points is not None and max(grid.get("n_train", (1,))) > n_points:
             raise ValueError(
                 f"{key}: n_train {max(grid['n_train'])} is more than {experiment.dataset} has, "
                 f"{size}: {n_points}"

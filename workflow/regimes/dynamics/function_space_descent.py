@@ -88,7 +88,8 @@ def descend(
         }
 
     while True:
-        if not bool(torch.isfinite(network.errors).all()):
+        # The square: residuals whose loss overflows count as infinite.
+        if not bool(torch.isfinite(network.errors.square().sum())):
             result.diverged = True
             return result
         if step == steps[position]:

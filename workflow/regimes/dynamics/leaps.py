@@ -50,8 +50,11 @@ class PowerSums:
 
 
 def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
-    """The functions of `PowerSums`, accurate at all eigenvalues from 0 on."""
-    x = eigenvalues
+    """The functions of `PowerSums`, of the number format of the eigenvalues.
+
+    Computed in float64, in which they are accurate at all eigenvalues from 0 on.
+    """
+    x = eigenvalues.double()
     power = torch.pow(1 - x, n_steps)
     small = n_steps * x < SERIES_BELOW
     safe = torch.where(small, torch.ones_like(x), x)
@@ -68,10 +71,10 @@ def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
     series = sum(term * x**j for j, term in enumerate(terms))
     slope_series = sum(terms[j + 2] / n_steps * x**j for j in range(4))
     return PowerSums(
-        power,
-        torch.where(small, series, total),
+        power.to(eigenvalues.dtype),
+        torch.where(small, series, total).to(eigenvalues.dtype),
         at_zero,
-        torch.where(small, slope_series, slope),
+        torch.where(small, slope_series, slope).to(eigenvalues.dtype),
     )
 
 
@@ -93,7 +96,10 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     same for the coefficients, |A_2 - A_1| / |A_2|, times MOVE_WEIGHT.
     """
     start, slopes, errors = network.coefficients, network.slopes, network.errors
-    eigenvalues, vectors = torch.linalg.eigh(network.tangent_kernel())
+    try:
+        eigenvalues, vectors = torch.linalg.eigh(network.tangent_kernel())
+    except torch.linalg.LinAlgError:  # a kernel that is not finite: the run is about to diverge
+        return Leap(start, errors, slopes, math.inf)
     eigenvalues.clamp_(min=0)
     sums = power_sums(eigenvalues, n_steps)
 
@@ -113,12 +119,17 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     norm = torch.linalg.vector_norm
     rounding = ROUNDING * torch.finfo(errors.dtype).eps * norm(network.targets)
     of_outputs = float(norm(errors_2 - errors_1) / (norm(errors_2) + rounding))
-    error = max(of_outputs, MOVE_WEIGHT * float(norm(moved) / norm(corrected)))
+    of_way = MOVE_WEIGHT * float(norm(moved) / norm(corrected))
+    # max() would pass over a NaN.
+    error = max(of_outputs, of_way) if math.isfinite(of_outputs + of_way) else math.inf
     return Leap(corrected, errors_2, slopes_2, error)
 
 
 def cost_of_leap(network: FunctionSpaceNetwork) -> float:
-    """How many plain steps a leap costs, about: by counts of operations, as timed on a CPU core."""
+    """How many plain steps a leap costs, about: by counts of operations, as timed on a CPU core.
+
+    On a GPU eigenvalues cost more beside products, which nothing here knows.
+    """
     n_points, product = network.n_points, len(network.basis)
     if network.in_weights:
         product *= 2

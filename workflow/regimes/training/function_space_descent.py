@@ -22,6 +22,7 @@ AXES = {
     "seed": "index of the random initialisation and of the draw of the data",
 }
 LONG_NAMES = {
+    "learning_rate": "step size delta, which the scaling of a model multiplies",
     "diverged": "1 if the residuals became infinite",
     "plain_steps": "number of steps that were made one by one",
     "leaps": "number of leaps, which make many steps at once",

@@ -96,6 +96,7 @@ class FunctionSpaceProblem:
             self._tensor(targets[n_train:]),
             control,
             block["activation"],
+            block["learning_rate"],
             # |Delta W|_F over the way in orthonormal coordinates, which are those of Phi/D^(1/2)
             float(1 / (dimension**0.5 * scaling.hidden_scale(dimension))),
             block["record"]["feature_map_neurons"],
@@ -145,6 +146,7 @@ class Run:
     test_targets: Tensor
     control: LeapControl | None
     activation: str
+    learning_rate: float
     weight_factor: float
     n_mapped: int
     _first_outputs: Tensor = field(init=False)
@@ -187,6 +189,7 @@ class Run:
         values = {
             "gram_smallest_eigenvalue": eigenvalues[0],
             "gram_largest_eigenvalue": eigenvalues[-1],
+            "learning_rate": self.learning_rate,
             "interval_length": region.right - region.left,
             "interval_slope": region.slope,
             "middle_fraction": middle / self.network.width,
@@ -207,7 +210,8 @@ class Run:
         )
         for moment, parts in enumerate(moments):
             for point, values in enumerate(parts):
-                seen = values[:, 0].cpu().numpy()
+                # As it is stored: what is too large for that is not finite.
+                seen = values[:, 0].float().cpu().numpy()
                 result[moment, point, : len(seen)] = np.where(np.isfinite(seen), seen, np.nan)
         return {"feature_map": result}
 

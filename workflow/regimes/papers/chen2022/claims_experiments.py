@@ -36,15 +36,15 @@ SHORT = {"ours": "ours", "ntk": "NTK", "mean_field": "MF"}
 
 def _linear(measures: Measures) -> Measured:
     """C1: smallest R^2 of a run with n in LINEAR_N_TRAIN; the mean rate must fall with n."""
-    return _linear_decay(_random_labels(measures))
+    return _linear_decay(_random_labels(measures), "one data set (see C9)")
 
 
 def _linear_on_draws(measures: Measures) -> Measured:
     """C9: the same, each seed with data of its own."""
-    return _linear_decay(_random_labels_draws(measures))
+    return _linear_decay(_random_labels_draws(measures), "a data set for each seed")
 
 
-def _linear_decay(runs: xr.Dataset) -> Measured:
+def _linear_decay(runs: xr.Dataset, data: str) -> Measured:
     fits = {n: _of_runs(runs.sel(n_train=n), "fit_r_squared") for n in LINEAR_N_TRAIN}
     worst = float(np.min([fit.min() for fit in fits.values()]))
     rates = _mean(runs["fitted_rate"], ran(runs)).sel(n_train=list(FIGURE_1.n_train))
@@ -54,7 +54,7 @@ def _linear_decay(runs: xr.Dataset) -> Measured:
     return Measured(
         worst,
         worst > LEAST_R_SQUARED and falls,
-        f"m = {int(runs['width'])}; smallest R^2 {shown}; mean rate per step at n = "
+        f"m = {int(runs['width'])}, {data}; smallest R^2 {shown}; mean rate per step at n = "
         f"{', '.join(map(str, FIGURE_1.n_train))}: {numbers}, "
         f"{'falling' if falls else 'not falling'} with n",
     )
@@ -119,8 +119,8 @@ def _embedding(measures: Measures) -> Measured:
 
 
 def _final_error(runs: xr.Dataset) -> xr.DataArray:
-    """Mean over seeds of the test error at the last step, over runs that did not diverge."""
-    return runs["test_error"].isel(step=-1, drop=True).mean("seed")
+    """Mean over seeds of the test error at the last step, NaN where a run has diverged."""
+    return _mean(runs["test_error"].isel(step=-1, drop=True), ran(runs))
 
 
 def _embedding_too_small(measures: Measures) -> str | None:
@@ -384,7 +384,10 @@ CLAIMS = [
     ),
     Claim(
         id="C9",
-        statement="the same as C1 with new data for each seed: smallest R^2 of a run",
+        statement=(
+            "with new data for each seed, too, log loss on random labels falls linearly with the "
+            "steps for n = 20, 40 (R^2 > 0.98), and its rate falls with n: smallest R^2 of a run"
+        ),
         paper_value=1.0,
         tolerance=1 - LEAST_R_SQUARED,
         source="section 4.1",

@@ -21,6 +21,7 @@ KEPT = {
     "interval_slope": "interval_slope",
     "interval_length": "interval_length",
     "mean_square_slope_history": "mean_square_slope",
+    "learning_rate": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
     "leaps": "leaps",
@@ -38,7 +39,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     - active_fraction_bound, active_fraction_bound_printed, over `step` too: Lemma 1's bound (19),
       with the constant of its proof and with the printed one.
 
-    runs: by gradient descent with step size 1 on the mean L = 1/(2n) sum e^2; NaN where nothing
+    runs: by gradient descent on the mean L = 1/(2n) sum e^2; NaN where nothing
     was run, or a run diverged. data is not needed.
     """
     names = [*KEPT, *(name for name in OPTIONAL if name in runs)]

@@ -15,7 +15,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """What `curves.measure` gives, and
 
     - limiting_gram_min_eigenvalue, over n_train and seed: lambda_min of the limit (23) of the Gram
-      matrix for D to infinity, in closed form.
+      matrix for D to infinity, in closed form, of one layer of random ReLU features.
 
     data: those of the runs, with a `draw` for each seed or one for all.
     """

@@ -1,7 +1,7 @@
 """The bounds of Chen et al. (2022), Section 3 and Appendix D, with their constants.
 
 They are of gradient flow on the sum (6) of the squared errors. One step of gradient descent on the
-mean over n points is a time STEP_SIZE / n of that flow.
+mean over n points is a time delta / n of that flow, delta being `learning_rate`.
 
 All three scalings of Table 1 obey (14), from which the bounds follow. Mean field differs from ours
 in h^0 alone. With NTK scaling f = m^(-1/2) sum_i c_i act(h_i) and dh_i/dt has a factor m^(-1/2)
@@ -12,9 +12,6 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.chen2022.decay import above_rounding
-
-# Step size delta of all three experiments (Appendix I).
-STEP_SIZE = 1.0
 
 
 def smallest_eigenvalue(runs: xr.Dataset) -> xr.DataArray:
@@ -33,7 +30,7 @@ def theory_rate(runs: xr.Dataset) -> xr.DataArray:
     active = runs["active_fraction_history"].min("step")
     slope = runs["interval_slope"]
     rate = 2 * smallest_eigenvalue(runs) * slope**2 * active
-    return rate * STEP_SIZE / runs["n_train"]
+    return rate * runs["learning_rate"] / runs["n_train"]
 
 
 def slope_rate(runs: xr.Dataset) -> xr.DataArray:
@@ -41,7 +38,7 @@ def slope_rate(runs: xr.Dataset) -> xr.DataArray:
     2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
     """
     slopes = runs["mean_square_slope_history"].min("step")
-    return 2 * smallest_eigenvalue(runs) * slopes * STEP_SIZE / runs["n_train"]
+    return 2 * smallest_eigenvalue(runs) * slopes * runs["learning_rate"] / runs["n_train"]
 
 
 def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:
