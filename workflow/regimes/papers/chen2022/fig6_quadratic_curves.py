@@ -17,6 +17,8 @@ from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_coun
 from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
 
 LARGEST_COLUMNS = 4
+# Lower end of the axes, unless all curves end above it.
+LOWEST_SHOWN = 1e-8
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -57,6 +59,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
                 draw_curve(axis, one["test_error"], "0.2", linestyle="--", **style)
             axis.set_yscale("log")
             axis.set_title(f"$n = {n}$", fontsize="medium")
+        # Losses fall to rounding; on such an axis the test errors could not be told apart.
+        row[0].set_ylim(bottom=max(row[0].get_ylim()[0], LOWEST_SHOWN))
         row[0].set_ylabel(f"{MODELS[QUADRATIC_EMBEDDING][model]}\nloss or error")
         row[0].plot([], [], color=COLOURS[model], label="training loss")
         row[0].plot([], [], "--", color="0.2", label="test error")
