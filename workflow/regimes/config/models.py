@@ -4,168 +4,32 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from regimes.config.base import Integer, Model, Number, finite
+from regimes.config.axes import (
+    LARGEST_WIDTH,
+    MOST_RECORDS,
+    CountAxis,
+    ExponentAxis,
+    FigureName,
+    ModuleName,
+    Name,
+    RatioAxis,
+    SeedAxis,
+    ToleranceAxis,
+    WidthAxis,
+    check_block_axes,
+    check_disjoint,
+)
+from regimes.config.base import Integer, Model, Number
 from regimes.config.datasets import DatasetSettings
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules.
 RULES = ("all", "data", "train", "measure", "claims", "table", "figure")
-RANGE_KEYS = ("start", "stop", "step")
-LONGEST_AXIS = 10_000
-# Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
-LARGEST_EXPONENT = 10
-LARGEST_WIDTH = 100_000_000
-# Times that a run is looked at.
-MOST_RECORDS = 100_000
-
-
-def _axis_values(value: Any) -> tuple[float, ...]:
-    """Values of an axis, sorted and unique, from a list or from {start, stop, step}."""
-    if isinstance(value, dict):
-        numbers = _range_values(value)
-    elif isinstance(value, (list, tuple)):
-        numbers = [_axis_number(item) for item in value]
-    else:
-        raise ValueError("must be a list of numbers or {start, stop, step}")
-    if not numbers:
-        raise ValueError("needs at least one value")
-    # Adding 0 turns -0.0, which would be a coordinate of its own, into 0.0.
-    return tuple(sorted({float(number) + 0.0 for number in numbers}))
-
-
-def _range_values(value: dict[str, Any]) -> list[Decimal]:
-    if sorted(value) != sorted(RANGE_KEYS):
-        raise ValueError(
-            f"a range has the keys start, stop and step, not {', '.join(map(str, value))}"
-        )
-    # Decimals, so that no value reads 0.30000000000000004 in a file name or a coordinate.
-    start, stop, step = (_axis_number(value[key]) for key in RANGE_KEYS)
-    if step <= 0 or stop < start:
-        raise ValueError("a range needs step > 0 and stop >= start")
-    if (stop - start) / step >= LONGEST_AXIS:
-        raise ValueError(f"a range may have at most {LONGEST_AXIS} values")
-    count, remainder = divmod(stop - start, step)
-    if remainder:
-        raise ValueError("a range must reach its stop in whole steps")
-    return [start + index * step for index in range(int(count) + 1)]
-
-
-def _axis_number(value: Any) -> Decimal:
-    return Decimal(repr(finite(value)))
-
-
-def _whole_numbers(smallest: int) -> Any:
-    def check(values: tuple[float, ...]) -> tuple[int, ...]:
-        for value in values:
-            if value != int(value) or value < smallest:
-                raise ValueError(f"{value:g} is not a whole number of at least {smallest}")
-        return tuple(int(value) for value in values)
-
-    return check
-
-
-def _bounded(values: tuple[float, ...], largest: float) -> tuple[float, ...]:
-    for value in values:
-        if abs(value) > largest:
-            raise ValueError(f"{value:g} is not between {-largest:g} and {largest:g}")
-    return values
-
-
-def _not_negative(values: tuple[float, ...]) -> tuple[float, ...]:
-    for value in values:
-        if value < 0:
-            raise ValueError(f"{value:g} is negative")
-    return values
-
-
-def _axis_schema(kind: str) -> WithJsonSchema:
-    item = {"type": kind}
-    return WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": item, "minItems": 1},
-                {
-                    "type": "object",
-                    "properties": dict.fromkeys(RANGE_KEYS, item),
-                    "required": list(RANGE_KEYS),
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    )
-
-
-ExponentAxis = Annotated[
-    tuple[float, ...],
-    BeforeValidator(lambda value: _bounded(_axis_values(value), LARGEST_EXPONENT)),
-    _axis_schema("number"),
-]
-WidthAxis = Annotated[
-    tuple[int, ...],
-    BeforeValidator(lambda value: _whole_numbers(1)(_bounded(_axis_values(value), LARGEST_WIDTH))),
-    _axis_schema("integer"),
-]
-CountAxis = Annotated[
-    tuple[int, ...],
-    BeforeValidator(lambda value: _whole_numbers(1)(_axis_values(value))),
-    _axis_schema("integer"),
-]
-SeedAxis = Annotated[
-    tuple[int, ...],
-    BeforeValidator(lambda value: _whole_numbers(0)(_axis_values(value))),
-    _axis_schema("integer"),
-]
-
-
-LARGEST_RATIO = 1e12
-RatioAxis = Annotated[
-    tuple[float, ...],
-    BeforeValidator(lambda value: _not_negative(_bounded(_axis_values(value), LARGEST_RATIO))),
-    _axis_schema("number"),
-]
-
-
-def _tolerances(values: tuple[float, ...]) -> tuple[float, ...]:
-    for value in values:
-        if not 0 < value < 1:
-            raise ValueError(f"{value:g} is not between 0 and 1")
-    return values
-
-
-ToleranceAxis = Annotated[
-    tuple[float, ...],
-    BeforeValidator(lambda value: _tolerances(_axis_values(value))),
-    _axis_schema("number"),
-]
-
-
-def _plain_name(name: str) -> str:
-    if not name.isascii() or not name.isidentifier() or name != name.lower():
-        raise ValueError(f"{name!r} is not a name: use lower-case letters, digits and _")
-    return name
-
-
-def _path_name(name: str) -> str:
-    for part in name.split("/"):
-        _plain_name(part)
-    return name
-
-
-def _module_name(name: str) -> str:
-    for part in name.split("."):
-        _plain_name(part)
-    return name
-
-
-Name = Annotated[str, AfterValidator(_plain_name)]
-FigureName = Annotated[str, AfterValidator(_path_name)]
-ModuleName = Annotated[str, AfterValidator(_module_name)]
 
 
 class Paper(Model):
@@ -222,24 +86,6 @@ class FlowSolver(Model):
     precision: Literal["float64", "float32"] = Field(
         default="float64", description="Number format of the weights and of the solver."
     )
-
-
-def _check_block_axes(block_axes: tuple[str, ...], axes: list[str]) -> None:
-    for name in block_axes:
-        if name not in axes:
-            raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
-    if len(set(block_axes)) < len(block_axes):
-        raise ValueError("block_axes names an axis twice")
-
-
-def _check_disjoint(grids: list[dict[str, tuple]]) -> None:
-    for index, grid in enumerate(grids):
-        for position, other in enumerate(grids[:index]):
-            if all(set(values) & set(other[name]) for name, values in grid.items()):
-                raise ValueError(
-                    f"grids.{index} and grids.{position} share settings; a setting may be in one "
-                    "grid only"
-                )
 
 
 class GradientFlowExperiment(Model):
@@ -302,7 +148,7 @@ class GradientFlowExperiment(Model):
                     raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
             if any(value is not None for value in dict(self.exponents).values()):
                 raise ValueError("exponents are only for parameterisation alpha_beta")
-        _check_block_axes(self.block_axes, axes)
+        check_block_axes(self.block_axes, axes)
         if self.snapshots is not None:
             if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
                 raise ValueError("snapshots must fall from value to value, as the loss does")
@@ -471,8 +317,8 @@ class GradientDescentExperiment(Model):
                 raise ValueError(f"axes.{name} is missing")
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
-        _check_block_axes(self.block_axes, list(grids[0]))
-        _check_disjoint(grids)
+        check_block_axes(self.block_axes, list(grids[0]))
+        check_disjoint(grids)
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
@@ -628,8 +474,8 @@ class FunctionSpaceExperiment(Model):
                 f"record.every: {self.record.every} would record {self.max_steps} steps more than "
                 f"{MOST_RECORDS} times"
             )
-        _check_block_axes(self.block_axes, list(grids[0]))
-        _check_disjoint(grids)
+        check_block_axes(self.block_axes, list(grids[0]))
+        check_disjoint(grids)
         return self
 
 
