@@ -67,6 +67,7 @@ for paper in PLAN.papers:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
+include: "workflow/rules/probes.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from regimes.dynamics.function_space_descent import descend
 from regimes.dynamics.leaps import LeapControl, cost_of_leap, leap, power_sums
+from regimes.dynamics.single_descent import descend
 from regimes.embeddings import identity, quadratic, random_features
 from regimes.embeddings.activation import activate
 from regimes.networks import function_space

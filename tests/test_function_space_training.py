@@ -9,11 +9,11 @@ import xarray as xr
 
 from regimes.checkpoints import Checkpoint
 from regimes.datasets import xor_with_noise
+from regimes.dynamics.recording import recorded_steps
 from regimes.errors import DataError
 from regimes.store import check_described
 from regimes.training import function_space_descent
 from regimes.training.function_space_descent import HISTORY, train
-from regimes.training.function_space_problem import recorded_steps
 
 AXES = {"model": ["ours", "ntk"], "width": [16, 24], "n_train": [6, 10], "seed": [0, 1]}
 MAX_STEPS, EVERY, MAPPED = 300, 50, 20

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from regimes.activations import relu
 from regimes.datasets import xor_with_noise
-from regimes.dynamics.function_space_descent import descend
 from regimes.dynamics.leaps import LeapControl, cost_of_leap
 from regimes.dynamics.observation import log_spaced_steps
+from regimes.dynamics.single_descent import descend
 from regimes.embeddings import random_features
 from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
 from regimes.parameterisations.feature_scalings import SCALINGS

@@ -12,8 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from regimes.block_plan import HASH_LENGTH, BlockPlan
 from regimes.config.models import Config, Experiment, GradientFlowExperiment
 from regimes.errors import ConfigError
+from regimes.probe_plan import ProbePlan, plan_probes, probe_path
 from regimes.provenance import (
     SCRIPTS,
     code_hash,
@@ -25,7 +27,6 @@ from regimes.provenance import (
 )
 from regimes.revision import package_versions
 
-HASH_LENGTH = 16
 # More jobs than this take Snakemake minutes to plan.
 MOST_BLOCKS = 20_000
 
@@ -43,25 +44,11 @@ class DataPlan:
 
 
 @dataclass(frozen=True)
-class BlockPlan:
-    """One training job: its resolved settings and the content-addressed file that it writes."""
-
-    experiment: str
-    name: str
-    settings: dict[str, Any]
-    hash: str
-    path: str
-    dataset: str
-    code: str
-    torch: str
-    priority: int
-
-
-@dataclass(frozen=True)
 class MeasurePlan:
     """The measures of one experiment, over the files of all its blocks, and its data set.
 
-    `grids`: how many of the runs belong to each of its grids, in their order.
+    `grids`: how many of the runs belong to each of its grids, in their order. `probes`: the files
+    of the probes of each run in turn.
     """
 
     experiment: str
@@ -71,6 +58,7 @@ class MeasurePlan:
     code: str
     data: str
     runs: tuple[str, ...]
+    probes: tuple[str, ...]
     grids: tuple[int, ...]
     path: str
     stamp: str
@@ -117,6 +105,7 @@ class Plan:
 
     data: dict[str, DataPlan]
     blocks: dict[str, dict[str, BlockPlan]]
+    probes: dict[str, ProbePlan]
     measures: dict[str, MeasurePlan]
     claims: dict[str, ClaimsPlan]
     figures: dict[str, FigurePlan]
@@ -133,14 +122,19 @@ class Plan:
         stamps: dict[str, str] = {}
         data = {name: _data(name, config, stamps) for name in config.datasets}
         blocks = {name: _blocks(name, config, data) for name in config.experiments}
+        probes = {
+            name: plan_probes(_probe_settings(name, config), blocks[name].values())
+            for name in config.experiments
+        }
         measures = {
-            name: _measure(name, config, list(blocks[name].values()), stamps)
+            name: _measure(name, config, list(blocks[name].values()), probes[name], stamps)
             for name in config.experiments
         }
         paths = {name: measure.path for name, measure in measures.items()}
         claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
         figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
-        return cls(data, blocks, measures, claims, figures, tuple(config.papers), stamps)
+        by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
+        return cls(data, blocks, by_path, measures, claims, figures, tuple(config.papers), stamps)
 
     def block(self, experiment: str, name: str) -> BlockPlan:
         """The block of a run file's name; ConfigError when the config has no such block."""
@@ -150,6 +144,17 @@ class Plan:
             raise ConfigError(
                 f"results/runs/{experiment}/{name}.nc belongs to no block of the present config "
                 "(other settings, or other code); ask for the figure or the measures instead"
+            ) from None
+
+    def probe(self, experiment: str, probe: str, name: str) -> ProbePlan:
+        """The probe of a file's name; ConfigError when the config has no such probe."""
+        path = probe_path(experiment, probe, name)
+        try:
+            return self.probes[path]
+        except KeyError:
+            raise ConfigError(
+                f"{path} belongs to no run of the present config (other settings, or other code); "
+                "ask for the figure or the measures instead"
             ) from None
 
     def all_blocks(self) -> list[BlockPlan]:
@@ -213,7 +218,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             chosen = dict(zip(experiment.block_axes, values, strict=True))
             settings = {
                 **shared,
-                **_models_of(shared, chosen.get("model"), axes),
+                **_named_by_axes(shared, chosen, axes),
                 "axes": {
                     axis: [chosen[axis]] if axis in chosen else list(values)
                     for axis, values in axes.items()
@@ -244,14 +249,20 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     return blocks
 
 
-def _models_of(
-    shared: Mapping[str, Any], model: str | None, axes: Mapping[str, tuple]
+# Axes of names, and the key that says what these stand for.
+NAMED_BY = {"model": "models", "setting": "node_scalings"}
+
+
+def _named_by_axes(
+    shared: Mapping[str, Any], chosen: Mapping[str, Any], axes: Mapping[str, tuple]
 ) -> dict[str, Any]:
-    """The models that a block trains, if models are what it has: others may come and go."""
-    if "models" not in shared:
-        return {}
-    names = axes["model"] if model is None else [model]
-    return {"models": {name: shared["models"][name] for name in names}}
+    """What the names on a block's axes stand for, such as models: others may come and go."""
+    named = {}
+    for axis, key in NAMED_BY.items():
+        if key in shared:
+            names = [chosen[axis]] if axis in chosen else axes[axis]
+            named[key] = {name: shared[key][name] for name in names}
+    return named
 
 
 def _blocks_by_grid(experiment: Experiment) -> list[int]:
@@ -267,19 +278,39 @@ def _training_settings(name: str, config: Config) -> dict[str, Any]:
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
     for key in ("paper", "measure", "block_axes"):
         del settings[key]
+    settings.pop("probes", None)
     return {"experiment": name, "root_seed": config.root_seed, **settings}
 
 
+def _all_settings(name: str, config: Config) -> dict[str, Any]:
+    """What training and probes read."""
+    probes = _probe_settings(name, config)
+    return _training_settings(name, config) | ({"probes": probes} if probes else {})
+
+
+def _probe_settings(name: str, config: Config) -> dict[str, dict[str, Any]]:
+    """Settings of the probes of an experiment's runs, by name; none for most experiments."""
+    experiment = config.experiments[name].model_dump(mode="json", exclude_none=True)
+    return experiment.get("probes", {})
+
+
 def _measure(
-    name: str, config: Config, blocks: list[BlockPlan], stamps: dict[str, str]
+    name: str,
+    config: Config,
+    blocks: list[BlockPlan],
+    probes: list[ProbePlan],
+    stamps: dict[str, str],
 ) -> MeasurePlan:
     experiment = config.experiments[name]
     module = f"regimes.papers.{experiment.measure}"
     settings = _effective_settings([name], config)
     code = code_hash([SCRIPTS / "measure.py", module])
     runs = tuple(block.path for block in blocks)
+    probe_paths = tuple(probe.path for probe in probes)
     stamp = f"results/code/measures-{name}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), runs=runs)
+    stamps[stamp] = _stamp_text(
+        code=code, settings=config_hash(settings), runs=runs, probes=probe_paths
+    )
     path = f"results/measures/{name}.nc"
     data = f"results/data/{experiment.dataset}.nc"
     return MeasurePlan(
@@ -290,6 +321,7 @@ def _measure(
         code=code,
         data=data,
         runs=runs,
+        probes=probe_paths,
         grids=tuple(_blocks_by_grid(experiment)),
         path=path,
         stamp=stamp,
@@ -351,7 +383,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
     datasets = {config.experiments[name].dataset for name in experiments}
     return {
         "scale": config.scale,
-        "experiments": {name: _training_settings(name, config) for name in experiments},
+        "experiments": {name: _all_settings(name, config) for name in experiments},
         "datasets": {
             name: config.datasets[name].model_dump(mode="json") for name in sorted(datasets)
         },

@@ -25,15 +25,15 @@ def alternatives(names):
 # Options that show the whole workflow, or force all of it.
 WHOLE_WORKFLOW = re.compile(
     "--report|--dag|--rulegraph|--filegraph|--d3dag|--(detailed-)?summary|--forceall"
-    "|-[A-Za-z]*[FSD]$|(-R|--forcerun=)?train$"
+    "|-[A-Za-z]*[FSD]$|(-R|--forcerun=)?(train|probe)$"
 )
 
 
-def blocks_to_train():
-    """Regular expression of the blocks that are jobs: those whose file does not exist yet.
+def to_be_made(plans):
+    """Regular expression of the blocks, or probes, that are jobs: whose file does not exist yet.
 
     Those asked for by name are jobs too, and all are in a job's own process (on a cluster), in
-    reports and graphs, and with `--forceall` or `--forcerun train`.
+    reports and graphs, and with `--forceall` or `--forcerun train` (or `probe`).
     """
     every = "[^/]+-[0-9a-f]{16}"
     if any(map(WHOLE_WORKFLOW.match, sys.argv)):
@@ -41,9 +41,9 @@ def blocks_to_train():
     if not workflow.is_main_process:
         return every
     jobs, done = [], []
-    for block in PLAN.all_blocks():
-        missing = block.path in sys.argv or not Path(block.path).exists()
-        (jobs if missing else done).append(block.name[-16:])
+    for plan in plans:
+        missing = plan.path in sys.argv or not Path(plan.path).exists()
+        (jobs if missing else done).append(plan.name[-16:])
     # The shorter list of the two: Snakemake handles the expression once for each file.
     if len(jobs) <= len(done):
         return f"[^/]+-(?:{alternatives(jobs)})"
@@ -58,6 +58,11 @@ def block_of(wildcards):
 def data_of(wildcards):
     """The data set that a run trains on."""
     return PLAN.data[block_of(wildcards).dataset]
+
+
+def probe_of(wildcards):
+    """The probe that a file belongs to."""
+    return PLAN.probe(wildcards.experiment, wildcards.probe, wildcards.block)
 
 
 def measure_of(wildcards):

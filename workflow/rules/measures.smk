@@ -1,10 +1,11 @@
-# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment and the
-# data that they were trained on.
+# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment, their
+# probes, and the data that they were trained on.
 
 
 rule measure:
     input:
         runs=lambda wildcards: measure_of(wildcards).runs,
+        probes=lambda wildcards: measure_of(wildcards).probes,
         data=lambda wildcards: measure_of(wildcards).data,
         stamp="results/code/measures-{experiment}.txt",
     output:

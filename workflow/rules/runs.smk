@@ -15,7 +15,7 @@ rule train:
     log:
         "results/logs/runs/{experiment}/{block}.log",
     wildcard_constraints:
-        block=blocks_to_train(),
+        block=to_be_made(PLAN.all_blocks()),
     priority: lambda wildcards: block_of(wildcards).priority
     conda:
         "../../envs/training.yaml"

@@ -34,11 +34,16 @@ with job(snakemake.log[0]) as progress:
     # those of all blocks need not fit the memory.
     reduce = getattr(module, "reduce", lambda run, data: run)
     devices, grids, paths = set(), [], iter(snakemake.input.runs)
+    probes = iter(snakemake.input.probes)
+    n_probes = len(snakemake.input.probes) // len(snakemake.input.runs)
     for n_blocks in params.grids:
         blocks = []
         for path in itertools.islice(paths, n_blocks):
             run = store.read(path)
             devices.add(run.attrs["device"])
+            # Their variables are the runs' own in all that follows.
+            for probe in itertools.islice(probes, n_probes):
+                run = run.merge(store.read(probe), join="exact", compat="no_conflicts")
             blocks.append(reduce(run, data))
         grids.append(fitted(blocks))
     runs = united(grids)

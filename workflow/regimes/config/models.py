@@ -25,11 +25,13 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.datasets import DatasetSettings
+from regimes.config.leaps import Leaps
+from regimes.config.node_scaled import NodeScaledExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules.
-RULES = ("all", "data", "train", "measure", "claims", "table", "figure")
+RULES = ("all", "data", "train", "probe", "measure", "claims", "table", "figure")
 
 
 class Paper(Model):
@@ -375,19 +377,6 @@ class FeatureAxes(Model):
         return {name: values for name, values in dict(self).items() if values is not None}
 
 
-class Leaps(Model):
-    """Many steps of gradient descent at once, where that is accurate."""
-
-    enabled: bool = Field(default=True, description="false: every step is made by itself.")
-    tolerance: Number = Field(
-        default=0.01,
-        gt=0,
-        lt=1,
-        description="Largest error of a leap: of its outputs over the residuals at its end, and of "
-        "the way of the weights. Where leaps are no longer than they cost, steps are made.",
-    )
-
-
 class FeatureRecord(Model):
     """What is recorded of a run in function space, and when."""
 
@@ -480,7 +469,10 @@ class FunctionSpaceExperiment(Model):
 
 
 Experiment = Annotated[
-    GradientFlowExperiment | GradientDescentExperiment | FunctionSpaceExperiment,
+    GradientFlowExperiment
+    | GradientDescentExperiment
+    | FunctionSpaceExperiment
+    | NodeScaledExperiment,
     Field(discriminator="training"),
 ]
 

@@ -1,8 +1,8 @@
 """Shallow networks on an embedding, trained by gradient descent on their pre-activations.
 
-f(x) = s sum_i c_i act(h_i(x)): (2) and (3) of Chen et al. (2022), and Table 1 with its scales. Only
-the weights of h are trained, so that a step of gradient descent moves the pre-activations along
-the Gram matrix G of the embedding,
+f(x) = s sum_i c_i act(h_i(x)): (2) and (3) of Chen et al. (2022), and Table 1 with its scales; with
+c_i = lambda_i^(1/2) a_i, (2) of Caron et al. (2023). Only the weights of h are trained, so that a
+step of gradient descent moves the pre-activations along the Gram matrix G of the embedding,
 
     h_i(x) <- h_i(x) - (k/n) c_i sum_a G(x, x_a) e_a act'(h_i(x_a)),
 
@@ -44,15 +44,15 @@ class FunctionSpaceNetwork:
     """One network: where it is, and how it moves.
 
     embedded: the points. initial: pre-activations h_0 of all points, (m, n + p), training points
-    first. signs: c (m,), -1 or 1. targets: (n,). output_scale: s. step_factor: k. in_weights: the
-    state is the way of the weights; by default where that takes less work.
+    first. output_weights: c (m,), fixed. targets: (n,). output_scale: s. step_factor: k.
+    in_weights: the state is the way of the weights; by default where that takes less work.
     """
 
     def __init__(
         self,
         embedded: Embedded,
         initial: Tensor,
-        signs: Tensor,
+        output_weights: Tensor,
         targets: Tensor,
         activation: ModuleType,
         *,
@@ -62,7 +62,10 @@ class FunctionSpaceNetwork:
     ):
         n_points, n_coordinates = embedded.train.shape
         self.targets = targets
-        self.signs = signs
+        self.output_weights = output_weights
+        # Where they are not 1 throughout, as of signs they are.
+        squares = output_weights.square()
+        self._squares = None if bool((squares == 1).all()) else squares[:, None]
         self.activation = activation
         self.output_scale = output_scale
         self.step_factor = step_factor
@@ -79,8 +82,8 @@ class FunctionSpaceNetwork:
             self.basis = self.gram
             self._test_basis = embedded.train @ embedded.test.mT
         # What sum_a act'(h_i(x_a)) e_a is multiplied by in a step, (m, 1).
-        self.factor = (signs * (-step_factor / n_points))[:, None].contiguous()
-        self.coefficients = initial.new_zeros(len(signs), len(self.basis))
+        self.factor = (output_weights * (-step_factor / n_points))[:, None].contiguous()
+        self.coefficients = initial.new_zeros(len(output_weights), len(self.basis))
         self.slopes = torch.empty_like(self.initial)
         self._values = torch.empty_like(self.initial[: self._rows()])
         self.errors = self._forward(self.coefficients, self.slopes)
@@ -88,7 +91,7 @@ class FunctionSpaceNetwork:
     @property
     def width(self) -> int:
         """Number of neurons m."""
-        return len(self.signs)
+        return len(self.output_weights)
 
     @property
     def n_points(self) -> int:
@@ -127,14 +130,15 @@ class FunctionSpaceNetwork:
     def tangent_kernel(self) -> Tensor:
         """Theta (n, n): a step changes the residuals by -Theta e, to first order."""
         share = self.step_factor * self.output_scale / self.n_points
-        return (self.slopes.mT @ self.slopes).mul_(self.gram).mul_(share)
+        weighted = self.slopes if self._squares is None else self.slopes * self._squares
+        return (self.slopes.mT @ weighted).mul_(self.gram).mul_(share)
 
     def output_change(self, directions: Tensor) -> Tensor:
         """Change of the outputs (n,) with a change of the coefficients, to first order."""
         change = torch.zeros_like(self.targets)
         for rows in self.pieces():
             moved = (directions[rows] @ self.basis).mul_(self.slopes[rows])
-            change += self.signs[rows] @ moved
+            change += self.output_weights[rows] @ moved
         return change.mul_(self.output_scale)
 
     def pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
@@ -179,7 +183,7 @@ class FunctionSpaceNetwork:
         values = self._values[: len(coefficients)]
         torch.addmm(self.initial[rows], coefficients, self.basis, out=values)
         activate_(self.activation, values, slopes)
-        outputs.addmv_(values.mT, self.signs[rows])
+        outputs.addmv_(values.mT, self.output_weights[rows])
 
     def _rows(self) -> int:
         if self.initial.device.type != "cpu":

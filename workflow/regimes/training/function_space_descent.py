@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
-from regimes.dynamics.function_space_descent import Descent, descend
+from regimes.dynamics.single_descent import Descent, descend
 from regimes.training.blocks import CHECKPOINTS, checkpoint_path, put
 from regimes.training.function_space_problem import FunctionSpaceProblem
 

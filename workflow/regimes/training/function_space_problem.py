@@ -11,7 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from regimes.dynamics.leaps import LeapControl, cost_of_leap
-from regimes.dynamics.observation import log_spaced_steps
+from regimes.dynamics.recording import recorded_steps
 from regimes.errors import DataError
 from regimes.networks.active_region import ACTIVE_REGIONS
 from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
@@ -166,7 +166,7 @@ class Run:
             active += ((train > region.left) & (train < region.right)).sum(0)
             squares += network.slopes[rows].square().sum(0)
             activate_(network.activation, test, torch.empty_like(test))
-            test_outputs.addmv_(test.mT, network.signs[rows])
+            test_outputs.addmv_(test.mT, network.output_weights[rows])
         test_errors = test_outputs.mul_(network.output_scale).sub_(self.test_targets)
         outputs = network.errors + network.targets
         return {
@@ -230,10 +230,3 @@ def initial_pre_activations(
         weights = random.standard_normal((count, coordinates.shape[1]))
         result[first : first + count] = weights @ coordinates.T
     return result
-
-
-def recorded_steps(record: Mapping[str, Any], max_steps: int) -> np.ndarray:
-    """0, 1, log-spaced numbers of steps, every `every` of them, and the last."""
-    evenly = np.arange(0, max_steps + 1, record["every"]) if record["every"] else []
-    logarithmic = log_spaced_steps(record["points_per_decade"], max_steps)
-    return np.unique(np.concatenate([logarithmic, evenly, [max_steps]])).astype(np.int64)

@@ -1,15 +1,15 @@
-"""Full-batch gradient descent of one network in function space, by plain steps or leaps."""
+"""Full-batch gradient descent of one network, by plain steps, or leaps in function space."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from regimes.dynamics.leaps import LeapControl, leap
-from regimes.networks.function_space import FunctionSpaceNetwork
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -31,11 +31,30 @@ class Progress:
         )
 
 
+class Network(Protocol):
+    """What a network must do to be trained.
+
+    errors: its residuals, of any shape.
+    """
+
+    errors: Tensor
+
+    def step(self) -> None:
+        """One step of gradient descent."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` needs."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state of the same network, with the same bits."""
+
+
 @dataclass
 class Descent:
     """What a run came to.
 
-    history: what the observer measures, (recorded steps,) by name, NaN once the run has diverged.
+    history: what the observer measures, (recorded steps, ...) by name, NaN once the run has
+    diverged.
     diverged: whether the residuals became infinite. plain_steps, leaps, failed_leaps: numbers.
     """
 
@@ -46,11 +65,12 @@ class Descent:
     failed_leaps: int = 0
 
 
-Observer = Callable[[FunctionSpaceNetwork], dict[str, float]]
+# What is measured of a network: numbers, or arrays of one shape throughout.
+Observer = Callable[[Any], Mapping[str, float | np.ndarray]]
 
 
 def descend(
-    network: FunctionSpaceNetwork,
+    network: Network,
     steps: np.ndarray,
     observe: Observer,
     control: LeapControl | None = None,
@@ -63,8 +83,8 @@ def descend(
     """Make steps up to the last of `steps`, and observe the network after each of these.
 
     network: at its start. steps: rising, from 0 on. control: of leaps, which end at the recorded
-    steps; without it all steps are made one by one. keep_state, state: as in
-    `regimes.dynamics.gradient_descent.descend`.
+    steps, of a `FunctionSpaceNetwork`; without it all steps are made one by one. keep_state,
+    state: as in `regimes.dynamics.gradient_descent.descend`.
     """
     result, position, step = Descent({}), 0, 0
     if state is not None:
@@ -94,7 +114,9 @@ def descend(
             return result
         if step == steps[position]:
             for name, value in observe(network).items():
-                result.history.setdefault(name, np.full(len(steps), np.nan))[position] = value
+                if name not in result.history:
+                    result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
+                result.history[name][position] = value
             position += 1
             if position == len(steps):
                 return result
@@ -106,9 +128,7 @@ def descend(
         step += _advance(network, int(steps[position]) - step, control, result)
 
 
-def _advance(
-    network: FunctionSpaceNetwork, most: int, control: LeapControl | None, result: Descent
-) -> int:
+def _advance(network: Any, most: int, control: LeapControl | None, result: Descent) -> int:
     """One leap of at most `most` steps or one plain step; the number of steps made."""
     n_steps = 0 if control is None else control.next_leap(most)
     if control is not None and n_steps:

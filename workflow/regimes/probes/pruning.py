@@ -1,0 +1,96 @@
+"""Pruning: risks of trained networks of which only the most important nodes are kept."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from regimes.datasets.parts import part_of
+from regimes.networks.outputs import features, scores
+from regimes.probes.importance import ranked_nodes
+from regimes.probes.runs import gathered, one_by_one
+
+LONG_NAMES = {
+    f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"
+    for part, whole in (("train", "training"), ("test", "test"))
+    for what, text in (("risk", "mean square of the residuals"), ("accuracy", "accuracy"))
+}
+# Points whose hidden values are held at once.
+POINTS_AT_ONCE = 1000
+
+
+def probe(
+    runs: xr.Dataset,
+    data: xr.Dataset,
+    settings: Mapping[str, Any],
+    block: Mapping[str, Any],
+    device: str,
+    progress: Callable[[str], None] = lambda text: None,
+) -> xr.Dataset:
+    """Risks (and accuracies, of several outputs) over `kept`, the share of nodes that are kept.
+
+    runs: those of a block, with `final_weights`, `output_weights` and `node_scale`. settings: of
+    the probe: `kept`, `importance`. block: of the runs. Section 6.2 of Caron et al. (2023).
+    """
+    kept = np.array(settings["kept"])
+    measured = {}
+    for place, run in one_by_one(runs):
+        order = ranked_nodes(run, settings["importance"], block)
+        counts = np.maximum(1, np.rint(kept * len(order)).astype(int))
+        measured[tuple(place.values())] = _pruned(run, data, order, counts, block, device)
+        progress(f"pruned {place}")
+    return gathered(
+        runs,
+        measured,
+        lambda name: ("kept",),
+        LONG_NAMES,
+        {"kept": ("kept", kept, {"long_name": "share of the nodes that are kept", "units": "1"})},
+    )
+
+
+def _pruned(
+    run: xr.Dataset,
+    data: xr.Dataset,
+    order: np.ndarray,
+    counts: np.ndarray,
+    block: Mapping[str, Any],
+    device: str,
+) -> dict[str, np.ndarray]:
+    """What networks with the first `counts` nodes of the order come to, (counts,) by name."""
+    weights = run["final_weights"].transpose("node", "feature").values
+    dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
+    signs = run["output_weights"].transpose("output", "node").values
+    output = signs * np.sqrt(run["node_scale"].values)
+    activation = import_module(f"regimes.activations.{block['activation']}")
+
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.ascontiguousarray(values), dtype=dtype, device=device)
+
+    hidden, output = tensor(weights[order]), tensor(output[:, order])
+    diverged = not bool(torch.isfinite(hidden).all())
+    results: dict[str, np.ndarray] = {}
+    for part, n_points in (("train", block.get("n_train")), ("test", None)):
+        inputs, targets = part_of(data, part, n_points)
+        if not len(inputs):
+            continue
+        inputs, targets = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
+        sums = torch.zeros(len(counts), *targets.shape, dtype=dtype, device=device)
+        for start in range(0, len(inputs), POINTS_AT_ONCE):
+            points = slice(start, start + POINTS_AT_ONCE)
+            values = features(hidden, inputs[points], activation)
+            total, begin = torch.zeros_like(sums[0, :, points]), 0
+            # From one count to the next: each node is summed once.
+            for index in np.argsort(counts, kind="stable"):
+                end = int(counts[index])
+                total = total + output[:, begin:end] @ values[begin:end]
+                sums[index, :, points] = total
+                begin = end
+        for index in range(len(counts)):
+            for name, value in scores(sums[index] - targets, targets, part).items():
+                if f"pruned_{name}" not in results:
+                    results[f"pruned_{name}"] = np.full(len(counts), np.nan)
+                results[f"pruned_{name}"][index] = np.nan if diverged else value
+    return results

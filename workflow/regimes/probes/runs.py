@@ -1,0 +1,45 @@
+"""Probing the runs of a block one by one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+AXES = ("setting", "width", "seed")
+
+
+def one_by_one(runs: xr.Dataset) -> Iterator[tuple[dict[str, Any], xr.Dataset]]:
+    """Place and dataset of every run of a block, without the axes."""
+    for setting in runs["setting"].values:
+        for width in runs["width"].values:
+            for seed in runs["seed"].values:
+                place = {"setting": setting, "width": width, "seed": seed}
+                yield place, runs.sel(place)
+
+
+def gathered(
+    runs: xr.Dataset,
+    measured: Mapping[tuple, Mapping[str, np.ndarray]],
+    described: Callable[[str], tuple[str, ...]],
+    long_names: Mapping[str, str],
+    coordinates: Mapping[str, tuple],
+) -> xr.Dataset:
+    """What was measured of every run, by its place, on the grid of the block.
+
+    described: dimensions of a variable beside the axes. long_names: of the variables.
+    coordinates: of these dimensions, as xarray takes them.
+    """
+    shape = tuple(runs.sizes[axis] for axis in AXES)
+    (first, *_) = measured.values()
+    variables = {}
+    for name in first:
+        values = np.stack([np.asarray(one[name]) for one in measured.values()])
+        attributes = {"long_name": long_names[name], "units": "1"}
+        variables[name] = (
+            (*AXES, *described(name)),
+            values.reshape(*shape, *values.shape[1:]),
+            attributes,
+        )
+    axes = {axis: runs[axis] for axis in AXES}
+    return xr.Dataset(variables, coords=axes | dict(coordinates))

@@ -1,0 +1,146 @@
+"""Transfer: an external network, trained on the hidden values of a trained one.
+
+It is g(u) = H^(-1/2) sum_h v_h relu(r_h . u / k^(1/2)) of the values u (k,) of the k most important
+nodes, with H neurons, all weights standard normal at the start and both layers trained by gradient
+descent on the mean square (Section 6.2 of Caron et al., 2023; the parameterisation is that of
+their networks at gamma = 1, with which a learning rate of 1 makes sense).
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from regimes.activations import relu
+from regimes.datasets.parts import part_of
+from regimes.dynamics.losses import gradient_factor
+from regimes.dynamics.single_descent import descend
+from regimes.errors import DataError
+from regimes.networks.outputs import features, outputs, scores
+from regimes.networks.weight_space import WeightSpaceNetwork
+from regimes.probes.importance import ranked_nodes
+from regimes.probes.runs import gathered, one_by_one
+from regimes.streams import stream
+
+LONG_NAMES = {
+    f"transfer_{part}_{what}": f"{text} of the external network on the {whole} points"
+    for part, whole in (("train", "held-out training"), ("test", "held-out test"))
+    for what, text in (("risk", "mean square of the residuals"), ("accuracy", "accuracy"))
+} | {"transfer_diverged": "1 if the residuals of the external network became infinite"}
+DIMENSION = "n_transfer_features"
+
+
+def probe(
+    runs: xr.Dataset,
+    data: xr.Dataset,
+    settings: Mapping[str, Any],
+    block: Mapping[str, Any],
+    device: str,
+    progress: Callable[[str], None] = lambda text: None,
+) -> xr.Dataset:
+    """Risks (and accuracies, of several outputs) over the number of features.
+
+    runs: those of a block, with `final_weights` and `node_scale`. data: with validation points,
+    the first share of which trains the external network and the others test it. settings: of the
+    probe: `n_features`, `hidden_width`, `learning_rate`, `max_steps`, `train_share`,
+    `feature_scale`, `importance`. block: of the runs. Raises DataError without validation points.
+    """
+    inputs, targets = part_of(data, "validation")
+    n_train = int(np.rint(settings["train_share"] * len(inputs)))
+    if not 0 < n_train < len(inputs):
+        raise DataError(
+            f"the data set {block['dataset']} has {len(inputs)} validation points: too few for "
+            "probes.transfer, which trains and tests on these"
+        )
+    measured = {}
+    for place, run in one_by_one(runs):
+        values = _hidden_values(run, inputs, settings, block, device)
+        progress(f"features of {place}")
+        results: dict[str, list[float]] = {}
+        for count in settings["n_features"]:
+            key = (block["experiment"], block["dataset"], int(run["width"]), int(run["seed"]))
+            random = stream(block["root_seed"], *key, "transfer", count)
+            scored = train_on(values[:, :count], targets, n_train, settings, random, device=device)
+            for name, value in scored.items():
+                results.setdefault(name, []).append(value)
+        measured[tuple(place.values())] = {
+            name: np.array(values) for name, values in results.items()
+        }
+        progress(f"transferred {place}")
+    attributes = {"long_name": "number of features, the most important ones", "units": "1"}
+    dataset = gathered(
+        runs,
+        measured,
+        lambda name: (DIMENSION,),
+        LONG_NAMES,
+        {DIMENSION: (DIMENSION, np.array(settings["n_features"]), attributes)},
+    )
+    dataset["transfer_diverged"] = dataset["transfer_diverged"].astype(np.int8, keep_attrs=True)
+    return dataset
+
+
+def train_on(
+    values: np.ndarray,
+    targets: np.ndarray,
+    n_train: int,
+    settings: Mapping[str, Any],
+    random: np.random.Generator,
+    *,
+    device: str = "cpu",
+) -> dict[str, float]:
+    """Train an external network on values (n, k) and targets (n, outputs); its scores, by name.
+
+    The first n_train points are for training. NaN where it diverged.
+    """
+    width, n_features = settings["hidden_width"], values.shape[1]
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(array), dtype=torch.float64, device=device)
+
+    inputs = values / n_features**0.5
+    hidden = tensor(random.standard_normal((width, n_features)))
+    output = tensor(random.standard_normal((targets.shape[1], width)))
+    train, test = tensor(targets[:n_train].T), tensor(targets[n_train:].T)
+    rate = settings["learning_rate"] * gradient_factor("mean", *train.shape)
+    network = WeightSpaceNetwork(
+        inputs[:n_train],
+        hidden,
+        output,
+        train,
+        relu,
+        rates=(rate, rate),
+        trained="both",
+        output_scale=width**-0.5,
+    )
+    end = np.array([settings["max_steps"]])
+    descent = descend(network, end, lambda network: {})
+    predicted = outputs(network.hidden(), network.output(), tensor(inputs[n_train:]), relu)
+    predicted = predicted * width**-0.5
+    scored = scores(network.errors, train, "train") | scores(predicted - test, test, "test")
+    if descent.diverged:
+        scored = dict.fromkeys(scored, np.nan)
+    scored = {f"transfer_{name}": value for name, value in scored.items()}
+    return scored | {"transfer_diverged": float(descent.diverged)}
+
+
+def _hidden_values(
+    run: xr.Dataset,
+    inputs: np.ndarray,
+    settings: Mapping[str, Any],
+    block: Mapping[str, Any],
+    device: str,
+) -> np.ndarray:
+    """Values of the nodes at the points (n, m), the most important node first."""
+    order = ranked_nodes(run, settings["importance"], block)[: max(settings["n_features"])]
+    weights = run["final_weights"].transpose("node", "feature").values[order]
+    hidden = torch.tensor(weights, dtype=torch.float64, device=device)
+    points = torch.tensor(inputs / inputs.shape[1] ** 0.5, dtype=torch.float64, device=device)
+    activation = import_module(f"regimes.activations.{block['activation']}")
+    values = features(hidden, points, activation).mT.cpu().numpy()
+    if settings["feature_scale"] == "root_node_scale":
+        values = values * np.sqrt(run["node_scale"].values[order])
+    return values

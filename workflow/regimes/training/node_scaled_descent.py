@@ -1,0 +1,89 @@
+"""Train a block of networks with asymmetrically scaled nodes by full-batch gradient descent."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from regimes.checkpoints import Checkpoint
+from regimes.dynamics.single_descent import Descent, descend
+from regimes.training.blocks import CHECKPOINTS, checkpoint_path
+from regimes.training.node_scaled_dataset import COUNTS, dataset_of
+from regimes.training.node_scaled_problem import NodeScaledProblem
+
+AXES = ("setting", "width", "seed")
+
+
+def train(
+    block: Mapping[str, Any],
+    data: xr.Dataset,
+    device: str,
+    progress: Callable[[str], None] = lambda text: None,
+    checkpoints: str | Path = CHECKPOINTS,
+) -> xr.Dataset:
+    """Train every setting of a block for its number of steps.
+
+    block: plain resolved settings, as in the plan. data: `inputs` (point, feature), `targets`
+    (point) or (point, output), and `split`; networks are trained on the training points, the first
+    n_train of them if that is given, and tested on the test points. Returns the variables of
+    `regimes.training.node_scaled_dataset` over the block's axes. `progress` and `checkpoints` are
+    as for `regimes.training.gradient_descent.train`. Raises DataError when the data have not what
+    the settings ask for.
+    """
+    start = time.monotonic()
+    axes = {name: list(block["axes"][name]) for name in AXES}
+    settings = [
+        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
+    ]
+    problem = NodeScaledProblem(block, data, device)
+    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
+    saved = checkpoint.load() or {"done": [], "state": None}
+    done: list[dict[str, dict[str, torch.Tensor]]] = list(saved["done"])
+    state = saved["state"]
+    if state is not None:
+        progress(f"going on from a checkpoint in run {len(done) + 1}")
+    for number, setting in enumerate(settings[len(done) :], start=len(done) + 1):
+        described = ", ".join(f"{name} {value}" for name, value in setting.items())
+        label = f"run {number} of {len(settings)} ({described})"
+        began = time.monotonic()
+        run = problem.run(setting)
+
+        def present(state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+            return {"done": done, "state": state()}
+
+        descent = descend(
+            run.network,
+            problem.steps,
+            run.observe,
+            run.control,
+            progress=lambda report, label=label: progress(f"{label}: {report}"),
+            keep_state=lambda state: checkpoint.offer(lambda: present(state)),
+            state=state,
+        )
+        state = None
+        variables, histories = run.results(descent)
+        done.append(
+            {"variables": _tensors(variables | _counts(descent)), "histories": _tensors(histories)}
+        )
+        ended = "diverged" if descent.diverged else "done"
+        progress(
+            f"{label}: {descent.plain_steps} plain steps and {descent.leaps} leaps, {ended} in "
+            f"{time.monotonic() - began:.1f} s"
+        )
+    checkpoint.delete()
+    dataset = dataset_of(axes, problem.steps, done)
+    dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
+    return dataset
+
+
+def _tensors(values: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.array(value)) for name, value in values.items()}
+
+
+def _counts(descent: Descent) -> dict[str, np.ndarray]:
+    return {name: np.asarray(getattr(descent, name)) for name in COUNTS}

@@ -1,0 +1,50 @@
+"""Probe the trained runs of one block."""
+
+import json
+import os
+
+# Before anything imports NumPy or torch, which read these once.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = str(snakemake.threads)
+
+from importlib import import_module
+
+from regimes import store
+from regimes.errors import DataError
+from regimes.scripting import job
+
+
+def require_hashed_code(probe: str) -> None:
+    """Raise DataError unless the code is that which the file's name was made from."""
+    # Loaded by name: what plans and hashes is not part of the code that makes the results.
+    if import_module("regimes.probe_plan").probe_code_hash(probe) != snakemake.params.code:
+        raise DataError("code of the probe changed since the workflow started: run it again")
+
+
+with job(snakemake.log[0]) as progress:
+    params, probe = snakemake.params, snakemake.wildcards.probe
+    require_hashed_code(probe)
+    run, data = store.read(snakemake.input.run), store.read(snakemake.input.data)
+    if data.attrs.get("data_hash") != params.data_hash:
+        raise DataError(
+            f"{snakemake.input.data} is not the data set of this config: delete it and run the "
+            "same command again"
+        )
+    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
+    module = f"regimes.probes.{probe}"
+    paper = snakemake.config["experiments"][snakemake.wildcards.experiment]["paper"]
+    progress(f"{module} on {device}")
+    probed = import_module(module).probe(run, data, params.settings, params.block, device, progress)
+    require_hashed_code(probe)
+    store.write(
+        probed,
+        snakemake.output[0],
+        title=f"Probe {probe} of experiment {snakemake.wildcards.experiment}, block "
+        f"{snakemake.wildcards.block}",
+        source=module,
+        references=snakemake.config["papers"][paper]["citation"],
+        config=params.block
+        | {"probe": {probe: params.settings}}
+        | json.loads(data.attrs["config"]),
+        device=device,
+    )
