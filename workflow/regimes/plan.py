@@ -123,7 +123,11 @@ class Plan:
         data = {name: _data(name, config, stamps) for name in config.datasets}
         blocks = {name: _blocks(name, config, data) for name in config.experiments}
         probes = {
-            name: plan_probes(_probe_settings(name, config), blocks[name].values())
+            name: plan_probes(
+                _probe_settings(name, config),
+                blocks[name].values(),
+                {key: one.hash for key, one in data.items()},
+            )
             for name in config.experiments
         }
         measures = {
@@ -380,7 +384,12 @@ def _figure(
 def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str, Any]:
     """All settings behind some experiments' measures, as they go into the files' `config`."""
     experiments = list(experiments)
-    datasets = {config.experiments[name].dataset for name in experiments}
+    datasets = {config.experiments[name].dataset for name in experiments} | {
+        probe["dataset"]
+        for name in experiments
+        for probe in _probe_settings(name, config).values()
+        if "dataset" in probe
+    }
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},

@@ -65,6 +65,11 @@ def probe_of(wildcards):
     return PLAN.probe(wildcards.experiment, wildcards.probe, wildcards.block)
 
 
+def probed_data_of(wildcards):
+    """The data sets that a probe reads, that of its runs first."""
+    return [PLAN.data[name] for name in probe_of(wildcards).datasets]
+
+
 def measure_of(wildcards):
     """The measures of an experiment."""
     return PLAN.measures[wildcards.experiment]

@@ -6,7 +6,7 @@
 rule probe:
     input:
         run=lambda wildcards: probe_of(wildcards).block.path,
-        data=lambda wildcards: PLAN.data[probe_of(wildcards).block.dataset].path,
+        data=lambda wildcards: [one.path for one in probed_data_of(wildcards)],
     output:
         "results/probes/{experiment}/{probe}/{block}.nc",
     log:
@@ -23,7 +23,7 @@ rule probe:
     params:
         settings=lambda wildcards: probe_of(wildcards).settings,
         block=lambda wildcards: probe_of(wildcards).block.settings,
-        data_hash=lambda wildcards: PLAN.data[probe_of(wildcards).block.dataset].hash,
+        data_hashes=lambda wildcards: [one.hash for one in probed_data_of(wildcards)],
         code=lambda wildcards: probe_of(wildcards).code,
     script:
         "../scripts/probe.py"

@@ -24,12 +24,14 @@ def require_hashed_code(probe: str) -> None:
 with job(snakemake.log[0]) as progress:
     params, probe = snakemake.params, snakemake.wildcards.probe
     require_hashed_code(probe)
-    run, data = store.read(snakemake.input.run), store.read(snakemake.input.data)
-    if data.attrs.get("data_hash") != params.data_hash:
-        raise DataError(
-            f"{snakemake.input.data} is not the data set of this config: delete it and run the "
-            "same command again"
-        )
+    run, data = store.read(snakemake.input.run), []
+    for path, data_hash in zip(snakemake.input.data, params.data_hashes, strict=True):
+        data.append(store.read(path))
+        if data[-1].attrs.get("data_hash") != data_hash:
+            raise DataError(
+                f"{path} is not the data set of this config: delete it and run the same command "
+                "again"
+            )
     device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
     module = f"regimes.probes.{probe}"
     paper = snakemake.config["experiments"][snakemake.wildcards.experiment]["paper"]
@@ -45,6 +47,6 @@ with job(snakemake.log[0]) as progress:
         references=snakemake.config["papers"][paper]["citation"],
         config=params.block
         | {"probe": {probe: params.settings}}
-        | json.loads(data.attrs["config"]),
+        | json.loads(data[0].attrs["config"]),
         device=device,
     )

@@ -501,13 +501,19 @@ class ClaimsSettings(Model):
     )
 
 
+# Trainings that can take data of its own for each seed.
+WITH_DRAWS = ("gradient_descent", "function_space_descent")
+
+
 def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
     """Raise ValueError unless a data set has the draws and points that an experiment asks for."""
     draws = getattr(dataset, "draws", 1)
     has_draws = dataset.kind == "unit_sphere" or draws > 1
-    if experiment.training == "gradient_flow":
+    if experiment.training not in WITH_DRAWS:
         if has_draws:
-            raise ValueError(f"{key}.dataset has draws, which training: gradient_flow does not use")
+            raise ValueError(
+                f"{key}.dataset has draws, which training: {experiment.training} does not use"
+            )
         return
     size = "n_points" if dataset.kind == "unit_sphere" else "n_train"
     n_points = getattr(dataset, size, None)
@@ -566,6 +572,10 @@ class Config(Model):
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
             _check_draws(key, experiment, self.datasets[experiment.dataset])
+            transfer = getattr(getattr(experiment, "probes", None), "transfer", None)
+            if transfer and transfer.dataset is not None:
+                named = (transfer.dataset,)
+                check(f"{key}.probes.transfer.dataset", named, self.datasets, "data set")
         for name, figure in self.figures.items():
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")

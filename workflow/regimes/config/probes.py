@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from regimes.config.axes import LARGEST_WIDTH, CountAxis
+from regimes.config.axes import LARGEST_WIDTH, CountAxis, Name
 from regimes.config.base import Integer, Model, Number, finite
 
 Importance = Literal["node_scale_and_weights", "node_scale"]
@@ -41,9 +41,14 @@ class TransferProbe(Model):
     """An external network, trained on the values of the most important hidden nodes.
 
     It has one hidden layer of ReLU neurons with the NTK parameterisation, both layers trained by
-    gradient descent on the mean square. Its data are the validation points.
+    gradient descent on the mean square. Its data are points that the network was not trained on.
     """
 
+    dataset: Name | None = Field(
+        default=None,
+        description="Data set whose training points are its data; by default the validation points "
+        "of the experiment's own.",
+    )
     n_features: CountAxis = Field(description="Numbers of nodes whose values are its inputs.")
     hidden_width: Annotated[Integer, Field(ge=1, le=LARGEST_WIDTH)] = Field(
         default=64, description="Number of its neurons."
@@ -53,7 +58,7 @@ class TransferProbe(Model):
         default=5000, ge=1, le=1_000_000_000, description="Its number of steps."
     )
     train_share: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.5, description="Share of the validation points for training; the others test it."
+        default=0.5, description="Share of its data for training; the others test it."
     )
     feature_scale: Literal["none", "root_node_scale"] = Field(
         default="none",

@@ -74,11 +74,9 @@ class FunctionSpaceNetwork:
         self.initial = initial[:, :n_points].contiguous()
         self._initial_test = initial[:, n_points:]
         if self.in_weights:
-            self.coordinates = embedded.train.contiguous()
             self.basis = embedded.train.mT.contiguous()
             self._test_basis = embedded.test.mT.contiguous()
         else:
-            self.coordinates = None
             self.basis = self.gram
             self._test_basis = embedded.train @ embedded.test.mT
         # What sum_a act'(h_i(x_a)) e_a is multiplied by in a step, (m, 1).
@@ -104,10 +102,8 @@ class FunctionSpaceNetwork:
         for rows in self.pieces():
             slopes, coefficients = self.slopes[rows], self.coefficients[rows]
             slopes.mul_(self.errors)
-            if self.coordinates is None:
-                coefficients.addcmul_(slopes, self.factor[rows])
-            else:
-                coefficients.addcmul_(slopes @ self.coordinates, self.factor[rows])
+            way = self._times_coordinates(slopes) if self.in_weights else slopes
+            coefficients.addcmul_(way, self.factor[rows])
             self._add_outputs(outputs, rows, coefficients, slopes)
         self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
 
@@ -116,7 +112,12 @@ class FunctionSpaceNetwork:
         and residuals (n,) make in one step.
         """
         change = (slopes * errors).mul_(self.factor)
-        return change if self.coordinates is None else change @ self.coordinates
+        return self._times_coordinates(change) if self.in_weights else change
+
+    def _times_coordinates(self, values: Tensor) -> Tensor:
+        """Values (m, n) times the coordinates (n, r): (m, r)."""
+        # In this order a product with few columns is two to four times faster on a CPU.
+        return (self.basis @ values.mT).mT
 
     def look(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
         """Residuals (n,) and slopes act'(h) (m, n) at some coefficients."""

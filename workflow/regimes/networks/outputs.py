@@ -33,13 +33,13 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
     return float((predicted.argmax(0) == targets.argmax(0)).double().mean())
 
 
-def scores(errors: Tensor, targets: Tensor, part: str) -> dict[str, float]:
-    """`<part>_risk`, the mean square over outputs and points of the residuals f - y (k, n), and,
-    with several outputs, `<part>_accuracy`; nothing without points.
+def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
+    """`<part>_risk`, the mean square over outputs and points of the residuals, and, with several
+    outputs, `<part>_accuracy`, of outputs (k, n); nothing without points.
     """
     if not targets.shape[1]:
         return {}
-    measured = {f"{part}_risk": float(errors.square().mean())}
+    measured = {f"{part}_risk": float((predicted - targets).square().mean())}
     if len(targets) > 1:
-        measured[f"{part}_accuracy"] = accuracy(errors + targets, targets)
+        measured[f"{part}_accuracy"] = accuracy(predicted, targets)
     return measured

@@ -51,11 +51,11 @@ class WeightSpaceNetwork:
             output_scale=output_scale,
             count_changes=False,
         )
-        self.errors = self._networks.evaluate()[0] - targets
+        self._at(self._networks.evaluate())
 
     def step(self) -> None:
         """One step of gradient descent."""
-        self.errors = self._networks.move(self.errors[None])[0] - self.targets
+        self._at(self._networks.move(self.errors[None]))
 
     def hidden(self) -> Tensor:
         """First-layer weights (m, d) where the network is."""
@@ -75,7 +75,12 @@ class WeightSpaceNetwork:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of the same network, with the same bits."""
         self._networks.restore(state)
-        self.errors = self._networks.evaluate()[0] - self.targets
+        self._at(self._networks.evaluate())
+
+    def _at(self, outputs: Tensor) -> None:
+        # (k, n); the first is overwritten by the next step.
+        self.outputs = outputs[0]
+        self.errors = self.outputs - self.targets
 
 
 def _like(values: np.ndarray, tensor: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Pruning: risks of trained networks of which only the most important nodes are kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -24,7 +24,7 @@ POINTS_AT_ONCE = 1000
 
 def probe(
     runs: xr.Dataset,
-    data: xr.Dataset,
+    data: Sequence[xr.Dataset],
     settings: Mapping[str, Any],
     block: Mapping[str, Any],
     device: str,
@@ -32,15 +32,16 @@ def probe(
 ) -> xr.Dataset:
     """Risks (and accuracies, of several outputs) over `kept`, the share of nodes that are kept.
 
-    runs: those of a block, with `final_weights`, `output_weights` and `node_scale`. settings: of
-    the probe: `kept`, `importance`. block: of the runs. Section 6.2 of Caron et al. (2023).
+    runs: those of a block, with `final_weights`, `output_weights` and `node_scale`. data: that of
+    the runs, alone. settings: of the probe: `kept`, `importance`. block: of the runs. Section 6.2
+    of Caron et al. (2023).
     """
     kept = np.array(settings["kept"])
     measured = {}
     for place, run in one_by_one(runs):
         order = ranked_nodes(run, settings["importance"], block)
         counts = np.maximum(1, np.rint(kept * len(order)).astype(int))
-        measured[tuple(place.values())] = _pruned(run, data, order, counts, block, device)
+        measured[tuple(place.values())] = _pruned(run, data[0], order, counts, block, device)
         progress(f"pruned {place}")
     return gathered(
         runs,
@@ -89,7 +90,7 @@ def _pruned(
                 sums[index, :, points] = total
                 begin = end
         for index in range(len(counts)):
-            for name, value in scores(sums[index] - targets, targets, part).items():
+            for name, value in scores(sums[index], targets, part).items():
                 if f"pruned_{name}" not in results:
                     results[f"pruned_{name}"] = np.full(len(counts), np.nan)
                 results[f"pruned_{name}"][index] = np.nan if diverged else value

@@ -6,7 +6,7 @@ descent on the mean square (Section 6.2 of Caron et al., 2023; the parameterisat
 their networks at gamma = 1, with which a learning rate of 1 makes sense).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -36,7 +36,7 @@ DIMENSION = "n_transfer_features"
 
 def probe(
     runs: xr.Dataset,
-    data: xr.Dataset,
+    data: Sequence[xr.Dataset],
     settings: Mapping[str, Any],
     block: Mapping[str, Any],
     device: str,
@@ -44,17 +44,18 @@ def probe(
 ) -> xr.Dataset:
     """Risks (and accuracies, of several outputs) over the number of features.
 
-    runs: those of a block, with `final_weights` and `node_scale`. data: with validation points,
-    the first share of which trains the external network and the others test it. settings: of the
+    runs: those of a block, with `final_weights` and `node_scale`. data: that of the runs, and
+    another if the settings name one: its training points, else the validation points of the first,
+    are those of the external network, the first share of them for training. settings: of the
     probe: `n_features`, `hidden_width`, `learning_rate`, `max_steps`, `train_share`,
-    `feature_scale`, `importance`. block: of the runs. Raises DataError without validation points.
+    `feature_scale`, `importance`. block: of the runs. Raises DataError for too few points.
     """
-    inputs, targets = part_of(data, "validation")
+    inputs, targets = part_of(data[-1], "validation" if len(data) == 1 else "train")
     n_train = int(np.rint(settings["train_share"] * len(inputs)))
     if not 0 < n_train < len(inputs):
         raise DataError(
-            f"the data set {block['dataset']} has {len(inputs)} validation points: too few for "
-            "probes.transfer, which trains and tests on these"
+            f"probes.transfer of {block['experiment']} has {len(inputs)} points, too few to train "
+            "and to test on: a data set with validation points, or probes.transfer.dataset"
         )
     measured = {}
     for place, run in one_by_one(runs):
@@ -120,7 +121,7 @@ def train_on(
     descent = descend(network, end, lambda network: {})
     predicted = outputs(network.hidden(), network.output(), tensor(inputs[n_train:]), relu)
     predicted = predicted * width**-0.5
-    scored = scores(network.errors, train, "train") | scores(predicted - test, test, "test")
+    scored = scores(network.outputs, train, "train") | scores(predicted, test, "test")
     if descent.diverged:
         scored = dict.fromkeys(scored, np.nan)
     scored = {f"transfer_{name}": value for name, value in scored.items()}

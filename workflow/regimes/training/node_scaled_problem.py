@@ -162,10 +162,12 @@ class Run:
         measured: dict[str, float | np.ndarray] = {
             DISTANCES: torch.linalg.vector_norm(moved, dim=1).cpu().numpy()
         }
-        errors = network.errors.view_as(self.targets)
-        measured |= scores(errors, self.targets, "train")
+        if isinstance(network, WeightSpaceNetwork):
+            measured |= scores(network.outputs, self.targets, "train")
+        else:
+            measured["train_risk"] = float(network.errors.square().mean())
         test = outputs(hidden, self.output, self.test_inputs, self.activation)
-        measured |= scores(test.sub_(self.test_targets), self.test_targets, "test")
+        measured |= scores(test, self.test_targets, "test")
         if self._first_kernel is not None:
             kernel = self.kernel(hidden)
             # The difference is symmetric: its norm is its largest eigenvalue in absolute value.
