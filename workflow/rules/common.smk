@@ -60,6 +60,11 @@ def data_of(wildcards):
     return PLAN.data[block_of(wildcards).dataset]
 
 
+def source_of(wildcards):
+    """The data set that another one is made from."""
+    return PLAN.data[PLAN.data[wildcards.dataset].source]
+
+
 def measure_of(wildcards):
     """The measures of an experiment."""
     return PLAN.measures[wildcards.experiment]
