@@ -66,6 +66,7 @@ for paper in PLAN.papers:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/features.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/measures.smk"

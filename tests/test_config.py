@@ -31,6 +31,12 @@ def dataset(**settings: object) -> dict:
     return {"datasets": {"new": settings}}
 
 
+def features(pictures: dict, **settings: object) -> dict:
+    """Features of CIFAR-10 images, with the data set of the images."""
+    new = {"kind": "image_features", **settings}
+    return {"datasets": {"pictures": {"kind": "cifar10", **pictures}, "new": new}}
+
+
 def descent(**changes: object) -> dict:
     """An experiment trained by gradient descent, with its data set."""
     experiment = {
@@ -283,6 +289,31 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             ["datasets.new.pixels: must have the keys mean and std, not mean, sd"],
         ),
         (dataset(kind="cifar10", pixels={"mean": 0, "std": 0}), ["new.pixels", "std must be"]),
+        (dataset(kind="image_features"), ["key datasets.new.images is missing"]),
+        (
+            dataset(kind="image_features", images="nowhere"),
+            ["datasets.new.images = 'nowhere'", "kind cifar10 with pixels: raw"],
+        ),
+        (
+            dataset(kind="image_features", images="mnist_45"),
+            ["datasets.new.images = 'mnist_45'", "kind cifar10 with pixels: raw"],
+        ),
+        (
+            features({"pixels": [0, 1]}, images="pictures"),
+            ["datasets.new.images = 'pictures'", "kind cifar10 with pixels: raw"],
+        ),
+        (
+            features({}, images="picture"),
+            ["datasets.new.images = 'picture'", "allowed: ", "pictures"],
+        ),
+        (
+            features({}, images="pictures", backbone="resnet50"),
+            ["new.backbone = 'resnet50'; allowed: auto, resnet18, efficientnet_lite0, pixels"],
+        ),
+        (
+            merge(features({"n_train": 5}, images="pictures"), {}, descent(dataset="new")),
+            ["experiments.descent: n_train 6 is more than new has, n_train: 5"],
+        ),
         (dataset(kind="cifar10", pixels="bytes"), ["new.pixels = 'bytes'", "raw, [low, high]"]),
         (
             dataset(kind="random_labels_on_sphere", n_train=5),

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 import yaml
-from data_settings import settings
 
 from regimes.config.datasets import DatasetSettings
+from regimes.config.load import validate
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/data.md"
 MODELS = {
@@ -46,5 +46,9 @@ def test_examples_are_valid(kind: str) -> None:
     examples = re.findall(r"```yaml\n(.*?)```", section(kind), flags=re.S)
     assert examples
     for example in examples:
-        for dataset in yaml.safe_load(example)["datasets"].values():
-            assert settings(**dataset)["kind"] == kind
+        datasets = yaml.safe_load(example)["datasets"]
+        config = validate({"papers": {}, "experiments": {}, "datasets": datasets})
+        # Beside those of the kind, only what these are made from.
+        sources = {getattr(dataset, "images", None) for dataset in config.datasets.values()}
+        made = {one.kind for name, one in config.datasets.items() if name not in sources}
+        assert made == {kind}

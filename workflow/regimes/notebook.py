@@ -114,13 +114,12 @@ def simulate(
     overrides = {"experiments": {experiment: settings}, "device": device}
     config = load(path if path.is_file() else CHECKOUT / CONFIG, overrides)
     chosen = config.experiments[experiment]
-    (block,) = Plan.from_config(
+    plan = Plan.from_config(
         config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
-    ).all_blocks()
-    dataset = config.datasets[chosen.dataset]
+    )
+    (block,) = plan.all_blocks()
     with _mirror(config.data_mirror):
-        build = import_module(f"regimes.datasets.{dataset.kind}").build
-        data = build(dataset.model_dump(mode="json"))
+        data = _data(plan, chosen.dataset)
     train = import_module(f"regimes.training.{chosen.training}").train
     place = resolve(device)
     if place == "cuda":
@@ -159,6 +158,13 @@ def _require_cuda() -> None:
 
     if not torch.cuda.is_available():
         raise DeviceError("device cuda: torch finds no GPU here; use cpu or auto")
+
+
+def _data(plan: Plan, name: str) -> xr.Dataset:
+    """A data set, made anew."""
+    planned = plan.data[name]
+    sources = [_data(plan, planned.source)] if planned.source else []
+    return import_module(f"regimes.datasets.{planned.kind}").build(planned.settings, *sources)
 
 
 class _Bar:

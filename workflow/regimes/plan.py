@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
+from regimes.config.datasets import ImageFeaturesDataset
 from regimes.config.models import Config, Experiment, GradientFlowExperiment
+from regimes.datasets.sources.resnet18 import WEIGHTS
+from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError
 from regimes.probe_plan import ProbePlan, plan_probes, probe_path
 from regimes.provenance import (
@@ -33,7 +36,11 @@ MOST_BLOCKS = 20_000
 
 @dataclass(frozen=True)
 class DataPlan:
-    """One data set file. `hash` covers its settings and the code that makes it."""
+    """One data set file. `hash` covers its settings and the code that makes it.
+
+    source: the data set that it is made from, if any; `hash` covers that one's too, and the public
+    version of torch, which makes it.
+    """
 
     name: str
     kind: str
@@ -41,6 +48,8 @@ class DataPlan:
     hash: str
     path: str
     stamp: str
+    source: str | None = None
+    torch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,14 @@ class Plan:
         Raises ConfigError when the config names a module that does not exist.
         """
         _check_modules(config)
+        config = _with_backbones(config)
         stamps: dict[str, str] = {}
-        data = {name: _data(name, config, stamps) for name in config.datasets}
+        derived = _features_of(config)
+        data = {
+            name: _data(name, config, stamps) for name in config.datasets if name not in derived
+        }
+        for name, features in derived.items():
+            data[name] = _derived_data(name, config, data[features.images], stamps)
         blocks = {name: _blocks(name, config, data) for name in config.experiments}
         probes = {
             name: plan_probes(
@@ -200,6 +215,58 @@ def _data(name: str, config: Config, stamps: dict[str, str]) -> DataPlan:
     return DataPlan(name, settings["kind"], settings, digest, path, stamp)
 
 
+def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str, str]) -> DataPlan:
+    """A data set that a network makes of the images of another."""
+    settings = config.datasets[name].model_dump(mode="json")
+    kind = settings["kind"]
+    code = code_hash(
+        [
+            SCRIPTS / "features.py",
+            f"regimes.datasets.{kind}",
+            f"regimes.backbones.{settings['backbone']}",
+        ]
+    )
+    torch = _torch_version()
+    digest = config_hash({"settings": settings, "code": code, "data": source.hash, "torch": torch})
+    stamp = f"results/code/data-{name}.txt"
+    stamps[stamp] = _stamp_text(
+        code=code, settings=config_hash(settings), data=[source.hash], torch=[torch]
+    )
+    path = f"results/data/{name}.nc"
+    return DataPlan(name, kind, settings, digest, path, stamp, source.name, torch)
+
+
+def _features_of(config: Config) -> dict[str, ImageFeaturesDataset]:
+    return {
+        name: dataset
+        for name, dataset in config.datasets.items()
+        if isinstance(dataset, ImageFeaturesDataset)
+    }
+
+
+def _with_backbones(config: Config) -> Config:
+    """The config with what `backbone: auto` stands for here, so that every hash and file says it.
+
+    ResNet-18 where its weights lie in the mirror, not in the cache: what an earlier run downloaded
+    must not make other features of the same config.
+    """
+    chosen = {
+        name: dataset.model_copy(update={"backbone": _auto_backbone(config)})
+        for name, dataset in _features_of(config).items()
+        if dataset.backbone == "auto"
+    }
+    return config.model_copy(update={"datasets": config.datasets | chosen}) if chosen else config
+
+
+def _auto_backbone(config: Config) -> str:
+    return "resnet18" if is_there(WEIGHTS, config.data_mirror) else "efficientnet_lite0"
+
+
+def _torch_version() -> str:
+    """The public version of torch: builds for CPUs and GPUs agree to rounding."""
+    return package_versions("torch")["torch"].partition("+")[0]
+
+
 def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str, BlockPlan]:
     experiment = config.experiments[name]
     dataset = data[experiment.dataset]
@@ -207,7 +274,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     # A block depends on its own settings alone: other grids may come and go.
     for key in ("axes", "grids"):
         shared.pop(key, None)
-    torch = package_versions("torch")["torch"].partition("+")[0]
+    torch = _torch_version()
     # By the modules that they name: thousands of blocks share one.
     codes: dict[tuple[str, ...], str] = {}
     counts = _blocks_by_grid(experiment)
@@ -390,6 +457,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
         for probe in _probe_settings(name, config).values()
         if "dataset" in probe
     }
+    datasets |= {one.images for name, one in _features_of(config).items() if name in datasets}
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},

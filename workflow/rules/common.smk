@@ -70,6 +70,11 @@ def probed_data_of(wildcards):
     return [PLAN.data[name] for name in probe_of(wildcards).datasets]
 
 
+def source_of(wildcards):
+    """The data set that another one is made from."""
+    return PLAN.data[PLAN.data[wildcards.dataset].source]
+
+
 def measure_of(wildcards):
     """The measures of an experiment."""
     return PLAN.measures[wildcards.experiment]

@@ -1,4 +1,4 @@
-# Data sets: results/data/<dataset>.nc
+# Data sets: results/data/<dataset>.nc; those made from another one are in features.smk.
 
 
 rule data:
@@ -8,6 +8,8 @@ rule data:
         "results/data/{dataset}.nc",
     log:
         "results/logs/data/{dataset}.log",
+    wildcard_constraints:
+        dataset=alternatives(name for name, data in PLAN.data.items() if not data.source),
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
 
 # More than these fit no memory; they are far beyond the papers.
@@ -228,6 +229,26 @@ class Cifar10Dataset(Model):
     targets: Literal["label", "one_hot"] = TARGETS
 
 
+class ImageFeaturesDataset(Model):
+    """What a network trained on ImageNet makes of the images of another data set (caron2023)."""
+
+    kind: Literal["image_features"] = KIND
+    images: Name = Field(
+        description="The images: a key of `datasets` of kind cifar10 with pixels: raw."
+    )
+    backbone: Literal["auto", "resnet18", "efficientnet_lite0", "pixels"] = Field(
+        default="auto",
+        description="What makes the features: resnet18 (512), efficientnet_lite0 (1280), or the "
+        "pixels themselves (3072). auto: resnet18 where its file of weights is in data_mirror, "
+        "else efficientnet_lite0.",
+    )
+    standardise: Literal["train", "none"] = Field(
+        default="none",
+        description="Shift and scale each feature to mean 0 and variance 1 on the training points, "
+        "or leave them as they are.",
+    )
+
+
 class RandomLabelsOnSphereDataset(Model):
     """Inputs uniform on the unit sphere, labels normal (razborov2022)."""
 
@@ -328,6 +349,7 @@ DatasetSettings = Annotated[
     | UciDataset
     | MnistDataset
     | Cifar10Dataset
+    | ImageFeaturesDataset
     | RandomLabelsOnSphereDataset
     | RandomLabelsOnGaussianDataset
     | QuadraticTeacherDataset

@@ -24,14 +24,14 @@ from regimes.config.axes import (
     check_disjoint,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.config.datasets import DatasetSettings
+from regimes.config.datasets import DatasetSettings, ImageFeaturesDataset
 from regimes.config.leaps import Leaps
 from regimes.config.node_scaled import NodeScaledExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules.
-RULES = ("all", "data", "train", "probe", "measure", "claims", "table", "figure")
+RULES = ("all", "data", "features", "train", "probe", "measure", "claims", "table", "figure")
 
 
 class Paper(Model):
@@ -530,6 +530,19 @@ def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> 
             )
 
 
+def _check_images(key: str, features: ImageFeaturesDataset, datasets: dict[str, Any]) -> None:
+    """Raise ValueError unless the data set that features are made from has images as bytes."""
+    images = datasets.get(features.images)
+    if getattr(images, "kind", None) != "cifar10" or images.pixels != "raw":
+        allowed = [
+            name for name, one in datasets.items() if one.kind == "cifar10" and one.pixels == "raw"
+        ]
+        raise ValueError(
+            f"{key}.images = {features.images!r} is no data set of kind cifar10 with pixels: raw; "
+            f"allowed: {', '.join(allowed) or 'none yet'}"
+        )
+
+
 class Config(Model):
     """Configuration of the whole workflow."""
 
@@ -567,15 +580,21 @@ class Config(Model):
                 if name not in allowed:
                     raise ValueError(f"{key} = {name!r} is no {what}; allowed: {known}")
 
+        for name, dataset in self.datasets.items():
+            if isinstance(dataset, ImageFeaturesDataset):
+                _check_images(f"datasets.{name}", dataset, self.datasets)
         for name, experiment in self.experiments.items():
             key = f"experiments.{name}"
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
-            _check_draws(key, experiment, self.datasets[experiment.dataset])
             transfer = getattr(getattr(experiment, "probes", None), "transfer", None)
             if transfer and transfer.dataset is not None:
                 named = (transfer.dataset,)
                 check(f"{key}.probes.transfer.dataset", named, self.datasets, "data set")
+            dataset = self.datasets[experiment.dataset]
+            # Features have as many points as there are images.
+            sized = self.datasets[getattr(dataset, "images", experiment.dataset)]
+            _check_draws(key, experiment, sized)
         for name, figure in self.figures.items():
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")

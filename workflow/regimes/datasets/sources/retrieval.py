@@ -45,6 +45,21 @@ def find(source: Source) -> Path | None:
     return None
 
 
+def is_there(source: Source, mirror: str | None = None) -> bool:
+    """True when a source's file is shipped or in the mirror; it is neither verified nor read.
+
+    mirror: `data_mirror` of a config, in place of the environment's. For plans, which must not
+    fail where only the jobs that read the file would.
+    """
+    folders = [RESOURCES]
+    if mirror := mirror or os.environ.get(MIRROR_VARIABLE):
+        folders.append(Path(mirror).expanduser())
+    try:
+        return any(_is_file(folder / source.name) for folder in folders)
+    except DataError:
+        return False
+
+
 def cache() -> Path:
     """The folder into which files are downloaded: REGIMES_CACHE, or the user's cache."""
     if os.environ.get(CACHE_VARIABLE):

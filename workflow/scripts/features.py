@@ -1,0 +1,53 @@
+"""Compute the features of a data set of images."""
+
+import json
+import os
+
+# Before anything imports NumPy or torch, which read these once.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = str(snakemake.threads)
+
+import torch
+
+from regimes import store
+from regimes.datasets.image_features import build
+from regimes.errors import DataError, DeviceError
+from regimes.scripting import job
+
+with job(snakemake.log[0]) as progress:
+    params = snakemake.params
+    version = torch.__version__.partition("+")[0]
+    if version != params.torch:
+        raise DataError(
+            f"torch is {version} here but {params.torch} where the workflow was planned: use the "
+            "same version"
+        )
+    # The job was given a GPU exactly when one is to be used.
+    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
+    # Read from the config, not a parameter: where files lie must not remake the data.
+    if snakemake.config.get("data_mirror"):
+        os.environ["REGIMES_DATA"] = snakemake.config["data_mirror"]
+    images = store.read(snakemake.input.images)
+    if images.attrs.get("data_hash") != params.images_hash:
+        raise DataError(
+            f"{snakemake.input.images} is not the data set of this config: delete it and run the "
+            "same command again"
+        )
+    name, backbone = snakemake.wildcards.dataset, params.settings["backbone"]
+    progress(f"{images.sizes['point']} images, {backbone} on {device}")
+    dataset = build(params.settings, images, device, progress)
+    progress(f"data set {name}: {dict(dataset.sizes)}")
+    store.write(
+        # Training compares this hash with the one that it was planned for.
+        dataset.assign_attrs(data_hash=params.data_hash),
+        snakemake.output[0],
+        title=f"Data set {name}",
+        source=f"regimes.backbones.{backbone}",
+        references=dataset.attrs["citation"],
+        config={
+            "datasets": json.loads(images.attrs["config"])["datasets"] | {name: params.settings}
+        },
+        device=device,
+    )
