@@ -26,6 +26,8 @@ from regimes.provenance import (
 from regimes.revision import package_versions
 
 HASH_LENGTH = 16
+# Axes whose values are names, and the key whose settings they name.
+NAMED_BY_AXIS = {"model": "models", "setting": "node_scalings"}
 # More jobs than this take Snakemake minutes to plan.
 MOST_BLOCKS = 20_000
 
@@ -213,7 +215,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             chosen = dict(zip(experiment.block_axes, values, strict=True))
             settings = {
                 **shared,
-                **_models_of(shared, chosen.get("model"), axes),
+                **_named_of(shared, chosen, axes),
                 "axes": {
                     axis: [chosen[axis]] if axis in chosen else list(values)
                     for axis, values in axes.items()
@@ -244,14 +246,17 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     return blocks
 
 
-def _models_of(
-    shared: Mapping[str, Any], model: str | None, axes: Mapping[str, tuple]
+def _named_of(
+    shared: Mapping[str, Any], chosen: Mapping[str, Any], axes: Mapping[str, tuple]
 ) -> dict[str, Any]:
-    """The models that a block trains, if models are what it has: others may come and go."""
-    if "models" not in shared:
-        return {}
-    names = axes["model"] if model is None else [model]
-    return {"models": {name: shared["models"][name] for name in names}}
+    """What a block trains of the settings that an axis names: others may come and go."""
+    return {
+        key: {
+            name: shared[key][name] for name in ([chosen[axis]] if axis in chosen else axes[axis])
+        }
+        for axis, key in NAMED_BY_AXIS.items()
+        if key in shared
+    }
 
 
 def _blocks_by_grid(experiment: Experiment) -> list[int]:
