@@ -80,6 +80,7 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
     """Modules that training loads by name, by the key that names them."""
     packages = {
         "training": "training",
+        "family": "training.families",
         "activation": "activations",
         "parameterisation": "parameterisations",
     }

@@ -26,6 +26,7 @@ from regimes.config.axes import (
 from regimes.config.base import Integer, Model, Number
 from regimes.config.datasets import DatasetSettings, ImageFeaturesDataset
 from regimes.config.leaps import Leaps
+from regimes.config.minibatch import MinibatchExperiment
 from regimes.config.node_scaled import NodeScaledExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
@@ -472,7 +473,8 @@ Experiment = Annotated[
     GradientFlowExperiment
     | GradientDescentExperiment
     | FunctionSpaceExperiment
-    | NodeScaledExperiment,
+    | NodeScaledExperiment
+    | MinibatchExperiment,
     Field(discriminator="training"),
 ]
 

@@ -1,4 +1,4 @@
-"""Asymmetrical node scalings, which several kinds of experiments train."""
+"""The scales of a network's nodes (Caron et al., 2023)."""
 
 from typing import Annotated
 
@@ -8,17 +8,19 @@ from regimes.config.base import Model, Number
 
 
 class NodeScaling(Model):
-    """A node scaling: (1) and (4) of Caron et al. (2023)."""
+    """Asymmetrical node scaling, (1) and (4) of the paper."""
 
-    gamma: Number = Field(ge=0, le=1, description="Share of the scales that all nodes have alike.")
+    gamma: Number = Field(
+        ge=0, le=1, description="Share of the scales that is the same for all nodes."
+    )
     alpha: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
         default=None,
-        description="Exponent of the Zipf law of the rest: the smaller, the faster it falls. Not "
-        "needed with gamma 1.",
+        description="Exponent of the Zipf law, j^(-1/alpha), of the other share; needed unless "
+        "gamma is 1.",
     )
 
     @model_validator(mode="after")
-    def _alpha_where_needed(self) -> "NodeScaling":
+    def _complete(self) -> "NodeScaling":
         if self.gamma < 1 and self.alpha is None:
-            raise ValueError("alpha is missing: a number between 0 and 1, unless gamma is 1")
+            raise ValueError(f"alpha is missing: it is needed for gamma = {self.gamma:g}")
         return self

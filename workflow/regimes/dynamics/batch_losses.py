@@ -1,0 +1,59 @@
+"""Losses of classifiers, means over the points of a minibatch, with their gradients by hand.
+
+Shapes: outputs (..., k, n) of k classes on n points, labels (..., n), whole numbers below k.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """A loss: `values` of each point, (..., n), and `gradient_`, the gradient of their sum, which
+    takes the place of the outputs.
+    """
+
+    values: Callable[[Tensor, Tensor], Tensor]
+    gradient_: Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """-log softmax(f)_label of each point."""
+    return torch.logsumexp(outputs, -2) - outputs.gather(-2, _rows(outputs, labels)).squeeze(-2)
+
+
+def cross_entropy_gradient_(outputs: Tensor, labels: Tensor) -> Tensor:
+    """softmax(f) less the one-hot label."""
+    # The largest output first, so that nothing overflows.
+    outputs.sub_(outputs.amax(-2, keepdim=True)).exp_()
+    outputs.div_(outputs.sum(-2, keepdim=True))
+    return _subtract_one_hot_(outputs, labels)
+
+
+def mean_square(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the outputs of (f - y)^2 of each point, y the one-hot label."""
+    return _subtract_one_hot_(outputs.clone(), labels).square_().mean(-2)
+
+
+def mean_square_gradient_(outputs: Tensor, labels: Tensor) -> Tensor:
+    """2 (f - y) over the number of outputs."""
+    return _subtract_one_hot_(outputs, labels).mul_(2 / outputs.shape[-2])
+
+
+LOSSES: dict[str, BatchLoss] = {
+    "cross_entropy": BatchLoss(cross_entropy, cross_entropy_gradient_),
+    "mean_square": BatchLoss(mean_square, mean_square_gradient_),
+}
+
+
+def _subtract_one_hot_(outputs: Tensor, labels: Tensor) -> Tensor:
+    rows = _rows(outputs, labels)
+    return outputs.scatter_add_(-2, rows, outputs.new_full((), -1.0).expand_as(rows))
+
+
+def _rows(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Labels (..., n) as indices (..., 1, n) of rows of the outputs."""
+    return labels.unsqueeze(-2).expand(*outputs.shape[:-2], 1, -1)
