@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from regimes.datasets.parts import part_of
+from regimes.dynamics.batch_losses import cross_entropy
 from regimes.networks.outputs import features, scores
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import gathered, one_by_one
@@ -16,7 +17,10 @@ from regimes.probes.runs import gathered, one_by_one
 LONG_NAMES = {
     f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"
     for part, whole in (("train", "training"), ("test", "test"))
-    for what, text in (("risk", "mean square of the residuals"), ("accuracy", "accuracy"))
+    for what, text in (
+        ("risk", "mean square of the residuals, or mean cross-entropy,"),
+        ("accuracy", "accuracy"),
+    )
 }
 # Points whose hidden values are held at once.
 POINTS_AT_ONCE = 1000
@@ -90,7 +94,11 @@ def _pruned(
                 sums[index, :, points] = total
                 begin = end
         for index in range(len(counts)):
-            for name, value in scores(sums[index], targets, part).items():
+            scored = scores(sums[index], targets, part)
+            if block["loss"] == "cross_entropy":
+                losses = cross_entropy(sums[index], targets.argmax(0))
+                scored[f"{part}_risk"] = float(losses.mean())
+            for name, value in scored.items():
                 if f"pruned_{name}" not in results:
                     results[f"pruned_{name}"] = np.full(len(counts), np.nan)
                 results[f"pruned_{name}"][index] = np.nan if diverged else value
