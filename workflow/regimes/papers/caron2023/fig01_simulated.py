@@ -1,0 +1,34 @@
+"""Figure 1 of Caron et al. (2023): training on simulated data."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from regimes.papers.caron2023.experiments import SIMULATED
+from regimes.papers.caron2023.four_simulated import draw_panels
+from regimes.papers.caron2023.panels import SHOWN_NODES, bound_line, finish, legend, letter
+from regimes.papers.caron2023.selection import averaged, left_out, reduction
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """Training risk, change of weights and of the NTG, and its smallest eigenvalue, with the bounds
+    of Theorem 4.1.
+
+    measures: those of one experiment, as made by `caron2023.simulated`; scale: marked below the
+    paper's size.
+    """
+    (runs,) = measures.values()
+    figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.9), layout="constrained")
+    draw_panels(axes, runs)
+    letter(axes)
+    legend(figure, runs, [bound_line()])
+    notes = [
+        f"{averaged([runs])}; (b) mean over the "
+        f"{runs.sizes['neuron']} nodes that move most, thin: the first "
+        f"{min(SHOWN_NODES, runs.sizes['neuron'])} of them",
+        left_out(runs),
+    ]
+    finish(figure, notes, reduction(runs, SIMULATED), scale)
+    return figure

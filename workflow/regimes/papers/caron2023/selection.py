@@ -1,0 +1,101 @@
+"""How much of the measured runs a figure of Caron et al. (2023) shows, and how they fall short."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import xarray as xr
+
+from regimes.papers.caron2023.experiments import (
+    BACKBONE,
+    PAPER,
+    SEEDS,
+    SETTINGS,
+    TITLES,
+    WIDTH,
+)
+from regimes.papers.caron2023.node_settings import shown_settings
+
+
+def ran(runs: xr.Dataset) -> xr.DataArray:
+    """Whether there was a run, one that diverged included, over setting and seed."""
+    return runs["diverged"].notnull()
+
+
+def seed_count(runs: xr.Dataset) -> int:
+    """Number of seeds, where it is least among what was run at all."""
+    counts = ran(runs).sum("seed")
+    return int(counts.where(counts > 0).min())
+
+
+def averaged(measures: Iterable[xr.Dataset]) -> str:
+    """What curves of experiments are: such as 'mean and range of 5 runs', '... 2 to 5 runs'."""
+    counts = sorted({seed_count(runs) for runs in measures})
+    if counts == [1]:
+        return "one run"
+    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"mean and range of {many} runs"
+
+
+def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
+    """Runs that diverged and have no curve, and transfers from others that did, if these are shown;
+    such as 'left out: 2 runs that diverged of $\\gamma=1$'; None if none.
+    """
+    parts = []
+    for setting in shown_settings(runs):
+        one = runs.sel(setting=setting.name)
+        if diverged := int((one["diverged"] == 1).sum()):
+            parts.append(f"{_counted(diverged, 'run')} that diverged of {setting.label}")
+        if transfers and "transfer_diverged" in one:
+            # Those of a run that has itself diverged are named already.
+            failed = (one["transfer_diverged"] == 1) & (one["diverged"] == 0)
+            if count := int(failed.sum()):
+                parts.append(f"{_counted(count, 'transfer')} that diverged of {setting.label}")
+    return f"left out: {'; '.join(parts)}" if parts else None
+
+
+def reduction(runs: xr.Dataset, experiment: str) -> str | None:
+    """What the runs have less than the paper, such as 'm = 500, 2 seeds; paper: m = 2000,
+    5 seeds', and features of another network; None if nothing.
+    """
+    paper = PAPER[experiment]
+    ours, theirs = [], []
+
+    def compare(value: int, wanted: int, text: str) -> None:
+        if value < wanted:
+            ours.append(text.format(value))
+            theirs.append(text.format(wanted))
+
+    compare(int(runs.attrs["width"]), WIDTH, "m = {}")
+    compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}")
+    compare(int(ran(runs).any("seed").sum()), SETTINGS, "{} settings")
+    compare(seed_count(runs), SEEDS, "{} seeds")
+    compare(int(runs["step"].max()), paper.steps, "{} steps")
+    if paper.note and theirs and theirs[-1].endswith("steps"):
+        theirs[-1] += f" ({paper.note})"
+    backbone = str(runs.attrs.get("backbone", BACKBONE))
+    if _plain(backbone) != _plain(BACKBONE):
+        ours.append(f"inputs from {backbone}")
+        theirs.append(BACKBONE)
+    if not ours:
+        return None
+    return f"{', '.join(ours)}; paper: {', '.join(theirs)}".replace("1 seeds", "1 seed")
+
+
+def reductions(measures: Mapping[str, xr.Dataset]) -> str | None:
+    """`reduction` of several experiments, each with its name."""
+    lines = {name: reduction(runs, name) for name, runs in measures.items()}
+    texts = [f"{TITLES[name]}: {text}" for name, text in lines.items() if text]
+    return "\n".join(texts) or None
+
+
+def positive(values: xr.DataArray) -> xr.DataArray:
+    """Values for a logarithmic axis: NaN where they are infinite or not above 0."""
+    return values.where(np.isfinite(values) & (values > 0))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

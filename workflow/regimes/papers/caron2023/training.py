@@ -1,0 +1,140 @@
+"""The measures of Section 6 of Caron et al. (2023), run by run."""
+
+import numpy as np
+import xarray as xr
+
+from regimes.errors import DataError
+from regimes.papers.caron2023.node_settings import by_asymmetry
+
+# What is taken over from the runs and their probes, of what there is: its name there, and here.
+KEPT = {
+    "train_risk_history": "train_risk",
+    "test_risk_history": "test_risk",
+    "train_accuracy_history": "train_accuracy",
+    "test_accuracy_history": "test_accuracy",
+    "weight_change_history": "weight_change",
+    "moved_node": "moved_node",
+    "weight_change": "final_weight_change",
+    "ntg_change_history": "ntg_change",
+    "ntg_smallest_eigenvalue_history": "ntg_min_eigenvalue",
+    "ntg_norm": "ntg_norm",
+    "pruned_train_risk": "pruned_train_risk",
+    "pruned_test_risk": "pruned_test_risk",
+    "pruned_train_accuracy": "pruned_train_accuracy",
+    "pruned_test_accuracy": "pruned_test_accuracy",
+    "transfer_train_risk": "transfer_train_risk",
+    "transfer_test_risk": "transfer_test_risk",
+    "transfer_train_accuracy": "transfer_train_accuracy",
+    "transfer_test_accuracy": "transfer_test_accuracy",
+    "transfer_diverged": "transfer_diverged",
+    "node_scale": "node_scale",
+    "gamma": "gamma",
+    "alpha": "alpha",
+    "learning_rate": "learning_rate",
+    "diverged": "diverged",
+    "plain_steps": "plain_steps",
+    "leaps": "leaps",
+}
+NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "diverged")
+# Those that belong to a setting, whatever the seed.
+OF_SETTINGS = ("node_scale", "gamma", "alpha")
+FLOW_TIME = "flow_time_per_step"
+PARTS = {"n_train": 0, "n_test": 1, "n_validation": 2}
+
+
+def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """Of a block, with the variables of its probes, what `measure` reads: no weights.
+
+    data is not needed.
+    """
+    names = [name for name in (*KEPT, FLOW_TIME) if name in run]
+    return run[names].drop_vars(["feature", "output"], errors="ignore")
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What became of each run: those variables of KEPT that there are, over setting and seed, and
+
+    - flow_time, over `step`: the time t of the flow of (5) that gradient descent has gone, from
+      `flow_time_per_step` of the runs; absent without it, as with other losses;
+    - least_train_risk: the least mean of squares that any function of the inputs has on the
+      training points, above 0 where inputs repeat with other targets; with flow_time alone.
+
+    Settings are in the order of `node_settings.by_asymmetry`. `neuron` is the rank of a node among
+    those that moved most by the end, `node` its index. NaN after a run has diverged.
+    The attributes have `width`, the numbers of points and features of the data and, where the data
+    have it, the `backbone` that made the features.
+    Raises DataError for runs of several widths, or of several times per step.
+    """
+    if runs.sizes["width"] != 1:
+        raise DataError(f"node scaling is measured at one width, not {runs.sizes['width']}")
+    if missing := [name for name in NEEDED if name not in runs]:
+        raise DataError(f"node scaling is measured on runs with {', '.join(missing)}")
+    width = int(runs["width"][0])
+    runs = runs.isel(width=0, drop=True)
+    for name in OF_SETTINGS:
+        # Put together from blocks of some seeds each, they have got an axis for them.
+        if name in runs and "seed" in runs[name].dims:
+            runs[name] = runs[name].isel(seed=0, drop=True)
+    runs = by_asymmetry(runs)
+    renamed = {there: here for there, here in KEPT.items() if there in runs}
+    result = runs[list(renamed)].rename(renamed)
+    # Names that a variable has here, but another one there.
+    result = result.rename({"moved": "neuron"})
+    result["neuron"] = result["neuron"].assign_attrs(
+        long_name="rank among the nodes that moved most by the end", units="1"
+    )
+    for name in ("diverged", "transfer_diverged"):
+        if name in result:
+            attributes = result[name].attrs
+            result[name] = result[name].astype(np.float64).assign_attrs(attributes)
+    if FLOW_TIME in runs:
+        result["flow_time"] = _flow_time(runs)
+        result["least_train_risk"] = _least_risk(data, runs)
+    result.attrs = _sizes(data) | {"width": width}
+    if "backbone" in data.attrs:
+        result.attrs["backbone"] = data.attrs["backbone"]
+    return result.transpose("setting", "seed", ..., "step", "neuron", missing_dims="ignore")
+
+
+def _flow_time(runs: xr.Dataset) -> xr.DataArray:
+    times = np.unique(runs[FLOW_TIME].values[runs[FLOW_TIME].notnull().values])
+    if len(times) != 1:
+        raise DataError(f"{FLOW_TIME} is not one number: {', '.join(f'{t:g}' for t in times)}")
+    return (runs["step"] * times[0]).assign_attrs(
+        long_name="time t of the gradient flow of (5)", units="1"
+    )
+
+
+def train_points(data: xr.Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (n, d) and targets (n,) or (n, n_outputs) that a seed was trained on.
+
+    data: with a `draw` for each seed or one for all.
+    """
+    train = data.isel(point=data["split"].values == PARTS["n_train"])
+    if "draw" in train.dims:
+        train = train.isel(draw=int(seed))
+    inputs = train["inputs"].transpose("point", "feature")
+    return inputs.values, train["targets"].transpose("point", ...).values
+
+
+def _least_risk(data: xr.Dataset, runs: xr.Dataset) -> xr.DataArray:
+    """The largest over the draws of the data."""
+    seeds = runs["seed"].values if "draw" in data.dims else runs["seed"].values[:1]
+    value = max(least_risk(*train_points(data, seed)) for seed in seeds)
+    attributes = {"long_name": "least training risk of any function of the inputs", "units": "1"}
+    return xr.DataArray(value, attrs=attributes)
+
+
+def least_risk(inputs: np.ndarray, targets: np.ndarray) -> float:
+    """Mean square of targets (n,) or (n, n_outputs) about their mean over equal inputs (n, d)."""
+    targets = targets.reshape(len(targets), -1)
+    _, group, counts = np.unique(inputs, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    sums = np.zeros((len(counts), targets.shape[1]))
+    np.add.at(sums, group, targets)
+    return float(np.mean((targets - (sums / counts[:, None])[group]) ** 2))
+
+
+def _sizes(data: xr.Dataset) -> dict[str, int]:
+    counts = {name: int(np.sum(data["split"].values == code)) for name, code in PARTS.items()}
+    return counts | {"n_features": data.sizes["feature"]}
