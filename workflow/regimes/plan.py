@@ -28,6 +28,8 @@ from regimes.revision import package_versions
 HASH_LENGTH = 16
 # More jobs than this take Snakemake minutes to plan.
 MOST_BLOCKS = 20_000
+# Axes that hold names, and the key of an experiment that says what they stand for.
+NAMED_MODELS = {"model": "models", "setting": "node_scalings"}
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             chosen = dict(zip(experiment.block_axes, values, strict=True))
             settings = {
                 **shared,
-                **_models_of(shared, chosen.get("model"), axes),
+                **_chosen_models(shared, chosen, axes),
                 "axes": {
                     axis: [chosen[axis]] if axis in chosen else list(values)
                     for axis, values in axes.items()
@@ -244,14 +246,16 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     return blocks
 
 
-def _models_of(
-    shared: Mapping[str, Any], model: str | None, axes: Mapping[str, tuple]
+def _chosen_models(
+    shared: Mapping[str, Any], chosen: Mapping[str, Any], axes: Mapping[str, tuple]
 ) -> dict[str, Any]:
-    """The models that a block trains, if models are what it has: others may come and go."""
-    if "models" not in shared:
-        return {}
-    names = axes["model"] if model is None else [model]
-    return {"models": {name: shared["models"][name] for name in names}}
+    """The models that a block trains, by the axis that names them: others may come and go."""
+    found = {}
+    for axis, key in NAMED_MODELS.items():
+        if key in shared:
+            names = [chosen[axis]] if axis in chosen else axes[axis]
+            found[key] = {name: shared[key][name] for name in names}
+    return found
 
 
 def _blocks_by_grid(experiment: Experiment) -> list[int]:

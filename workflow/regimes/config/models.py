@@ -25,6 +25,7 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.datasets import DatasetSettings
+from regimes.config.first_update import FirstUpdateExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -480,7 +481,10 @@ class FunctionSpaceExperiment(Model):
 
 
 Experiment = Annotated[
-    GradientFlowExperiment | GradientDescentExperiment | FunctionSpaceExperiment,
+    GradientFlowExperiment
+    | GradientDescentExperiment
+    | FunctionSpaceExperiment
+    | FirstUpdateExperiment,
     Field(discriminator="training"),
 ]
 
@@ -513,9 +517,11 @@ def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> 
     """Raise ValueError unless a data set has the draws and points that an experiment asks for."""
     draws = getattr(dataset, "draws", 1)
     has_draws = dataset.kind == "unit_sphere" or draws > 1
-    if experiment.training == "gradient_flow":
+    if experiment.training in ("gradient_flow", "first_update"):
         if has_draws:
-            raise ValueError(f"{key}.dataset has draws, which training: gradient_flow does not use")
+            raise ValueError(
+                f"{key}.dataset has draws, which training: {experiment.training} does not use"
+            )
         return
     size = "n_points" if dataset.kind == "unit_sphere" else "n_train"
     n_points = getattr(dataset, size, None)
