@@ -181,6 +181,14 @@ def test_closed_forms_of_the_measures(measures: dict[str, xr.Dataset]) -> None:
     assert measures[TANH]["scaled_weight_rate_ratio"].isnull().all()
 
 
+def test_settings_are_in_the_order_of_their_scales(measures: dict[str, xr.Dataset]) -> None:
+    runs = runs_of(RELU, draws=4000).sortby("setting")
+    assert list(runs["setting"].values) != list(SCALINGS)
+    found = measure(runs, DATA)
+    assert list(found["setting"].values) == list(SCALINGS)
+    xr.testing.assert_equal(found, measures[RELU])
+
+
 def test_projections_and_chi_squares_on_made_up_means() -> None:
     runs = runs_of(TANH, draws=200, seed=[0])
     closed = measure(runs, DATA)["kernel_rate_expected"].values

@@ -38,12 +38,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     distance of the two in standard errors, `name_z`; for the two of which the covariance is known
     also the comparison of all components at once, `name_chi_square` with `name_degrees`, and
     `name_ratio`: the mean projected on the closed form, which makes 1 of the closed form, with
-    `name_ratio_standard_error`; NaN where the closed form is 0.
+    `name_ratio_standard_error`; NaN where the closed form is 0. Settings are in the order of
+    falling gamma, then alpha.
     """
     if runs.sizes["width"] > 1:
         widths = ", ".join(map(str, runs["width"].values))
         raise DataError(f"axes.width: {widths}: the first update is measured at one width")
-    runs = runs.isel(width=0)
+    runs = _ordered(runs.isel(width=0))
     activation = runs.attrs["activation"]
     chosen = data["split"].values == TRAIN
     inputs = data["inputs"].transpose("point", "feature").values[chosen].astype(np.float64)
@@ -67,6 +68,12 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     if "kernel_rate_mean" in runs:
         result.update(_as_printed(runs, inputs.shape[1], result["kernel_rate_expected"]))
     return result
+
+
+def _ordered(runs: xr.Dataset) -> xr.Dataset:
+    """Blocks are combined in the order of the settings' names; that of the scales says more."""
+    gamma, alpha = (runs[name].isel(seed=0).values for name in ("gamma", "alpha"))
+    return runs.isel(setting=np.lexsort((-alpha, -gamma)))
 
 
 def _limits(result: xr.Dataset) -> xr.DataArray:
