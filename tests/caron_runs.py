@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from regimes.measures.mean_tangent_gram import kappa
 
 from regimes.datasets import sines_on_sphere
 from regimes.datasets.layout import assemble
 from regimes.measures.grids import combined
+from regimes.measures.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
 from regimes.papers.caron2023.experiments import (
     CIFAR10,

@@ -20,10 +20,10 @@ from caron_runs import (
     made_up_runs,
     measured,
 )
-from regimes.measures.mean_tangent_gram import kappa
 
 from regimes import store
 from regimes.errors import DataError
+from regimes.measures.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, theorem, training
 from regimes.papers.caron2023.experiments import CONCRETE
 from regimes.papers.caron2023.node_settings import by_asymmetry, label, shown_settings

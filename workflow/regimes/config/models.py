@@ -25,6 +25,7 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.datasets import DatasetSettings, ImageFeaturesDataset
+from regimes.config.first_update import FirstUpdateExperiment
 from regimes.config.leaps import Leaps
 from regimes.config.minibatch import MinibatchExperiment
 from regimes.config.node_scaled import NodeScaledExperiment
@@ -474,7 +475,8 @@ Experiment = Annotated[
     | GradientDescentExperiment
     | FunctionSpaceExperiment
     | NodeScaledExperiment
-    | MinibatchExperiment,
+    | MinibatchExperiment
+    | FirstUpdateExperiment,
     Field(discriminator="training"),
 ]
 

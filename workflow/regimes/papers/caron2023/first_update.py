@@ -1,0 +1,191 @@
+"""Measures of the theorems of Caron et al. (2023): means over initialisations and closed forms.
+
+Theorem 5.1 on the weights, Theorem 5.2 on the tangent kernel, and (12) on its variance.
+"""
+
+import numpy as np
+import xarray as xr
+
+from regimes.errors import DataError
+from regimes.measures.mean_tangent_gram import kappa, limiting_variance_constant
+from regimes.networks.activation_derivatives import ACTIVATIONS
+from regimes.papers.caron2023.theorems import mean_kernel_rate, mean_weight_rate
+from regimes.parameterisations.node_scaling import zipf_sum_of_squares
+
+# Code of the training points in `split` of a data set.
+TRAIN = 0
+# Eigenvalues of a covariance below this share of the largest are those of what does not vary.
+LEAST_SHARE = 1e-9
+MEASURED = {
+    "weight_rate": "mean of dw_jk/dt at t = 0",
+    "scaled_weight_rate": "mean of sum_j lambda_j dw_jk/dt at t = 0",
+    "kernel_rate": "mean of dTheta_m(x_k, x_l)/dt at t = 0",
+    "gram_deviation": "mean of |Theta_m(X; W_0) - Theta*(X)|_F^2",
+}
+SOURCES = {
+    "weight_rate": "Theorem 5.1",
+    "scaled_weight_rate": "Theorem 5.1",
+    "kernel_rate": "Theorem 5.2 with 1/d^2",
+    "gram_deviation": "C_0(X) sum_j lambda_mj^2, the exact form of (12) at width m",
+}
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What was averaged, beside its closed form.
+
+    runs: of one width, as made by `regimes.training.first_update`. data: their training points.
+    For each name of MEASURED: the mean `name`, `name_standard_error`, `name_expected` and the
+    distance of the two in standard errors, `name_z`; for the two of which the covariance is known
+    also the comparison of all components at once, `name_chi_square` with `name_degrees`, and
+    `name_ratio`: the mean projected on the closed form, which makes 1 of the closed form, with
+    `name_ratio_standard_error`; NaN where the closed form is 0. Settings are in the order of
+    falling gamma, then alpha.
+    """
+    if runs.sizes["width"] > 1:
+        widths = ", ".join(map(str, runs["width"].values))
+        raise DataError(f"axes.width: {widths}: the first update is measured at one width")
+    runs = _ordered(runs.isel(width=0))
+    activation = runs.attrs["activation"]
+    chosen = data["split"].values == TRAIN
+    inputs = data["inputs"].transpose("point", "feature").values[chosen].astype(np.float64)
+    result = xr.Dataset(attrs={"activation": activation})
+    result["kappa_n"] = _described(
+        xr.DataArray(kappa(inputs, activation)), "smallest eigenvalue kappa_n (10) of Theta*(X)"
+    )
+    constant = limiting_variance_constant(inputs, activation)
+    result["variance_constant"] = _described(xr.DataArray(constant), "C_0(X) of (12)")
+    for name in ("gamma", "alpha", "sum_of_squared_scales", "node_scale", "draws"):
+        result[name] = _described(runs[name].isel(seed=0, drop=True), runs[name].attrs["long_name"])
+    limit = _limits(result)
+    result["sum_of_squares_limit"] = _described(
+        limit, "(1 - gamma)^2 sum_j lambda~_j^2 of (12), the limit for wide networks"
+    )
+    result["gram_deviation_limit"] = _described(
+        constant * limit, "mean of |Theta_m(X; W_0) - Theta*(X)|_F^2 in the limit (12)"
+    )
+    for name, closed in _closed_forms(result, inputs, activation, constant).items():
+        result.update(_compared(runs, name, closed))
+    if "kernel_rate_mean" in runs:
+        result.update(_as_printed(runs, inputs.shape[1], result["kernel_rate_expected"]))
+    return result
+
+
+def _ordered(runs: xr.Dataset) -> xr.Dataset:
+    """Blocks are combined in the order of the settings' names; that of the scales says more."""
+    gamma, alpha = (runs[name].isel(seed=0).values for name in ("gamma", "alpha"))
+    return runs.isel(setting=np.lexsort((-alpha, -gamma)))
+
+
+def _limits(result: xr.Dataset) -> xr.DataArray:
+    limits = [
+        0.0 if gamma == 1 else (1 - gamma) ** 2 * zipf_sum_of_squares(alpha)
+        for gamma, alpha in zip(result["gamma"].values, result["alpha"].values, strict=True)
+    ]
+    return result["gamma"].copy(data=limits)
+
+
+def _closed_forms(
+    result: xr.Dataset, inputs: np.ndarray, activation: str, constant: float
+) -> dict[str, xr.DataArray]:
+    """Over setting and the dimensions of what was averaged."""
+    # Of a single node of scale 1: all are products of this and of a function of the scales.
+    one = np.ones(1)
+    weight = xr.DataArray(mean_weight_rate(inputs, one, activation)[0], dims="feature")
+    squares = result["sum_of_squared_scales"]
+    closed = {
+        "weight_rate": result["node_scale"] * weight,
+        "scaled_weight_rate": squares * weight,
+        "gram_deviation": squares * constant,
+    }
+    if ACTIVATIONS[activation].curvature is not None:
+        kernel = mean_kernel_rate(inputs, one, activation)[np.triu_indices(len(inputs))]
+        closed["kernel_rate"] = squares * xr.DataArray(kernel, dims="pair")
+    return closed
+
+
+def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr.DataArray]:
+    """What was averaged beside its closed form: see `measure`."""
+    what, source = MEASURED[name], SOURCES[name]
+    mean, error = runs[f"{name}_mean"], runs[f"{name}_standard_error"]
+    dims = [dim for dim in mean.dims if dim != "seed"]
+    found = {
+        name: _described(mean, what),
+        f"{name}_standard_error": _described(error, f"standard error of the {what}"),
+        f"{name}_expected": _described(closed.transpose(*dims), f"{what}: {source}"),
+        f"{name}_z": _described(
+            (mean - closed) / error, f"{what}: its distance from {source}, in standard errors"
+        ),
+    }
+    if f"{name}_covariance" not in runs:
+        return found
+    (dim,) = set(dims) - {"setting"}
+    chi_square, degrees = _chi_square(runs, name, dim, closed)
+    ratio, ratio_error = _ratio(runs, name, dim, closed)
+    return found | {
+        f"{name}_chi_square": _described(
+            chi_square, f"{what}: chi-square of its distance from {source}"
+        ),
+        f"{name}_degrees": _described(degrees, f"{what}: degrees of freedom of the chi-square"),
+        f"{name}_ratio": _described(
+            ratio, f"{what}, projected on {source}, over the same of the latter"
+        ),
+        f"{name}_ratio_standard_error": _described(
+            ratio_error, f"{what}: standard error of its ratio"
+        ),
+    }
+
+
+def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The mean change of the kernel beside Theorem 5.2 as it is printed, with 1/d^(3/2)."""
+    printed = closed * np.sqrt(dimension)
+    what, source = MEASURED["kernel_rate"], "Theorem 5.2 as printed, with 1/d^(3/2)"
+    chi_square, _ = _chi_square(runs, "kernel_rate", "pair", printed)
+    ratio, error = _ratio(runs, "kernel_rate", "pair", printed)
+    return {
+        "kernel_rate_printed": _described(printed, f"{what}: {source}"),
+        "kernel_rate_printed_chi_square": _described(
+            chi_square, f"{what}: chi-square of its distance from {source}"
+        ),
+        "kernel_rate_printed_ratio": _described(
+            ratio, f"{what}, projected on {source}, over the same of the latter"
+        ),
+        "kernel_rate_printed_ratio_standard_error": _described(
+            error, f"{what}: standard error of its ratio to {source}"
+        ),
+    }
+
+
+def _chi_square(
+    runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Chi-square (setting, seed) of the distance of all components, and its degrees of freedom."""
+
+    def distance(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
+        values, vectors = np.linalg.eigh(covariance)
+        varies = values > LEAST_SHARE * values[-1]
+        along = (vectors.T @ difference)[varies]
+        return float(np.sum(along**2 / values[varies])), float(varies.sum())
+
+    return xr.apply_ufunc(
+        distance,
+        runs[f"{name}_mean"] - closed,
+        runs[f"{name}_covariance"],
+        input_core_dims=[[dim], [dim, f"other_{dim}"]],
+        output_core_dims=[[], []],
+        vectorize=True,
+    )
+
+
+def _ratio(
+    runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Projection (setting, seed) of the mean on the closed form, and its standard error."""
+    square = (closed**2).sum(dim)
+    square = square.where(square > 0)
+    other = closed.rename({dim: f"other_{dim}"})
+    variance = xr.dot(closed, runs[f"{name}_covariance"], other, dim=[dim, f"other_{dim}"])
+    return xr.dot(runs[f"{name}_mean"], closed, dim=dim) / square, np.sqrt(variance) / square
+
+
+def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
+    return values.assign_attrs(long_name=long_name, units="1")
