@@ -27,6 +27,7 @@ ROUNDING = 1e-13
 # So far may a bound stretch an axis, as a factor.
 STRETCH = 30
 LETTERS_PER_INCH = 15
+INCHES_PER_LINE = 0.16
 
 
 def draw_history(axes: Axes, runs: xr.Dataset, name: str, label: str, *, log: bool = False) -> None:
@@ -148,7 +149,10 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
     width = round(LETTERS_PER_INCH * figure.get_figwidth())
     lines = ["; ".join(note for note in notes if note), *(reduced or "").split("\n")]
     wrapped = [textwrap.fill(line, width, break_long_words=False) for line in lines if line]
-    figure.supxlabel("\n".join(wrapped), fontsize="small")
+    text = "\n".join(wrapped)
+    # A long note does not press the panels together.
+    figure.set_figheight(figure.get_figheight() + INCHES_PER_LINE * text.count("\n"))
+    figure.supxlabel(text, fontsize="small")
     if reduced is not None:
         mark_scale(figure, scale)
 
