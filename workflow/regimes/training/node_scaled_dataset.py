@@ -14,6 +14,8 @@ AXES = {
 }
 # By name: what it is, its dimensions beside the axes, and how it is stored.
 VARIABLES: dict[str, tuple[str, tuple[str, ...], type]] = {
+    "gamma": ("share of the scales that all nodes have alike", (), np.float64),
+    "alpha": ("exponent of the Zipf law of the rest, NaN without one", (), np.float64),
     "learning_rate": ("learning rate", (), np.float64),
     "flow_time_per_step": ("time of the gradient flow of 1/2 sum e^2 in a step", (), np.float64),
     "diverged": ("1 if the residuals became infinite", (), np.int8),
@@ -83,8 +85,10 @@ def dataset_of(
             _attrs(long_name),
         )
     dataset = xr.Dataset(variables)
-    # One for all seeds.
+    # Of the setting, or of it and the width, alone.
     dataset["node_scale"] = dataset["node_scale"].isel(seed=0, drop=True)
+    for name in ("gamma", "alpha"):
+        dataset[name] = dataset[name].isel(width=0, seed=0, drop=True)
     coordinates = {name: (name, list(values), _attrs(AXES[name])) for name, values in axes.items()}
     coordinates["step"] = ("step", steps, _attrs(DIMENSIONS["step"]))
     for name in dataset.dims:

@@ -77,6 +77,8 @@ class NodeScaledProblem:
             test_targets=self._tensor(self.test_targets.T),
             rate=block["learning_rate"] * factor,
             constants={
+                "gamma": np.asarray(scaling["gamma"]),
+                "alpha": np.asarray(scaling.get("alpha", np.nan)),
                 "node_scale": scales,
                 "output_weights": signs,
                 "learning_rate": np.asarray(block["learning_rate"]),
