@@ -9,7 +9,7 @@ from regimes.dynamics.batch_losses import BatchLoss
 from regimes.networks.batched import BatchedNetworks
 
 # Points are evaluated in chunks for which an array of neurons x points takes this many bytes.
-CHUNK_BYTES = {"cpu": 2 * 1024**2, "cuda": 256 * 1024**2}
+CHUNK_BYTES = {"cpu": 4 * 1024**2, "cuda": 256 * 1024**2}
 
 
 @dataclass(frozen=True)

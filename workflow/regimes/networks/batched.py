@@ -14,7 +14,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.networks.shallow import activate_, aligned, one_by_one
+from regimes.networks.fused_activations import fused
+from regimes.networks.shallow import aligned, one_by_one
 
 # Puts the gradient of the sum of the points' losses in place of their outputs (..., k, b), from
 # labels (..., b).
@@ -65,7 +66,7 @@ class BatchedNetworks:
 
     def __init__(self, parameters: Parameters, activation: ModuleType, trained: Trained):
         self.parameters = parameters.aligned()
-        self.activation = activation
+        self.activation = fused(activation)
         self.trained = trained
         self._scratch: dict[int, _Scratch] = {}
         elements: list[int | slice] = [slice(0, len(self))]
@@ -108,12 +109,12 @@ class BatchedNetworks:
 
 @dataclass
 class _Scratch:
-    """values act(z), slopes act'(z) and pull (V^T e) o act'(z), each (..., m, n); outputs
-    (..., k, n).
+    """z, kept and pull, each (..., m, n): z and kept are what the activation makes of them, see
+    `FusedActivation`, and pull is (V^T e) o act'(z). outputs (..., k, n).
     """
 
-    values: Tensor
-    slopes: Tensor
+    z: Tensor
+    kept: Tensor
     pull: Tensor
     outputs: Tensor
 
@@ -143,26 +144,31 @@ class Group:
     def outputs(self, inputs: Tensor) -> Tensor:
         """f (..., k, n) on inputs (..., n, d); overwritten by the next call of any group."""
         inputs = inputs if self.one else inputs.expand(self.n_networks, -1, -1)
-        scratch = self._networks.scratch(inputs.shape[-2])
-        self._layer(self._hidden_bias, self._hidden, inputs.mT, scratch.values)
-        activate_(self._networks.activation, scratch.values, scratch.slopes)
-        self._layer(self._output_bias, self._output, scratch.values, scratch.outputs)
-        return scratch.outputs
+        return self._forward(inputs, self._networks.scratch(inputs.shape[-2]))[1]
 
     def step(self, inputs: Tensor, labels: Tensor, gradient_: Gradient, rate: float) -> None:
         """One step on the mean of the losses of some points: inputs (..., b, d), labels (..., b).
 
         A fixed sequence of kernels without a look at their results.
         """
-        errors = gradient_(self.outputs(inputs), labels)
         scratch, trained = self._networks.scratch(inputs.shape[-2]), self._networks.trained
+        values, outputs = self._forward(inputs, scratch)
+        errors = gradient_(outputs, labels)
         factor = -rate / inputs.shape[-2]
         if trained.hidden:  # before the output weights move
-            self._multiply(self._output.mT, errors, out=scratch.pull).mul_(scratch.slopes)
+            self._multiply(self._output.mT, errors, out=scratch.pull)
+            self._networks.activation.backward_(scratch.pull, scratch.z, scratch.kept)
         if trained.output:
-            self._move(self._output, self._output_bias, errors, scratch.values.mT, factor)
+            self._move(self._output, self._output_bias, errors, values.mT, factor)
         if trained.hidden:
             self._move(self._hidden, self._hidden_bias, scratch.pull, inputs, factor)
+
+    def _forward(self, inputs: Tensor, scratch: _Scratch) -> tuple[Tensor, Tensor]:
+        """Values of the neurons (..., m, n) and outputs (..., k, n)."""
+        self._layer(self._hidden_bias, self._hidden, inputs.mT, scratch.z)
+        values = self._networks.activation.forward(scratch.z, scratch.kept)
+        self._layer(self._output_bias, self._output, values, scratch.outputs)
+        return values, scratch.outputs
 
     def _layer(self, bias: Tensor | None, weights: Tensor, inputs: Tensor, out: Tensor) -> None:
         if bias is None:
