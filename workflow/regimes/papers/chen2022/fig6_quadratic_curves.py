@@ -12,13 +12,14 @@ from regimes.papers.chen2022.panels import (
     draw_curve,
     finish,
     label_thousands,
+    over_runs,
 )
-from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_count
+from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_counts
 from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
 
 LARGEST_COLUMNS = 4
-# Lower end of the axes, unless all curves end above it.
-LOWEST_SHOWN = 1e-8
+# Exponent of ten at the lower end of the axes, unless all curves end above it.
+LOWEST_EXPONENT = -8
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -48,6 +49,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         squeeze=False,
         layout="constrained",
     )
+    cut = False
     for row, model in zip(axes, models, strict=True):
         for axis, n in zip(row, sizes, strict=True):
             for index, width in enumerate(widths):
@@ -60,7 +62,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
             axis.set_yscale("log")
             axis.set_title(f"$n = {n}$", fontsize="medium")
         # Losses fall to rounding; on such an axis the test errors could not be told apart.
-        row[0].set_ylim(bottom=max(row[0].get_ylim()[0], LOWEST_SHOWN))
+        lowest = 10.0**LOWEST_EXPONENT
+        if row[0].get_ylim()[0] < lowest:
+            row[0].set_ylim(bottom=lowest)
+            cut = True
         row[0].set_ylabel(f"{MODELS[QUADRATIC_EMBEDDING][model]}\nloss or error")
         row[0].plot([], [], color=COLOURS[model], label="training loss")
         row[0].plot([], [], "--", color="0.2", label="test error")
@@ -69,7 +74,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         label_thousands(axis)
     which = "thin" if len(widths) == 1 else "thick and thin"
     values = " and ".join(f"$m = {width}$" for width in widths)
-    what = f"{which}: {values}; mean and range of {seed_count(runs)} runs"
+    what = f"{which}: {values}; {over_runs('mean and range', seed_counts(runs))}"
+    if cut:
+        what += f"; losses below $10^{{{LOWEST_EXPONENT}}}$ are not shown"
     finish(figure, what, reduction(runs, FIGURE_6), scale)
     return figure
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from regimes.figures.style import mark_scale
+from regimes.wording import counted
 
 # Colour of each model in every figure.
 COLOURS = {
@@ -78,6 +79,17 @@ def beside_wanted(symbol: str, value: int, wanted: int) -> str:
     """Such as '$n = 600$', with the paper's value if it is another."""
     text = f"${symbol} = {value}$"
     return text if value == wanted else f"{text} (paper: ${symbol} = {wanted}$)"
+
+
+def over_runs(what: str, counts: Sequence[int]) -> str:
+    """Such as 'mean and range of 5 runs', or 'of 3 to 5 runs'; of one run alone just '1 run'.
+
+    what: of the runs is shown; counts: of runs, at each place.
+    """
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return counted(1, "run")
+    return f"{what} of {counted(most, 'run') if least == most else f'{least} to {most} runs'}"
 
 
 def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:
