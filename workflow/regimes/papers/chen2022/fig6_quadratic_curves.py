@@ -58,7 +58,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
                 wide = index == len(widths) - 1
                 style = {"linewidth": 1.2 if wide else 4, "alpha": 1 if wide else 0.35}
                 draw_curve(axis, one["train_loss"], COLOURS[model], **style)
-                draw_curve(axis, one["test_error"], "0.2", linestyle="--", **style)
+                dashes = "--" if wide else "-"  # dashes as thick would not look like dashes
+                draw_curve(axis, one["test_error"], "0.2", linestyle=dashes, **style)
             axis.set_yscale("log")
             axis.set_title(f"$n = {n}$", fontsize="medium")
         # Losses fall to rounding; on such an axis the test errors could not be told apart.
@@ -69,7 +70,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         row[0].set_ylabel(f"{MODELS[QUADRATIC_EMBEDDING][model]}\nloss or error")
         row[0].plot([], [], color=COLOURS[model], label="training loss")
         row[0].plot([], [], "--", color="0.2", label="test error")
-        row[0].legend(fontsize="x-small")
+        row[0].legend(fontsize="x-small", loc="center right")
     for axis in axes[-1]:
         label_thousands(axis)
     which = "thin" if len(widths) == 1 else "thick and thin"

@@ -62,12 +62,15 @@ def label_thousands(axes: Axes) -> None:
 def draw_against_n(
     axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
 ) -> None:
-    """Mean and standard deviation over seeds against n; values: over n_train and seed."""
+    """Mean against n, and standard deviation over seeds if there are several.
+
+    values: over n_train and seed.
+    """
     values = values.transpose("n_train", "seed").dropna("n_train", how="all")
     axes.errorbar(
         values["n_train"],
         values.mean("seed"),
-        yerr=values.std("seed"),
+        yerr=values.std("seed") if values.sizes["seed"] > 1 else None,
         color=colour,
         markersize=4,
         capsize=2,
@@ -95,6 +98,8 @@ def over_runs(what: str, counts: Sequence[int]) -> str:
 def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:
     """Say below the panels what is shown and what the paper has more, and mark the scale then."""
     sns.despine(figure)
-    figure.supxlabel(what if reduced is None else f"{what}\n{reduced}", fontsize="small")
+    # The mark has the last line for itself.
+    note = what if reduced is None else f"{what}\n{reduced}\n"
+    figure.supxlabel(note, fontsize="small")
     if reduced is not None:
         mark_scale(figure, scale)
