@@ -1,5 +1,6 @@
 """Chen et al. (2022): measures, claims and figures on made-up runs."""
 
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -41,6 +42,7 @@ from regimes.papers.chen2022 import (
 )
 from regimes.papers.chen2022.claims import CLAIMS
 from regimes.papers.chen2022.decay import fitted_decay
+from regimes.papers.chen2022.panels import over_runs
 from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
 from regimes.papers.chen2022.sizes import (
     EXPERIMENTS,
@@ -52,6 +54,7 @@ from regimes.papers.chen2022.sizes import (
     SCALINGS,
 )
 from regimes.store import check_described
+from regimes.wording import counted
 
 END = {"step": -1}
 
@@ -582,6 +585,43 @@ def test_smaller_runs_are_marked(module) -> None:
     found = texts(drawn(module, small))
     assert "scale: laptop" in found
     assert any("m = 32, n = 10, 1 seed; paper: m = " in text for text in found), found
+
+
+@pytest.mark.parametrize("module", [*MODULES, fig_random_labels_draws])
+def test_a_single_run_is_not_called_runs(module) -> None:
+    single = {
+        name: made_up_measures(name, widths=[32], n_train=[10], seeds=1)
+        for name in (*EXPERIMENTS, RANDOM_LABELS_DRAWS)
+    }
+    name = MODULES.get(module, RANDOM_LABELS_DRAWS)
+    found = texts(module.draw(single if name is None else {name: single[name]}, "laptop"))
+    assert not any(re.search(r"\b1 (runs|seeds|data sets|steps)\b", text) for text in found), found
+    assert any("1 run" in text or "1 data set," in text for text in found), found
+
+
+def test_numbers_of_runs_in_words() -> None:
+    assert over_runs("mean and range", [5]) == "mean and range of 5 runs"
+    assert over_runs("mean and range", [5, 3]) == "mean and range of 3 to 5 runs"
+    assert over_runs("mean and range", [1, 5]) == "mean and range of 1 to 5 runs"
+    assert over_runs("mean and range", [1, 1]) == "1 run"
+    assert [counted(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+
+
+def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> None:
+    runs = without(measures[QUADRATIC_EMBEDDING], width=2048, seed=[3, 4])
+    found = texts(fig6_quadratic_curves.draw({QUADRATIC_EMBEDDING: runs}, "laptop"))
+    assert any("mean and range of 3 to 5 runs" in text for text in found), found
+
+
+def test_curves_that_are_cut_are_said_to_be(measures: dict[str, xr.Dataset]) -> None:
+    note = "losses below $10^{-8}$ are not shown"
+    assert not any(note in text for text in texts(drawn(fig6_quadratic_curves, measures)))
+    runs = measures[QUADRATIC_EMBEDDING]
+    runs["train_loss"].loc[{"model": "quadratic", "step": slice(10_000, None)}] = 1e-9
+    figure = drawn(fig6_quadratic_curves, measures)
+    assert any(note in text for text in texts(figure))
+    plain, quadratic = (figure.axes[place].get_ylim()[0] for place in (0, 4))
+    assert quadratic == pytest.approx(1e-8) and plain > 1e-8
 
 
 @pytest.mark.parametrize("module", MODULES)

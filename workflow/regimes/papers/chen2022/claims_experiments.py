@@ -21,6 +21,7 @@ from regimes.papers.chen2022.sizes import (
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
+from regimes.wording import counted
 
 LEAST_R_SQUARED = 0.98
 LINEAR_N_TRAIN = (20, 40)
@@ -114,7 +115,9 @@ def _embedding(measures: Measures) -> Measured:
     shown = ", ".join(f"{value:.3g} at n = {int(value['n_train'])}" for value in ratio)
     diverged = int(runs["diverged"].sum())
     return Measured(
-        worst, worst < 1, f"m = {int(runs['width'])}, {diverged} runs diverged; ratio {shown}"
+        worst,
+        worst < 1,
+        f"m = {int(runs['width'])}, {counted(diverged, 'run')} diverged; ratio {shown}",
     )
 
 

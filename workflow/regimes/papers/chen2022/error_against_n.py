@@ -6,9 +6,16 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.chen2022.panels import COLOURS, beside_wanted, draw_against_n, finish
-from regimes.papers.chen2022.selection import reduction, seed_count, shown_width
+from regimes.papers.chen2022.panels import (
+    COLOURS,
+    beside_wanted,
+    draw_against_n,
+    finish,
+    over_runs,
+)
+from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import Size
+from regimes.wording import counted
 
 
 def draw_errors(
@@ -31,6 +38,7 @@ def draw_errors(
     axes.set(yscale="log", xlabel="number of training points $n$", ylabel="test error")
     axes.set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes.legend(fontsize="small")
-    what = f"after {int(runs['step'].max())} steps; mean and standard deviation of "
-    finish(figure, f"{what}{seed_count(runs)} runs", reduction(runs, paper), scale)
+    after = f"after {counted(int(runs['step'].max()), 'step')}"
+    what = over_runs("mean and standard deviation", seed_counts(runs))
+    finish(figure, f"{after}; {what}", reduction(runs, paper), scale)
     return figure

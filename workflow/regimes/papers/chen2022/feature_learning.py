@@ -15,8 +15,9 @@ from regimes.papers.chen2022.panels import (
     draw_curve,
     finish,
     label_thousands,
+    over_runs,
 )
-from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_count
+from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_counts
 from regimes.papers.chen2022.sizes import MODELS, SCALINGS, Size
 
 START, END = 0, 1
@@ -59,8 +60,9 @@ def draw_features(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -
     handles.append(Line2D([], [], color="0.3", label="training loss"))
     handles.append(Line2D([], [], color="0.3", linestyle="--", label="test error"))
     figure.legend(handles=handles, loc="outside right upper", fontsize="small")
-    what = f"{beside_wanted('n', n, wanted)}; above: mean and range of {seed_count(runs)} runs"
-    finish(figure, f"{what}; below: one run", reduction(runs, paper), scale)
+    above = over_runs("mean and range", seed_counts(runs))
+    what = f"{beside_wanted('n', n, wanted)}; above: {above}; below: 1 run"
+    finish(figure, what, reduction(runs, paper), scale)
     return figure
 
 

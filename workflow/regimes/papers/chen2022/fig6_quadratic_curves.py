@@ -12,13 +12,14 @@ from regimes.papers.chen2022.panels import (
     draw_curve,
     finish,
     label_thousands,
+    over_runs,
 )
-from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_count
+from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_counts
 from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
 
 LARGEST_COLUMNS = 4
-# Lower end of the axes, unless all curves end above it.
-LOWEST_SHOWN = 1e-8
+# Exponent of ten at the lower end of the axes, unless all curves end above it.
+LOWEST_EXPONENT = -8
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -48,6 +49,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         squeeze=False,
         layout="constrained",
     )
+    cut = False
     for row, model in zip(axes, models, strict=True):
         for axis, n in zip(row, sizes, strict=True):
             for index, width in enumerate(widths):
@@ -56,20 +58,26 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
                 wide = index == len(widths) - 1
                 style = {"linewidth": 1.2 if wide else 4, "alpha": 1 if wide else 0.35}
                 draw_curve(axis, one["train_loss"], COLOURS[model], **style)
-                draw_curve(axis, one["test_error"], "0.2", linestyle="--", **style)
+                dashes = "--" if wide else "-"  # dashes as thick would not look like dashes
+                draw_curve(axis, one["test_error"], "0.2", linestyle=dashes, **style)
             axis.set_yscale("log")
             axis.set_title(f"$n = {n}$", fontsize="medium")
         # Losses fall to rounding; on such an axis the test errors could not be told apart.
-        row[0].set_ylim(bottom=max(row[0].get_ylim()[0], LOWEST_SHOWN))
+        lowest = 10.0**LOWEST_EXPONENT
+        if row[0].get_ylim()[0] < lowest:
+            row[0].set_ylim(bottom=lowest)
+            cut = True
         row[0].set_ylabel(f"{MODELS[QUADRATIC_EMBEDDING][model]}\nloss or error")
         row[0].plot([], [], color=COLOURS[model], label="training loss")
         row[0].plot([], [], "--", color="0.2", label="test error")
-        row[0].legend(fontsize="x-small")
+        row[0].legend(fontsize="x-small", loc="center right")
     for axis in axes[-1]:
         label_thousands(axis)
     which = "thin" if len(widths) == 1 else "thick and thin"
     values = " and ".join(f"$m = {width}$" for width in widths)
-    what = f"{which}: {values}; mean and range of {seed_count(runs)} runs"
+    what = f"{which}: {values}; {over_runs('mean and range', seed_counts(runs))}"
+    if cut:
+        what += f"; losses below $10^{{{LOWEST_EXPONENT}}}$ are not shown"
     finish(figure, what, reduction(runs, FIGURE_6), scale)
     return figure
 

@@ -7,8 +7,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import LOSS_LABEL, finish, label_thousands
-from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
+from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import FIGURE_5
+from regimes.wording import counted
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -40,6 +41,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         label_thousands(axis)
     axes[0, 0].set_ylabel(LOSS_LABEL)
     axes[0, 0].legend(fontsize="small")
-    what = f"$m = {int(width)}$; {seed_count(runs)} data sets, one initialisation each"
+    sets = counted(max(seed_counts(runs)), "data set")
+    what = f"$m = {int(width)}$; {sets}, one initialisation each"
     finish(figure, what, reduction(runs, FIGURE_5), scale)
     return figure

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from regimes.papers.chen2022.panels import COLOURS, STEP_LABEL, draw_curve, finish
-from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
+from regimes.papers.chen2022.panels import COLOURS, STEP_LABEL, draw_curve, finish, over_runs
+from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import (
     EXPERIMENTS,
     FIGURE_1,
@@ -44,19 +44,18 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     paper's sizes.
     """
     figure, axes = plt.subplots(1, 4, figsize=(15.5, 3.7), layout="constrained")
-    reduced = {}
+    reduced, counts = {}, []
     for axis, name in zip(axes[1:], EXPERIMENTS, strict=True):
         runs = measures[name]
         _draw_rates(axes[0], runs, name)
-        _draw_active(axis, runs, name)
+        counts += seed_counts(_draw_active(axis, runs, name))
         reduced[name] = reduction(runs, SIZES[name])
     _finish_rates(axes[0])
     for axis, letter in zip(axes, "abcd", strict=True):
         axis.set_title(f"({letter})", loc="left", fontweight="bold")
     figure.legend(handles=_handles(), loc="outside right upper", fontsize="small")
     lines = [f"{TITLES[name]}: {text}" for name, text in reduced.items() if text is not None]
-    seeds = ", ".join(str(seed_count(measures[name])) for name in EXPERIMENTS)
-    what = f"(a) every run with a bound; (b-d) mean and range of {seeds} runs"
+    what = f"(a) every run with a bound; (b-d) {over_runs('mean and range', counts)}"
     finish(figure, what, "\n".join(lines) or None, scale)
     return figure
 
@@ -108,8 +107,8 @@ def _finish_rates(axes: Axes) -> None:
         axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0, label="equal")
 
 
-def _draw_active(axes: Axes, runs: xr.Dataset, name: str) -> None:
-    """The widest runs at the smallest n, where G is farthest from singular."""
+def _draw_active(axes: Axes, runs: xr.Dataset, name: str) -> xr.Dataset:
+    """The widest runs at the smallest n, where G is farthest from singular; returns them."""
     width = shown_width(runs, max(SIZES[name].widths))
     runs = runs.sel(width=width)
     n = int(runs["n_train"][ran(runs).any(["model", "seed"]).values].min())
@@ -124,3 +123,4 @@ def _draw_active(axes: Axes, runs: xr.Dataset, name: str) -> None:
     axes.set_xscale("symlog", linthresh=1)
     axes.set(ylim=(-0.03, 1.03), xlabel=STEP_LABEL, ylabel=r"share of active neurons $\eta^t$")
     axes.set_title(f"{TITLES[name]}\n$m = {width}$, $n = {n}$", fontsize="medium")
+    return runs

@@ -15,8 +15,9 @@ from regimes.papers.chen2022.panels import (
     draw_curve,
     finish,
     label_thousands,
+    over_runs,
 )
-from regimes.papers.chen2022.selection import ran, reduction, seed_count, shown_width
+from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import Size
 
 
@@ -43,7 +44,7 @@ def draw_losses(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> 
     _draw_rates(axes[1], runs)
     for axis, letter in zip(axes, "ab", strict=True):
         axis.set_title(f"({letter})", loc="left", fontweight="bold")
-    what = f"(a) mean and range, (b) mean and standard deviation of {seed_count(runs)} runs"
+    what = over_runs("(a) mean and range, (b) mean and standard deviation", seed_counts(runs))
     finish(figure, what, reduction(runs, paper), scale)
     return figure
 

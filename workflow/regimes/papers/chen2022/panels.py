@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from regimes.figures.style import mark_scale
+from regimes.wording import counted
 
 # Colour of each model in every figure.
 COLOURS = {
@@ -61,12 +62,15 @@ def label_thousands(axes: Axes) -> None:
 def draw_against_n(
     axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
 ) -> None:
-    """Mean and standard deviation over seeds against n; values: over n_train and seed."""
+    """Mean against n, and standard deviation over seeds if there are several.
+
+    values: over n_train and seed.
+    """
     values = values.transpose("n_train", "seed").dropna("n_train", how="all")
     axes.errorbar(
         values["n_train"],
         values.mean("seed"),
-        yerr=values.std("seed"),
+        yerr=values.std("seed") if values.sizes["seed"] > 1 else None,
         color=colour,
         markersize=4,
         capsize=2,
@@ -80,9 +84,22 @@ def beside_wanted(symbol: str, value: int, wanted: int) -> str:
     return text if value == wanted else f"{text} (paper: ${symbol} = {wanted}$)"
 
 
+def over_runs(what: str, counts: Sequence[int]) -> str:
+    """Such as 'mean and range of 5 runs', or 'of 3 to 5 runs'; of one run alone just '1 run'.
+
+    what: of the runs is shown; counts: of runs, at each place.
+    """
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return counted(1, "run")
+    return f"{what} of {counted(most, 'run') if least == most else f'{least} to {most} runs'}"
+
+
 def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:
     """Say below the panels what is shown and what the paper has more, and mark the scale then."""
     sns.despine(figure)
-    figure.supxlabel(what if reduced is None else f"{what}\n{reduced}", fontsize="small")
+    # The mark has the last line for itself.
+    note = what if reduced is None else f"{what}\n{reduced}\n"
+    figure.supxlabel(note, fontsize="small")
     if reduced is not None:
         mark_scale(figure, scale)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.chen2022.sizes import STEPS, Size
+from regimes.wording import counted
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:
@@ -36,10 +37,10 @@ def shown_width(runs: xr.Dataset, wanted: int) -> int:
     return int(up_to["width"][(up_to == up_to.max()).values][-1])
 
 
-def seed_count(runs: xr.Dataset) -> int:
-    """Number of seeds, where it is least among what was run at all."""
-    counts = ran(runs).sum("seed")
-    return int(counts.where(counts > 0).min())
+def seed_counts(runs: xr.Dataset) -> list[int]:
+    """Numbers of seeds, ascending, that there are among what was run at all."""
+    counts = np.unique(ran(runs).sum("seed"))
+    return counts[counts > 0].tolist()
 
 
 def reduction(shown: xr.Dataset, paper: Size) -> str | None:
@@ -57,11 +58,11 @@ def reduction(shown: xr.Dataset, paper: Size) -> str | None:
     if not set(paper.n_train) <= set(sizes):
         ours.append(f"n = {_listed(sizes)}")
         theirs.append(f"n = {_listed(paper.n_train)}")
-    if (seeds := seed_count(shown)) < paper.seeds:
-        ours.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
+    if (seeds := min(seed_counts(shown))) < paper.seeds:
+        ours.append(counted(seeds, "seed"))
         theirs.append(f"{paper.seeds} seeds")
     if (steps := int(shown["step"].max())) < STEPS:
-        ours.append(f"{steps} steps")
+        ours.append(counted(steps, "step"))
         theirs.append(f"{STEPS} steps")
     return f"{', '.join(ours)}; paper: {', '.join(theirs)}" if ours else None
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regimes.figures.style import mark_scale
+from regimes.wording import counted
 
 PAPER_WIDTH = 1000
 # The colours of the paper's scatter plots.
@@ -45,9 +46,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _legend(figure, axes[0, 0], axes[1, 0])
     width = int(cases["width"])
     figure.supxlabel(
-        rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: all "
-        f"{cases.sizes['seed']} seeds\nnumbers: root mean square distance to the linear and to the "
-        "cubic spline over the size of the targets, mean over seeds",
+        rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: "
+        f"{counted(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the linear "
+        "and to the cubic spline over the size of the targets, mean over seeds",
         fontsize="small",
     )
     if width < PAPER_WIDTH:

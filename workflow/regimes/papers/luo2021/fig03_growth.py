@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.wording import counted
 
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
 FAMILIES = {
@@ -38,7 +39,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(
         rf"$\gamma' = {float(first['gamma_prime']):g}$; (a-c): $\beta_1 = \beta_2 = 1$, one dot "
-        f"for each of {seeds} seeds; error bars: standard error {over}",
+        f"for each of {counted(seeds, 'seed')}; error bars: standard error {over}",
         fontsize="small",
     )
     if not set(PAPER_WIDTHS) <= set(first["width"].values.tolist()):

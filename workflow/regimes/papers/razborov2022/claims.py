@@ -26,6 +26,7 @@ from regimes.papers.razborov2022.sizes import (
     WIDTHS,
     main_series,
 )
+from regimes.wording import counted
 
 # The last row of Table 2 is a single run.
 SINGLE_RUN_TOLERANCE = 0.1
@@ -188,7 +189,7 @@ def _local_too_small(measures: Measures) -> str | None:
             return f"needs S = {LABELS_WIDTH} and m = {n_train}"
         found = int(runs["converged"].sel(width=LABELS_WIDTH, n_train=n_train).notnull().sum())
         if found != count:
-            return f"{found} runs at m = {n_train}, needs {count}"
+            return f"{counted(found, 'run')} at m = {n_train}, needs {count}"
     return None
 
 
@@ -201,7 +202,7 @@ def _dip(measures: Measures) -> Measured:
         f"{name.removeprefix('razborov2022_')} {dip:.2%}" for name, dip in largest.items()
     )
     total = sum(dip.size for dip in dips.values())
-    return Measured(value, value <= LARGEST_DIP, f"{total} runs; largest dip: {shown}")
+    return Measured(value, value <= LARGEST_DIP, f"{counted(total, 'run')}; largest dip: {shown}")
 
 
 def _stated_rate(measures: Measures) -> Measured:
@@ -209,7 +210,9 @@ def _stated_rate(measures: Measures) -> Measured:
     won = measures[STATED_RATE]["converged"].sel(width=max(WIDTHS))
     counts = ", ".join(f"{int(won.sel(n_train=m).sum())} at m = {m}" for m in won["n_train"].values)
     share = float(won.mean())
-    return Measured(share, share == 1, f"of {won.sizes['seed']} runs each succeeded {counts}")
+    return Measured(
+        share, share == 1, f"of {counted(won.sizes['seed'], 'run')} each succeeded {counts}"
+    )
 
 
 def _stated_rate_too_small(measures: Measures) -> str | None:

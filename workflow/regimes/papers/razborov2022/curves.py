@@ -13,6 +13,7 @@ from regimes.figures.style import mark_scale
 from regimes.papers.razborov2022.comparison import summary
 from regimes.papers.razborov2022.paper_values import TABLE1, TABLE1_RUNS
 from regimes.papers.razborov2022.sizes import LARGEST_N_TRAIN, main_series
+from regimes.wording import counted
 
 
 def main_runs(measures: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -76,7 +77,8 @@ def draw_quantity(
 def finish(figure: Figure, runs: xr.Dataset, scale: str) -> None:
     """Say what the bands are, and mark the scale where the paper has more runs."""
     figure.supxlabel(
-        f"mean and range of {runs.sizes['seed']} runs; $n = {int(runs['n_features'])}$ features",
+        f"mean and range of {counted(runs.sizes['seed'], 'run')}; "
+        f"$n = {int(runs['n_features'])}$ features",
         fontsize="small",
     )
     if (summary(runs, main_series())["runs"] < TABLE1_RUNS).any():
