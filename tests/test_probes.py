@@ -24,6 +24,7 @@ def pruning_settings(**changes: Any) -> dict[str, Any]:
 def transfer_settings(**changes: Any) -> dict[str, Any]:
     return {
         "n_features": [1, 4, 20],
+        "hidden_layers": 1,
         "hidden_width": 6,
         "learning_rate": 0.5,
         "max_steps": 30,
@@ -88,12 +89,13 @@ def test_pruning_by_the_scales_alone_breaks_ties_at_random(trained: tuple) -> No
     assert ranked_nodes(zipf, "node_scale", block()).tolist() == list(range(20))
 
 
+@pytest.mark.parametrize("hidden_layers", [1, 2])
 @pytest.mark.parametrize("feature_scale", ["none", "root_node_scale"])
 def test_transfer_with_all_features_is_training_on_all_features(
-    trained: tuple, feature_scale: str
+    trained: tuple, feature_scale: str, hidden_layers: int
 ) -> None:
     runs, data = trained
-    settings = transfer_settings(feature_scale=feature_scale)
+    settings = transfer_settings(feature_scale=feature_scale, hidden_layers=hidden_layers)
     found = transfer.probe(runs, [data], settings, block(), "cpu")
     check_described(found)
     assert found["transfer_test_risk"].dims == ("setting", "width", "seed", "n_transfer_features")
@@ -109,9 +111,12 @@ def test_transfer_with_all_features_is_training_on_all_features(
     hidden = np.empty((6, 20))
     hidden[:, order] = random.standard_normal((6, 20))
     targets = np.atleast_2d(points["targets"].values.T)
-    output = random.standard_normal((len(targets), 6))
+    weights = [hidden]
+    if hidden_layers == 2:
+        weights.append(random.standard_normal((6, 6)))
+    weights.append(random.standard_normal((len(targets), 6)))
     risks = _trained_by_autograd(
-        values.transpose("point", "node").values, targets, hidden, output, settings
+        values.transpose("point", "node").values, targets, weights, settings
     )
     one = found.sel(setting="mixed", seed=1, width=20, n_transfer_features=20)
     assert float(one["transfer_train_risk"]) == pytest.approx(risks[0], rel=1e-8)
@@ -121,18 +126,19 @@ def test_transfer_with_all_features_is_training_on_all_features(
 def _trained_by_autograd(
     values: np.ndarray,
     targets: np.ndarray,
-    hidden: np.ndarray,
-    output: np.ndarray,
+    weights: list[np.ndarray],
     settings: dict[str, Any],
 ) -> tuple[float, float]:
     inputs, targets = torch.tensor(values), torch.tensor(targets)
-    parameters = [torch.tensor(array, requires_grad=True) for array in (hidden, output)]
+    parameters = [torch.tensor(array, requires_grad=True) for array in weights]
     optimiser = torch.optim.SGD(parameters, lr=settings["learning_rate"])
 
     def errors(points: slice) -> torch.Tensor:
-        hidden, output = parameters
-        values = torch.relu(hidden @ inputs[points].T / inputs.shape[1] ** 0.5)
-        return output @ values / len(hidden) ** 0.5 - targets[:, points]
+        first, *others = parameters
+        values = first @ inputs[points].T / inputs.shape[1] ** 0.5
+        for layer in others:
+            values = layer @ torch.relu(values) / 6**0.5
+        return values - targets[:, points]
 
     train, test = slice(0, 4), slice(4, None)
     for _ in range(settings["max_steps"]):

@@ -40,7 +40,7 @@ class PruningProbe(Model):
 class TransferProbe(Model):
     """An external network, trained on the values of the most important hidden nodes.
 
-    It has one hidden layer of ReLU neurons with the NTK parameterisation, both layers trained by
+    It has hidden layers of ReLU neurons with the NTK parameterisation, all layers trained by
     gradient descent on the mean square. Its data are points that the network was not trained on.
     """
 
@@ -50,8 +50,11 @@ class TransferProbe(Model):
         "of the experiment's own.",
     )
     n_features: CountAxis = Field(description="Numbers of nodes whose values are its inputs.")
+    hidden_layers: Literal[1, 2] = Field(
+        default=1, description="Its hidden layers: 1 (text) or 2 (authors' code)."
+    )
     hidden_width: Annotated[Integer, Field(ge=1, le=LARGEST_WIDTH)] = Field(
-        default=64, description="Number of its neurons."
+        default=64, description="Neurons of a hidden layer."
     )
     learning_rate: Number = Field(default=1.0, gt=0, description="Its learning rate.")
     max_steps: Integer = Field(

@@ -3,9 +3,11 @@
 It is g(u) = H^(-1/2) sum_h v_h relu(r_h . u / k^(1/2)) of the values u (k,) of the k most important
 nodes, with H neurons, all weights standard normal at the start and both layers trained by gradient
 descent on the mean square (Section 6.2 of Caron et al., 2023; the parameterisation is that of
-their networks at gamma = 1, with which a learning rate of 1 makes sense).
+their networks at gamma = 1, with which a learning rate of 1 makes sense). The authors' code has two
+hidden layers: `regimes.networks.deep`.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -20,6 +22,7 @@ from regimes.datasets.parts import part_of
 from regimes.dynamics.losses import gradient_factor
 from regimes.dynamics.single_descent import descend
 from regimes.errors import DataError
+from regimes.networks.deep import DeepNetwork
 from regimes.networks.outputs import features, outputs, scores
 from regimes.networks.weight_space import WeightSpaceNetwork
 from regimes.probes.importance import ranked_nodes
@@ -47,8 +50,9 @@ def probe(
     runs: those of a block, with `final_weights` and `node_scale`. data: that of the runs, and
     another if the settings name one: its training points, else the validation points of the first,
     are those of the external network, the first share of them for training. settings: of the
-    probe: `n_features`, `hidden_width`, `learning_rate`, `max_steps`, `train_share`,
-    `feature_scale`, `importance`. block: of the runs. Raises DataError for too few points.
+    probe: `n_features`, `hidden_layers`, `hidden_width`, `learning_rate`, `max_steps`,
+    `train_share`, `feature_scale`, `importance`. block: of the runs. Raises DataError for too few
+    points.
     """
     inputs, targets = part_of(data[-1], "validation" if len(data) == 1 else "train")
     n_train = int(np.rint(settings["train_share"] * len(inputs)))
@@ -102,30 +106,60 @@ def train_on(
     def tensor(array: np.ndarray) -> Tensor:
         return torch.tensor(np.ascontiguousarray(array), dtype=torch.float64, device=device)
 
-    inputs = values / n_features**0.5
-    hidden = tensor(random.standard_normal((width, n_features)))
-    output = tensor(random.standard_normal((targets.shape[1], width)))
+    sizes = [n_features, *[width] * settings["hidden_layers"], targets.shape[1]]
+    weights = [
+        tensor(random.standard_normal((after, before)))
+        for before, after in itertools.pairwise(sizes)
+    ]
     train, test = tensor(targets[:n_train].T), tensor(targets[n_train:].T)
     rate = settings["learning_rate"] * gradient_factor("mean", *train.shape)
-    network = WeightSpaceNetwork(
-        inputs[:n_train],
-        hidden,
-        output,
-        train,
-        relu,
-        rates=(rate, rate),
-        trained="both",
-        output_scale=width**-0.5,
-    )
+    external = _shallow if settings["hidden_layers"] == 1 else _deep
+    network, predict = external(values[:n_train], weights, train, rate)
     end = np.array([settings["max_steps"]])
     descent = descend(network, end, lambda network: {})
-    predicted = outputs(network.hidden(), network.output(), tensor(inputs[n_train:]), relu)
-    predicted = predicted * width**-0.5
+    predicted = predict(tensor(values[n_train:]))
     scored = scores(network.outputs, train, "train") | scores(predicted, test, "test")
     if descent.diverged:
         scored = dict.fromkeys(scored, np.nan)
     scored = {f"transfer_{name}": value for name, value in scored.items()}
     return scored | {"transfer_diverged": float(descent.diverged)}
+
+
+External = tuple[WeightSpaceNetwork | DeepNetwork, Callable[[Tensor], Tensor]]
+
+
+def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
+    """A network with one hidden layer at its start, and what predicts at other points (n, k)."""
+    hidden, output = weights
+    root = values.shape[1] ** 0.5
+    scale = len(hidden) ** -0.5
+    network = WeightSpaceNetwork(
+        values / root,
+        hidden,
+        output,
+        targets,
+        relu,
+        rates=(rate, rate),
+        trained="both",
+        output_scale=scale,
+    )
+
+    def predict(others: Tensor) -> Tensor:
+        return scale * outputs(network.hidden(), network.output(), others / root, relu)
+
+    return network, predict
+
+
+def _deep(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
+    """The same with several hidden layers."""
+    inputs = torch.tensor(values, dtype=targets.dtype, device=targets.device)
+    network = DeepNetwork(inputs, weights, targets, torch.relu, rate=rate)
+
+    def predict(others: Tensor) -> Tensor:
+        with torch.no_grad():
+            return network.predict(others)
+
+    return network, predict
 
 
 def _hidden_values(
