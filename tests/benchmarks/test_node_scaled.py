@@ -1,0 +1,141 @@
+"""Steps of Caron et al. (2023) on simulated data and on concrete, m = 2000, three ways.
+
+Run with `pytest tests/benchmarks/test_node_scaled.py --benchmark-enable -s`; it prints one table and
+takes some minutes. All start from the same weights, in one process, on one core: a plain autograd
+loop with torch.optim.SGD on the m x d weights, this package's steps, and its leaps. What is recorded
+along the runs is the training risk and the way of the weights, by all. The errors are those of the
+risk, in decades, and of the way, against the first.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from regimes.datasets import sines_on_sphere, uci
+from regimes.dynamics.single_descent import descend
+from regimes.training.node_scaled_problem import NodeScaledProblem
+
+N_STEPS, WIDTH = 5000, 2000
+DATA: dict[str, Callable[[], xr.Dataset]] = {
+    "simulated": lambda: sines_on_sphere.build(
+        {"n_train": 100, "n_test": 0, "n_features": 50, "noise": 1.0, "seed": 0}
+    ),
+    "concrete": lambda: uci.build(
+        {
+            "name": "concrete",
+            "target": None,
+            "shares": [0.4, 0.2, 0.4],
+            "split_seed": 0,
+            "standardise": "train",
+            "bias": False,
+        }
+    ),
+}
+SETTINGS = {
+    "gamma_1": {"gamma": 1.0},
+    "gamma_05_alpha_05": {"gamma": 0.5, "alpha": 0.5},
+    "gamma_0_alpha_04": {"gamma": 0.0, "alpha": 0.4},
+}
+Curve = dict[str, np.ndarray]
+
+
+def problem_of(data: xr.Dataset, setting: str) -> NodeScaledProblem:
+    block: dict[str, Any] = {
+        "experiment": "benchmark",
+        "dataset": "benchmark",
+        "root_seed": 0,
+        "node_scalings": {setting: SETTINGS[setting]},
+        "skip_first": False,
+        "initial_variance": 1.0,
+        "activation": "relu",
+        "loss": "mean",
+        "learning_rate": 1.0,
+        "max_steps": N_STEPS,
+        "leaps": {"enabled": True, "tolerance": 0.01},
+        "record": {
+            "points_per_decade": 8,
+            "every": 500,
+            "moved": 10,
+            "ntg": False,
+            "ntg_points": 0,
+        },
+        "precision": "float64",
+    }
+    return NodeScaledProblem(block, data, "cpu")
+
+
+def by_autograd(problem: NodeScaledProblem, setting: str) -> Curve:
+    """As one writes it."""
+    run = problem.run({"setting": setting, "width": WIDTH, "seed": 0})
+    weights = run.hidden.clone().requires_grad_()
+    optimiser = torch.optim.SGD([weights], lr=1.0)
+    recorded = set(problem.steps.tolist())
+    risks, ways = [], []
+    for step in range(N_STEPS + 1):
+        loss = (run.output @ torch.relu(weights @ run.inputs.T) - run.targets).square().mean()
+        if step in recorded:
+            risks.append(float(loss.detach()))
+            ways.append(float((weights.detach() - run.hidden).norm()))
+        if step < N_STEPS:
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return {"risk": np.array(risks), "way": np.array(ways)}
+
+
+def by_package(problem: NodeScaledProblem, setting: str, leaps: bool) -> Curve:
+    """With steps, or leaps, of this package."""
+    run = problem.run({"setting": setting, "width": WIDTH, "seed": 0})
+
+    def observe(network: Any) -> dict[str, float]:
+        return {
+            "risk": float(network.errors.square().mean()),
+            "way": float(run.moved(network).norm()),
+        }
+
+    return descend(run.network, problem.steps, observe, run.control if leaps else None).history
+
+
+METHODS: dict[str, Callable[[NodeScaledProblem, str], Curve]] = {
+    "autograd, torch.optim.SGD": by_autograd,
+    "steps": lambda problem, setting: by_package(problem, setting, leaps=False),
+    "leaps": lambda problem, setting: by_package(problem, setting, leaps=True),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("name", DATA)
+def test_five_thousand_steps(
+    benchmark, name: str, setting: str, capsys: pytest.CaptureFixture
+) -> None:
+    torch.set_num_threads(1)
+    problem = problem_of(DATA[name](), setting)
+    seconds: dict[str, float] = {}
+    curves: dict[str, Curve] = {}
+
+    def turn() -> None:
+        for method, run in METHODS.items():
+            began = time.perf_counter()
+            curves[method] = run(problem, setting)
+            seconds[method] = time.perf_counter() - began
+
+    benchmark.pedantic(turn, rounds=1)
+    (first, *_) = METHODS
+    with capsys.disabled():
+        print("\n\n| data | setting | method | seconds | faster | risk, decades | way |")
+        print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
+        for method, curve in curves.items():
+            decades = abs(np.log10(curve["risk"] / curves[first]["risk"])).max()
+            way = abs(curve["way"][1:] / curves[first]["way"][1:] - 1).max()
+            print(
+                f"| {name} | {setting} | {method} | {seconds[method]:.1f} "
+                f"| {seconds[first] / seconds[method]:.1f} | {decades:.1e} | {way:.1e} |"
+            )
+            assert decades < (0.05 if method == "leaps" else 1e-6)
+            assert way < (0.01 if method == "leaps" else 1e-6)
+    benchmark.extra_info.update(seconds)

@@ -1,0 +1,137 @@
+"""Networks with scaled nodes in the workflow: probes, and what runs again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from harness import SMOKE, Workflow, copy_checkout
+
+CHANGED = "experiments={{caron2023_concrete: {{{change}}}}}"
+FIGURE = "figures/caron2023/fig06_concrete.pdf"
+MEASURES = "results/measures/caron2023_concrete.nc"
+CLAIMS = ("A1", "A2", "A2-cifar10", "A3", "A3-cifar10", "A4", "A6", "A7a", "A7b", "A7c")
+FIGURES = 13
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """All of the paper at smoke scale. Not to be changed."""
+    base = tmp_path_factory.mktemp("node_scaling")
+    workflow = Workflow(
+        copy_checkout(base / "checkout"),
+        base / "out",
+        targets=("caron2023",),
+        config_arguments=SMOKE,
+    )
+    result = workflow.run()
+    assert result.code == 0, result.output
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def concrete(paper: Workflow) -> Workflow:
+    """The same, asked for one figure and its measures."""
+    return Workflow(paper.checkout, paper.directory, (MEASURES, FIGURE), SMOKE)
+
+
+def test_everything_is_there(paper: Workflow) -> None:
+    assert len(paper.files("figures/caron2023/*.pdf")) == FIGURES
+    assert len(paper.files("figures/caron2023/*.png")) == FIGURES
+    with xr.open_dataset(paper.directory / "results/claims/caron2023.nc") as claims:
+        assert tuple(claims["claim"].values) == CLAIMS
+        # All are about sizes that this scale does not have.
+        assert set(claims["verdict"].values.tolist()) == {"not run"}
+    assert paper.run().nothing_to_do
+
+
+def test_measures_hold_runs_and_probes(concrete: Workflow) -> None:
+    with xr.open_dataset(concrete.directory / MEASURES) as measures:
+        assert measures["gamma"].values.tolist() == [1.0, 0.5, 0.5, 0.0]
+        assert measures["train_risk"].dims == ("setting", "seed", "step")
+        assert measures["pruned_test_risk"].dims == ("setting", "seed", "kept")
+        assert measures["transfer_test_risk"].dims == ("setting", "seed", "n_transfer_features")
+        np.testing.assert_allclose(
+            measures["pruned_test_risk"].sel(kept=1.0),
+            measures["test_risk"].isel(step=-1),
+            rtol=1e-9,
+        )
+    for path in concrete.files("results/probes/caron2023_concrete/*/*.nc"):
+        with xr.open_dataset(path) as probed:
+            assert probed.attrs["device"] == "cpu" and "probe" in probed.attrs["config"]
+
+
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ("probes: {pruning: {kept: [0.5, 1.0]}}", {"probe": 1}),
+        ("probes: {pruning: {importance: node_scale}}", {"probe": 1}),
+        ("probes: {transfer: {max_steps: 60}}", {"probe": 1}),
+        ("probes: {transfer: {dataset: energy}}", {"probe": 1, "data": 0}),
+        ("max_steps: 150", {"train": 1, "probe": 2}),
+        ("axes: {seed: [0]}", {"train": 1, "probe": 2}),
+    ],
+)
+def test_a_change_of_a_probe_trains_nothing(concrete: Workflow, change: str, jobs: dict) -> None:
+    plan = concrete.plan(config=(*SMOKE, CHANGED.format(change=change)))
+    expected = {rule: count for rule, count in jobs.items() if count}
+    assert plan.jobs == expected | {"measure": 1, "figure": 1}
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("probes/pruning.py", {"probe": 1}),
+        ("probes/transfer.py", {"probe": 1}),
+        ("probes/importance.py", {"probe": 2}),
+        ("networks/weight_space.py", {"train": 1, "probe": 2}),
+        ("parameterisations/node_scaling.py", {"train": 1, "probe": 2}),
+    ],
+)
+def test_code_reruns_what_imports_it(
+    concrete: Workflow, tmp_path: Path, module: str, jobs: dict
+) -> None:
+    copy = concrete.copy(tmp_path)
+    copy.add_code(f"workflow/regimes/{module}")
+    assert copy.plan().jobs == jobs | {"measure": 1, "figure": 1}
+
+
+def test_a_deleted_probe_is_made_again_with_the_same_bits(
+    concrete: Workflow, tmp_path: Path
+) -> None:
+    copy = concrete.copy(tmp_path)
+    (path,) = copy.files("results/probes/caron2023_concrete/transfer/*.nc")
+    with xr.open_dataset(path) as before:
+        before.load()
+    path.unlink()
+    result = copy.run()
+    assert result.jobs == {"probe": 1, "measure": 1, "figure": 1}
+    with xr.open_dataset(path) as after:
+        assert after.drop_attrs().identical(before.drop_attrs())
+
+
+def test_a_lost_snakemake_folder_reruns_nothing(concrete: Workflow, tmp_path: Path) -> None:
+    import shutil
+
+    copy = concrete.copy(tmp_path)
+    shutil.rmtree(copy.directory / ".snakemake")
+    assert copy.plan().nothing_to_do
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("probes: {pruning: {kept: [0.0, 0.5]}}", "probes.pruning.kept"),
+        ("probes: {transfer: {n_features: [50]}}", "probes.transfer.n_features"),
+        ("probes: {transfer: {dataset: nowhere}}", "probes.transfer.dataset = 'nowhere'"),
+        ("probes: {prune: {kept: [1.0]}}", "probes.prune"),
+        ("node_scalings: {gamma_1: {gamma: 0.5}}", "alpha is missing"),
+        ("axes: {setting: [other]}", "axes.setting: 'other' is no node scaling"),
+        ("dataset: unit_sphere", "has draws"),
+    ],
+)
+def test_wrong_keys_are_one_line(concrete: Workflow, change: str, message: str) -> None:
+    result = concrete.run("-n", config=(*SMOKE, CHANGED.format(change=change)))
+    (line,) = [line for line in result.output.splitlines() if line.startswith("error")]
+    assert result.code == 1 and message in line
+    assert "Traceback" not in result.output
