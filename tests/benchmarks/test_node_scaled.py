@@ -1,10 +1,10 @@
 """Steps of Caron et al. (2023) on simulated data and on concrete, m = 2000, three ways.
 
-Run with `pytest tests/benchmarks/test_node_scaled.py --benchmark-enable -s`; it prints one table and
+Run with `pytest tests/benchmarks/test_node_scaled.py --benchmark-enable -s`; it prints tables and
 takes some minutes. All start from the same weights, in one process, on one core: a plain autograd
-loop with torch.optim.SGD on the m x d weights, this package's steps, and its leaps. What is recorded
-along the runs is the training risk and the way of the weights, by all. The errors are those of the
-risk, in decades, and of the way, against the first.
+loop with torch.optim.SGD on the m x d weights, this package's steps, and its leaps. The training
+risk and the way of the weights are recorded along the run by all; the errors are those of the risk,
+in decades, and of the way, against the first.
 """
 
 import time
