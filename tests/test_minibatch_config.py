@@ -91,7 +91,7 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
         ),
         (
             {"axes": {"width": [20], "seed": [0], "setting": ["gamma_1", "gamma_1"]}},
-            "axes.setting names a node scaling twice",
+            "axes.setting: 'gamma_1' is there twice",
         ),
         (
             {"axes": {"width": [20, 30], "seed": [0]}},

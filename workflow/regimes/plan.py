@@ -14,7 +14,8 @@ from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
 from regimes.config.datasets import ImageFeaturesDataset
-from regimes.config.models import Config, Experiment, GradientFlowExperiment
+from regimes.config.gradient_flow import GradientFlowExperiment
+from regimes.config.models import Config, Experiment
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError

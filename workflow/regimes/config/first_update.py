@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_block_axes
 from regimes.config.base import Integer, Model
-from regimes.config.node_scaling import NodeScaling
+from regimes.config.node_scaling import NodeScaling, check_settings
 
 
 class FirstUpdateAxes(Model):
@@ -69,14 +69,7 @@ class FirstUpdateExperiment(Model):
     @model_validator(mode="after")
     def _consistent(self) -> "FirstUpdateExperiment":
         (grid,) = self.all_grids()
-        for name in grid["setting"]:
-            if name not in self.node_scalings:
-                raise ValueError(
-                    f"axes.setting: {name!r} is no node scaling; allowed: "
-                    f"{', '.join(self.node_scalings)}"
-                )
-            if grid["setting"].count(name) > 1:
-                raise ValueError(f"axes.setting: {name!r} is there twice")
+        check_settings(grid["setting"], self.node_scalings)
         for width in grid["width"]:
             if width < self.shown_nodes:
                 raise ValueError(

@@ -13,7 +13,7 @@ from regimes.config.axes import (
     check_block_axes,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.config.node_scaling import NodeScaling
+from regimes.config.node_scaling import NodeScaling, check_settings
 from regimes.config.probes import PruningProbe
 
 
@@ -119,14 +119,7 @@ class MinibatchExperiment(Model):
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":
         (grid,) = self.all_grids()
-        for name in grid["setting"]:
-            if name not in self.node_scalings:
-                raise ValueError(
-                    f"axes.setting: {name!r} is no node scaling; allowed: "
-                    f"{', '.join(self.node_scalings)}"
-                )
-        if len(set(grid["setting"])) < len(grid["setting"]):
-            raise ValueError("axes.setting names a node scaling twice")
+        check_settings(grid["setting"], self.node_scalings)
         check_block_axes(self.block_axes, list(grid))
         if len(grid["width"]) > 1 and "width" not in self.block_axes:
             raise ValueError("several widths need width in block_axes: a file holds weights of one")

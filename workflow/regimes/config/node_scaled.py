@@ -14,7 +14,7 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.leaps import Leaps
-from regimes.config.node_scaling import NodeScaling
+from regimes.config.node_scaling import NodeScaling, check_settings
 from regimes.config.probes import Probes
 
 
@@ -30,17 +30,6 @@ class NodeScaledAxes(Model):
     seed: SeedAxis = Field(
         description="Random initialisations, of a seed the same for all settings."
     )
-
-
-def check_settings(names: tuple[str, ...], node_scalings: dict[str, NodeScaling]) -> None:
-    """Raise ValueError unless the names are node scalings, each once."""
-    for name in names:
-        if name not in node_scalings:
-            raise ValueError(
-                f"axes.setting: {name!r} is no node scaling; allowed: {', '.join(node_scalings)}"
-            )
-        if names.count(name) > 1:
-            raise ValueError(f"axes.setting: {name!r} is there twice")
 
 
 class NodeScaledRecord(Model):

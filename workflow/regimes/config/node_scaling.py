@@ -24,3 +24,14 @@ class NodeScaling(Model):
         if self.gamma < 1 and self.alpha is None:
             raise ValueError(f"alpha is missing: it is needed for gamma = {self.gamma:g}")
         return self
+
+
+def check_settings(names: tuple[str, ...], node_scalings: dict[str, NodeScaling]) -> None:
+    """Raise ValueError unless the names are node scalings, each once."""
+    for name in names:
+        if name not in node_scalings:
+            raise ValueError(
+                f"axes.setting: {name!r} is no node scaling; allowed: {', '.join(node_scalings)}"
+            )
+        if names.count(name) > 1:
+            raise ValueError(f"axes.setting: {name!r} is there twice")
