@@ -1,5 +1,7 @@
 """Caron et al. (2023): measures of made-up runs, and the bounds of Theorem 4.1."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -31,6 +33,28 @@ from regimes.parameterisations.node_scaling import node_scales
 from regimes.store import check_described
 
 SMALL = {"n_train": 30, "width": 40, "seeds": 2, "steps": 100}
+
+
+def test_points_that_were_not_trained_on_do_not_count() -> None:
+    data = made_up_data(CONCRETE, n_train=30)
+    # Equal inputs with other targets, none of them among the first 20
+    data["inputs"][25:30] = data["inputs"][24]
+    runs = made_up_runs(CONCRETE, data, width=40, seeds=2, steps=100)
+    whole = measured(CONCRETE, runs, data)
+    assert whole.attrs["n_train"] == whole.attrs["n_ntg"] == 30
+    assert float(whole["least_train_risk"]) > 0.01
+    for n_points, n_ntg in ((0, 20), (5, 5), (50, 20)):
+        settings = {"n_train": 20, "record": {"ntg_points": n_points}}
+        result = measured(CONCRETE, runs.assign_attrs(config=json.dumps(settings)), data)
+        assert result.attrs["n_train"] == 20 and result.attrs["n_ntg"] == n_ntg
+        assert float(result["least_train_risk"]) < 1e-20
+
+
+def test_theorem_is_that_of_the_points_trained_on() -> None:
+    data = made_up_data(SIMULATED, n_train=30)
+    runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
+    few = measured(SIMULATED, runs.assign_attrs(config=json.dumps({"n_train": 20})), data)
+    assert float(few["kappa_n"]) == pytest.approx(kappa(data["inputs"].values[:20], "relu"))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -173,3 +173,35 @@ def test_transfer_without_points(trained: tuple) -> None:
     without = data.isel(point=data["split"].values < 2)
     with pytest.raises(DataError, match=r"probes\.transfer of small has 0 points"):
         transfer.probe(runs, [without], transfer_settings(), block(), "cpu")
+
+
+def test_transfer_to_data_of_another_dimension(trained: tuple) -> None:
+    runs, data = trained
+    other = made_up_data(n_features=3, n_outputs=runs.sizes["output"])
+    with pytest.raises(DataError, match="'other' of small has 3 features, made_up has 4"):
+        transfer.probe(runs, [data, other], transfer_settings(dataset="other"), block(), "cpu")
+
+
+def test_labels_count_as_classes() -> None:
+    data = made_up_data(n_outputs=3)
+    runs = train(block(), data, "cpu")
+    labels = data["targets"].argmax("output").astype(float).assign_attrs(data["targets"].attrs)
+    labelled = data.assign(targets=labels)
+    for loss in ("cross_entropy", "mean_square"):
+        settings = block(loss=loss)
+        expected = pruning.probe(runs, [data], pruning_settings(), settings, "cpu")
+        found = pruning.probe(runs, [labelled], pruning_settings(), settings, "cpu")
+        xr.testing.assert_identical(found, expected)
+
+
+def test_probes_of_diverged_runs_are_nan() -> None:
+    data = made_up_data(n_outputs=3)
+    settings = block(learning_rate=1e6, max_steps=400)
+    runs = train(settings, data, "cpu")
+    assert (runs["diverged"] == 1).all()
+    pruned = pruning.probe(runs, [data], pruning_settings(), settings, "cpu")
+    transferred = transfer.probe(runs, [data], transfer_settings(), settings, "cpu")
+    assert (transferred["transfer_diverged"] == 1).all()
+    for found in (pruned, transferred.drop_vars("transfer_diverged")):
+        for name, values in found.items():
+            assert np.isnan(values).all(), name

@@ -130,6 +130,8 @@ def test_a_lost_snakemake_folder_reruns_nothing(concrete: Workflow, tmp_path: Pa
         ("node_scalings: {gamma_1: {gamma: 0.5}}", "alpha is missing"),
         ("axes: {setting: [other]}", "axes.setting: 'other' is no node scaling"),
         ("dataset: unit_sphere", "has draws"),
+        ("probes: {transfer: {dataset: unit_sphere}}", "probes.transfer.dataset has draws"),
+        ("axes: {width: [40, 50]}", "several widths need width in block_axes"),
     ],
 )
 def test_wrong_keys_are_one_line(concrete: Workflow, change: str, message: str) -> None:

@@ -33,8 +33,6 @@ from regimes.revision import package_versions
 
 # More jobs than this take Snakemake minutes to plan.
 MOST_BLOCKS = 20_000
-# Axes that hold names, and the key of an experiment that says what they stand for.
-NAMED_MODELS = {"model": "models", "setting": "node_scalings"}
 
 
 @dataclass(frozen=True)

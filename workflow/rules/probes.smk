@@ -25,5 +25,6 @@ rule probe:
         block=lambda wildcards: probe_of(wildcards).block.settings,
         data_hashes=lambda wildcards: [one.hash for one in probed_data_of(wildcards)],
         code=lambda wildcards: probe_of(wildcards).code,
+        torch=lambda wildcards: probe_of(wildcards).block.torch,
     script:
         "../scripts/probe.py"

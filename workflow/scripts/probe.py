@@ -9,13 +9,21 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 from importlib import import_module
 
+import torch
+
 from regimes import store
-from regimes.errors import DataError
+from regimes.errors import DataError, DeviceError
 from regimes.scripting import job
 
 
 def require_hashed_code(probe: str) -> None:
-    """Raise DataError unless the code is that which the file's name was made from."""
+    """Raise DataError unless code and torch are those that the file's name was made from."""
+    version = torch.__version__.partition("+")[0]
+    if version != snakemake.params.torch:
+        raise DataError(
+            f"torch is {version} here but {snakemake.params.torch} where the workflow was planned: "
+            "use the same version"
+        )
     # Loaded by name: what plans and hashes is not part of the code that makes the results.
     if import_module("regimes.probe_plan").probe_code_hash(probe) != snakemake.params.code:
         raise DataError("code of the probe changed since the workflow started: run it again")
@@ -33,6 +41,8 @@ with job(snakemake.log[0]) as progress:
                 "again"
             )
     device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
     module = f"regimes.probes.{probe}"
     paper = snakemake.config["experiments"][snakemake.wildcards.experiment]["paper"]
     progress(f"{module} on {device}")

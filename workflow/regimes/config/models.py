@@ -156,6 +156,8 @@ class Config(Model):
             if transfer and transfer.dataset is not None:
                 named = (transfer.dataset,)
                 check(f"{key}.probes.transfer.dataset", named, self.datasets, "data set")
+                other = self.datasets[transfer.dataset]
+                _check_draws(f"{key}.probes.transfer", experiment, other)
             dataset = self.datasets[experiment.dataset]
             # Features have as many points as there are images.
             sized = self.datasets[getattr(dataset, "images", experiment.dataset)]

@@ -116,6 +116,8 @@ class NodeScaledExperiment(Model):
     def _consistent(self) -> "NodeScaledExperiment":
         (grid,) = self.all_grids()
         check_settings(grid["setting"], self.node_scalings)
+        if len(grid["width"]) > 1 and "width" not in self.block_axes:
+            raise ValueError("several widths need width in block_axes: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
             raise ValueError(f"record.moved: there are only {min(grid['width'])} nodes")
         if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:

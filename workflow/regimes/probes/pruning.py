@@ -81,6 +81,9 @@ def _pruned(
         inputs, targets = part_of(data, part, n_points)
         if not len(inputs):
             continue
+        if len(signs) > 1 and targets.shape[1] == 1:
+            # Labels, of which minibatch descent makes classes.
+            targets = np.eye(len(signs))[targets[:, 0].astype(int)]
         inputs, targets = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
         sums = torch.zeros(len(counts), *targets.shape, dtype=dtype, device=device)
         for start in range(0, len(inputs), POINTS_AT_ONCE):

@@ -52,7 +52,7 @@ def probe(
     are those of the external network, the first share of them for training. settings: of the
     probe: `n_features`, `hidden_layers`, `hidden_width`, `learning_rate`, `max_steps`,
     `train_share`, `feature_scale`, `importance`. block: of the runs. Raises DataError for too few
-    points.
+    points, or points of another dimension than those of the runs.
     """
     inputs, targets = part_of(data[-1], "validation" if len(data) == 1 else "train")
     n_train = int(np.rint(settings["train_share"] * len(inputs)))
@@ -60,6 +60,11 @@ def probe(
         raise DataError(
             f"probes.transfer of {block['experiment']} has {len(inputs)} points, too few to train "
             "and to test on: a data set with validation points, or probes.transfer.dataset"
+        )
+    if inputs.shape[1] != runs.sizes["feature"]:
+        raise DataError(
+            f"probes.transfer.dataset = {settings['dataset']!r} of {block['experiment']} has "
+            f"{inputs.shape[1]} features, {block['dataset']} has {runs.sizes['feature']}"
         )
     measured = {}
     for place, run in one_by_one(runs):
@@ -99,7 +104,8 @@ def train_on(
 ) -> dict[str, float]:
     """Train an external network on values (n, k) and targets (n, outputs); its scores, by name.
 
-    The first n_train points are for training. NaN where it diverged.
+    The first n_train points are for training. NaN where it diverged, as it does at once on values
+    of a run that has diverged.
     """
     width, n_features = settings["hidden_width"], values.shape[1]
 

@@ -43,8 +43,10 @@ def draw_nine(measures: Mapping[str, xr.Dataset], scale: str, experiment: str) -
     letter(panels)
     legend(figure, runs)
     least = float(runs["least_train_risk"]) if "least_train_risk" in runs else 0.0
+    n_ntg = int(runs.attrs.get("n_ntg", runs.attrs["n_train"]))
     notes = [
         f"{TITLES[experiment]}: {averaged([runs])}",
+        f"NTG of the first {n_ntg} training points" if n_ntg < runs.attrs["n_train"] else None,
         "grey: the least training risk of any function, since inputs repeat with other targets"
         if least > 0
         else None,

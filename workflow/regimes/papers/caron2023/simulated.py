@@ -70,12 +70,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 def _problem(measured: xr.Dataset, data: xr.Dataset) -> theorem.Problem:
     drawn = "draw" in data.dims
     seeds = measured["seed"].values if drawn else measured["seed"].values[:1]
-    points = [training.train_points(data, seed) for seed in seeds]
+    n_train = measured.attrs["n_train"]
+    points = [training.train_points(data, seed, n_train) for seed in seeds]
     kappas = [kappa(inputs, ACTIVATION) for inputs, _ in points]
     largest = [float(abs(targets).max()) for _, targets in points]
     over = {"dims": "seed", "coords": {"seed": measured["seed"]}} if drawn else {}
     return theorem.Problem(
-        n=measured.attrs["n_train"],
+        n=n_train,
         d=measured.attrs["n_features"],
         kappa=xr.DataArray(kappas if drawn else kappas[0], **over),
         largest_target=xr.DataArray(largest if drawn else largest[0], **over),

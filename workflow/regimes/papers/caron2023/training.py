@@ -1,5 +1,7 @@
 """The measures of Section 6 of Caron et al. (2023), run by run."""
 
+import json
+
 import numpy as np
 import xarray as xr
 
@@ -40,15 +42,26 @@ NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "dive
 OF_SETTINGS = ("node_scale", "gamma", "alpha")
 FLOW_TIME = "flow_time_per_step"
 PARTS = {"n_train": 0, "n_test": 1, "n_validation": 2}
+# Attributes of what `reduce` returns: numbers of points that a run was trained on, and that its NTG
+# matrices are of, if it has any.
+TRAINED_ON, NTG_POINTS = "n_train", "n_ntg"
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """Of a block, with the variables of its probes, what `measure` reads: no weights.
 
-    data is not needed.
+    The attributes have the numbers of points that it was trained on, by its settings (the JSON of
+    the attribute `config`), and that its NTG matrices are of. data: what it was trained on.
     """
     names = [name for name in (*KEPT, FLOW_TIME) if name in run]
-    return run[names].drop_vars(["feature", "output"], errors="ignore")
+    settings = json.loads(run.attrs.get("config", "{}"))
+    n_train = settings.get("n_train", _sizes(data)["n_train"])
+    attributes = {TRAINED_ON: n_train}
+    if "ntg_norm" in run:
+        n_points = settings.get("record", {}).get("ntg_points") or n_train
+        attributes[NTG_POINTS] = min(n_points, n_train)
+    reduced = run[names].drop_vars(["feature", "output"], errors="ignore")
+    return reduced.assign_attrs(attributes)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -61,8 +74,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     Settings are in the order of `node_settings.by_asymmetry`. `neuron` is the rank of a node among
     those that moved most by the end, `node` its index. NaN after a run has diverged.
-    The attributes have `width`, the numbers of points and features of the data and, where the data
-    have it, the `backbone` that made the features.
+    The attributes have `width`, the numbers of points and features, of training points those that
+    were trained on, `n_ntg`, of how many points the NTG is, and, where the data have it, the
+    `backbone` that made the features.
     Raises DataError for runs of several widths, or of several times per step.
     """
     if runs.sizes["width"] != 1:
@@ -70,6 +84,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     if missing := [name for name in NEEDED if name not in runs]:
         raise DataError(f"node scaling is measured on runs with {', '.join(missing)}")
     width = int(runs["width"][0])
+    sizes = {name: int(runs.attrs[name]) for name in (TRAINED_ON, NTG_POINTS) if name in runs.attrs}
+    sizes = _sizes(data) | sizes
     runs = runs.isel(width=0, drop=True)
     for name in OF_SETTINGS:
         # Put together from blocks of some seeds each, they have got an axis for them.
@@ -89,8 +105,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             result[name] = result[name].astype(np.float64).assign_attrs(attributes)
     if FLOW_TIME in runs:
         result["flow_time"] = _flow_time(runs)
-        result["least_train_risk"] = _least_risk(data, runs)
-    result.attrs = _sizes(data) | {"width": width}
+        result["least_train_risk"] = _least_risk(data, runs, sizes[TRAINED_ON])
+    result.attrs = sizes | {"width": width}
     if "backbone" in data.attrs:
         result.attrs["backbone"] = data.attrs["backbone"]
     return result.transpose("setting", "seed", ..., "step", "neuron", missing_dims="ignore")
@@ -105,22 +121,25 @@ def _flow_time(runs: xr.Dataset) -> xr.DataArray:
     )
 
 
-def train_points(data: xr.Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def train_points(
+    data: xr.Dataset, seed: int, n_train: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (n, d) and targets (n,) or (n, n_outputs) that a seed was trained on.
 
-    data: with a `draw` for each seed or one for all.
+    data: with a `draw` for each seed or one for all. n_train: the first ones; None: all.
     """
     train = data.isel(point=data["split"].values == PARTS["n_train"])
+    train = train.isel(point=slice(n_train))
     if "draw" in train.dims:
         train = train.isel(draw=int(seed))
     inputs = train["inputs"].transpose("point", "feature")
     return inputs.values, train["targets"].transpose("point", ...).values
 
 
-def _least_risk(data: xr.Dataset, runs: xr.Dataset) -> xr.DataArray:
+def _least_risk(data: xr.Dataset, runs: xr.Dataset, n_train: int) -> xr.DataArray:
     """The largest over the draws of the data."""
     seeds = runs["seed"].values if "draw" in data.dims else runs["seed"].values[:1]
-    value = max(least_risk(*train_points(data, seed)) for seed in seeds)
+    value = max(least_risk(*train_points(data, seed, n_train)) for seed in seeds)
     attributes = {"long_name": "least training risk of any function of the inputs", "units": "1"}
     return xr.DataArray(value, attrs=attributes)
 
