@@ -157,6 +157,12 @@ def test_transfer_to_another_data_set(trained: tuple) -> None:
     found = transfer.probe(runs, [data, other], settings, block(), "cpu")
     own = transfer.probe(runs, [data], transfer_settings(), block(), "cpu")
     assert not np.allclose(found["transfer_test_risk"], own["transfer_test_risk"])
+    # Its training points train, its test points test.
+    assert (found["transfer_n_train"] == 30).all() and (own["transfer_n_train"] == 4).all()
+    no_test = other.isel(point=other["split"].values != 1)
+    halved = transfer.probe(runs, [data, no_test], settings, block(), "cpu")
+    assert (halved["transfer_n_train"] == 15).all()
+    assert (halved["transfer_steps"] == 30).all()
 
 
 def test_external_network_that_diverges_is_data(trained: tuple) -> None:
@@ -202,6 +208,6 @@ def test_probes_of_diverged_runs_are_nan() -> None:
     pruned = pruning.probe(runs, [data], pruning_settings(), settings, "cpu")
     transferred = transfer.probe(runs, [data], transfer_settings(), settings, "cpu")
     assert (transferred["transfer_diverged"] == 1).all()
-    for found in (pruned, transferred.drop_vars("transfer_diverged")):
+    for found in (pruned, transferred.drop_vars(["transfer_diverged", *transfer.SIZES])):
         for name, values in found.items():
             assert np.isnan(values).all(), name

@@ -46,8 +46,8 @@ class TransferProbe(Model):
 
     dataset: Name | None = Field(
         default=None,
-        description="Data set whose training points are its data; by default the validation points "
-        "of the experiment's own.",
+        description="Data set whose training points train it, and whose test points test it; by "
+        "default the validation points of the experiment's own do both.",
     )
     n_features: CountAxis = Field(description="Numbers of nodes whose values are its inputs.")
     hidden_layers: Literal[1, 2] = Field(
@@ -61,7 +61,9 @@ class TransferProbe(Model):
         default=5000, ge=1, le=1_000_000_000, description="Its number of steps."
     )
     train_share: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.5, description="Share of its data for training; the others test it."
+        default=0.5,
+        description="Share of its points that train it, where none are test points; the others "
+        "test it.",
     )
     feature_scale: Literal["none", "root_node_scale"] = Field(
         default="none",

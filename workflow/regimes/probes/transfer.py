@@ -33,7 +33,13 @@ LONG_NAMES = {
     f"transfer_{part}_{what}": f"{text} of the external network on the {whole} points"
     for part, whole in (("train", "held-out training"), ("test", "held-out test"))
     for what, text in (("risk", "mean square of the residuals"), ("accuracy", "accuracy"))
-} | {"transfer_diverged": "1 if the residuals of the external network became infinite"}
+} | {
+    "transfer_diverged": "1 if the residuals of the external network became infinite",
+    "transfer_steps": "number of steps of the external network",
+    "transfer_n_train": "number of training points of the external network",
+}
+# Whatever the number of features.
+SIZES = ("transfer_steps", "transfer_n_train")
 DIMENSION = "n_transfer_features"
 
 
@@ -48,14 +54,12 @@ def probe(
     """Risks (and accuracies, of several outputs) over the number of features.
 
     runs: those of a block, with `final_weights` and `node_scale`. data: that of the runs, and
-    another if the settings name one: its training points, else the validation points of the first,
-    are those of the external network, the first share of them for training. settings: of the
-    probe: `n_features`, `hidden_layers`, `hidden_width`, `learning_rate`, `max_steps`,
-    `train_share`, `feature_scale`, `importance`. block: of the runs. Raises DataError for too few
-    points, or points of another dimension than those of the runs.
+    another if the settings name one, see `_points`. settings: of the probe: `n_features`,
+    `hidden_layers`, `hidden_width`, `learning_rate`, `max_steps`, `train_share`, `feature_scale`,
+    `importance`. block: of the runs. Raises DataError for too few points, or points of another
+    dimension than those of the runs.
     """
-    inputs, targets = part_of(data[-1], "validation" if len(data) == 1 else "train")
-    n_train = int(np.rint(settings["train_share"] * len(inputs)))
+    inputs, targets, n_train = _points(data, settings["train_share"])
     if not 0 < n_train < len(inputs):
         raise DataError(
             f"probes.transfer of {block['experiment']} has {len(inputs)} points, too few to train "
@@ -79,18 +83,38 @@ def probe(
                 results.setdefault(name, []).append(value)
         measured[tuple(place.values())] = {
             name: np.array(values) for name, values in results.items()
+        } | {
+            "transfer_steps": np.array(settings["max_steps"]),
+            "transfer_n_train": np.array(n_train),
         }
         progress(f"transferred {place}")
     attributes = {"long_name": "number of features, the most important ones", "units": "1"}
     dataset = gathered(
         runs,
         measured,
-        lambda name: (DIMENSION,),
+        lambda name: () if name in SIZES else (DIMENSION,),
         LONG_NAMES,
         {DIMENSION: (DIMENSION, np.array(settings["n_features"]), attributes)},
     )
     dataset["transfer_diverged"] = dataset["transfer_diverged"].astype(np.int8, keep_attrs=True)
     return dataset
+
+
+def _points(data: Sequence[xr.Dataset], train_share: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Inputs and targets for the external network, and how many, the first ones, train it.
+
+    Of one data set, that of the runs, the validation points, cut in two by the share; of another
+    one its training points, and its test points as such if it has any, else cut as well.
+    """
+    if len(data) == 1:
+        inputs, targets = part_of(data[0], "validation")
+    else:
+        inputs, targets = part_of(data[1], "train")
+        test_inputs, test_targets = part_of(data[1], "test")
+        if len(test_inputs):
+            both = (inputs, test_inputs), (targets, test_targets)
+            return np.concatenate(both[0]), np.concatenate(both[1]), len(inputs)
+    return inputs, targets, int(np.rint(train_share * len(inputs)))
 
 
 def train_on(

@@ -16,6 +16,7 @@ REGRESSION = (CONCRETE, ENERGY, AIRFOIL, PLANT)
 
 WIDTH = 2000
 SEEDS = 5
+TRANSFER_STEPS = 5000
 SETTINGS = 4
 BACKBONE = "ResNet-18"
 
@@ -28,6 +29,9 @@ class Size:
     steps: int
     # What the steps are, where the paper counts otherwise.
     note: str = ""
+    # Training points of the external network of the transfer, where they are not half of the
+    # validation points.
+    transfer_n_train: int = 0
 
 
 # 40 % of the rows of the regression sets. MNIST's steps, and the epochs of CIFAR-10, in whole
@@ -39,7 +43,7 @@ PAPER = {
     ENERGY: Size(307, 100_000),
     AIRFOIL: Size(601, 100_000),
     PLANT: Size(3827, 100_000),
-    MNIST: Size(5000, 200_000),
+    MNIST: Size(5000, 200_000, transfer_n_train=5000),
     CIFAR10: Size(50_000, 78_100, "100 epochs"),
     CIFAR10_GAMMA: Size(50_000, 78_100, "100 epochs"),
 }

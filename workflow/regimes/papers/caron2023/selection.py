@@ -11,6 +11,7 @@ from regimes.papers.caron2023.experiments import (
     SEEDS,
     SETTINGS,
     TITLES,
+    TRANSFER_STEPS,
     WIDTH,
 )
 from regimes.papers.caron2023.node_settings import shown_settings
@@ -72,6 +73,10 @@ def reduction(runs: xr.Dataset, experiment: str) -> str | None:
     compare(int(runs["step"].max()), paper.steps, "{} steps")
     if paper.note and theirs and theirs[-1].endswith("steps"):
         theirs[-1] += f" ({paper.note})"
+    if "transfer_steps" in runs.attrs:
+        compare(int(runs.attrs["transfer_steps"]), TRANSFER_STEPS, "{} steps of transfer")
+        points = int(runs.attrs["transfer_n_train"])
+        compare(points, paper.transfer_n_train, "{} points of transfer")
     backbone = str(runs.attrs.get("backbone", BACKBONE))
     if _plain(backbone) != _plain(BACKBONE):
         ours.append(f"inputs from {backbone}")

@@ -45,6 +45,8 @@ PARTS = {"n_train": 0, "n_test": 1, "n_validation": 2}
 # Attributes of what `reduce` returns: numbers of points that a run was trained on, and that its NTG
 # matrices are of, if it has any.
 TRAINED_ON, NTG_POINTS = "n_train", "n_ntg"
+# And of the external networks of the transfer: numbers of steps and of training points.
+TRANSFER_SIZES = ("transfer_steps", "transfer_n_train")
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -60,6 +62,9 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     if "ntg_norm" in run:
         n_points = settings.get("record", {}).get("ntg_points") or n_train
         attributes[NTG_POINTS] = min(n_points, n_train)
+    for name in TRANSFER_SIZES:
+        if name in run:
+            attributes[name] = int(run[name].max())
     reduced = run[names].drop_vars(["feature", "output"], errors="ignore")
     return reduced.assign_attrs(attributes)
 
@@ -75,8 +80,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     Settings are in the order of `node_settings.by_asymmetry`. `neuron` is the rank of a node among
     those that moved most by the end, `node` its index. NaN after a run has diverged.
     The attributes have `width`, the numbers of points and features, of training points those that
-    were trained on, `n_ntg`, of how many points the NTG is, and, where the data have it, the
-    `backbone` that made the features.
+    were trained on, `n_ntg`, of how many points the NTG is, `transfer_steps` and
+    `transfer_n_train` of the external networks, and, where the data have it, the `backbone` that
+    made the features.
     Raises DataError for runs of several widths, or of several times per step.
     """
     if runs.sizes["width"] != 1:
@@ -84,7 +90,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     if missing := [name for name in NEEDED if name not in runs]:
         raise DataError(f"node scaling is measured on runs with {', '.join(missing)}")
     width = int(runs["width"][0])
-    sizes = {name: int(runs.attrs[name]) for name in (TRAINED_ON, NTG_POINTS) if name in runs.attrs}
+    counted = (TRAINED_ON, NTG_POINTS, *TRANSFER_SIZES)
+    sizes = {name: int(runs.attrs[name]) for name in counted if name in runs.attrs}
     sizes = _sizes(data) | sizes
     runs = runs.isel(width=0, drop=True)
     for name in OF_SETTINGS:
