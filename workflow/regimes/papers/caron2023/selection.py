@@ -1,6 +1,6 @@
 """How much of the measured runs a figure of Caron et al. (2023) shows, and how they fall short."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from regimes.papers.caron2023.experiments import (
     WIDTH,
 )
 from regimes.papers.caron2023.node_settings import shown_settings
+from regimes.wording import counted
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:
@@ -45,12 +46,12 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
     for setting in shown_settings(runs):
         one = runs.sel(setting=setting.name)
         if diverged := int((one["diverged"] == 1).sum()):
-            parts.append(f"{_counted(diverged, 'run')} that diverged of {setting.label}")
+            parts.append(f"{counted(diverged, 'run')} that diverged of {setting.label}")
         if transfers and "transfer_diverged" in one:
             # Those of a run that has itself diverged are named already.
             failed = (one["transfer_diverged"] == 1) & (one["diverged"] == 0)
             if count := int(failed.sum()):
-                parts.append(f"{_counted(count, 'transfer')} that diverged of {setting.label}")
+                parts.append(f"{counted(count, 'transfer')} that diverged of {setting.label}")
     return f"left out: {'; '.join(parts)}" if parts else None
 
 
@@ -61,29 +62,32 @@ def reduction(runs: xr.Dataset, experiment: str) -> str | None:
     paper = PAPER[experiment]
     ours, theirs = [], []
 
-    def compare(value: int, wanted: int, text: str) -> None:
+    def compare(value: int, wanted: int, in_words: Callable[[int], str]) -> None:
         if value < wanted:
-            ours.append(text.format(value))
-            theirs.append(text.format(wanted))
+            ours.append(in_words(value))
+            theirs.append(in_words(wanted))
 
-    compare(int(runs.attrs["width"]), WIDTH, "m = {}")
-    compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}")
-    compare(int(ran(runs).any("seed").sum()), SETTINGS, "{} settings")
-    compare(seed_count(runs), SEEDS, "{} seeds")
-    compare(int(runs["step"].max()), paper.steps, "{} steps")
+    def counts(noun: str) -> Callable[[int], str]:
+        return lambda number: counted(number, noun)
+
+    compare(int(runs.attrs["width"]), WIDTH, "m = {}".format)
+    compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}".format)
+    compare(int(ran(runs).any("seed").sum()), SETTINGS, counts("setting"))
+    compare(seed_count(runs), SEEDS, counts("seed"))
+    compare(int(runs["step"].max()), paper.steps, counts("step"))
     if paper.note and theirs and theirs[-1].endswith("steps"):
         theirs[-1] += f" ({paper.note})"
     if "transfer_steps" in runs.attrs:
-        compare(int(runs.attrs["transfer_steps"]), TRANSFER_STEPS, "{} steps of transfer")
-        points = int(runs.attrs["transfer_n_train"])
-        compare(points, paper.transfer_n_train, "{} points of transfer")
+        steps, points = (int(runs.attrs[f"transfer_{name}"]) for name in ("steps", "n_train"))
+        compare(steps, TRANSFER_STEPS, "{} steps of transfer".format)
+        compare(points, paper.transfer_n_train, "{} points of transfer".format)
     backbone = str(runs.attrs.get("backbone", BACKBONE))
     if _plain(backbone) != _plain(BACKBONE):
         ours.append(f"inputs from {backbone}")
         theirs.append(BACKBONE)
     if not ours:
         return None
-    return f"{', '.join(ours)}; paper: {', '.join(theirs)}".replace("1 seeds", "1 seed")
+    return f"{', '.join(ours)}; paper: {', '.join(theirs)}"
 
 
 def reductions(measures: Mapping[str, xr.Dataset]) -> str | None:
@@ -96,10 +100,6 @@ def reductions(measures: Mapping[str, xr.Dataset]) -> str | None:
 def positive(values: xr.DataArray) -> xr.DataArray:
     """Values for a logarithmic axis: NaN where they are infinite or not above 0."""
     return values.where(np.isfinite(values) & (values > 0))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count > 1 else ''}"
 
 
 def _plain(name: str) -> str:
