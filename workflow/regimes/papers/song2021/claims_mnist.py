@@ -66,7 +66,8 @@ def _balance(measures: Measures) -> Measured:
     runs = _students(measures)
     accuracy = runs["final_test_accuracy"].mean("seed", skipna=False)
     he = he_omega_2(int(runs.attrs["width"]))
-    nearest = float(accuracy["omega_2"][int(np.argmin(np.abs(np.log(accuracy["omega_2"] / he))))])
+    values = accuracy["omega_2"].values
+    nearest = float(values[np.argmin(np.abs(np.log(values / he)))])
     best, at_he = float(accuracy.max(skipna=False)), float(accuracy.sel(omega_2=nearest))
     found = math.nan
     if not bool(accuracy.isnull().any()):
@@ -101,7 +102,7 @@ def _without_log_likelihood(runs: xr.Dataset) -> str | None:
 
 def _diverged(runs: xr.Dataset) -> str:
     count = int((runs["diverged"] == 1).sum())
-    return f"; {count} runs diverged" if count else ""
+    return f"; {count} run{'s' if count > 1 else ''} diverged" if count else ""
 
 
 def _listed(values: xr.DataArray) -> str:
