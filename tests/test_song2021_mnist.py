@@ -175,7 +175,7 @@ def test_figure_at_the_papers_size(runs: xr.Dataset) -> None:
     assert "scale: laptop" not in shown and not any("paper:" in text for text in shown)
     assert not any("diverged" in text for text in shown)
     note = next(text for text in shown if "mean of 5 runs with 95 % intervals" in text)
-    assert "0.002259" in note and "no training error after 180 epochs, 95.40% of the test" in note
+    assert "0.002259" in note and "no training error after 180 epochs, 4.60 % test error" in note
     assert len(figure.axes) == 2
     for axes, part in zip(figure.axes, ("train", "test"), strict=True):
         for loss, colour in (("log_likelihood", "C0"), ("mean_square", "C1")):

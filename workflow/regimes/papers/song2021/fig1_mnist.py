@@ -132,11 +132,11 @@ def _seeds(runs: xr.Dataset) -> str:
 def _teacher(runs: xr.Dataset) -> str | None:
     if "teacher_epochs" not in runs:
         return None
-    error = 1 - float(runs["teacher_train_agreement"])
-    ends = "no training error" if float(runs["teacher_converged"]) else f"{error:.2%} of error left"
+    error, test = (100 * (1 - float(runs[f"teacher_{part}_agreement"])) for part in PARTS)
+    trained = "no" if float(runs["teacher_converged"]) else f"{error:.2f} %"
     return (
-        f"teacher: {ends} after {int(runs['teacher_epochs'])} epochs, "
-        f"{float(runs['teacher_test_agreement']):.2%} of the test images rightly"
+        f"teacher: {trained} training error after {int(runs['teacher_epochs'])} epochs, "
+        f"{test:.2f} % test error"
     )
 
 
