@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
-from regimes.config.datasets import ImageFeaturesDataset
+from regimes.config.datasets import ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.models import Config, Experiment
 from regimes.datasets.sources.resnet18 import WEIGHTS
@@ -33,6 +33,8 @@ from regimes.revision import package_versions
 
 # More jobs than this take Snakemake minutes to plan.
 MOST_BLOCKS = 20_000
+# Modules that make data of other data, by the key that names them: their packages.
+LOADED_FOR_DATA = {"backbone": "backbones", "activation": "activations"}
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,12 @@ class Plan:
         _check_modules(config)
         config = _with_backbones(config)
         stamps: dict[str, str] = {}
-        derived = _features_of(config)
+        derived = _derived_of(config)
         data = {
             name: _data(name, config, stamps) for name in config.datasets if name not in derived
         }
-        for name, features in derived.items():
-            data[name] = _derived_data(name, config, data[features.images], stamps)
+        for name, dataset in derived.items():
+            data[name] = _derived_data(name, config, data[dataset.images], stamps)
         blocks = {name: _blocks(name, config, data) for name in config.experiments}
         probes = {
             name: plan_probes(
@@ -220,13 +222,13 @@ def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str,
     """A data set that a network makes of the images of another."""
     settings = config.datasets[name].model_dump(mode="json")
     kind = settings["kind"]
-    code = code_hash(
-        [
-            SCRIPTS / "features.py",
-            f"regimes.datasets.{kind}",
-            f"regimes.backbones.{settings['backbone']}",
-        ]
-    )
+    modules = [f"regimes.datasets.{kind}"]
+    modules += [
+        f"regimes.{package}.{settings[key]}"
+        for key, package in LOADED_FOR_DATA.items()
+        if key in settings
+    ]
+    code = code_hash([SCRIPTS / "features.py", *modules])
     torch = _torch_version()
     digest = config_hash({"settings": settings, "code": code, "data": source.hash, "torch": torch})
     stamp = f"results/code/data-{name}.txt"
@@ -237,11 +239,11 @@ def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str,
     return DataPlan(name, kind, settings, digest, path, stamp, source.name, torch)
 
 
-def _features_of(config: Config) -> dict[str, ImageFeaturesDataset]:
+def _derived_of(config: Config) -> dict[str, ImageFeaturesDataset | TeacherLabelsDataset]:
     return {
         name: dataset
         for name, dataset in config.datasets.items()
-        if isinstance(dataset, ImageFeaturesDataset)
+        if isinstance(dataset, ImageFeaturesDataset | TeacherLabelsDataset)
     }
 
 
@@ -253,8 +255,8 @@ def _with_backbones(config: Config) -> Config:
     """
     chosen = {
         name: dataset.model_copy(update={"backbone": _auto_backbone(config)})
-        for name, dataset in _features_of(config).items()
-        if dataset.backbone == "auto"
+        for name, dataset in config.datasets.items()
+        if isinstance(dataset, ImageFeaturesDataset) and dataset.backbone == "auto"
     }
     return config.model_copy(update={"datasets": config.datasets | chosen}) if chosen else config
 
@@ -458,7 +460,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
         for probe in _probe_settings(name, config).values()
         if "dataset" in probe
     }
-    datasets |= {one.images for name, one in _features_of(config).items() if name in datasets}
+    datasets |= {one.images for name, one in _derived_of(config).items() if name in datasets}
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},

@@ -1,4 +1,5 @@
-# Data sets that a network makes of the images of another: results/data/<dataset>.nc
+# Data sets that a network makes of the images of another, features or labels:
+# results/data/<dataset>.nc
 
 
 rule features:

@@ -1,4 +1,4 @@
-"""Compute the features of a data set of images."""
+"""Make a data set with a network, from the images of another one."""
 
 import json
 import os
@@ -7,10 +7,11 @@ import os
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = str(snakemake.threads)
 
+from importlib import import_module
+
 import torch
 
 from regimes import store
-from regimes.datasets.image_features import build
 from regimes.errors import DataError, DeviceError
 from regimes.scripting import job
 
@@ -35,16 +36,17 @@ with job(snakemake.log[0]) as progress:
             f"{snakemake.input.images} is not the data set of this config: delete it and run the "
             "same command again"
         )
-    name, backbone = snakemake.wildcards.dataset, params.settings["backbone"]
-    progress(f"{images.sizes['point']} images, {backbone} on {device}")
-    dataset = build(params.settings, images, device, progress)
+    name, module = snakemake.wildcards.dataset, f"regimes.datasets.{params.settings['kind']}"
+    network = params.settings.get("backbone", "teacher")
+    progress(f"{images.sizes['point']} images, {network} on {device}")
+    dataset = import_module(module).build(params.settings, images, device, progress)
     progress(f"data set {name}: {dict(dataset.sizes)}")
     store.write(
         # Training compares this hash with the one that it was planned for.
         dataset.assign_attrs(data_hash=params.data_hash),
         snakemake.output[0],
         title=f"Data set {name}",
-        source=f"regimes.backbones.{backbone}",
+        source=module,
         references=dataset.attrs["citation"],
         config={
             "datasets": json.loads(images.attrs["config"])["datasets"] | {name: params.settings}

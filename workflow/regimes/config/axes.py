@@ -122,6 +122,20 @@ RatioAxis = Annotated[
 ]
 
 
+def _positive(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if value <= 0:
+            raise ValueError(f"{value:g} is not greater than 0")
+    return values
+
+
+PositiveAxis = Annotated[
+    tuple[float, ...],
+    BeforeValidator(lambda value: _positive(_bounded(_axis_values(value), LARGEST_RATIO))),
+    _axis_schema("number"),
+]
+
+
 def _tolerances(values: tuple[float, ...]) -> tuple[float, ...]:
     for value in values:
         if not 0 < value < 1:

@@ -249,6 +249,35 @@ class ImageFeaturesDataset(Model):
     )
 
 
+class TeacherLabelsDataset(Model):
+    """Images with the classes that a network trained on them gives them (song2021)."""
+
+    kind: Literal["teacher_labels"] = KIND
+    images: Name = Field(description="The images: a key of `datasets` of kind mnist.")
+    width: Integer = Field(
+        default=1000, ge=1, le=MOST_FEATURES, description="Number of neurons of the teacher."
+    )
+    activation: Literal["gelu", "relu"] = Field(
+        default="gelu",
+        description="Activation function of the teacher: gelu in the paper's text, relu in the "
+        "authors' code.",
+    )
+    learning_rate: Number = Field(
+        default=0.01, gt=0, description="Learning rate of the teacher, the same throughout."
+    )
+    batch_size: Integer = Field(
+        default=128, ge=1, description="Points of a minibatch; the last one may have fewer."
+    )
+    max_epochs: Integer = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        description="Passes through the training images after which the teacher is taken as it is; "
+        "it is trained until it errs on none of them.",
+    )
+    seed: Integer = Field(default=0, ge=0, description="Selects the teacher's initialisation.")
+
+
 class RandomLabelsOnSphereDataset(Model):
     """Inputs uniform on the unit sphere, labels normal (razborov2022)."""
 
@@ -350,6 +379,7 @@ DatasetSettings = Annotated[
     | MnistDataset
     | Cifar10Dataset
     | ImageFeaturesDataset
+    | TeacherLabelsDataset
     | RandomLabelsOnSphereDataset
     | RandomLabelsOnGaussianDataset
     | QuadraticTeacherDataset

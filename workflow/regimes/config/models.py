@@ -10,13 +10,18 @@ from pydantic import Field, model_validator
 
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
-from regimes.config.datasets import DatasetSettings, ImageFeaturesDataset
+from regimes.config.datasets import (
+    DatasetSettings,
+    ImageFeaturesDataset,
+    TeacherLabelsDataset,
+)
 from regimes.config.first_update import FirstUpdateExperiment
 from regimes.config.function_space import FunctionSpaceExperiment
 from regimes.config.gradient_descent import GradientDescentExperiment
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.minibatch import MinibatchExperiment
 from regimes.config.node_scaled import NodeScaledExperiment
+from regimes.config.teacher_student import TeacherStudentExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -37,6 +42,7 @@ Experiment = Annotated[
     | FunctionSpaceExperiment
     | NodeScaledExperiment
     | MinibatchExperiment
+    | TeacherStudentExperiment
     | FirstUpdateExperiment,
     Field(discriminator="training"),
 ]
@@ -108,6 +114,16 @@ def _check_images(key: str, features: ImageFeaturesDataset, datasets: dict[str, 
         )
 
 
+def _check_taught(key: str, labels: TeacherLabelsDataset, datasets: dict[str, Any]) -> None:
+    """Raise ValueError unless the data set that a teacher learns has classes."""
+    if getattr(datasets.get(labels.images), "kind", None) != "mnist":
+        allowed = [name for name, one in datasets.items() if one.kind == "mnist"]
+        raise ValueError(
+            f"{key}.images = {labels.images!r} is no data set of kind mnist; allowed: "
+            f"{', '.join(allowed) or 'none yet'}"
+        )
+
+
 class Config(Model):
     """Configuration of the whole workflow."""
 
@@ -148,6 +164,8 @@ class Config(Model):
         for name, dataset in self.datasets.items():
             if isinstance(dataset, ImageFeaturesDataset):
                 _check_images(f"datasets.{name}", dataset, self.datasets)
+            if isinstance(dataset, TeacherLabelsDataset):
+                _check_taught(f"datasets.{name}", dataset, self.datasets)
         for name, experiment in self.experiments.items():
             key = f"experiments.{name}"
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
@@ -159,7 +177,7 @@ class Config(Model):
                 other = self.datasets[transfer.dataset]
                 _check_draws(f"{key}.probes.transfer", experiment, other)
             dataset = self.datasets[experiment.dataset]
-            # Features have as many points as there are images.
+            # Data made of images have as many points as there are images.
             sized = self.datasets[getattr(dataset, "images", experiment.dataset)]
             _check_draws(key, experiment, sized)
         for name, figure in self.figures.items():
