@@ -48,7 +48,7 @@ def constants(
     wherever V goes. beta needs |x_i| <= 1. mu is sigma_min of the map of Lemma 5, V -> V act(W X)
     transposed: the n-th singular value of act(W X), and 0 with fewer neurons than points.
     """
-    slope, curvature = LARGEST_DERIVATIVES[activation]
+    slope, _ = LARGEST_DERIVATIVES[activation]
     hidden = np.linalg.svd(ACTIVATIONS[activation].value(weights @ inputs), compute_uv=False)
     of_inputs = largest_singular_value(inputs)
     enough = weights.shape[0] >= inputs.shape[1]
