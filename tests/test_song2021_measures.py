@@ -213,6 +213,7 @@ def enlarged(runs: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         few.isel(scale_ratio=0).assign_coords(scale_ratio=ratio) * ratio**0 for ratio in ratios
     ]
     one = xr.concat(parts, "scale_ratio").expand_dims(seed=range(30)).copy(deep=True)
+    one["he_ratio"] = few["he_ratio"]
     one.attrs = few.attrs
     for name, power in (("largest_gap", 1.5), ("lazy_bound", 1.0), ("lazy_bound_start", -1.0)):
         one[name] = one["scale_ratio"] ** power * xr.ones_like(one[name])

@@ -75,7 +75,8 @@ def _draw_histories(figure: Figure, axes: Axes, runs: xr.Dataset) -> None:
         axes.plot(mean["step"], mean, color=colours(norm(ratio)), linewidth=1.4)
     axes.set(xscale="log", yscale="log", xlabel="step $i$", ylabel=GAP)
     mapping = plt.cm.ScalarMappable(norm, colours)
-    figure.colorbar(mapping, ax=axes, label=RATIO_LABEL)
+    bar = figure.colorbar(mapping, ax=axes)
+    bar.ax.set_title(RATIO_LABEL, fontsize="medium")
 
 
 def _draw_range(axes: Axes, values: xr.DataArray, **line: object) -> None:
