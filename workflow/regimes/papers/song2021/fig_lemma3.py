@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from regimes.papers.song2021.claims_theory import LEMMA3
 from regimes.papers.song2021.sizes import mark
@@ -42,6 +43,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _draw_key(axes[5], runs)
     for axis in axes[:4]:
         axis.set(xscale="log", xlabel=WIDTH_LABEL)
+    widths = runs["width"].values
+    for axis in axes[:3]:
+        axis.set_xticks(widths, [str(width) for width in widths], fontsize="small")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     for axis, letter in zip(axes[:5], "abcde", strict=True):
         axis.set_title(f"({letter})", loc="left", fontweight="bold")
     figure.supxlabel(
@@ -147,8 +152,7 @@ def _draw_locality(axes: Axes, runs: xr.Dataset) -> None:
     exponents = runs["locality_exponent"].mean("seed").values
     exponents = exponents[np.isfinite(exponents)]
     if len(exponents):
-        span = f"$p = {exponents.min():.2f}$ to ${exponents.max():.2f}$"
-        text = f"$\\propto d_1^p$, {span}; thin: extended"
+        text = f"$\\propto d_1^p$, $p = {exponents.min():.2f}$ to ${exponents.max():.2f}$"
         axes.set_title(text, fontsize="medium")
     label = r"$h(\Theta_0)\ \beta_\Phi^2 \nu_\Phi^2 / (\alpha_f \mu_\Phi^6)$, at most 1 for (9)"
     axes.set(yscale="log", ylabel=label)
@@ -184,6 +188,9 @@ def _draw_key(axes: Axes, runs: xr.Dataset) -> None:
         for place, d in enumerate(runs["n_features"].values)
     ]
     handles.append(
+        Line2D([], [], color="0.3", linewidth=0.6, alpha=0.6, label="(d) extended by its slope")
+    )
+    handles.append(
         Line2D(
             [],
             [],
@@ -191,7 +198,7 @@ def _draw_key(axes: Axes, runs: xr.Dataset) -> None:
             marker="_",
             linestyle="",
             markersize=9,
-            label=r"$\max_t |c_t| \sigma_{\min}(X^{*t}) / \sqrt{t!}$, lower bound of Section 5.3",
+            label=r"(b) bound $\max_t |c_t| \sigma_{\min}(X^{*t}) / \sqrt{t!}$",
         )
     )
     axes.legend(handles=handles, loc="upper left", title="(b), (d)", alignment="left")

@@ -39,7 +39,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         ],
         fontsize="small",
     )
-    axes[1].legend(handles=_handles(axes[1]), fontsize="small")
+    axes[1].legend(handles=_handles(axes[1]), fontsize="small", loc="lower left")
     axes[1].sharey(axes[0])
     _draw_rates(axes[2], measures)
     for axis, letter in zip(axes, "abc", strict=True):
