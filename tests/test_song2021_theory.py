@@ -11,20 +11,25 @@ from regimes.measures.hermite import (
     normalised_coefficients,
     normalised_polynomials,
 )
-from regimes.networks.activation_derivatives import ACTIVATIONS
-from regimes.papers.song2021.lemma3 import (
+from regimes.measures.near_isometry import (
     ALPHA_F,
     LARGEST_DERIVATIVES,
     constants,
+    gram,
     jacobian,
+    largest_change,
     largest_learning_rate,
     largest_singular_value,
+    output_norm_in_ball,
+    singular_value_range,
+)
+from regimes.networks.activation_derivatives import ACTIVATIONS
+from regimes.papers.song2021.lemma3 import (
     lazy_bound,
     least_hidden_singular_value,
     locality,
     output_norm_bound,
     rate_bound,
-    singular_value_range,
     smallest_of_power,
 )
 
@@ -122,6 +127,7 @@ def test_jacobian_is_that_of_autograd() -> None:
     expected = torch.cat([by_w.flatten(1), by_v.flatten(1)], dim=1).numpy()
     found = jacobian(inputs, w, v, "gelu")
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(gram(inputs, w, v, "gelu"), found @ found.T, rtol=1e-10, atol=1e-13)
     singular = np.linalg.svd(found, compute_uv=False)
     np.testing.assert_allclose(
         singular_value_range(inputs, w, v, "gelu"), (singular[-1], singular[0]), rtol=1e-9
@@ -141,7 +147,9 @@ def test_lemma_3_holds_on_draws(activation: str, seed: int) -> None:
     assert 0 < found.mu <= smallest and largest <= found.nu
     change = jacobian(inputs, other_w, other_v, activation) - jacobian(inputs, w, v, activation)
     distance = np.sqrt(np.sum((other_w - w) ** 2) + np.sum((other_v - v) ** 2))
-    assert largest_singular_value(change) <= found.beta * distance
+    largest = largest_change(inputs, (w, v), (other_w, other_v), activation)
+    assert largest == pytest.approx(largest_singular_value(change), rel=1e-6)
+    assert largest <= found.beta * distance
 
 
 def test_lemma_3_written_out() -> None:
@@ -156,8 +164,20 @@ def test_fewer_neurons_than_points_have_no_isometry() -> None:
     inputs, w, v = network(1, n=6, d_1=4)
     found = constants(inputs, w, v, "gelu", 1.0)
     assert found.mu == 0 and locality(found, 1.0) == np.inf
-    assert output_norm_bound(found, 1.0, v) == np.inf
+    assert output_norm_bound(found, 1.0, 0.5) == np.inf
     assert singular_value_range(inputs, w, v, "gelu")[0] >= 0
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_the_bound_on_the_output_weights_is_that_of_its_own_ball(activation: str) -> None:
+    inputs, w, v = network(8)
+    norm = largest_singular_value(v)
+    mu = constants(inputs, w, v, activation, 0.0).mu
+    chi, radius = output_norm_in_ball(mu, largest_singular_value(inputs), norm, activation)
+    assert radius > 0 and chi == pytest.approx(norm + radius, rel=1e-12)
+    found = constants(inputs, w, v, activation, chi)
+    assert radius == pytest.approx(found.mu / (2 * found.beta), rel=1e-12)
+    assert output_norm_in_ball(0.0, 1.0, norm, activation)[0] == pytest.approx(norm)
 
 
 # Theorem 2 and lazy training
@@ -200,9 +220,7 @@ def test_conditions_written_out() -> None:
     )
     assert rate_bound(found, 0.01) == pytest.approx(1 - 0.005 * found.mu**2)
     assert lazy_bound(found) == pytest.approx(found.beta / found.nu**2)
-    assert output_norm_bound(found, 2.0, v) == pytest.approx(
-        found.nu / found.mu**2 + largest_singular_value(v)
-    )
+    assert output_norm_bound(found, 2.0, 0.7) == pytest.approx(found.nu / found.mu**2 + 0.7)
 
 
 def test_khatri_rao_power() -> None:

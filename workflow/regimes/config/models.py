@@ -20,6 +20,7 @@ from regimes.config.function_space import FunctionSpaceExperiment
 from regimes.config.gradient_descent import GradientDescentExperiment
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.minibatch import MinibatchExperiment
+from regimes.config.near_isometry import InitialSpectrumExperiment, LinearisedDescentExperiment
 from regimes.config.node_scaled import NodeScaledExperiment
 from regimes.config.teacher_student import TeacherStudentExperiment
 
@@ -43,7 +44,9 @@ Experiment = Annotated[
     | NodeScaledExperiment
     | MinibatchExperiment
     | TeacherStudentExperiment
-    | FirstUpdateExperiment,
+    | FirstUpdateExperiment
+    | InitialSpectrumExperiment
+    | LinearisedDescentExperiment,
     Field(discriminator="training"),
 ]
 
@@ -73,7 +76,12 @@ class ClaimsSettings(Model):
 
 
 # Trainings that can take data of its own for each seed.
-WITH_DRAWS = ("gradient_descent", "function_space_descent")
+WITH_DRAWS = (
+    "gradient_descent",
+    "function_space_descent",
+    "initial_spectrum",
+    "linearised_descent",
+)
 
 
 def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
@@ -98,6 +106,12 @@ def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> 
             raise ValueError(
                 f"{key}: n_train {max(grid['n_train'])} is more than {experiment.dataset} has, "
                 f"{size}: {n_points}"
+            )
+        n_features = getattr(dataset, "n_features", None)
+        if n_features is not None and max(grid.get("n_features", (1,))) > n_features:
+            raise ValueError(
+                f"{key}: n_features {max(grid['n_features'])} is more than {experiment.dataset} "
+                f"has, n_features: {n_features}"
             )
 
 

@@ -104,6 +104,10 @@ def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
             "all settings" if len(singular) == len(shown_settings(runs)) else "; ".join(singular)
         )
         axes.set_title(f"0 but for rounding: {which}", fontsize="x-small")
+        if len(singular) == len(shown_settings(runs)):
+            # Nothing is drawn that would give the axes a scale.
+            axes.set_xlim(0, float(runs["step"].max()))
+            axes.set_yticks([])
     axes.set_ylabel(EIGENVALUE_LABEL)
     _label_steps(axes)
 

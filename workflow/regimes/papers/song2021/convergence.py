@@ -1,0 +1,75 @@
+"""Runs of gradient descent beside Theorem 2 of Song et al. (2021): condition (9) and rate (14)."""
+
+import numpy as np
+import xarray as xr
+
+from regimes.measures.near_isometry import Constants
+from regimes.papers.song2021.lemma3 import locality, rate_bound
+
+# What is taken over from the runs.
+KEPT = (
+    "mu",
+    "nu",
+    "beta",
+    "chi",
+    "radius",
+    "output_norm",
+    "largest_output_norm",
+    "smallest_singular_value",
+    "largest_singular_value",
+    "learning_rate",
+    "stopping_time",
+    "converged",
+    "diverged",
+    "initial_loss",
+    "final_loss",
+    "slowest_decay",
+    "r_squared",
+    "distance",
+    "largest_gap",
+)
+
+
+def convergence(runs: xr.Dataset) -> xr.Dataset:
+    """KEPT, and of each run made by `regimes.training.linearised_descent`:
+
+    - locality: h(Theta_0) over the right side of (9), whose constant is 1 here;
+    - decay_ratio: the slowest decay of the loss, least of ln(h_0 / h_i) / i over all steps i, over
+      that of (14), -ln(1 - C eta alpha_f mu^2) with C = 1/4 and the mu of Lemma 3: the loss stays
+      under (14) if it is at least 1; NaN where mu = 0, with which (14) says nothing;
+    - isometry_decay_ratio: the same with sigma_min of the Jacobian's adjoint in place of mu, the
+      largest mu of Definition 1;
+    - chi_ratio: the largest sigma_max(V) of the run over the bound that beta and the learning rate
+      were made with; and ball_ratio: |Theta - Theta_0| at the end over the radius of the ball.
+    """
+    found = runs[list(KEPT)]
+    constants = Constants(found["mu"], found["nu"], found["beta"])
+    found["locality"] = _described(
+        locality(constants, found["initial_loss"]),
+        "h(Theta_0) over alpha_f mu^6 / (beta^2 nu^2), the right side of (9) without its constant",
+    )
+    found["decay_ratio"] = _described(
+        _decay_ratio(found, found["mu"]), "slowest decay of the loss over that of (14)"
+    )
+    found["isometry_decay_ratio"] = _described(
+        _decay_ratio(found, found["smallest_singular_value"]),
+        "slowest decay of the loss over that of (14) with sigma_min of the Jacobian's adjoint",
+    )
+    found["chi_ratio"] = _described(
+        found["largest_output_norm"] / found["chi"],
+        "largest sigma_max(V) of the run over its bound in the ball of Lemma 1",
+    )
+    found["ball_ratio"] = _described(
+        found["distance"] / found["radius"].where(found["radius"] > 0),
+        "|Theta - Theta_0| at the end over the radius of the ball of Lemma 1",
+    )
+    return found.assign_attrs(runs.attrs)
+
+
+def _decay_ratio(found: xr.Dataset, mu: xr.DataArray) -> xr.DataArray:
+    bound = -np.log(rate_bound(Constants(mu, np.nan, np.nan), found["learning_rate"]))
+    return found["slowest_decay"] / bound.where(bound > 0)
+
+
+def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
+    return values.assign_attrs(long_name=long_name, units="1")

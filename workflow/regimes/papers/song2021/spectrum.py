@@ -1,0 +1,133 @@
+"""Lemma 3 and condition (9) of Song et al. (2021) at random starts, and Hermite coefficients."""
+
+import numpy as np
+import xarray as xr
+
+from regimes.measures.hermite import norm, normalised_coefficients
+from regimes.measures.near_isometry import Constants
+from regimes.papers.song2021.lemma3 import least_hidden_singular_value, locality
+
+# Code of the training points in `split` of a data set.
+TRAIN = 0
+ACTIVATIONS = ("gelu", "relu", "tanh")
+DEGREES = 12
+# Powers t of (20) that are tried.
+POWERS = range(1, 9)
+# Exponents are fitted over widths of at least so many times n: near n the smallest singular value
+# is below its limit.
+LEAST_WIDTH = 8
+
+
+def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
+    """What `regimes.training.initial_spectrum` drew, beside the theory.
+
+    data: what the runs were drawn with. Over n_features, n_train, width and seed:
+
+    - all variables of the runs; mu_ratio: mu over sigma_min of the Jacobian's adjoint, nu_ratio:
+      sigma_max over nu, and beta_ratio: the largest change of the Jacobian over beta times the
+      distance, over all pairs: Lemma 3 holds where they are at most 1;
+    - locality: h(Theta_0) over the right side of (9), whose constant is 1 here;
+    - mu_bound: the lower bound (c_t^2 d_1 / t!)^(1/2) sigma_min(X^(*t)) of Section 5.3, the largest
+      over t = 1 to 8, and its power t (n_features, n_train, seed);
+    - mu_exponent, locality_exponent (n_features, n_train, seed): slopes of their logarithms against
+      that of the width, from 8 n on; NaN with fewer than two widths;
+    - least_width: width at which a line of this slope through the widest network makes locality 1;
+    - hermite (activation, degree): c_i / (i!)^(1/2) of Definition 4, and hermite_norm.
+    """
+    result = runs.copy()
+    result["mu_ratio"] = _described(
+        runs["mu"] / runs["smallest_singular_value"], "mu of Lemma 3 over sigma_min"
+    )
+    result["nu_ratio"] = _described(
+        runs["largest_singular_value"] / runs["nu"], "sigma_max over nu of Lemma 3"
+    )
+    result["beta_ratio"] = _described(
+        runs["change_over_bound"].max(["direction", "distance"]),
+        "largest change of the Jacobian over beta of Lemma 3 times the distance",
+    )
+    found = Constants(runs["mu"], runs["nu"], runs["beta"])
+    result["locality"] = _described(
+        locality(found, runs["initial_loss"]),
+        "h(Theta_0) over alpha_f mu^6 / (beta^2 nu^2), the right side of (9) without its constant",
+    )
+    root_bound, power = _mu_bounds(runs, data)
+    result["mu_bound"] = _described(
+        root_bound * np.sqrt(runs["width"]), "lower bound of Section 5.3 on mu, for omega_1 = 1"
+    )
+    result["mu_bound_power"] = _described(power, "power t of the lower bound on mu")
+    mu_exponent, _ = _power_law(runs["mu"])
+    result["mu_exponent"] = _described(mu_exponent, "exponent of mu as a power of the width")
+    exponent, at_widest = _power_law(result["locality"])
+    result["locality_exponent"] = _described(exponent, "exponent of locality in the width")
+    widest = int(runs["width"].max())
+    result["least_width"] = _described(
+        widest * np.exp(-at_widest / exponent), "width at which condition (9) would hold"
+    )
+    return result.merge(_hermite())
+
+
+def _mu_bounds(runs: xr.Dataset, data: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """The bound on mu for one neuron, and its power, (n_features, n_train, seed)."""
+    coefficients = normalised_coefficients(runs.attrs["activation"], max(POWERS) + 1)
+    points = data.isel(point=data["split"].values == TRAIN)
+    axes = {name: runs[name] for name in ("n_features", "n_train", "seed")}
+    bounds = xr.DataArray(np.empty([len(axis) for axis in axes.values()]), axes)
+    powers = xr.full_like(bounds, np.nan)
+    for index in np.ndindex(bounds.shape):
+        n_features, n_train, seed = (
+            int(axis[at]) for axis, at in zip(axes.values(), index, strict=True)
+        )
+        one = points.isel(draw=seed) if "draw" in points.dims else points
+        inputs = one["inputs"].transpose("feature", "point").values[:n_features, :n_train]
+        inputs = inputs / np.linalg.norm(inputs, axis=0)
+        found = [least_hidden_singular_value(inputs, 1, t, coefficients[t]) for t in POWERS]
+        bounds[index], powers[index] = max(found), POWERS[int(np.argmax(found))]
+    return bounds, powers
+
+
+def _power_law(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Slope of ln values against ln width, and ln values at the widest by the fit."""
+    logs = np.log(values.where(values["width"] >= LEAST_WIDTH * values["n_train"]))
+    widest = np.log(float(values["width"].max()))
+
+    def line(log_values: np.ndarray, log_width: np.ndarray) -> tuple[float, float]:
+        known = np.isfinite(log_values)
+        if known.sum() < 2:
+            return np.nan, np.nan
+        slope, constant = np.polyfit(log_width[known] - widest, log_values[known], 1)
+        return slope, constant
+
+    return xr.apply_ufunc(
+        line,
+        logs,
+        np.log(values["width"].astype(np.float64)),
+        input_core_dims=[["width"], ["width"]],
+        output_core_dims=[[], []],
+        vectorize=True,
+    )
+
+
+def _hermite() -> xr.Dataset:
+    names = ("activation", "degree")
+    values = [normalised_coefficients(name, DEGREES + 1) for name in ACTIVATIONS]
+    coords = {
+        "activation": ("activation", list(ACTIVATIONS), _text("activation function")),
+        "degree": ("degree", np.arange(DEGREES + 1), _text("degree i of the polynomial")),
+    }
+    variables = {
+        "hermite": (names, values, _text("c_i / (i!)^(1/2), c_i of Definition 4")),
+        "hermite_norm": (
+            "activation",
+            [norm(name) for name in ACTIVATIONS],
+            _text("(E act(z)^2)^(1/2), z standard normal"),
+        ),
+    }
+    return xr.Dataset(variables, coords)
+
+
+def _text(long_name: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": "1"}
+
+
+def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
+    return values.assign_attrs(_text(long_name))
