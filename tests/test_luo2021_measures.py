@@ -113,6 +113,7 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
             module=f"regimes.papers.luo2021.{module}", paper="p", settings={}, grids=[len(blocks)]
         ),
         input=SimpleNamespace(
+            probes=[],
             runs=[write(block, f"run{index}.nc") for index, block in enumerate(blocks)],
             data=write(data, "data.nc"),
         ),

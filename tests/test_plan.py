@@ -119,6 +119,7 @@ def test_a_table_is_a_csv_file_too() -> None:
             "razborov2022/table1",
             "razborov2022/table2",
             "chen2022/table1_scalings",
+            "song2021/table1_scaling",
         )
     }
     for path in tables.values():
