@@ -12,7 +12,7 @@ from regimes.datasets.parts import part_of
 from regimes.dynamics.batch_losses import cross_entropy
 from regimes.networks.outputs import features, scores
 from regimes.probes.importance import ranked_nodes
-from regimes.probes.runs import gathered, one_by_one
+from regimes.probes.runs import described, gathered, one_by_one
 
 LONG_NAMES = {
     f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"
@@ -46,7 +46,7 @@ def probe(
         order = ranked_nodes(run, settings["importance"], block)
         counts = np.maximum(1, np.rint(kept * len(order)).astype(int))
         measured[tuple(place.values())] = _pruned(run, data[0], order, counts, block, device)
-        progress(f"pruned {place}")
+        progress(f"pruned {described(place)}")
     return gathered(
         runs,
         measured,

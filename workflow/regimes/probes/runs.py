@@ -14,20 +14,25 @@ def one_by_one(runs: xr.Dataset) -> Iterator[tuple[dict[str, Any], xr.Dataset]]:
     for setting in runs["setting"].values:
         for width in runs["width"].values:
             for seed in runs["seed"].values:
-                place = {"setting": setting, "width": width, "seed": seed}
+                place = {"setting": str(setting), "width": int(width), "seed": int(seed)}
                 yield place, runs.sel(place)
+
+
+def described(place: Mapping[str, Any]) -> str:
+    """A place in words, for a log."""
+    return ", ".join(f"{name} {value}" for name, value in place.items())
 
 
 def gathered(
     runs: xr.Dataset,
     measured: Mapping[tuple, Mapping[str, np.ndarray]],
-    described: Callable[[str], tuple[str, ...]],
+    dimensions: Callable[[str], tuple[str, ...]],
     long_names: Mapping[str, str],
     coordinates: Mapping[str, tuple],
 ) -> xr.Dataset:
     """What was measured of every run, by its place, on the grid of the block.
 
-    described: dimensions of a variable beside the axes. long_names: of the variables.
+    dimensions: those of a variable beside the axes. long_names: of the variables.
     coordinates: of these dimensions, as xarray takes them.
     """
     shape = tuple(runs.sizes[axis] for axis in AXES)
@@ -37,7 +42,7 @@ def gathered(
         values = np.stack([np.asarray(one[name]) for one in measured.values()])
         attributes = {"long_name": long_names[name], "units": "1"}
         variables[name] = (
-            (*AXES, *described(name)),
+            (*AXES, *dimensions(name)),
             values.reshape(*shape, *values.shape[1:]),
             attributes,
         )

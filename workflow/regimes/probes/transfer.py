@@ -26,7 +26,7 @@ from regimes.networks.deep import DeepNetwork
 from regimes.networks.outputs import features, outputs, scores
 from regimes.networks.weight_space import WeightSpaceNetwork
 from regimes.probes.importance import ranked_nodes
-from regimes.probes.runs import gathered, one_by_one
+from regimes.probes.runs import described, gathered, one_by_one
 from regimes.streams import stream
 
 LONG_NAMES = {
@@ -73,7 +73,7 @@ def probe(
     measured = {}
     for place, run in one_by_one(runs):
         values = _hidden_values(run, inputs, settings, block, device)
-        progress(f"features of {place}")
+        progress(f"features of {described(place)}")
         results: dict[str, list[float]] = {}
         for count in settings["n_features"]:
             key = (block["experiment"], block["dataset"], int(run["width"]), int(run["seed"]))
@@ -87,7 +87,7 @@ def probe(
             "transfer_steps": np.array(settings["max_steps"]),
             "transfer_n_train": np.array(n_train),
         }
-        progress(f"transferred {place}")
+        progress(f"transferred {described(place)}")
     attributes = {"long_name": "number of features, the most important ones", "units": "1"}
     dataset = gathered(
         runs,
