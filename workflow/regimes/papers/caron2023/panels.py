@@ -26,6 +26,8 @@ SHOWN_NODES = 5
 ROUNDING = 1e-13
 # So far may a bound stretch an axis, as a factor.
 STRETCH = 30
+# On both sides of a centred note.
+MARK_LETTERS = 28
 LETTERS_PER_INCH = 15
 INCHES_PER_LINE = 0.16
 
@@ -150,7 +152,8 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
     notes: sentences, None for one that does not apply.
     """
     sns.despine(figure)
-    width = round(LETTERS_PER_INCH * figure.get_figwidth())
+    # The mark of the scale has room beside the last line.
+    width = round(LETTERS_PER_INCH * figure.get_figwidth()) - MARK_LETTERS
     lines = ["; ".join(note for note in notes if note), *(reduced or "").split("\n")]
     wrapped = [textwrap.fill(line, width, break_long_words=False) for line in lines if line]
     text = "\n".join(wrapped)
