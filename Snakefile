@@ -53,7 +53,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        [PLAN.targets(paper) for paper in PLAN.papers],
+        PLAN.all_targets(),
 
 
 for paper in PLAN.papers:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
+from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.config.datasets import ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.models import Config, Experiment
@@ -91,10 +92,21 @@ class ClaimsPlan:
 
 
 @dataclass(frozen=True)
+class AllClaimsPlan:
+    """The verdicts on the claims of all papers, in one file."""
+
+    settings: dict[str, Any]
+    code: str
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
 class FigurePlan:
     """One figure, as PDF and PNG, and as CSV if it is a table.
 
-    `config_hash` covers all settings behind it.
+    `config_hash` covers all settings behind it. `measures`: files by name; the gathered claims are
+    among them for a figure that shows them.
     """
 
     name: str
@@ -120,6 +132,7 @@ class Plan:
     probes: dict[str, ProbePlan]
     measures: dict[str, MeasurePlan]
     claims: dict[str, ClaimsPlan]
+    all_claims: AllClaimsPlan | None
     figures: dict[str, FigurePlan]
     papers: tuple[str, ...]
     stamps: dict[str, str]
@@ -154,9 +167,20 @@ class Plan:
         }
         paths = {name: measure.path for name, measure in measures.items()}
         claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
+        all_claims = _all_claims(config, stamps) if claims else None
         figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
-        return cls(data, blocks, by_path, measures, claims, figures, tuple(config.papers), stamps)
+        return cls(
+            data=data,
+            blocks=blocks,
+            probes=by_path,
+            measures=measures,
+            claims=claims,
+            all_claims=all_claims,
+            figures=figures,
+            papers=tuple(config.papers),
+            stamps=stamps,
+        )
 
     def block(self, experiment: str, name: str) -> BlockPlan:
         """The block of a run file's name; ConfigError when the config has no such block."""
@@ -200,6 +224,11 @@ class Plan:
         if paper in self.claims:
             targets += [self.claims[paper].path, self.claims[paper].table]
         return targets
+
+    def all_targets(self) -> list[str]:
+        """Final files of all papers, and the claims of all together."""
+        targets = [path for paper in self.papers for path in self.targets(paper)]
+        return targets + ([self.all_claims.path] if self.all_claims else [])
 
     def write_stamps(self, directory: str | Path = ".") -> None:
         """Write the stamps whose text has changed below a results directory."""
@@ -424,6 +453,21 @@ def _claims(
     )
 
 
+def _all_claims(config: Config, stamps: dict[str, str]) -> AllClaimsPlan:
+    settings = _effective_settings(_claimed(config), config)
+    code = code_hash([SCRIPTS / "all_claims.py"])
+    stamp = "results/code/claims.txt"
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
+    return AllClaimsPlan(settings=settings, code=code, path=ALL_CLAIMS, stamp=stamp)
+
+
+def _claimed(config: Config) -> list[str]:
+    """The experiments whose measures any paper's claims read."""
+    return list(
+        dict.fromkeys(name for claims in config.claims.values() for name in claims.measures)
+    )
+
+
 def _figure(
     name: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
 ) -> FigurePlan:
@@ -431,17 +475,22 @@ def _figure(
     module = f"regimes.papers.{figure.draw}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
     code = code_hash([*scripts, module])
+    inputs = {key: measures[key] for key in figure.measures}
+    shown = list(figure.measures)
+    if figure.claims:
+        inputs[CLAIMS] = ALL_CLAIMS
+        shown += [name for name in _claimed(config) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(figure.measures, config))
+    settings = config_hash(_effective_settings(shown, config))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=settings, measures=figure.measures)
+    stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
         name=name,
         paper=figure.paper,
         module=module,
         config_hash=settings,
         code=code,
-        measures={key: measures[key] for key in figure.measures},
+        measures=inputs,
         pdf=f"figures/{name}.pdf",
         png=f"figures/{name}.png",
         csv=f"figures/{name}.csv" if figure.table else None,
