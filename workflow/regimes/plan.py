@@ -14,12 +14,13 @@ from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
-from regimes.config.datasets import ImageFeaturesDataset, TeacherLabelsDataset
+from regimes.config.datasets import FileDataset, ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.models import Config, Experiment
+from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, DataError
 from regimes.probe_plan import ProbePlan, plan_probes, probe_path
 from regimes.provenance import (
     SCRIPTS,
@@ -237,14 +238,34 @@ class Plan:
 
 
 def _data(name: str, config: Config, stamps: dict[str, str]) -> DataPlan:
-    settings = config.datasets[name].model_dump(mode="json")
+    settings = _data_settings(name, config)
     code = code_hash([SCRIPTS / "data.py", f"regimes.datasets.{settings['kind']}"])
-    digest = config_hash({"settings": settings, "code": code})
+    counted = _counted(settings)
+    digest = config_hash({"settings": counted, "code": code})
     stamp = f"results/code/data-{name}.txt"
     # The settings are in the stamp too: without it a lost .snakemake would leave a stale file.
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings))
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(counted))
     path = f"results/data/{name}.nc"
     return DataPlan(name, settings["kind"], settings, digest, path, stamp)
+
+
+def _data_settings(name: str, config: Config) -> dict[str, Any]:
+    """Settings of a data set; of a file also the `sha256` of its content.
+
+    Raises ConfigError, naming the key, when the file cannot be read.
+    """
+    settings = config.datasets[name].model_dump(mode="json")
+    if isinstance(config.datasets[name], FileDataset):
+        try:
+            settings["sha256"] = own_file.digest(settings["path"])
+        except DataError as error:
+            raise ConfigError(f"config: datasets.{name}.path = {error}") from None
+    return settings
+
+
+def _counted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without where a file of the user's own lies: its content counts."""
+    return {key: value for key, value in settings.items() if key != "path"}
 
 
 def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str, str]) -> DataPlan:
@@ -513,9 +534,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},
-        "datasets": {
-            name: config.datasets[name].model_dump(mode="json") for name in sorted(datasets)
-        },
+        "datasets": {name: _counted(_data_settings(name, config)) for name in sorted(datasets)},
     }
 
 
