@@ -18,7 +18,7 @@ rule features:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=int(resolve(SETTINGS.device) == "cuda"),
+        gpu=GPUS,
     params:
         settings=lambda wildcards: PLAN.data[wildcards.dataset].settings,
         data_hash=lambda wildcards: PLAN.data[wildcards.dataset].hash,
