@@ -5,7 +5,7 @@
 rule features:
     input:
         images=lambda wildcards: source_of(wildcards).path,
-        stamp="results/code/data-{dataset}.txt",
+        stamp=local("results/code/data-{dataset}.txt"),
     output:
         "results/data/{dataset}.nc",
     log:
