@@ -27,6 +27,7 @@ pytestmark = [
 
 # The profile's times between looks at Slurm are for long jobs.
 PROFILE = ("--workflow-profile", str(ROOT / "profiles/slurm"))
+NETCDF = "results/**/*.nc"
 SOON = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10")
 
 # Rules with names of the project's, so that the profile says what they ask for.
