@@ -168,8 +168,13 @@ def test_slurm_that_chose_no_gpu_leaves_it_to_the_locks(monkeypatch: pytest.Monk
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 
-def test_foreign_folder_of_locks_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / f"regimes-gpus-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DeviceError, match="belongs to another user: set TMPDIR"):
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_no_folder_of_ours_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"regimes-gpus-{os.getuid()}"
+    if kind == "file":
+        path.touch()
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DeviceError, match="is no folder of yours: set TMPDIR"):
         lock_folder()

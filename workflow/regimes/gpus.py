@@ -51,7 +51,7 @@ def claimed(
 ) -> Iterator[str]:
     """Lock the first free one of some devices, and give its name; wait while none is free.
 
-    devices: names as in CUDA_VISIBLE_DEVICES. folder: where the lock files are; made if need be.
+    devices: names as in CUDA_VISIBLE_DEVICES. folder: where the lock files are, which stay.
     """
     locks = {device: FileLock(folder / f"{_file_name(device)}.lock") for device in devices}
     waiting = False
@@ -75,14 +75,18 @@ def claimed(
 def lock_folder() -> Path:
     """The folder of this user's locks on this machine, in the system's folder for temporary files.
 
-    Raises DeviceError if it belongs to another user.
+    Raises DeviceError if it cannot be made or belongs to another user.
     """
     allocation = _allocation()
     name = f"regimes-gpus-{os.getuid()}" + (f"-{_file_name(allocation)}" if allocation else "")
     folder = Path(tempfile.gettempdir()) / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise DeviceError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+    except OSError:
+        mine = False
+    if not mine:
+        raise DeviceError(f"{folder} is no folder of yours: set TMPDIR to one where it can be made")
     return folder
 
 
