@@ -5,7 +5,7 @@
 rule claims:
     input:
         measures=lambda wildcards: claims_of(wildcards).measures.values(),
-        stamp="results/code/claims-{paper}.txt",
+        stamp=local("results/code/claims-{paper}.txt"),
     output:
         dataset="results/claims/{paper}.nc",
         table="results/claims/{paper}.md",
