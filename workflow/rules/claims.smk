@@ -30,7 +30,7 @@ if PLAN.all_claims:
     rule all_claims:
         input:
             claims=[PLAN.claims[paper].path for paper in PLAN.claims],
-            stamp=PLAN.all_claims.stamp,
+            stamp=local(PLAN.all_claims.stamp),
         output:
             PLAN.all_claims.path,
         log:
