@@ -19,7 +19,7 @@ def rules() -> dict[str, str]:
     """The text of each rule that has jobs."""
     texts = {}
     for path in (ROOT / "workflow/rules").glob("*.smk"):
-        parts = re.split(r"^rule (\w+):$", path.read_text(), flags=re.M)
+        parts = re.split(r"^ *rule (\w+):$", path.read_text(), flags=re.M)
         texts |= dict(zip(parts[1::2], parts[2::2], strict=True))
     return texts
 
