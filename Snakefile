@@ -54,6 +54,7 @@ rule all:
     default_target: True
     input:
         [PLAN.targets(paper) for paper in PLAN.papers],
+        PLAN.explorer.path,
 
 
 for paper in PLAN.papers:
@@ -72,3 +73,4 @@ include: "workflow/rules/probes.smk"
 include: "workflow/rules/measures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/explorer.smk"

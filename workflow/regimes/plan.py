@@ -19,6 +19,8 @@ from regimes.config.models import Config, Experiment
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError
+from regimes.explorer import contents
+from regimes.explorer.assets import assets_hash
 from regimes.probe_plan import ProbePlan, plan_probes, probe_path
 from regimes.provenance import (
     SCRIPTS,
@@ -112,6 +114,21 @@ class FigurePlan:
 
 
 @dataclass(frozen=True)
+class ExplorerPlan:
+    """The page that shows all papers' measures and claims, by the paths of their files.
+
+    `code` covers its scripts, styles and template too. `titles`: of the papers.
+    """
+
+    measures: dict[str, str]
+    claims: dict[str, str]
+    titles: dict[str, str]
+    code: str
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the rules need, by name."""
 
@@ -121,6 +138,7 @@ class Plan:
     measures: dict[str, MeasurePlan]
     claims: dict[str, ClaimsPlan]
     figures: dict[str, FigurePlan]
+    explorer: ExplorerPlan
     papers: tuple[str, ...]
     stamps: dict[str, str]
 
@@ -156,7 +174,9 @@ class Plan:
         claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
         figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
-        return cls(data, blocks, by_path, measures, claims, figures, tuple(config.papers), stamps)
+        explorer = _explorer(config, measures, claims, stamps)
+        papers = tuple(config.papers)
+        return cls(data, blocks, by_path, measures, claims, figures, explorer, papers, stamps)
 
     def block(self, experiment: str, name: str) -> BlockPlan:
         """The block of a run file's name; ConfigError when the config has no such block."""
@@ -449,6 +469,30 @@ def _figure(
         caption=figure.caption,
         labels={"figure": name} | figure.labels,
     )
+
+
+def _explorer(
+    config: Config,
+    measures: Mapping[str, MeasurePlan],
+    claims: Mapping[str, ClaimsPlan],
+    stamps: dict[str, str],
+) -> ExplorerPlan:
+    shown = {
+        name: measure.path
+        for name, measure in measures.items()
+        if contents.made_by(measure.module, contents.SHOWN)
+    }
+    verdicts = {paper: one.path for paper, one in claims.items()}
+    titles = {paper: settings.title for paper, settings in config.papers.items()}
+    python = code_hash([SCRIPTS / "explorer.py"])
+    # Plotly's script is part of the page.
+    plotly = package_versions("plotly")["plotly"]
+    code = config_hash({"python": python, "page": assets_hash(), "plotly": plotly})
+    stamp = "results/code/explorer.txt"
+    stamps[stamp] = _stamp_text(
+        code=code, settings=config_hash(titles), measures=shown, claims=verdicts
+    )
+    return ExplorerPlan(shown, verdicts, titles, code, "results/explorer.html", stamp)
 
 
 def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str, Any]:

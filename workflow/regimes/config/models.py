@@ -27,7 +27,18 @@ from regimes.config.teacher_student import TeacherStudentExperiment
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules.
-RULES = ("all", "data", "features", "train", "probe", "measure", "claims", "table", "figure")
+RULES = (
+    "all",
+    "data",
+    "features",
+    "train",
+    "probe",
+    "measure",
+    "claims",
+    "table",
+    "figure",
+    "explorer",
+)
 
 
 class Paper(Model):

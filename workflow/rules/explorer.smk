@@ -1,0 +1,29 @@
+# The explorer: results/explorer.html, one page with all papers' measures and claims.
+
+
+rule explorer:
+    input:
+        measures=PLAN.explorer.measures.values(),
+        claims=PLAN.explorer.claims.values(),
+        stamp=PLAN.explorer.stamp,
+    output:
+        report(
+            PLAN.explorer.path,
+            caption="../report/explorer.rst",
+            category="All papers",
+            labels={"figure": "explorer", "form": "interactive page"},
+        ),
+    log:
+        "results/logs/explorer.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        measures=list(PLAN.explorer.measures),
+        claims=list(PLAN.explorer.claims),
+        titles=PLAN.explorer.titles,
+        code=PLAN.explorer.code,
+    script:
+        "../scripts/explorer.py"
