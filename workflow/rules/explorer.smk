@@ -1,4 +1,5 @@
 # The explorer: results/explorer.html, one page with all papers' measures and claims.
+# It is no item of the report: browsers show no page of its size in a frame of one file.
 
 
 rule explorer:
@@ -7,12 +8,7 @@ rule explorer:
         claims=PLAN.explorer.claims.values(),
         stamp=PLAN.explorer.stamp,
     output:
-        report(
-            PLAN.explorer.path,
-            caption="../report/explorer.rst",
-            category="All papers",
-            labels={"figure": "explorer", "form": "interactive page"},
-        ),
+        PLAN.explorer.path,
     log:
         "results/logs/explorer.log",
     conda:

@@ -44,7 +44,8 @@ Explorer.claims = (section, panel) => {
   option(role("paper"), [...all, ...Object.entries(section.papers)]);
   option(role("verdict"), [...all, ...[...new Set(section.rows.map((one) => one.verdict))].sort()
     .map((one) => [one, one])]);
-  for (const name of ["paper", "verdict", "text"]) role(name).addEventListener("input", show);
+  for (const name of ["paper", "verdict"]) role(name).addEventListener("change", show);
+  role("text").addEventListener("input", show);
   show();
   return { show: () => {} };
 };
