@@ -38,22 +38,12 @@ def explored(whole_paper: Workflow, tmp_path_factory: pytest.TempPathFactory) ->
     workflow = whole_paper.copy(tmp_path_factory.mktemp("explored"))
     leave_out_other_papers(workflow)
     workflow.config_arguments, workflow.targets = SMOKE, ALL
-    planned = workflow.plan().jobs
-    assert planned == {"explorer": 1}, "part of `all`, and the only one that is missing"
-    result = workflow.run()
+    assert workflow.plan(targets=(PAPER,)).nothing_to_do, "it belongs to no paper"
+    assert workflow.plan().jobs == {"explorer": 1}, "it belongs to `all`"
+    result = workflow.run(targets=("explorer",))
     assert result.code == 0, result.output
+    assert workflow.plan().nothing_to_do
     return workflow
-
-
-def test_the_explorer_belongs_to_everything_and_to_no_paper(explored: Workflow) -> None:
-    assert explored.plan().nothing_to_do
-    page = explored.directory / EXPLORER
-    page.rename(page.with_suffix(".away"))
-    try:
-        assert explored.plan(targets=(PAPER,)).nothing_to_do
-        assert explored.plan(targets=("explorer",)).jobs == {"explorer": 1}
-    finally:
-        page.with_suffix(".away").rename(page)
 
 
 def test_what_makes_it_again(explored: Workflow) -> None:
@@ -65,20 +55,12 @@ def test_what_makes_it_again(explored: Workflow) -> None:
         file.write_text(before)
         return jobs
 
-    explorer = "workflow/regimes/explorer"
-    again = {"explorer": 1}
-    assert planned(f"{explorer}/page/linked.js", "const FAINT = 0.12", "const FAINT = 0.2") == again
-    assert planned(f"{explorer}/page/page.html", "Explorer of", "Explorer for") == again
-    assert planned(f"{explorer}/scatter.py", "MERGED = 2", "MERGED = 4") == again
-    assert planned(f"{explorer}/scatter.py", "# Of the file's", "# Of a file's") == {}
-    figure = "workflow/regimes/papers/luo2021/diagram.py"
-    jobs = planned(figure, 'SLICE_COLOURS = "viridis"', 'SLICE_COLOURS = "plasma"')
-    assert set(jobs) == {"figure"}
-    claims = "workflow/regimes/papers/luo2021/claims_boundaries.py"
+    page = "workflow/regimes/explorer/page/page.html"
+    assert planned(page, "Explorer of", "Explorer for") == {"explorer": 1}
+    claims = "workflow/regimes/papers/luo2021/claims.py"
     text = (explored.checkout / claims).read_text()
     jobs = planned(claims, text, f"{text}\nADDED_BY_A_TEST = 1\n")
     assert jobs == {"claims": 1, "explorer": 1}
-    assert explored.plan().nothing_to_do
 
 
 def test_it_opens_in_a_browser(explored: Workflow, browser) -> None:

@@ -13,20 +13,23 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 SECONDS = 60
+# Of another paper, and without runs: one category alone would not be named.
+OTHER = "figures/caron2023/fig05_zipf.png"
 
 
 @pytest.fixture(scope="module")
-def report(whole_paper: Workflow, browser: Any) -> Any:
-    """The report of the whole paper, open in the browser."""
-    result = whole_paper.run("--report", "report.html")
-    assert result.code == 0, result.output
-    path = whole_paper.directory / "report.html"
+def report(whole_paper: Workflow, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The report of a whole paper and a figure of another, open in the browser."""
+    workflow = whole_paper.copy(tmp_path_factory.mktemp("report"))
+    workflow.targets = (PAPER, OTHER)
+    for arguments in ((), ("--report", "report.html")):
+        result = workflow.run(*arguments)
+        assert result.code == 0, result.output
     chromium.resize(browser, chromium.DESKTOP)
     browser.get("about:blank")
     chromium.console(browser), chromium.requests(browser)
-    browser.get(path.as_uri())
-    yield browser
-    path.unlink()
+    browser.get((workflow.directory / "report.html").as_uri())
+    return browser
 
 
 def wait(report: Any, condition: Any) -> Any:
@@ -61,6 +64,12 @@ def category(report: Any, whole_paper: Workflow) -> Any:
     return report
 
 
+def test_papers_are_categories(report: Any, whole_paper: Workflow) -> None:
+    papers = whole_paper.config()["papers"]
+    wait(report, lambda page: papers[PAPER]["title"] in text(page))
+    assert papers["caron2023"]["title"] in text(report)
+
+
 def test_every_figure_is_listed_with_its_labels(category: Any, whole_paper: Workflow) -> None:
     listed = [row.text for row in rows(category)]
     figures = whole_paper.config()["figures"]
@@ -73,15 +82,9 @@ def test_every_figure_is_listed_with_its_labels(category: Any, whole_paper: Work
 
 def test_a_figure_is_shown(category: Any) -> None:
     show(category, "phase_diagram", 0)
-    image = wait(
-        category,
-        lambda page: next(
-            (one for one in page.find_elements(By.TAG_NAME, "img") if one.is_displayed()), None
-        ),
-    )
-    natural = "return arguments[0].complete && arguments[0].naturalWidth"
-    wait(category, lambda page: page.execute_script(natural, image))
-    assert category.execute_script(natural, image) > 1000
+    images = "return [...document.images].filter((one) => one.complete && one.naturalWidth > 1000)"
+    (image,) = wait(category, lambda page: page.execute_script(images))
+    assert image.is_displayed()
     assert image.rect["width"] > 300 and image.rect["height"] > 100
     assert image.get_attribute("src").startswith("data:image/png")
 
@@ -96,8 +99,12 @@ def test_a_figure_has_its_caption_rule_and_code(category: Any, whole_paper: Work
 def test_run_times_are_shown(report: Any) -> None:
     report.refresh()
     follow(report, "Statistics")
-    wait(report, lambda page: "untime" in text(page))
-    wait(report, lambda page: page.find_elements(By.CSS_SELECTOR, "svg.marks, canvas.marks"))
+    canvas = "#runtimes canvas"
+    (chart,) = wait(report, lambda page: page.find_elements(By.CSS_SELECTOR, canvas))
+    assert chart.is_displayed() and chart.rect["width"] > 100
+    times = report.execute_script("return runtimes_spec.data.values")
+    assert {"train", "measure", "figure"} <= {one["rule"] for one in times}
+    assert all(one["runtime"] > 0 for one in times)
 
 
 def test_the_report_asks_for_nothing(report: Any) -> None:

@@ -1,5 +1,5 @@
 # The explorer: results/explorer.html, one page with all papers' measures and claims.
-# It is no item of the report: browsers show no page of its size in a frame of one file.
+# It is no item of the report, inside which a browser shows no page of its size.
 
 
 rule explorer:
