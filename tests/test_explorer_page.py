@@ -190,7 +190,7 @@ def test_neurons_are_shown_where_they_were_simulated(page: Page, results: Result
         share = float(measure["heaviest_bins_share"].sel(width=width))
         words = page.text(panel, "scatter-words")
         assert words.startswith(f"{width} neurons, seed 0;")
-        percent = float(re.search(r"hold ([\d.]+) %", words)[1])
+        percent = float(re.search(r"at random: ([\d.]+) %", words)[1])
         assert percent == pytest.approx(100 * share, rel=1e-3)
 
 

@@ -44,6 +44,7 @@ def scatters(measure: xr.Dataset) -> dict[str, Any]:
         "position_name": POSITIONS[position],
         "position": plain(merged[position]),
         "height": plain(merged["relative_amplitude"]),
+        "share_name": share.attrs["long_name"],
         "share": plain(share.transpose("gamma_prime", "gamma", "width")),
         "cells": cells.tolist(),
     }

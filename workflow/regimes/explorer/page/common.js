@@ -73,9 +73,26 @@ const Explorer = (() => {
     });
   }
 
-  const log = (title) => ({
-    type: "log", title: { text: title }, exponentformat: "power", minorloglabels: "complete", nticks: 7,
-  });
+  // A logarithmic axis for some values. Over few decades it has ticks at 1, 2 and 5 times powers of
+  // ten, written out: Plotly would write single digits there.
+  function log(title, values) {
+    const axis = {
+      type: "log", title: { text: title }, exponentformat: "power", minorloglabels: "none",
+    };
+    const there = values.filter((one) => one > 0).map(Math.log10);
+    const [low, high] = [Math.min(...there), Math.max(...there)];
+    if (!there.length || high - low > 3) return axis;
+    const steps = high - low > 1.5 ? [1] : [1, 2, 5];
+    const at = [];
+    for (let power = Math.floor(low) - 1; power <= high + 1; power += 1) {
+      at.push(...steps.map((step) => Number(`${step}e${power}`)));
+    }
+    return { ...axis, ...ticks(at) };
+  }
+
+  const ticks = (values) =>
+    ({ tickvals: values, ticktext: values.map((one) => number(one)) });
+
   const linear = (title) => ({ type: "linear", title: { text: title } });
 
   function setTheme(name) {
@@ -86,7 +103,7 @@ const Explorer = (() => {
   }
 
   return {
-    data, narrow, colour, dash, number, grouped, option, element, variable, draw, log, linear,
+    data, narrow, colour, dash, number, grouped, option, element, variable, draw, log, linear, ticks,
     setTheme, theme: () => theme, onTheme: (redraw) => redraws.push(redraw),
   };
 })();

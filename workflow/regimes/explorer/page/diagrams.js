@@ -1,13 +1,19 @@
 "use strict";
 // Phase diagrams: a map of cells, and what is behind the chosen one.
 Explorer.diagrams = (section, panel) => {
-  const { number, grouped, option, element, draw, log, linear, colour, variable } = Explorer;
+  const { number, grouped, option, element, draw, log, linear, ticks, colour,
+    variable } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
   const SYMBOLS = { w: "S_w", a: "S_a", theta: "S_θ" };
   const DISTANCES = { w: "RD(w)", a: "RD(a)", theta: "RD(θ)" };
   // Red below 0 and blue above, as in the paper.
   const SLOPES = ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7", "#f7f7f7", "#d1e5f0",
     "#92c5de", "#4393c3", "#2166ac", "#053061"].map((one, index) => [index / 10, one]);
+  // Of numbers of neurons: one neuron, too, is seen on the background.
+  const COUNTS = {
+    light: [[0, "#440154"], [0.5, "#21918c"], [1, "#d8b800"]],
+    dark: [[0, "#6f7fe0"], [0.5, "#2fc0a6"], [1, "#fde725"]],
+  };
 
   let diagram = section.diagrams[0];
   let layer = "w";
@@ -128,8 +134,8 @@ Explorer.diagrams = (section, panel) => {
     const [low, high] = [Math.min(...logs), Math.max(...logs)];
     const half = Math.max(0.55 * (high - low), 0.5);
     draw(role("distance"), [...seeds, line], {
-      xaxis: log("width m"),
-      yaxis: { ...log(DISTANCES[layer]), range: [(low + high) / 2 - half, (low + high) / 2 + half] },
+      xaxis: { ...log("width m", diagram.width), ...ticks(diagram.width) },
+      yaxis: { ...log(DISTANCES[layer], distances.flat()), range: [(low + high) / 2 - half, (low + high) / 2 + half] },
       ...legend(),
     });
     const head = element("tr");
@@ -158,7 +164,10 @@ Explorer.diagrams = (section, panel) => {
       type: "scatter", mode: "lines", name: `seed ${seed}`, x: times[index], y: losses[index],
       line: { color: colour(index) },
       hovertemplate: `t = %{x:.4g}<br>loss = %{y:.4g}<extra>seed ${seed}</extra>`,
-    })), { xaxis: log(`time t, m = ${grouped(widest())}`), yaxis: log("loss"), ...legend() });
+    })), {
+      xaxis: log(`time t, m = ${grouped(widest())}`, times.flat()),
+      yaxis: log("loss", losses.flat()), ...legend(),
+    });
   }
 
   function inWords() {
@@ -235,18 +244,18 @@ Explorer.diagrams = (section, panel) => {
       neurons += cells[1][n];
     });
     const top = Math.ceil(Math.max(1, ...z.flat()));
-    const ticks = Array.from({ length: top + 1 }, (_, power) => power);
+    const powers = Array.from({ length: top + 1 }, (_, power) => power);
     draw(role("scatter"), [{
       type: "heatmap", x: of.position, y: of.height, z, customdata: counts, zmin: 0, zmax: top,
-      colorscale: "Viridis", hovertemplate: "%{customdata} neurons<extra></extra>",
-      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: ticks,
-        ticktext: ticks.map((power) => number(10 ** power)) },
+      colorscale: COUNTS[Explorer.theme()], hovertemplate: "%{customdata} neurons<extra></extra>",
+      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: powers,
+        ticktext: powers.map((power) => number(10 ** power)) },
     }], { xaxis: linear(of.position_name), yaxis: { ...linear("A / max A"), range: [0, 1] } });
     const share = of.share[i][j][k];
     const text = role("scatter-words").textContent.split(":")[0];
     const near = text.startsWith("Nearest") ? `${text}: ` : "";
-    role("scatter-words").textContent = `${near}${grouped(neurons)} neurons, seed ${of.seed}; the `
-      + `ten heaviest of 360 bins hold ${number(100 * share)} % of the amplitude.`;
+    role("scatter-words").textContent = `${near}${grouped(neurons)} neurons, seed ${of.seed}; `
+      + `${of.share_name}: ${number(100 * share)} %.`;
   }
 
   function drawDetails() {

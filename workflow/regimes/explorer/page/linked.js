@@ -66,9 +66,10 @@ Explorer.linked = (section, panel) => {
   function drawAll() {
     divs = group.plots.map((plot, index) => {
       const div = role("plots").children[index].querySelector(".plot");
+      const all = (name) => plot.curves.flatMap((one) => one[name] || one.y);
       draw(div, tracesOf(plot), {
-        xaxis: (plot.log_x ? log : linear)(plot.x),
-        yaxis: (plot.log_y ? log : linear)(""),
+        xaxis: plot.log_x ? log(plot.x, all("x")) : linear(plot.x),
+        yaxis: plot.log_y ? log("", [...all("low"), ...all("high")]) : linear(""),
         hovermode: "closest",
       });
       return div;
@@ -122,7 +123,8 @@ Explorer.linked = (section, panel) => {
     const where = x === null ? "" : `${shared()}: ${number(x)}. `;
     if (key === null) {
       role("words").textContent = x === null
-        ? "Choose a setting below a pointer, in the list, or with the slider, to mark it in all plots."
+        ? "Point at a curve, or choose a setting in the list, to mark it in all plots; the slider marks "
+          + "a place on all curves."
         : `${where}Choose a setting in the list to hear its values.`;
       return;
     }
