@@ -117,7 +117,7 @@ class FigurePlan:
 class ExplorerPlan:
     """The page that shows all papers' measures and claims, by the paths of their files.
 
-    `code` covers its scripts, styles and template too. `titles`: of the papers.
+    `code` covers its scripts, styles and template too. `titles`: of the papers that have something to show.
     """
 
     measures: dict[str, str]
@@ -483,7 +483,8 @@ def _explorer(
         if contents.made_by(measure.module, contents.SHOWN)
     }
     verdicts = {paper: one.path for paper, one in claims.items()}
-    titles = {paper: settings.title for paper, settings in config.papers.items()}
+    papers = {measures[name].paper for name in shown} | set(verdicts)
+    titles = {name: paper.title for name, paper in config.papers.items() if name in papers}
     python = code_hash([SCRIPTS / "explorer.py"])
     # Plotly's script is part of the page.
     plotly = package_versions("plotly")["plotly"]

@@ -88,7 +88,7 @@ def collect(
                 "diagrams",
                 "luo2021",
                 "Luo et al.",
-                titles["luo2021"],
+                titles.get("luo2021", "Luo et al."),
                 origins(planes | neurons),
                 diagrams=diagrams(planes),
                 condensations=condensations(neurons),
@@ -98,8 +98,9 @@ def collect(
         runs = of(modules)
         shown = groups(runs)
         if shown:
-            files = origins(runs)
-            sections.append(section("linked", paper, tab, titles[paper], files, groups=shown))
+            # An experiment may belong to a paper of the user's own.
+            files, title = origins(runs), titles.get(paper, tab)
+            sections.append(section("linked", paper, tab, title, files, groups=shown))
     if claims:
         files = [origin(paths[f"claims/{paper}"], one) for paper, one in claims.items()]
         names = {paper: titles[paper] for paper in claims}
