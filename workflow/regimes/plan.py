@@ -117,7 +117,8 @@ class FigurePlan:
 class ExplorerPlan:
     """The page that shows all papers' measures and claims, by the paths of their files.
 
-    `code` covers its scripts, styles and template too. `titles`: of the papers that have something to show.
+    `code` covers its scripts, styles and template too. `titles`: of the papers that have something
+    to show.
     """
 
     measures: dict[str, str]
