@@ -20,7 +20,7 @@ from regimes.measures.growth import (
     upward_zero,
 )
 from regimes.papers.luo2021.claims import CLAIMS
-from regimes.papers.luo2021.phase_diagram import KEPT
+from regimes.papers.luo2021.phase_diagram import KEPT, LOSS_POINTS
 from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.store import check_described
 
@@ -352,3 +352,20 @@ def test_one_grid_stays_as_it_is() -> None:
 def test_blocks_of_a_grid_must_fit() -> None:
     with pytest.raises(ValueError, match="exact"):
         combined([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])
+
+
+def test_the_loss_over_time_is_that_of_the_largest_width() -> None:
+    runs = made_up_runs(seeds=3)
+    recorded = xr.concat([runs["history_loss"]] * 6, "checkpoint")  # 66 times
+    runs = runs.drop_vars(["history_loss", "history_time"])
+    runs = runs.assign(history_loss=recorded, history_time=1 / recorded)
+    measures = measured(runs)
+    loss = measures["loss_history"]
+    assert loss.dims == ("gamma_prime", "gamma", "seed", "checkpoint")
+    assert loss.dtype == measures["loss_time"].dtype == np.float32
+    assert loss.sizes["checkpoint"] == LOSS_POINTS
+    widest = recorded.sel(width=runs["width"].max()).transpose(*loss.dims)
+    np.testing.assert_allclose(loss[..., [0, -1]], widest[..., [0, -1]], rtol=1e-6)
+    np.testing.assert_allclose(loss * measures["loss_time"], 1.0, rtol=1e-6)
+    assert np.isin(loss.values, widest.values.astype(np.float32)).all()
+    check_described(measures)

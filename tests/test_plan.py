@@ -279,3 +279,28 @@ def test_stamps_are_written_below_a_directory(tmp_path: Path) -> None:
     plan.write_stamps(tmp_path)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.txt")}
     assert written == set(plan.stamps)
+
+
+def test_the_explorer_finds_measures_by_their_module() -> None:
+    renamed = {"phase_diagram_other": {"measure": "luo2021.phase_diagram"}}
+    other = load(CONFIG).experiments["phase_diagram"].model_dump(mode="json", exclude_none=True)
+    plan = make(experiments={name: other | changes for name, changes in renamed.items()})
+    explorer = plan.explorer
+    assert explorer.measures["phase_diagram_other"] == "results/measures/phase_diagram_other.nc"
+    assert {"phase_diagram", "condensation", "song2021_mnist"} <= set(explorer.measures)
+    assert not {"growth_unit", "conservation", "song2021_order"} & set(explorer.measures)
+    assert explorer.claims["luo2021"] == "results/claims/luo2021.nc"
+    assert all(explorer.path not in plan.targets(paper) for paper in plan.papers)
+
+
+def test_the_explorers_stamp_covers_its_page_and_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def text() -> str:
+        plan = make()
+        return plan.stamps[plan.explorer.stamp]
+
+    before = text()
+    assert text() == before
+    titled = make(papers={"luo2021": {"title": "Another title"}})
+    assert titled.stamps[titled.explorer.stamp] != before
+    monkeypatch.setattr(plan_module, "assets_hash", lambda: "other")
+    assert text() != before

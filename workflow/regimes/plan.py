@@ -21,6 +21,8 @@ from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError, DataError
+from regimes.explorer import contents
+from regimes.explorer.assets import assets_hash
 from regimes.probe_plan import ProbePlan, plan_probes, probe_path
 from regimes.provenance import (
     SCRIPTS,
@@ -125,6 +127,22 @@ class FigurePlan:
 
 
 @dataclass(frozen=True)
+class ExplorerPlan:
+    """The page that shows all papers' measures and claims, by the paths of their files.
+
+    `code` covers its scripts, styles and template too. `titles`: of the papers that have something
+    to show.
+    """
+
+    measures: dict[str, str]
+    claims: dict[str, str]
+    titles: dict[str, str]
+    code: str
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the rules need, by name."""
 
@@ -135,6 +153,7 @@ class Plan:
     claims: dict[str, ClaimsPlan]
     all_claims: AllClaimsPlan | None
     figures: dict[str, FigurePlan]
+    explorer: ExplorerPlan
     papers: tuple[str, ...]
     stamps: dict[str, str]
 
@@ -171,6 +190,7 @@ class Plan:
         all_claims = _all_claims(config, stamps) if claims else None
         figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
+        explorer = _explorer(config, measures, claims, stamps)
         return cls(
             data=data,
             blocks=blocks,
@@ -179,6 +199,7 @@ class Plan:
             claims=claims,
             all_claims=all_claims,
             figures=figures,
+            explorer=explorer,
             papers=tuple(config.papers),
             stamps=stamps,
         )
@@ -227,9 +248,10 @@ class Plan:
         return targets
 
     def all_targets(self) -> list[str]:
-        """Final files of all papers, and the claims of all together."""
+        """Final files of all papers, the claims of all together, and the explorer."""
         targets = [path for paper in self.papers for path in self.targets(paper)]
-        return targets + ([self.all_claims.path] if self.all_claims else [])
+        targets += [self.all_claims.path] if self.all_claims else []
+        return [*targets, self.explorer.path]
 
     def write_stamps(self, directory: str | Path = ".") -> None:
         """Write the stamps whose text has changed below a results directory."""
@@ -519,6 +541,31 @@ def _figure(
         caption=figure.caption,
         labels={"figure": name} | figure.labels,
     )
+
+
+def _explorer(
+    config: Config,
+    measures: Mapping[str, MeasurePlan],
+    claims: Mapping[str, ClaimsPlan],
+    stamps: dict[str, str],
+) -> ExplorerPlan:
+    shown = {
+        name: measure.path
+        for name, measure in measures.items()
+        if contents.made_by(measure.module, contents.SHOWN)
+    }
+    verdicts = {paper: one.path for paper, one in claims.items()}
+    papers = {measures[name].paper for name in shown} | set(verdicts)
+    titles = {name: paper.title for name, paper in config.papers.items() if name in papers}
+    python = code_hash([SCRIPTS / "explorer.py"])
+    # Plotly's script is part of the page.
+    plotly = package_versions("plotly")["plotly"]
+    code = config_hash({"python": python, "page": assets_hash(), "plotly": plotly})
+    stamp = "results/code/explorer.txt"
+    stamps[stamp] = _stamp_text(
+        code=code, settings=config_hash(titles), measures=shown, claims=verdicts
+    )
+    return ExplorerPlan(shown, verdicts, titles, code, "results/explorer.html", stamp)
 
 
 def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str, Any]:

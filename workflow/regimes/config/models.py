@@ -38,6 +38,7 @@ RULES = (
     "all_claims",
     "table",
     "figure",
+    "explorer",
 )
 
 

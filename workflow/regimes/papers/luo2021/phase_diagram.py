@@ -35,6 +35,8 @@ KEPT = (
 )
 # Smallest exponent of the decay's bound that is compared: below it the loss falls by rounding.
 SMALLEST_EXPONENT = 1e-6
+# At so many of the recorded times the loss is kept.
+LOSS_POINTS = 33
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -49,7 +51,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and slope_theta vanish, with
     *_stderr, and the theory's theory_boundary_gamma and so on; smallest_eigenvalue_a and
     smallest_eigenvalue_w of the limiting Gram matrices (34); over the axes of the runs,
-    decay_rate_ratio (see `_decay_rate_ratio`). Runs that hit a cap are kept.
+    decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and loss_history,
+    over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap are kept.
     """
     missing = [name for name in AXES if name not in runs.dims]
     if missing:
@@ -90,8 +93,32 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         ratio.transpose(*AXES),
         "smallest ratio, along the run, of the loss's mean rate of decay to the rate of the theory",
     )
+    result = result.assign(_losses(runs))
     result.attrs = {}
     return result
+
+
+def _losses(runs: xr.Dataset) -> xr.Dataset:
+    """The loss over time of the runs of the largest width, at LOSS_POINTS times of each run.
+
+    They are among the recorded, log-spaced ones, the first and the last included. float32.
+    """
+    widest = runs[["history_time", "history_loss"]].sel(width=runs["width"].max(), drop=True)
+    count = runs.sizes["checkpoint"]
+    chosen = np.linspace(0, count - 1, min(count, LOSS_POINTS)).round().astype(int)
+    kept = widest.isel(checkpoint=chosen).drop_vars("checkpoint", errors="ignore")
+    kept = kept.transpose("gamma_prime", "gamma", "seed", "checkpoint").astype(np.float32)
+    width = int(runs["width"].max())
+    names = {
+        "loss_time": ("history_time", f"times of loss_history, m = {width}"),
+        "loss_history": ("history_loss", f"loss R(t) along the run, m = {width}"),
+    }
+    return xr.Dataset(
+        {
+            name: kept[there].assign_attrs(long_name=long_name, units="1")
+            for name, (there, long_name) in names.items()
+        }
+    )
 
 
 def _decay_rate_ratio(runs: xr.Dataset, eigenvalue: float, n_points: int) -> xr.DataArray:

@@ -1,0 +1,374 @@
+"""The explorer in a browser: what is chosen is shown, and shown values are those of the files."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import browser as chromium
+import numpy as np
+import pytest
+from explorer_results import CONDENSATION_GAMMA, NEURONS, Results, write_results
+
+pytest.importorskip("selenium")
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return write_results(tmp_path_factory.mktemp("results"))
+
+
+class Page:
+    """The open page, and one panel of it."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+
+    def panel(self, section: str) -> Any:
+        """Choose a tab; its panel."""
+        self.browser.find_element(By.ID, f"tab-{section}").click()
+        return self.browser.find_element(By.ID, f"panel-{section}")
+
+    def role(self, panel: Any, name: str) -> Any:
+        """The element of a panel with a role."""
+        return panel.find_element(By.CSS_SELECTOR, f'[data-role="{name}"]')
+
+    def text(self, panel: Any, name: str) -> str:
+        """The text of an element, with plain spaces."""
+        return self.role(panel, name).text.replace("\u202f", "")
+
+    def traces(self, div: Any) -> list[dict]:
+        """What Plotly shows in a div."""
+        wanted = "arguments[0].data.map(({x, y, z, name, mode, opacity, meta, customdata}) =>"
+        return self.browser.execute_script(
+            f"return {wanted} ({{x, y, z, name, mode, opacity, meta, customdata}}))", div
+        )
+
+    def click(self, div: Any, x: float, y: float) -> None:
+        """Click a plot at a point in the units of its axes."""
+        at = self.browser.execute_script(
+            "const [div, x, y] = arguments, layout = div._fullLayout, box ="
+            " div.getBoundingClientRect();"
+            "return [layout.xaxis.l2p(x) + layout._size.l - box.width / 2,"
+            " layout.yaxis.l2p(y) + layout._size.t - box.height / 2].map(Math.round);",
+            div,
+            x,
+            y,
+        )
+        # By way of a point beside it, since Plotly looks at where the pointer moves to.
+        actions = ActionChains(self.browser)
+        actions.move_to_element_with_offset(div, at[0] - 3, at[1] - 3).pause(0.1)
+        actions.move_to_element_with_offset(div, *at).pause(0.1).click().perform()
+
+
+@pytest.fixture
+def page(browser: Any, results: Results) -> Page:
+    """The page, freshly opened on a desk in light colours."""
+    chromium.resize(browser, chromium.DESKTOP)
+    chromium.prefer(browser, "light")
+    browser.get("about:blank")
+    chromium.console(browser), chromium.requests(browser)
+    browser.get(results.page.as_uri())
+    assert browser.execute_script("return document.documentElement.dataset.ready") == "yes"
+    return Page(browser)
+
+
+def test_every_section_opens_without_errors_or_requests(page: Page, results: Results) -> None:
+    tabs = page.browser.find_elements(By.CSS_SELECTOR, '[role="tab"]')
+    assert len(tabs) == 6
+    for tab in tabs:
+        tab.click()
+        panels = page.browser.find_elements(By.CSS_SELECTOR, '[role="tabpanel"]')
+        shown = [panel for panel in panels if panel.is_displayed()]
+        assert [one.get_attribute("aria-labelledby") for one in shown] == [tab.get_attribute("id")]
+        plots = shown[0].find_elements(By.CSS_SELECTOR, ".plot")
+        drawn = shown[0].find_elements(By.CSS_SELECTOR, ".plot .main-svg")
+        assert (len(drawn) > 0) == (len(plots) > 0)
+    assert chromium.console(page.browser) == []
+    assert chromium.requests(page.browser) == [results.page.as_uri()]
+    # Plotly's button that would open a web site
+    assert not page.browser.find_elements(By.CSS_SELECTOR, '[data-title*="loud"]')
+
+
+def check_cell(page: Page, results: Results, gamma_prime: float, gamma: float) -> None:
+    """What is shown of a cell is what the file has."""
+    panel = page.browser.find_element(By.ID, "panel-luo2021")
+    assert page.text(panel, "chosen") == f"γ′ = {gamma_prime:g}, γ = {gamma:g}"
+    measure = results.read("phase_diagram").sel(gamma_prime=gamma_prime, gamma=gamma)
+    slope, error = (float(measure[name]) for name in ("slope_w", "slope_w_stderr"))
+    shown = re.search(r"S_w = ([-\d.e]+) ± ([-\d.e]+)\.", page.text(panel, "words"))
+    assert float(shown[1]) == pytest.approx(slope, rel=1e-3, abs=1e-12)
+    assert float(shown[2]) == pytest.approx(error, rel=0.05)
+    distance = measure["relative_distance_w"]
+    *seeds, fit = page.traces(page.role(panel, "distance"))
+    for seed, trace in zip(distance["seed"], seeds, strict=True):
+        assert trace["x"] == distance["width"].values.tolist()
+        np.testing.assert_allclose(trace["y"], distance.sel(seed=seed), rtol=1e-6)
+    line = np.polyfit(np.log(fit["x"]), np.log(fit["y"]), 1)
+    assert line[0] == pytest.approx(slope, abs=1e-5)
+    for seed, trace in enumerate(page.traces(page.role(panel, "loss"))):
+        loss = measure.sel(seed=seed)
+        np.testing.assert_allclose(trace["x"], loss["loss_time"], rtol=1e-6)
+        np.testing.assert_allclose(trace["y"], loss["loss_history"], rtol=1e-6)
+    boundary = float(results.read("phase_diagram")["boundary_gamma"].sel(gamma_prime=gamma_prime))
+    assert f"γ = {float(f'{boundary:.4g}'):g} ±" in page.text(panel, "boundary")
+
+
+def test_a_click_on_a_cell_shows_its_runs(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    for gamma_prime, gamma in ((-0.5, 0.75), (0.5, 2.0), (0.0, 1.0)):
+        page.click(page.role(panel, "map"), gamma_prime, gamma)
+        check_cell(page, results, gamma_prime, gamma)
+
+
+def test_the_keyboard_does_what_the_pointer_does(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    steps = 0
+    # From the top of the page with the tabulator alone
+    page.browser.execute_script("document.activeElement.blur()")
+    while "map" not in page.browser.switch_to.active_element.get_attribute("class").split():
+        page.browser.switch_to.active_element.send_keys(Keys.TAB)
+        steps += 1
+        assert steps < 12
+    focused = page.browser.switch_to.active_element
+    assert focused.value_of_css_property("outline-style") == "solid"
+    focused.send_keys(Keys.ARROW_LEFT, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    assert page.text(panel, "cursor").startswith("γ′ = -0.5, γ = 1: S_w = ")
+    assert page.text(panel, "chosen") == "γ′ = 0, γ = 1.5"  # not yet
+    focused.send_keys(Keys.ENTER)
+    check_cell(page, results, -0.5, 1.0)
+    focused.send_keys(*[Keys.ARROW_RIGHT] * 9, *[Keys.ARROW_UP] * 9, Keys.SPACE)
+    check_cell(page, results, 0.5, 2.0)
+
+
+def test_the_table_has_the_same_numbers(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    panel.find_element(By.CSS_SELECTOR, "details summary").click()
+    cells = page.role(panel, "table").find_elements(By.CSS_SELECTOR, "td")
+    shown = [float(cell.text.replace("\u202f", "")) for cell in cells]
+    distance = results.read("phase_diagram")["relative_distance_w"].sel(gamma_prime=0, gamma=1.5)
+    np.testing.assert_allclose(shown, distance.transpose("width", "seed").values.ravel(), rtol=1e-6)
+
+
+def test_data_activation_and_layer_are_chosen(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    activations = Select(page.role(panel, "activation"))
+    assert [one.text for one in activations.options] == ["relu", "tanh"]
+    activations.select_by_visible_text("tanh")
+    Select(page.role(panel, "layer")).select_by_value("a")
+    measure = results.read("phase_diagram_tanh")
+    heat, _, theory, stars = page.traces(page.role(panel, "map"))
+    np.testing.assert_allclose(heat["z"], measure["slope_a"].transpose("gamma", ...), rtol=1e-6)
+    np.testing.assert_allclose(theory["y"], measure["theory_boundary_gamma_a"], rtol=1e-6)
+    zeros = np.array([one if one is not None else np.nan for one in stars["y"]], float)
+    np.testing.assert_allclose(zeros, measure["boundary_gamma_a"], rtol=1e-6)
+    assert "not simulated for 4 points, tanh" in page.text(panel, "scatter-words")
+    Select(page.role(panel, "data")).select_by_visible_text("MNIST, 45 images")
+    assert [one.text for one in activations.options] == ["relu"]
+
+
+def test_neurons_are_shown_where_they_were_simulated(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    nearest = page.role(panel, "nearest")
+    assert page.text(panel, "scatter-words") == (
+        "Not simulated at this setting; the nearest is γ′ = 0, γ = 1."
+    )
+    assert not page.role(panel, "scatter").is_displayed()
+    nearest.click()
+    assert page.text(panel, "scatter-words").startswith("Nearest setting, γ′ = 0, γ = 1: 300 neur")
+    page.click(page.role(panel, "map"), 0.0, CONDENSATION_GAMMA[0])
+    assert not nearest.is_displayed()
+    measure = results.read("condensation").isel(gamma_prime=0, gamma=0, seed=0)
+    for index, width in enumerate(NEURONS):
+        Select(page.role(panel, "width")).select_by_index(index)
+        (scatter,) = page.traces(page.role(panel, "scatter"))
+        assert np.sum(scatter["customdata"]) == width
+        share = float(measure["heaviest_bins_share"].sel(width=width))
+        words = page.text(panel, "scatter-words")
+        assert words.startswith(f"{width} neurons, seed 0;")
+        percent = float(re.search(r"at random: ([\d.]+) %", words)[1])
+        assert percent == pytest.approx(100 * share, rel=1e-3)
+
+
+def opacities(page: Page, panel: Any) -> list[dict[str, set]]:
+    """Of each plot the opacities of the curves by key."""
+    found = []
+    for div in panel.find_elements(By.CSS_SELECTOR, ".grid .plot"):
+        by_key: dict[str, set] = {}
+        for trace in page.traces(div):
+            if "key" in trace["meta"]:
+                by_key.setdefault(trace["meta"]["key"], set()).add(trace["opacity"] or 1)
+        found.append(by_key)
+    return found
+
+
+def rings(page: Page, panel: Any) -> list[list]:
+    """Of each plot the abscissas of the ringed points."""
+    divs = panel.find_elements(By.CSS_SELECTOR, ".grid .plot")
+    return [page.traces(div)[-1]["x"] for div in divs]
+
+
+def test_a_point_in_one_plot_is_marked_in_the_others(page: Page, results: Results) -> None:
+    panel = page.panel("razborov2022")
+    runs = results.read("razborov2022").sel(width=100, n_train=200)
+    first = panel.find_element(By.CSS_SELECTOR, ".grid .plot")
+    page.click(first, 200, float(np.log10(runs["stopping_time"].mean())))
+    for plot in opacities(page, panel):
+        assert plot["S=100"] == {1} and max(plot["S=200"]) < 0.5
+    assert rings(page, panel) == [[200]] * 4
+    words = page.text(panel, "words")
+    assert words.startswith("S = 100. number m of training points: 200. steps T")
+    values = runs["kappa_h"]
+    expected = [float(f"{value:.4g}") for value in (values.mean(), values.min(), values.max())]
+    assert (
+        "kappa_H = lambda_min(H_T) / lambda_min(H_0): {:g} ({:g} to {:g})".format(*expected)
+        in words
+    )
+    assert "steps T until convergence in the paper: 699 (664 to 772)" in words
+
+
+def test_the_list_and_the_slider_mark_by_the_keyboard(page: Page) -> None:
+    panel = page.panel("caron2023")
+    buttons = page.role(panel, "legend").find_elements(By.TAG_NAME, "button")
+    assert len(buttons) == 4
+    buttons[3].send_keys(Keys.ENTER)
+    assert [one.get_attribute("aria-pressed") for one in buttons] == ["false"] * 3 + ["true"]
+    for plot in opacities(page, panel):
+        assert [max(one) == 1 for one in plot.values()] == [False] * 3 + [True]
+    slider = page.role(panel, "at")
+    slider.send_keys(Keys.END)
+    over_steps = [one for one in rings(page, panel) if one]
+    assert len(over_steps) >= 3 and all(one == [100000] for one in over_steps)
+    assert page.text(panel, "words").startswith("gamma = 0, alpha = 0.4. number of steps: 100000.")
+    buttons[3].send_keys(Keys.SPACE)
+    assert all(set().union(*plot.values()) == {1} for plot in opacities(page, panel))
+
+
+def test_the_pointer_marks_as_long_as_it_is_there(page: Page) -> None:
+    panel = page.panel("song2021")
+    button = page.role(panel, "legend").find_element(By.TAG_NAME, "button")
+    ActionChains(page.browser).move_to_element(button).perform()
+    assert any(max(one) < 0.5 for one in opacities(page, panel)[2].values())
+    heading = panel.find_element(By.TAG_NAME, "h2")
+    ActionChains(page.browser).move_to_element(heading).perform()
+    assert all(max(one) == 1 for one in opacities(page, panel)[2].values())
+
+
+def test_groups_are_chosen(page: Page) -> None:
+    panel = page.panel("chen2022")
+    groups = Select(page.role(panel, "group"))
+    assert [one.text for one in groups.options] == [
+        "chen2022_random_labels: m = 4096",
+        "chen2022_random_labels: m = 8192",
+    ]
+    groups.select_by_index(1)
+    assert len(panel.find_elements(By.CSS_SELECTOR, ".grid .plot .main-svg")) > 0
+    assert chromium.console(page.browser) == []
+
+
+def test_tabs_follow_the_arrow_keys(page: Page) -> None:
+    page.browser.find_element(By.ID, "tab-luo2021").send_keys(Keys.ARROW_LEFT)
+    last = page.browser.switch_to.active_element
+    assert last.get_attribute("id") == "tab-claims"
+    assert last.get_attribute("aria-selected") == "true"
+    last.send_keys(Keys.HOME)
+    assert page.browser.switch_to.active_element.get_attribute("id") == "tab-luo2021"
+
+
+def shown_claims(panel: Any) -> list[str]:
+    return [row.find_element(By.TAG_NAME, "td").text for row in rows(panel)]
+
+
+def rows(panel: Any) -> list:
+    return panel.find_elements(By.CSS_SELECTOR, "tbody[data-role] tr")
+
+
+def test_claims_are_filtered(page: Page) -> None:
+    panel = page.panel("claims")
+    assert shown_claims(panel) == ["L1", "L2", "R1"]
+    # Texts are texts, whatever is in them.
+    assert "the boundary is <b>there</b>" in rows(panel)[0].text
+    assert "by </script> & hand" in rows(panel)[0].text
+    assert "3.25" in rows(panel)[1].text
+    Select(page.role(panel, "verdict")).select_by_visible_text("reproduced")
+    assert shown_claims(panel) == ["L1", "R1"]
+    Select(page.role(panel, "paper")).select_by_value("razborov2022")
+    assert shown_claims(panel) == ["R1"]
+    assert page.text(panel, "count") == "1 of 3 claims: 1 reproduced."
+    Select(page.role(panel, "verdict")).select_by_visible_text("all")
+    Select(page.role(panel, "paper")).select_by_visible_text("all")
+    page.role(panel, "text").send_keys("SLOPES")
+    assert shown_claims(panel) == ["L2"]
+
+
+@pytest.fixture
+def section_names(page: Page) -> list[str]:
+    tabs = page.browser.find_elements(By.CSS_SELECTOR, '[role="tab"]')
+    return [tab.get_attribute("id").removeprefix("tab-") for tab in tabs]
+
+
+def test_nothing_overflows_a_phone(page: Page, section_names: list[str]) -> None:
+    chromium.resize(page.browser, chromium.PHONE)
+    page.browser.refresh()
+    for name in section_names:
+        panel = page.panel(name)
+        for details in panel.find_elements(By.CSS_SELECTOR, "details:not([open]) > summary"):
+            details.click()
+        width, inside = page.browser.execute_script(
+            "return [document.documentElement.scrollWidth, innerWidth]"
+        )
+        assert (width, inside) == (390, 390), name
+        left = {
+            round(div.rect["x"]) for div in panel.find_elements(By.CSS_SELECTOR, ".columns > div")
+        }
+        assert len(left) <= 1, "more than one column"
+
+
+def background(page: Page, scale: Callable[[list[int]], float] = sum) -> tuple[float, float]:
+    """Brightness of the page, and of a plot."""
+    colours = [
+        page.browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color"),
+        page.browser.find_element(By.CSS_SELECTOR, ".main-svg").value_of_css_property("background"),
+    ]
+    found = [[int(part) for part in re.findall(r"\d+", colour)[:3]] for colour in colours]
+    return tuple(scale(one) for one in found)
+
+
+def test_colours_follow_the_system_and_the_button(page: Page) -> None:
+    panel = page.panel("luo2021")
+    assert min(background(page)) > 600
+    button = page.browser.find_element(By.ID, "theme")
+    assert button.text == "Dark colours"
+    button.click()
+    assert max(background(page)) < 150
+    assert button.text == "Light colours"
+    # Sections that are opened later, too
+    page.panel("chen2022")
+    assert max(background(page)) < 150
+    chromium.prefer(page.browser, "dark")
+    page.browser.refresh()
+    assert max(background(page)) < 150
+    template = "return document.querySelector('.js-plotly-plot').layout.template.layout"
+    assert page.browser.execute_script(template)["paper_bgcolor"] != "white"
+    page.browser.find_element(By.ID, "theme").click()
+    assert min(background(page)) > 600
+    assert page.browser.execute_script(template)["paper_bgcolor"] == "white"
+    assert panel is not None
+
+
+def test_what_is_shown_is_told_to_screen_readers(page: Page, section_names: list[str]) -> None:
+    for name in section_names:
+        panel = page.panel(name)
+        live = [
+            one
+            for one in panel.find_elements(By.CSS_SELECTOR, '[aria-live="polite"]')
+            if one.text.strip()
+        ]
+        assert live, name
+        for control in panel.find_elements(By.CSS_SELECTOR, "select, input, button"):
+            if control.is_displayed():
+                assert control.accessible_name, control.get_attribute("outerHTML")[:200]

@@ -1,0 +1,65 @@
+"""Plots that show the same settings: a value that is chosen in one is marked in all.
+
+A section of the page has groups, one of which is shown; a group has plots, a plot curves. Curves
+of the same `key` in the plots of a group are of the same setting.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from regimes.explorer.values import plain
+
+
+def curve(key: str, label: str, values: xr.DataArray, axis: str) -> dict[str, Any] | None:
+    """Mean, smallest and largest value over `seed` along an axis; None if there is no value.
+
+    values: over the axis and `seed`, NaN where there is no run.
+    """
+    values = values.transpose(axis, "seed").dropna("seed", how="all")
+    if values.size == 0:
+        return None
+    seeds = values.sizes["seed"]
+    statistics = {"y": values.mean("seed")}
+    if seeds > 1:
+        statistics |= {"low": values.min("seed"), "high": values.max("seed")}
+    # Where a plot's other curves have values and this one has none
+    known = values.notnull().any("seed").values
+    at = plain(values[axis].values[known])
+    kept = {name: plain(statistic.values[known]) for name, statistic in statistics.items()}
+    return {"key": key, "label": label, "seeds": seeds, "x": at} | kept
+
+
+def printed(key: str, label: str, x: Any, mean: Any, low: Any, high: Any) -> dict[str, Any] | None:
+    """A paper's own values, drawn as points; None if there are none."""
+    known = np.isfinite(np.asarray(mean, float))
+    if not known.any():
+        return None
+    columns = {"x": x, "y": mean, "low": low, "high": high}
+    chosen = {name: plain(np.asarray(values)[known]) for name, values in columns.items()}
+    return {"key": key, "label": label, "printed": True} | chosen
+
+
+def plot(
+    title: str,
+    x: str,
+    curves: list[dict[str, Any] | None],
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> dict[str, Any] | None:
+    """One plot; x is the name of its abscissa, which its group's plots may share.
+
+    None without a curve.
+    """
+    there = [one for one in curves if one is not None]
+    if not there:
+        return None
+    return {"title": title, "x": x, "log_x": log_x, "log_y": log_y, "curves": there}
+
+
+def group(label: str, plots: list[dict[str, Any] | None], note: str = "") -> dict[str, Any] | None:
+    """Plots that are shown together; None without any."""
+    there = [one for one in plots if one is not None]
+    return {"label": label, "plots": there, "note": note} if there else None

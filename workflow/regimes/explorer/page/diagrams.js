@@ -1,0 +1,341 @@
+"use strict";
+// Phase diagrams: a map of cells, and what is behind the chosen one.
+Explorer.diagrams = (section, panel) => {
+  const { number, grouped, option, element, draw, log, linear, ticks, colour,
+    variable } = Explorer;
+  const role = (name) => panel.querySelector(`[data-role="${name}"]`);
+  const SYMBOLS = { w: "S_w", a: "S_a", theta: "S_θ" };
+  const DISTANCES = { w: "RD(w)", a: "RD(a)", theta: "RD(θ)" };
+  // Red below 0 and blue above, as in the paper.
+  const SLOPES = ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7", "#f7f7f7", "#d1e5f0",
+    "#92c5de", "#4393c3", "#2166ac", "#053061"].map((one, index) => [index / 10, one]);
+  // Of numbers of neurons: one neuron, too, is seen on the background.
+  const COUNTS = {
+    light: [[0, "#440154"], [0.5, "#21918c"], [1, "#d8b800"]],
+    dark: [[0, "#6f7fe0"], [0.5, "#2fc0a6"], [1, "#fde725"]],
+  };
+
+  let diagram = section.diagrams[0];
+  let layer = "w";
+  let cursor = { i: 0, j: 0 };
+  let chosen = { i: 0, j: 0 };
+  // The scatter that is shown, of the chosen cell or of the nearest setting.
+  let scatter = null;
+
+  const gammaPrime = (cell) => diagram.gamma_prime[cell.i];
+  const gamma = (cell) => diagram.gamma[cell.j];
+  const place = (cell) => `γ′ = ${number(gammaPrime(cell))}, γ = ${number(gamma(cell))}`;
+  const at = (values, cell) => values[cell.i][cell.j];
+  const error = (value) => (value === null ? "" : ` ± ${number(value, 2)}`);
+  const nearest = (values, value) => values.reduce((best, one, index) =>
+    (Math.abs(one - value) < Math.abs(values[best] - value) ? index : best), 0);
+
+  function slopeInWords(cell) {
+    const of = diagram.layers[layer];
+    return `${SYMBOLS[layer]} = ${number(at(of.slope, cell))}${error(at(of.slope_stderr, cell))}`;
+  }
+
+  // Borders of the cells, halfway between the centres.
+  function edges(centres, index) {
+    const step = (k) => (centres.length > 1 ? centres[k + 1] - centres[k] : 1);
+    const below = step(Math.max(index - 1, 0)) / 2;
+    const above = step(Math.min(index, centres.length - 2)) / 2;
+    return [centres[index] - below, centres[index] + above];
+  }
+
+  function frame(cell, line) {
+    const [x0, x1] = edges(diagram.gamma_prime, cell.i);
+    const [y0, y1] = edges(diagram.gamma, cell.j);
+    return { type: "rect", x0, x1, y0, y1, line };
+  }
+
+  // The chosen cell in yellow and black, seen on every colour; the cursor dashed.
+  const frames = () => [
+    frame(chosen, { color: "black", width: 5 }),
+    frame(chosen, { color: "#ffd33d", width: 2 }),
+    ...(cursor.i === chosen.i && cursor.j === chosen.j ? []
+      : [frame(cursor, { color: "black", width: 2, dash: "dot" })]),
+  ];
+
+  function drawMap() {
+    const of = diagram.layers[layer];
+    const x = diagram.gamma_prime;
+    const y = diagram.gamma;
+    const transposed = (values) => y.map((_, j) => x.map((_, i) => values[i][j]));
+    const unfinished = [];
+    x.forEach((_, i) => y.forEach((_, j) => {
+      if (diagram.converged_share[i][j] < 1) unfinished.push([x[i], y[j]]);
+    }));
+    const span = (values) => [edges(values, 0)[0], edges(values, values.length - 1)[1]];
+    document.getElementById("map-title").textContent =
+      `${SYMBOLS[layer]}: slope of log relative distance of the ${of.name} against log width`;
+    const passive = { hoverinfo: "skip", type: "scatter" };
+    draw(role("map"), [
+      {
+        type: "heatmap", x, y, z: transposed(of.slope), zmin: -1, zmax: 1, colorscale: SLOPES,
+        colorbar: { title: { text: SYMBOLS[layer] }, thickness: 14, xpad: 4 },
+        text: y.map((_, j) => x.map((_, i) => `${place({ i, j })}<br>${slopeInWords({ i, j })}`)),
+        hovertemplate: "%{text}<extra></extra>", xgap: 1, ygap: 1,
+      },
+      {
+        ...passive, mode: "markers", x: unfinished.map((one) => one[0]),
+        y: unfinished.map((one) => one[1]), marker: { symbol: "x-thin-open", color: "black", size: 8 },
+      },
+      { ...passive, mode: "lines", x, y: of.theory, line: { color: "black", dash: "dash", width: 2 } },
+      {
+        ...passive, mode: "markers", x, y: of.boundary,
+        error_y: { type: "data", array: of.boundary_stderr, color: "black", thickness: 1.5 },
+        marker: { symbol: "star", color: "gold", size: 13, line: { color: "black", width: 1 } },
+      },
+    ], {
+      xaxis: { ...linear("γ′"), range: span(x), fixedrange: true, showgrid: false },
+      yaxis: { ...linear("γ"), range: span(y), fixedrange: true, showgrid: false },
+      dragmode: false,
+      shapes: frames(),
+    });
+  }
+
+  function boundaryInWords() {
+    const of = diagram.layers[layer];
+    const i = chosen.i;
+    const measured = of.boundary[i] === null ? "is not in the range of γ"
+      : `is at γ = ${number(of.boundary[i])}${error(of.boundary_stderr[i])}`;
+    role("boundary").textContent = `The boundary at γ′ = ${number(diagram.gamma_prime[i])} `
+      + `${measured}; the theory has γ = ${number(of.theory[i])}.`;
+  }
+
+  const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
+
+  // The line with the measured slope through the mean of the logarithms.
+  function fitted(distances) {
+    const points = [];
+    diagram.width.forEach((width, k) => distances[k].forEach((one) => {
+      if (one > 0) points.push([Math.log(width), Math.log(one)]);
+    }));
+    const slope = at(diagram.layers[layer].slope, chosen);
+    if (!points.length || slope === null) return [];
+    const [x, y] = [0, 1].map((part) => mean(points.map((one) => one[part])));
+    return diagram.width.map((width) => Math.exp(y + slope * (Math.log(width) - x)));
+  }
+
+  function drawDistance() {
+    const distances = at(diagram.layers[layer].distance, chosen);
+    const seeds = diagram.seed.map((seed, index) => ({
+      type: "scatter", mode: "markers", name: `seed ${seed}`, x: diagram.width,
+      y: distances.map((one) => one[index]), marker: { color: colour(index), size: 8 },
+      hovertemplate: `m = %{x}<br>${DISTANCES[layer]} = %{y:.5g}<extra>seed ${seed}</extra>`,
+    }));
+    const line = {
+      type: "scatter", mode: "lines", name: "fit", x: diagram.width, y: fitted(distances),
+      line: { color: variable("--text"), dash: "dash", width: 1.5 }, hoverinfo: "skip",
+    };
+    // Where the distances hardly change, an axis of their own range would show noise.
+    const logs = distances.flat().filter((one) => one > 0).map(Math.log10);
+    const [low, high] = [Math.min(...logs), Math.max(...logs)];
+    const half = Math.max(0.55 * (high - low), 0.5);
+    draw(role("distance"), [...seeds, line], {
+      xaxis: { ...log("width m", diagram.width), ...ticks(diagram.width) },
+      yaxis: { ...log(DISTANCES[layer], distances.flat()), range: [(low + high) / 2 - half, (low + high) / 2 + half] },
+      ...legend(),
+    });
+    const head = element("tr");
+    head.append(element("th", "width", { scope: "col" }),
+      ...diagram.seed.map((seed) => element("th", `seed ${seed}`, { scope: "col" })));
+    const rows = diagram.width.map((width, k) => {
+      const row = element("tr");
+      row.append(element("th", grouped(width), { scope: "row" }),
+        ...distances[k].map((one) => element("td", number(one, 7), { class: "number" })));
+      return row;
+    });
+    role("table").replaceChildren(head, ...rows);
+  }
+
+  const legend = () => ({
+    showlegend: true, legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
+    margin: { l: 62, r: 12, t: 46, b: 48 },
+  });
+
+  const widest = () => diagram.width[diagram.width.length - 1];
+
+  function drawLoss() {
+    const times = at(diagram.loss_time, chosen);
+    const losses = at(diagram.loss_history, chosen);
+    draw(role("loss"), diagram.seed.map((seed, index) => ({
+      type: "scatter", mode: "lines", name: `seed ${seed}`, x: times[index], y: losses[index],
+      line: { color: colour(index) },
+      hovertemplate: `t = %{x:.4g}<br>loss = %{y:.4g}<extra>seed ${seed}</extra>`,
+    })), {
+      xaxis: log(`time t, m = ${grouped(widest())}`, times.flat()),
+      yaxis: log("loss", losses.flat()), ...legend(),
+    });
+  }
+
+  function inWords() {
+    const distances = at(diagram.layers[layer].distance, chosen);
+    const average = (k) => {
+      const there = distances[k].filter((one) => one !== null);
+      return there.length ? number(mean(there)) : "no value";
+    };
+    const share = at(diagram.converged_share, chosen);
+    const losses = at(diagram.loss_history, chosen).map((one) => one[one.length - 1]);
+    const known = losses.filter((one) => one !== null);
+    role("words").textContent = `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
+      + `Mean relative distance ${average(0)} at m = ${grouped(diagram.width[0])} and `
+      + `${average(diagram.width.length - 1)} at m = ${grouped(widest())}; ${diagram.seed.length} `
+      + `seed${diagram.seed.length > 1 ? "s" : ""}. `
+      + (known.length ? `Loss at the end ${number(Math.max(...known))} or less. ` : "")
+      + `${number(100 * share)} % of the runs converged.`;
+  }
+
+  // Condensation: of the same data and activation, if anything.
+  const condensation = () => section.condensations.find((one) =>
+    one.data === diagram.data && one.activation === diagram.activation);
+
+  function nearestSetting(of) {
+    let best = null;
+    of.gamma_prime.forEach((x, i) => of.gamma.forEach((y, j) => {
+      const distance = Math.hypot(x - gammaPrime(chosen), y - gamma(chosen));
+      if (best === null || distance < best.distance - 1e-9) best = { i, j, distance };
+    }));
+    return best;
+  }
+
+  function showScatter(near = false) {
+    const of = condensation();
+    const words = role("scatter-words");
+    role("nearest").hidden = true;
+    scatter = null;
+    if (!of) {
+      words.textContent = `Neurons are not simulated for ${diagram.data}, ${diagram.activation}.`;
+    } else {
+      const found = nearestSetting(of);
+      const setting = `γ′ = ${number(of.gamma_prime[found.i])}, γ = ${number(of.gamma[found.j])}`;
+      if (found.distance < 1e-9 || near) {
+        scatter = { of, i: found.i, j: found.j };
+        words.textContent = near ? `Nearest setting, ${setting}:` : "";
+      } else {
+        words.textContent = `Not simulated at this setting; the nearest is ${setting}.`;
+        role("nearest").hidden = false;
+      }
+    }
+    role("width-label").hidden = role("scatter").hidden = !scatter;
+    if (!scatter) return;
+    const wanted = role("width").value;
+    option(role("width"), of.width.map((one, k) => [String(k), `m = ${grouped(one)}`]));
+    role("width").value = wanted && wanted < of.width.length ? wanted : String(of.width.length - 1);
+    drawScatter();
+  }
+
+  function drawScatter() {
+    if (!scatter) return;
+    const { of, i, j } = scatter;
+    const k = Number(role("width").value);
+    const cells = of.cells[i][j][k];
+    const z = of.height.map(() => of.position.map(() => null));
+    const counts = of.height.map(() => of.position.map(() => 0));
+    let index = 0;
+    let neurons = 0;
+    (cells || [[], []])[0].forEach((difference, n) => {
+      index += difference;
+      const row = index % of.height.length;
+      const column = Math.floor(index / of.height.length);
+      counts[row][column] = cells[1][n];
+      z[row][column] = Math.log10(cells[1][n]);
+      neurons += cells[1][n];
+    });
+    const top = Math.ceil(Math.max(1, ...z.flat()));
+    const powers = Array.from({ length: top + 1 }, (_, power) => power);
+    draw(role("scatter"), [{
+      type: "heatmap", x: of.position, y: of.height, z, customdata: counts, zmin: 0, zmax: top,
+      colorscale: COUNTS[Explorer.theme()], hovertemplate: "%{customdata} neurons<extra></extra>",
+      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: powers,
+        ticktext: powers.map((power) => number(10 ** power)) },
+    }], { xaxis: linear(of.position_name), yaxis: { ...linear("A / max A"), range: [0, 1] } });
+    const share = of.share[i][j][k];
+    const text = role("scatter-words").textContent.split(":")[0];
+    const near = text.startsWith("Nearest") ? `${text}: ` : "";
+    role("scatter-words").textContent = `${near}${grouped(neurons)} neurons, seed ${of.seed}; `
+      + `${of.share_name}: ${number(100 * share)} %.`;
+  }
+
+  function drawDetails() {
+    role("chosen").textContent = place(chosen);
+    boundaryInWords();
+    inWords();
+    drawDistance();
+    drawLoss();
+    showScatter();
+  }
+
+  function moveCursor(cell) {
+    cursor = cell;
+    Plotly.relayout(role("map"), { shapes: frames() });
+    role("cursor").textContent = `${place(cursor)}: ${slopeInWords(cursor)}`;
+  }
+
+  function choose(cell) {
+    chosen = cell;
+    moveCursor(cell);
+    drawDetails();
+  }
+
+  function show() {
+    drawMap();
+    drawDetails();
+  }
+
+  // Start in the middle of the plane, where there is a boundary.
+  function open(one) {
+    diagram = one;
+    chosen = { i: nearest(one.gamma_prime, 0), j: nearest(one.gamma, 1.5) };
+    cursor = chosen;
+    role("cursor").textContent = "";
+  }
+
+  const distinct = (values) => [...new Set(values)];
+
+  function offerActivations() {
+    const there = section.diagrams.filter((one) => one.data === role("data").value);
+    const wanted = role("activation").value;
+    option(role("activation"), there.map((one) => [one.activation, one.activation]));
+    if (there.some((one) => one.activation === wanted)) role("activation").value = wanted;
+    open(there.find((one) => one.activation === role("activation").value));
+  }
+
+  function listen() {
+    role("data").addEventListener("change", () => { offerActivations(); show(); });
+    role("activation").addEventListener("change", () => { offerActivations(); show(); });
+    role("layer").addEventListener("change", () => { layer = role("layer").value; show(); });
+    role("width").addEventListener("change", drawScatter);
+    role("nearest").addEventListener("click", () => { showScatter(true); role("width").focus(); });
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+    panel.querySelector(".map").addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        choose({ ...cursor });
+      } else if (event.key in moves) {
+        event.preventDefault();
+        const [right, up] = moves[event.key];
+        const within = (index, length) => Math.min(Math.max(index, 0), length - 1);
+        moveCursor({
+          i: within(cursor.i + right, diagram.gamma_prime.length),
+          j: within(cursor.j + up, diagram.gamma.length),
+        });
+      }
+    });
+  }
+
+  option(role("data"), distinct(section.diagrams.map((one) => one.data)).map((one) => [one, one]));
+  option(role("layer"), Object.entries(diagram.layers).map(([key, one]) =>
+    [key, `${one.name}, ${SYMBOLS[key]}`]));
+  offerActivations();
+  listen();
+  show();
+  // Plotly gives the div its `on` with the first plot.
+  role("map").on("plotly_click", (event) => {
+    const point = event.points[0];
+    choose({ i: nearest(diagram.gamma_prime, point.x), j: nearest(diagram.gamma, point.y) });
+  });
+  Explorer.onTheme(() => { if (!panel.hidden) show(); else panel.dataset.stale = "yes"; });
+  return { show };
+};

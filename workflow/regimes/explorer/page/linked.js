@@ -1,0 +1,222 @@
+"use strict";
+// Plots of the same settings: what is chosen in one of them is marked in all.
+Explorer.linked = (section, panel) => {
+  const { number, option, element, draw, log, linear, colour, dash, variable } = Explorer;
+  const role = (name) => panel.querySelector(`[data-role="${name}"]`);
+  const FAINT = 0.12;
+  // With more points than these a curve needs no markers.
+  const MARKED = 24;
+
+  let group = section.groups[0];
+  let keys = [];
+  let labels = {};
+  // What was chosen by a click or a key, and what the pointer is on.
+  let fixed = { key: null, x: null };
+  let over = null;
+  let divs = [];
+  // What the plots are marked with.
+  let marked = {};
+
+  const shared = () => group.plots[0].x;
+  // Abscissas of the plots that share the first one's, in order.
+  const abscissas = () => [...new Set(group.plots.filter((plot) => plot.x === shared())
+    .flatMap((plot) => plot.curves.flatMap((one) => one.x)))].sort((a, b) => a - b);
+
+  const transparent = (hex, alpha) =>
+    `rgba(${[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(",")},${alpha})`;
+
+  function tracesOf(plot) {
+    const traces = [];
+    for (const one of plot.curves) {
+      const index = keys.indexOf(one.key);
+      const paint = colour(index);
+      const meta = { key: one.key };
+      if (one.low && !one.printed && one.x.length > 1) {
+        traces.push({
+          type: "scatter", mode: "lines", meta, hoverinfo: "skip", fill: "toself",
+          x: [...one.x, ...[...one.x].reverse()], y: [...one.high, ...[...one.low].reverse()],
+          fillcolor: transparent(paint, 0.18), line: { width: 0 },
+        });
+      }
+      const hover = `${one.label}<br>%{x}: %{y:.5g}<extra></extra>`;
+      if (one.printed) {
+        const [above, below] = [one.high, one.low].map((end) =>
+          one.y.map((value, n) => (end[n] === null ? 0 : Math.abs(end[n] - value))));
+        traces.push({
+          type: "scatter", mode: "markers", meta, x: one.x, y: one.y, hovertemplate: hover,
+          marker: { symbol: "diamond-open", size: 8, color: paint },
+          error_y: { type: "data", array: above, arrayminus: below, thickness: 1, color: paint },
+        });
+      } else {
+        traces.push({
+          type: "scatter", mode: one.x.length > MARKED ? "lines" : "lines+markers", meta, x: one.x,
+          y: one.y, line: { color: paint, dash: dash(index), width: 2 }, marker: { size: 6 },
+          hovertemplate: hover,
+        });
+      }
+    }
+    // The last trace is the ring around the chosen points.
+    traces.push({
+      type: "scatter", mode: "markers", meta: { ring: true }, x: [], y: [], hoverinfo: "skip",
+      marker: { symbol: "circle-open", size: 15, line: { width: 3 }, color: variable("--text") },
+    });
+    return traces;
+  }
+
+  function drawAll() {
+    divs = group.plots.map((plot, index) => {
+      const div = role("plots").children[index].querySelector(".plot");
+      const all = (name) => plot.curves.flatMap((one) => one[name] || one.y);
+      draw(div, tracesOf(plot), {
+        xaxis: plot.log_x ? log(plot.x, all("x")) : linear(plot.x),
+        yaxis: plot.log_y ? log("", [...all("low"), ...all("high")]) : linear(""),
+        hovermode: "closest",
+      });
+      return div;
+    });
+    marked = {};
+    mark();
+  }
+
+  // Of a curve the index of the point at x, or of its last one.
+  function pointAt(one, plot, x) {
+    if (x === null || plot.x !== shared()) return one.x.length - 1;
+    return one.x.indexOf(x);
+  }
+
+  function mark() {
+    const now = over || fixed;
+    if (now.key !== marked.key || now.x !== marked.x) markPlots(now);
+    marked = { ...now };
+    for (const button of role("legend").children) {
+      button.setAttribute("aria-pressed", String(button.dataset.key === fixed.key));
+    }
+    inWords();
+  }
+
+  function markPlots(now) {
+    group.plots.forEach((plot, index) => {
+      const div = divs[index];
+      const last = div.data.length - 1;
+      const faint = (trace) => now.key !== null && trace.meta.key !== now.key;
+      const opacities = div.data.map((trace, n) => (n < last && faint(trace) ? FAINT : 1));
+      const rings = { x: [], y: [] };
+      if (now.x !== null && plot.x === shared()) {
+        for (const one of plot.curves) {
+          const n = one.x.indexOf(now.x);
+          if (n >= 0 && !one.printed && (now.key === null || one.key === now.key)) {
+            rings.x.push(one.x[n]);
+            rings.y.push(one.y[n]);
+          }
+        }
+      }
+      if (now.key !== marked.key) Plotly.restyle(div, { opacity: opacities });
+      if (rings.x.length || div.data[last].x.length) {
+        Plotly.restyle(div, { x: [rings.x], y: [rings.y] }, [last]);
+      }
+    });
+  }
+
+  function inWords() {
+    // The pointer changes what is marked many times a second: words follow what was chosen.
+    const { key, x } = fixed;
+    const where = x === null ? "" : `${shared()}: ${number(x)}. `;
+    if (key === null) {
+      role("words").textContent = x === null
+        ? "Point at a curve, or choose a setting in the list, to mark it in all plots; the slider marks "
+          + "a place on all curves."
+        : `${where}Choose a setting in the list to hear its values.`;
+      return;
+    }
+    const values = group.plots.flatMap((plot) => plot.curves
+      .filter((one) => one.key === key).map((one) => {
+        const n = pointAt(one, plot, x);
+        if (n < 0) return null;
+        const range = one.low ? ` (${number(one.low[n])} to ${number(one.high[n])})` : "";
+        const at = plot.x !== shared() || x === null ? ` at ${number(one.x[n])}` : "";
+        return `${plot.title}${one.printed ? " in the paper" : ""}${at}: ${number(one.y[n])}${range}`;
+      }).filter((text) => text !== null));
+    role("words").textContent = `${labels[key]}. ${where}${values.join("; ") || "no value here"}.`;
+  }
+
+  function fillLegend() {
+    const swatch = (index) => {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("viewBox", "0 0 28 10");
+      svg.setAttribute("aria-hidden", "true");
+      const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+      const dashes = { solid: "none", dash: "8 4", dot: "3 3", dashdot: "8 3 2 3" };
+      const attributes = { x1: 0, x2: 28, y1: 5, y2: 5, "stroke-width": 3, stroke: colour(index),
+        "stroke-dasharray": dashes[dash(index)] };
+      for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, value);
+      svg.append(line);
+      return svg;
+    };
+    role("legend").replaceChildren(...keys.map((key, index) => {
+      const button = element("button", undefined, { type: "button", "aria-pressed": "false" });
+      button.dataset.key = key;
+      button.append(swatch(index), labels[key]);
+      button.addEventListener("click", () => {
+        fixed.key = fixed.key === key ? null : key;
+        mark();
+      });
+      button.addEventListener("mouseenter", () => { over = { key, x: fixed.x }; mark(); });
+      button.addEventListener("mouseleave", () => { over = null; mark(); });
+      return button;
+    }));
+  }
+
+  // Plots of a group are new elements: groups differ in their number.
+  function open(index) {
+    group = section.groups[index];
+    const curves = group.plots.flatMap((plot) => plot.curves);
+    keys = [...new Set(curves.map((one) => one.key))];
+    labels = Object.fromEntries(curves.map((one) => [one.key, one.label.replace(/, paper$/, "")]));
+    fixed = { key: null, x: null };
+    over = null;
+    divs.forEach((div) => Plotly.purge(div));
+    role("plots").replaceChildren(...group.plots.map((plot) => {
+      const figure = element("div");
+      figure.append(element("h4", plot.title), element("div", undefined, { class: "plot" }));
+      return figure;
+    }));
+    fillLegend();
+    role("at-name").textContent = shared();
+    role("at").max = abscissas().length - 1;
+    role("at").value = 0;
+    role("at-value").textContent = " –";
+    drawAll();
+    divs.forEach(listenTo);
+  }
+
+  function listenTo(div) {
+    const found = (event) => {
+      const point = event.points.find((one) => one.data.meta && one.data.meta.key);
+      if (!point) return null;
+      const plot = group.plots[divs.indexOf(div)];
+      return { key: point.data.meta.key, x: plot.x === shared() ? point.x : fixed.x };
+    };
+    div.on("plotly_hover", (event) => { over = found(event); mark(); });
+    div.on("plotly_unhover", () => { over = null; mark(); });
+    div.on("plotly_click", (event) => {
+      fixed = found(event) || fixed;
+      const index = abscissas().indexOf(fixed.x);
+      if (index >= 0) {
+        role("at").value = index;
+        role("at-value").textContent = ` ${number(fixed.x)}`;
+      }
+      mark();
+    });
+  }
+
+  option(role("group"), section.groups.map((one, index) => [String(index), one.label]));
+  role("group").addEventListener("change", () => open(Number(role("group").value)));
+  role("at").addEventListener("input", () => {
+    fixed.x = abscissas()[Number(role("at").value)];
+    role("at-value").textContent = ` ${number(fixed.x)}`;
+    mark();
+  });
+  open(0);
+  Explorer.onTheme(() => { if (!panel.hidden) drawAll(); else panel.dataset.stale = "yes"; });
+  return { show: drawAll };
+};
