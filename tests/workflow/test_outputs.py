@@ -25,6 +25,9 @@ GLOBAL_ATTRIBUTES = {
     "torch_version",
     "created",
     "Conventions",
+    "cpu_seconds",
+    "wall_seconds",
+    "peak_memory",
 }
 
 
@@ -65,6 +68,8 @@ def test_figures_carry_their_provenance(finished: Workflow) -> None:
     png = finished.directory / "figures/phase_diagram.png"
     with Image.open(png) as image:
         hashes = image.text
+    assert hashes["source"] == "regimes.papers.luo2021.fig04_phase_diagram"
+    assert (hashes["scale"], hashes["measures"]) == ("smoke", "phase_diagram")
     for name in ("config_hash", "code_hash"):
         assert re.fullmatch("[0-9a-f]{64}", hashes[name])
         pdf = (finished.directory / "figures/phase_diagram.pdf").read_bytes()

@@ -59,4 +59,5 @@ with job(snakemake.log[0]) as progress:
         | {"probe": {probe: params.settings}}
         | json.loads(data[0].attrs["config"]),
         device=device,
+        code_hash=params.code,
     )

@@ -64,4 +64,5 @@ with job(snakemake.log[0]) as progress:
         references=snakemake.config["papers"][paper]["citation"],
         config=block | json.loads(data.attrs["config"]),
         device=device,
+        code_hash=snakemake.params.code,
     )
