@@ -12,6 +12,7 @@ from PIL import Image
 
 from regimes.config.load import load
 from regimes.plan import Plan
+from regimes.tools.cli import main
 
 GLOBAL_ATTRIBUTES = {
     "title",
@@ -157,3 +158,11 @@ def test_bad_config_stops_with_one_line(fresh: Workflow, config: str, expected: 
     assert len(lines) == 1
     assert all(text in lines[0] for text in expected), lines
     assert "Traceback" not in result.output
+
+
+def test_every_file_knows_its_origin(finished: Workflow, capsys: pytest.CaptureFixture) -> None:
+    for pattern in ("figures/*.p*", "results/**/*.nc"):
+        for path in finished.files(pattern):
+            arguments = ["--directory", str(finished.directory), "--config", *SMALL]
+            assert main(["origin", str(path), *arguments]) == 0
+            assert "state        up to date" in capsys.readouterr().out, path
