@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from regimes.errors import RegimesError
 from regimes.provenance import PACKAGE
@@ -13,7 +14,7 @@ from regimes.tools import cost
 
 # Modules below regimes.tools: each has SUMMARY, add_arguments(parser) and run(arguments) -> exit
 # code. Its docstring is the subcommand's help.
-SUBCOMMANDS = ("cost", "origin", "prune")
+SUBCOMMANDS = ("cost", "origin", "prune", "compare")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,10 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and exit code 1, as all others of the project."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"error: {message} ({self.prog} --help explains)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="regimes", description="Tools beside the workflow.", allow_abbrev=False
-    )
+    parser = _Parser(prog="regimes", description="Tools beside the workflow.", allow_abbrev=False)
     subparsers = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
     for name in SUBCOMMANDS:
         module = import_module(f"regimes.tools.{name}")
