@@ -1,5 +1,6 @@
 """`regimes prune`: what it deletes, and what it never touches."""
 
+import json
 import os
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from regimes import store
 from regimes.errors import StoreError
 from regimes.plan import Plan
 from regimes.tools import cli, prune, settings
-from regimes.training.blocks import checkpoint_path
+from regimes.training.blocks import path_of
+from regimes.training.caps import CAPS
+from regimes.training.continuation import Continuation
 
 SMOKE = {"scale": "smoke"}
 
@@ -53,6 +56,7 @@ def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
         "results/runs/no_more/all-0123456789abcdef.nc",
         "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
         f"results/checkpoints/{'0' * 64}.pt",
+        f"results/states/no_more/{'0' * 64}.pt",
     )
     unused |= {write_data(tmp_path, "no_more"), "results/code/data-no_more.txt"}
     stamp = tmp_path / "results/code/data-no_more.txt"
@@ -122,12 +126,40 @@ def test_checkpoints_of_the_plan_are_kept(results: tuple, plan: Plan) -> None:
     block = next(iter(plan.blocks["phase_diagram"].values()))
     data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
     for device in ("cpu", "cuda"):
-        path = checkpoint_path(block.settings, data, device, directory / "results/checkpoints")
+        path = path_of(block.settings, data, device, directory / "results/checkpoints")
         torch.save({"step": 1}, path)
         assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
-    path = checkpoint_path(block.settings | {"root_seed": 1}, data, "cpu", path.parent)
+    path = path_of(block.settings | {"root_seed": 1}, data, "cpu", path.parent)
     torch.save({"step": 1}, path)
     assert path.relative_to(directory) in prune.find(directory, [plan]).unused
+
+
+@pytest.mark.parametrize(
+    "experiment", ["razborov2022", "chen2022_scalings", "caron2023_energy", "song2021_mnist"]
+)
+def test_states_of_the_plan_are_kept_whatever_the_cap(
+    results: tuple, plan: Plan, experiment: str
+) -> None:
+    directory, _, _ = results
+    block = next(iter(plan.blocks[experiment].values()))
+    data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
+    folder = directory / "results/states"
+    steps = np.arange(3)
+    paths = set()
+    for cap in (10, 20):
+        settings_of_cap = json.loads(json.dumps(block.settings))
+        *outer, last = CAPS[block.settings["training"]]
+        inner = settings_of_cap
+        for key in outer:
+            inner = inner[key]
+        inner[last] = cap
+        states = Continuation(settings_of_cap, data, "cpu", steps, 2, folder)
+        states.keep(0, 1, lambda: {"step": 1})
+        states.write()
+        paths.add(states.path)
+    (path,) = paths
+    assert path.is_file() and path.parent.name == experiment
+    assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
 
 
 def test_a_locked_directory_is_left_alone(results: tuple, capsys) -> None:

@@ -12,6 +12,12 @@ from importlib import import_module
 from regimes import store
 from regimes.errors import DataError, DeviceError
 from regimes.scripting import job
+from regimes.training.caps import CAPS
+
+# Of trainings that ended at a cap, for those with a larger one.
+STATES = "results/states"
+# What the command line, or YAML in it, may have for false.
+NO = ("false", "no", "off", "0", "f", "n")
 
 
 def require_cuda() -> None:
@@ -54,7 +60,10 @@ with job(snakemake.log[0]) as progress:
     # Read from the config, not a parameter: another wording of the citation must not retrain.
     paper = snakemake.config["experiments"][block["experiment"]]["paper"]
     progress(f"{module} on {device}: {block['axes']}")
-    runs = import_module(module).train(block, data, device, progress)
+    # Read from the config, not a parameter: it changes no result.
+    kept = str(snakemake.config.get("keep_states", True)).lower() not in NO
+    states = {"states": STATES} if kept and block["training"] in CAPS else {}
+    runs = import_module(module).train(block, data, device, progress, **states)
     require_hashed_code(block)
     store.write(
         runs,

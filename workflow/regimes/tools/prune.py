@@ -1,4 +1,4 @@
-"""Delete what no config refers to any more: runs, probes, data, stamps, checkpoints in results/.
+"""Delete what no config refers to: runs, their states, probes, data, stamps, checkpoints.
 
   regimes prune                                   list them, with their sizes
   regimes prune --keep-scale paper --keep-scale smoke --yes
@@ -23,6 +23,7 @@ from regimes.plan import Plan
 from regimes.provenance import config_hash
 from regimes.revision import package_versions
 from regimes.tools import metadata, settings
+from regimes.training.caps import CAPS, without_cap
 
 SUMMARY = "list or delete the runs that no config refers to any more"
 # A job that was orphaned may still write one.
@@ -103,23 +104,24 @@ def find(directory: Path, plans: Iterable[Plan]) -> Found:
 
 
 def referred(plan: Plan) -> set[str]:
-    """Runs, probes, data, stamps and checkpoints of a plan."""
+    """Runs, probes, data, stamps, checkpoints and states of a plan."""
     paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
     paths |= {data.path for data in plan.data.values()}
     torch = package_versions("torch")["torch"]
     for block in plan.all_blocks():
         for device in ("cpu", "cuda"):
-            # As regimes.training.blocks.checkpoint_path has it, which needs torch.
-            key = config_hash(
-                {
-                    "block": block.settings,
-                    "data": plan.data[block.dataset].hash,
-                    "code": block.code,
-                    "torch": torch,
-                    "device": device,
-                }
-            )
+            # As regimes.training.blocks.path_of has it, which needs torch.
+            rest = {
+                "data": plan.data[block.dataset].hash,
+                "code": block.code,
+                "torch": torch,
+                "device": device,
+            }
+            key = config_hash({"block": block.settings, **rest})
             paths.add(f"results/checkpoints/{key}.pt")
+            if block.settings["training"] in CAPS:
+                key = config_hash({"block": without_cap(block.settings), **rest})
+                paths.add(f"results/states/{block.experiment}/{key}.pt")
     return paths
 
 
@@ -149,6 +151,7 @@ def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
         ("data", 1, _is_data),
         ("code", 1, _is_stamp),
         ("checkpoints", 1, _is_checkpoint),
+        ("states", 2, _is_checkpoint),
     ):
         root = directory / "results" / folder
         for path in sorted(root.rglob("*")):
