@@ -13,6 +13,7 @@ import pytest
 import torch
 import xarray as xr
 
+from regimes import usage
 from regimes.checkpoints import Checkpoint
 from regimes.datasets import unit_sphere, xor_with_noise
 from regimes.dynamics.recording import refitted
@@ -357,6 +358,18 @@ def _offers(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> int:
         patch.setattr(Checkpoint, "offer", lambda self, state: offered.append(1))
         kind.run(kind.caps[0])
     return len(offered)
+
+
+def test_what_was_used_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "_EARLIER", {"cpu_seconds": 0.0, "wall_seconds": 0.0})
+    kind = students()
+    kind.run(kind.caps[0], tmp_path)
+    assert usage._EARLIER["cpu_seconds"] == 0
+    before = usage.used()["cpu_seconds"]
+    kind.run(kind.cap, tmp_path)
+    assert 0 < usage._EARLIER["cpu_seconds"] <= before
+    usage.add_earlier({"cpu_seconds": 0.0})
+    assert usage._EARLIER["cpu_seconds"] > 0
 
 
 def test_caps_are_found_and_left_out() -> None:

@@ -24,9 +24,12 @@ def used() -> dict[str, float | int]:
 
 
 def add_earlier(numbers: dict[str, float]) -> None:
-    """Count what processes used that did the first part of this job, as `used` gave it."""
+    """Count what processes used that did the first part of this job, as `used` gave it.
+
+    The largest counts: what a later part had used covers the earlier ones.
+    """
     for name in _EARLIER:
-        _EARLIER[name] = float(numbers.get(name, 0.0))
+        _EARLIER[name] = max(_EARLIER[name], float(numbers.get(name, 0.0)))
 
 
 def _peak_memory() -> int:

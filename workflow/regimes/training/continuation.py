@@ -15,8 +15,10 @@ import xarray as xr
 from torch import Tensor
 
 from regimes.atomic import replacing
+from regimes.checkpoints import USED
 from regimes.training.blocks import path_of
 from regimes.training.caps import cap_of, without_cap
+from regimes.usage import add_earlier, used
 
 
 class Continuation:
@@ -61,6 +63,7 @@ class Continuation:
             )
             return {}
         progress(f"going on from the states of a training up to {content['cap']}")
+        add_earlier(content[USED])
         return content["states"]
 
     def keep(self, number: int, step: int, state: Callable[[], dict[str, Any]]) -> None:
@@ -79,6 +82,7 @@ class Continuation:
             "anchor": self.anchor,
             "steps": torch.from_numpy(self.steps),
             "states": self.kept,
+            USED: used(),
         }
         with replacing(self.path) as temporary:
             torch.save(content, temporary)
