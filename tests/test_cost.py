@@ -100,8 +100,11 @@ def test_data_and_figures_of_the_table_are_of_the_scale() -> None:
     row = replace(RECORD, rule="data", name="pictures", work=None, settings=None, scale="laptop")
     assert estimated([], [row], job) == (cost.TABLE, 50.0, 2e6)
     assert estimated([], [replace(row, scale="smoke")], job)[0] == cost.UNKNOWN
+    # The same data at another scale.
+    assert estimated([], [replace(row, scale="smoke", settings="ab")], job)[0] == cost.TABLE
+    assert estimated([], [replace(row, scale="smoke", settings="b")], job)[0] == cost.UNKNOWN
     # Other settings of the same data here say nothing of these.
-    assert estimated([replace(row, settings="other")], [], job)[0] == cost.UNKNOWN
+    assert estimated([replace(row, settings="other", scale=None)], [], job)[0] == cost.UNKNOWN
 
 
 def test_report_sums_what_is_known_and_counts_the_rest() -> None:
@@ -186,7 +189,8 @@ def test_a_recorded_table_is_read_again(results: Path, capsys: pytest.CaptureFix
     path.write_text("# A comment.\n" + capsys.readouterr().out)
     (row,) = read_table(path)
     new, old = records(results)
-    assert row.jobs == 2 and row.work == 10.0 and row.settings is None
+    assert row.jobs == 2 and row.work == 10.0
+    assert len(row.settings) == 12 and new.settings.startswith(row.settings)
     assert row.seconds == pytest.approx((new.seconds + old.seconds) / 2, abs=0.06)
     assert [one["machine"] for one in rows([new], "my, machine")] == ["my, machine"]
     path.write_text("rule,name\ntrain,some\n")

@@ -113,6 +113,12 @@ def _estimate(
         seconds, wall, size = _means(same, [1.0] * len(same))
         return Estimate(job, seconds, wall, size, HERE)
     shipped = [one for one in table if (one.rule, one.name) == (_rule(job), job.name)]
+    same = [
+        one for one in shipped if one.settings and (job.settings or "").startswith(one.settings)
+    ]
+    if same:
+        seconds, wall, size = _means(same, [1.0] * len(same))
+        return Estimate(job, seconds, wall, size, TABLE)
     if job.work is None:
         shipped = [one for one in shipped if one.scale == scale]
     for found, origin in ((mine, SCALED), (shipped, TABLE)):
@@ -129,7 +135,7 @@ def _factor(job: Job, record: Record) -> float | None:
     """By how much more work a job does than a recorded one; None if they cannot be compared."""
     if job.work is None and record.work is None:
         # Data and figures: a row of the table is of the same scale.
-        return 1.0 if record.settings is None else None
+        return 1.0 if record.scale is not None else None
     if not job.work or not record.work:
         return None
     factor = job.work / record.work

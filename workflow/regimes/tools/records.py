@@ -15,7 +15,19 @@ from regimes.provenance import PACKAGE, config_hash
 from regimes.tools.work import work
 
 TIMES = PACKAGE.parent / "resources/times.csv"
-COLUMNS = ("rule", "name", "scale", "work", "jobs", "cpu_seconds", "megabytes", "machine")
+COLUMNS = (
+    "rule",
+    "name",
+    "scale",
+    "settings",
+    "work",
+    "jobs",
+    "cpu_seconds",
+    "megabytes",
+    "machine",
+)
+# Of hashes of settings in a table.
+HASH_LENGTH = 12
 # Folders below results/ and figures/, by rule. Features are data.
 FOLDERS = {
     "data": "results/data",
@@ -31,8 +43,9 @@ FINISHED = re.compile(r"^ *([\d.]+) s  finished$", flags=re.MULTILINE)
 class Record:
     """What one job took, or a job of a kind on average.
 
-    settings, work, name: as in `regimes.tools.dry_run.Job`. seconds: of CPU, or of the wall where
-    only a log tells. wall: of the wall. size: of its files in bytes, if known, as the scale.
+    settings: their hash, or its start in a table, where None stands for several. work, name: as in
+    `regimes.tools.dry_run.Job`. seconds: of CPU, or of the wall where only a log tells. wall: of
+    the wall. size: of its files in bytes, if known, as the scale.
     """
 
     rule: str
@@ -123,7 +136,7 @@ def read_table(path: Path = TIMES) -> list[Record]:
             Record(
                 rule=row["rule"],
                 name=row["name"],
-                settings=None,
+                settings=row["settings"] or None,
                 work=float(row["work"]) if row["work"] else None,
                 seconds=float(row["cpu_seconds"]),
                 wall=float(row["cpu_seconds"]),
@@ -144,10 +157,12 @@ def rows(found: Iterable[Record], machine: str) -> list[dict[str, str]]:
         groups.setdefault((one.rule, one.name, one.scale or "", one.work), []).append(one)
     made = []
     for (rule, name, scale, amount), group in groups.items():
+        settings = {one.settings for one in group}
         values = (
             rule,
             name,
             scale,
+            (settings.pop() or "")[:HASH_LENGTH] if len(settings) == 1 else "",
             "" if amount is None else f"{amount:.6g}",
             str(len(group)),
             f"{sum(one.seconds for one in group) / len(group):.1f}",
