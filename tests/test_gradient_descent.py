@@ -12,6 +12,7 @@ import torch
 from descent_problems import draw, rates
 from torch import Tensor
 
+from regimes import usage
 from regimes.activations import relu, tanh
 from regimes.checkpoints import Checkpoint
 from regimes.dynamics import gradient_descent
@@ -365,6 +366,17 @@ def test_a_damaged_checkpoint_counts_as_none(tmp_path: Path) -> None:
     for content in (b"", b"nonsense", whole[: len(whole) // 2]):
         checkpoint.path.write_bytes(content)
         assert checkpoint.load() is None
+
+
+def test_a_resumed_job_counts_what_it_used_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "_EARLIER", {"cpu_seconds": 0.0, "wall_seconds": 0.0})
+    checkpoint = Checkpoint(tmp_path / "state.pt", seconds=0.0)
+    checkpoint.offer(lambda: {"step": 1})
+    before = usage.used()["cpu_seconds"]
+    assert checkpoint.load() == {"step": 1}
+    assert 1.8 * before < usage.used()["cpu_seconds"] < 2 * before + 10
 
 
 def test_no_checkpoints_without_a_path() -> None:

@@ -187,6 +187,7 @@ def test_what_training_reads_changes_every_run(overrides: dict) -> None:
     [
         {"device": "cuda"},
         {"data_mirror": "/some/folder"},
+        {"keep_states": False},
         {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}},
         {"figures": {"phase_diagram": {"caption": "other"}}},
         {"papers": {"luo2021": {"citation": "other"}}},

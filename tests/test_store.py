@@ -1,5 +1,6 @@
 """Reading and writing of NetCDF files."""
 
+import time
 from pathlib import Path
 
 import netCDF4
@@ -53,7 +54,7 @@ def test_round_trip_is_exact(dataset: xr.Dataset, tmp_path: Path) -> None:
 
 def test_file_is_compressed_checked_and_described(dataset: xr.Dataset, tmp_path: Path) -> None:
     path = tmp_path / "file.nc"
-    store.write(dataset, path, device="cuda", **ATTRIBUTES)
+    store.write(dataset, path, device="cuda", code_hash="abc", **ATTRIBUTES)
     with netCDF4.Dataset(path) as file:
         assert file.data_model == "NETCDF4"
         filters = file["value"].filters()
@@ -64,6 +65,18 @@ def test_file_is_compressed_checked_and_described(dataset: xr.Dataset, tmp_path:
         assert file.config == '{"a": 1}'
         assert file.device == "cuda"
         assert set(file.ncattrs()) >= {"created", "git_commit", "regimes_version", "history"}
+        assert file.code_hash == "abc"
+
+
+def test_files_say_what_their_job_used(dataset: xr.Dataset, tmp_path: Path) -> None:
+    before = time.process_time()
+    store.write(dataset, tmp_path / "file.nc", **ATTRIBUTES)
+    attributes = store.read(tmp_path / "file.nc").attrs
+    # To two decimals.
+    assert before - 0.01 <= attributes["cpu_seconds"] <= time.process_time() + 0.01
+    assert attributes["wall_seconds"] > 0
+    # In bytes: this process holds NumPy and more.
+    assert 2**24 < attributes["peak_memory"] < 2**40
 
 
 @pytest.mark.parametrize("name", ["value", "x", "name"])

@@ -99,14 +99,25 @@ def test_saved_figures_are_equal_files(tmp_path: Path) -> None:
             axes.legend()
             style.mark_scale(figure, "smoke")
             pdf, png = tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"
-            save(figure, pdf, png, title="t", config_hash="abc", code_hash="def")
+            hashes = {"config_hash": "abc", "code_hash": "def"}
+            save(
+                figure,
+                pdf,
+                png,
+                title="t",
+                **hashes,
+                source="m",
+                scale="smoke",
+                measures=["a", "b"],
+            )
             plt.close(figure)
         return pdf.read_bytes(), png.read_bytes()
 
     first = draw("a")
     assert first == draw("b")
-    assert b"config_hash=abc code_hash=def" in first[0]
-    assert b"config_hash" in first[1] and b"Date" not in first[0]
+    made_by = b"config_hash=abc code_hash=def source=m scale=smoke measures=a,b"
+    assert made_by in first[0] and b"Date" not in first[0]
+    assert all(word.split(b"=")[0] in first[1] for word in made_by.split())
 
 
 def test_scale_mark_is_left_out_at_the_papers_size() -> None:

@@ -1,5 +1,6 @@
 """Gradient descent in the workflow: several grids, their measures, and what runs again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,30 @@ def test_measures_are_on_the_union_of_the_grids(descent: Workflow) -> None:
 
 def test_no_checkpoint_is_left(descent: Workflow) -> None:
     assert not descent.files("results/checkpoints/*")
+
+
+def test_a_raised_cap_goes_on_with_the_same_bits(descent: Workflow, tmp_path: Path) -> None:
+    copy = replace(descent, directory=tmp_path / "out", targets=(MEASURES,))
+    low = (*SMOKE, "experiments={razborov2022: {stopping: {max_steps: 20}}}")
+    assert copy.run(config=low).code == 0
+    with xr.open_dataset(copy.directory / MEASURES) as measures:
+        assert float(measures["converged"].mean()) < 1
+    assert copy.run().code == 0
+    for path in descent.files("results/runs/*/*.nc"):
+        name = path.relative_to(descent.directory)
+        with xr.open_dataset(path) as whole, xr.open_dataset(copy.directory / name) as continued:
+            assert whole.equals(continued), name
+        log = copy.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
+        assert "going on from the states of a training up to 20" in log.read_text()
+
+
+def test_states_are_kept_unless_the_config_says_no(descent: Workflow, tmp_path: Path) -> None:
+    n_blocks = len(descent.files("results/runs/*/*.nc"))
+    assert len(descent.files("results/states/razborov2022/*.pt")) == n_blocks
+    copy = replace(descent, directory=tmp_path / "out", targets=(MEASURES,))
+    assert copy.run(config=(*SMOKE, "keep_states=false")).code == 0
+    assert len(copy.files("results/runs/*/*.nc")) == n_blocks
+    assert not copy.files("results/states")
 
 
 def test_the_table_has_the_papers_rows(descent: Workflow) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from regimes.config.load import load
 from regimes.plan import Plan
+from regimes.tools.cli import main
 
 GLOBAL_ATTRIBUTES = {
     "title",
@@ -25,6 +26,9 @@ GLOBAL_ATTRIBUTES = {
     "torch_version",
     "created",
     "Conventions",
+    "cpu_seconds",
+    "wall_seconds",
+    "peak_memory",
 }
 
 
@@ -65,6 +69,8 @@ def test_figures_carry_their_provenance(finished: Workflow) -> None:
     png = finished.directory / "figures/phase_diagram.png"
     with Image.open(png) as image:
         hashes = image.text
+    assert hashes["source"] == "regimes.papers.luo2021.fig04_phase_diagram"
+    assert (hashes["scale"], hashes["measures"]) == ("smoke", "phase_diagram")
     for name in ("config_hash", "code_hash"):
         assert re.fullmatch("[0-9a-f]{64}", hashes[name])
         pdf = (finished.directory / "figures/phase_diagram.pdf").read_bytes()
@@ -152,3 +158,11 @@ def test_bad_config_stops_with_one_line(fresh: Workflow, config: str, expected: 
     assert len(lines) == 1
     assert all(text in lines[0] for text in expected), lines
     assert "Traceback" not in result.output
+
+
+def test_every_file_knows_its_origin(finished: Workflow, capsys: pytest.CaptureFixture) -> None:
+    for pattern in ("figures/*.p*", "results/**/*.nc"):
+        for path in finished.files(pattern):
+            arguments = ["--directory", str(finished.directory), "--config", *SMALL]
+            assert main(["origin", str(path), *arguments]) == 0
+            assert "state        up to date" in capsys.readouterr().out, path

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 
 from regimes.atomic import replacing
+from regimes.usage import add_earlier, used
 
 SECONDS_BETWEEN_CHECKPOINTS = 180.0
+# Key of a state under which a file says what the job had used.
+USED = "used"
 
 
 class Checkpoint:
@@ -30,16 +33,18 @@ class Checkpoint:
         if self.path is None or not self.path.is_file():
             return None
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception:  # torch raises many kinds for a damaged file
             return None
+        add_earlier(state.pop(USED, {}))
+        return state
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
         """Write the state if the last one is old enough; it is not made otherwise."""
         if self.path is None or time.monotonic() - self._last < self.seconds:
             return
         with replacing(self.path) as temporary:
-            torch.save(state(), temporary)
+            torch.save(state() | {USED: used()}, temporary)
         self._last = time.monotonic()
 
     def delete(self) -> None:

@@ -64,7 +64,7 @@ class MeasurePlan:
     """The measures of one experiment, over the files of all its blocks, and its data set.
 
     `grids`: how many of the runs belong to each of its grids, in their order. `probes`: the files
-    of the probes of each run in turn.
+    of the probes of each run in turn. `inputs_hash`: of the names of both, which say their content.
     """
 
     experiment: str
@@ -76,6 +76,7 @@ class MeasurePlan:
     runs: tuple[str, ...]
     probes: tuple[str, ...]
     grids: tuple[int, ...]
+    inputs_hash: str
     path: str
     stamp: str
 
@@ -469,6 +470,7 @@ def _measure(
         runs=runs,
         probes=probe_paths,
         grids=tuple(_blocks_by_grid(experiment)),
+        inputs_hash=config_hash([*runs, *probe_paths]),
         path=path,
         stamp=stamp,
     )

@@ -12,6 +12,7 @@ import xarray as xr
 from regimes.atomic import replacing
 from regimes.errors import StoreError
 from regimes.revision import git_commit, package_version, package_versions
+from regimes.usage import used
 
 CONVENTIONS = "CF-1.11"
 # Keys in the encoding of a variable that is stored as integers.
@@ -29,24 +30,28 @@ def write(
     references: str,
     config: Mapping[str, Any],
     device: str = "cpu",
+    **attributes: str,
 ) -> None:
     """Write a dataset as compressed NetCDF4 with checksums, complete or not at all.
 
     Every variable and coordinate needs the attributes `long_name` and `units` ("1" if it has
     none). The dataset's own global attributes are kept; those named here, `history`,
-    `regimes_version`, `git_commit`, `torch_version`, `created` and `Conventions` are added.
+    `regimes_version`, `git_commit`, `torch_version`, `created`, `Conventions` and what the job has
+    used (`cpu_seconds`, `wall_seconds`, `peak_memory` in bytes) are added.
     A variable whose `encoding` asks for the `dtype` float32 is stored in that; one whose encoding
     has `scale_factor` and `add_offset`, as integers of its `dtype`.
 
     config: the effective settings behind the file, stored as JSON.
     device: where the numbers were computed.
+    attributes: further global attributes.
     Raises ValueError, naming the variable, when `long_name` or `units` is missing, or when a
     variable is not what its `scale_factor` and `add_offset` make of integers.
     """
     check_described(dataset)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    attributes = {
+    described = {
         **dataset.attrs,
+        **attributes,
         "title": title,
         "source": source,
         "references": references,
@@ -58,6 +63,7 @@ def write(
         "torch_version": package_versions("torch")["torch"],
         "created": created,
         "Conventions": CONVENTIONS,
+        **used(),
     }
     dataset = dataset.assign(
         {
@@ -70,7 +76,7 @@ def write(
     for name in dataset.coords:  # CF allows no missing values in coordinates
         encoding[str(name)]["_FillValue"] = None
     with replacing(path) as temporary:
-        dataset.assign_attrs(attributes).to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        dataset.assign_attrs(described).to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
 def read(path: str | Path) -> xr.Dataset:

@@ -23,5 +23,6 @@ rule measure:
         grids=lambda wildcards: list(measure_of(wildcards).grids),
         settings=lambda wildcards: measure_of(wildcards).settings,
         code=lambda wildcards: measure_of(wildcards).code,
+        inputs_hash=lambda wildcards: measure_of(wildcards).inputs_hash,
     script:
         "../scripts/measure.py"

@@ -23,6 +23,7 @@ with job(snakemake.log[0]) as progress:
         source=params.module,
         references=snakemake.config["papers"][paper]["citation"],
         config=params.settings,
+        code_hash=params.code,
     )
     with replacing(snakemake.output.table) as temporary:
         temporary.write_text(core.to_table(verdicts), encoding="utf-8")

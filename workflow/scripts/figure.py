@@ -24,5 +24,8 @@ with job(snakemake.log[0]) as progress:
             title=snakemake.wildcards.figure,
             config_hash=params.config_hash,
             code_hash=params.code,
+            source=params.module,
+            scale=params.scale,
+            measures=params.measures,
         )
     progress(f"{params.module} drew {snakemake.output.pdf}")

@@ -56,4 +56,6 @@ with job(snakemake.log[0]) as progress:
         references=snakemake.config["papers"][params.paper]["citation"],
         config=params.settings,
         device=", ".join(sorted(devices)),
+        code_hash=params.code,
+        inputs_hash=params.inputs_hash,
     )

@@ -62,4 +62,5 @@ with (
         | {"probe": {probe: params.settings}}
         | json.loads(data[0].attrs["config"]),
         device=device,
+        code_hash=params.code,
     )

@@ -12,6 +12,12 @@ from importlib import import_module
 from regimes import store
 from regimes.errors import DataError
 from regimes.scripting import job
+from regimes.training.caps import CAPS
+
+# Of trainings that ended at a cap, for those with a larger one.
+STATES = "results/states"
+# What the command line, or YAML in it, may have for false.
+NO = ("false", "no", "off", "0", "f", "n")
 
 
 def require_hashed_code(block: dict) -> None:
@@ -48,7 +54,10 @@ with (
     # Read from the config, not a parameter: another wording of the citation must not retrain.
     paper = snakemake.config["experiments"][block["experiment"]]["paper"]
     progress(f"{module} on {device}: {block['axes']}")
-    runs = import_module(module).train(block, data, device, progress)
+    # Read from the config, not a parameter: it changes no result.
+    kept = str(snakemake.config.get("keep_states", True)).lower() not in NO
+    states = {"states": STATES} if kept and block["training"] in CAPS else {}
+    runs = import_module(module).train(block, data, device, progress, **states)
     require_hashed_code(block)
     store.write(
         runs,
@@ -58,4 +67,5 @@ with (
         references=snakemake.config["papers"][paper]["citation"],
         config=block | json.loads(data.attrs["config"]),
         device=device,
+        code_hash=snakemake.params.code,
     )

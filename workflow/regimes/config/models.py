@@ -172,6 +172,11 @@ class Config(Model):
         "into before any download; REGIMES_DATA in the environment does the same. Changes no "
         "result's name.",
     )
+    keep_states: bool = Field(
+        default=True,
+        description="Keep in results/states/ what runs need to go on when their cap is raised "
+        "(max_steps, epochs), and use it; changes no result.",
+    )
     papers: dict[Name, Paper] = Field(
         description="Papers by name, and what is said of all of them together."
     )

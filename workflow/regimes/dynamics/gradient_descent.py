@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regimes.dynamics.observation import Observer
+from regimes.dynamics.recording import refitted
 from regimes.dynamics.stopping import Ending, StoppingRule
 from regimes.networks.shallow import ShallowNetworks
 
@@ -61,13 +62,14 @@ class DescentResult:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, dict[str, Tensor]]) -> "DescentResult":
-        """The result that `state` was made from."""
+    def from_state(cls, state: dict[str, dict[str, Tensor]], n_steps: int) -> "DescentResult":
+        """The result that `state` was made from, with so many recorded steps."""
         final, history = (
             {name: values.numpy() for name, values in state[kind].items()}
             for kind in ("final", "history")
         )
-        return cls(final, history)
+        fitted = {name: refitted(values, n_steps, axis=1) for name, values in history.items()}
+        return cls(final, fitted)
 
 
 def descend(
@@ -79,6 +81,7 @@ def descend(
     progress: Callable[[Progress], None] = lambda report: None,
     seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
     keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
+    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
     state: dict[str, Any] | None = None,
 ) -> DescentResult:
     """Move networks by gradient descent until all have ended.
@@ -89,7 +92,8 @@ def descend(
 
     keep_state: is offered before each step what makes the state, for a checkpoint. state: goes on
     from there, with networks and targets made as at the start; the results are bit by bit those of
-    an uninterrupted run.
+    an uninterrupted run. keep_end: is offered the step and what makes the state at the cap of the
+    rule, or when all runs have ended before. A state may be that of a descent with another cap.
     """
     n_runs = len(networks)
     if state is None:
@@ -98,26 +102,32 @@ def descend(
         result = DescentResult.empty(n_runs, len(observer.steps), names)
     else:
         step, runs, previous = state["step"], state["runs"], state["previous"]
-        result = DescentResult.from_state(state["result"])
-        networks.keep(runs)
-        networks.restore(state["networks"])
-        targets = targets[runs]
-    recorded = {int(step): column for column, step in enumerate(observer.steps)}
-    errors = torch.empty_like(targets)
-    last_report = time.monotonic()
-    outputs = networks.evaluate()
+        result = DescentResult.from_state(state["result"], len(observer.steps))
+        if runs:
+            networks.keep(runs)
+            networks.restore(state["networks"])
+            targets = targets[runs]
 
     def present() -> dict[str, Any]:
         return {
             "step": step,
             "runs": runs,
             "previous": previous,
-            "networks": networks.state(),
+            "networks": networks.state() if runs else {},
             "result": result.state(),
         }
 
+    if not runs:
+        keep_end(step, present)
+        return result
+    recorded = {int(step): column for column, step in enumerate(observer.steps)}
+    errors = torch.empty_like(targets)
+    last_report = time.monotonic()
+    outputs = networks.evaluate()
     while True:
         keep_state(present)
+        if step == rule.max_steps:
+            keep_end(step, present)
         torch.sub(outputs, targets, out=errors)
         norms = torch.linalg.vector_norm(errors, dim=(1, 2)).tolist()
         endings = [rule.ending(step, *pair) for pair in zip(norms, previous, strict=True)]
@@ -127,6 +137,9 @@ def descend(
             _end(result, step, networks, observer, runs, norms, endings)
             going_on = [position for position, ending in enumerate(endings) if not ending]
             if not going_on:
+                runs = []
+                if step < rule.max_steps:
+                    keep_end(step, present)
                 return result
             networks.keep(going_on)
             targets, errors = targets[going_on], errors[going_on]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from regimes.dynamics.batch_losses import BatchLoss
 from regimes.dynamics.classification import Points
+from regimes.dynamics.recording import refitted
 from regimes.networks.batched import BatchedNetworks, Group
 
 SECONDS_BETWEEN_REPORTS = 10.0
@@ -83,6 +84,7 @@ def descend(
     progress: Callable[[Progress], None] = lambda report: None,
     seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
     keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
+    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
     state: dict[str, Any] | None = None,
 ) -> MinibatchResult:
     """Move networks through all epochs, and observe them after the recorded ones.
@@ -93,14 +95,18 @@ def descend(
 
     keep_state: is offered after each epoch what makes the state, for a checkpoint. state: goes on
     from there, with networks made as at the start; the results are bit by bit those of an
-    uninterrupted run.
+    uninterrupted run. keep_end: is offered the epoch and what makes the state after each recorded
+    epoch. A state may be that of a descent with another number of epochs.
     """
     recorded = {int(epoch): column for column, epoch in enumerate(schedule.recorded_epochs())}
     if state is None:
         epoch, result = 0, MinibatchResult({}, np.zeros(len(networks), dtype=bool))
     else:
         epoch = state["epoch"]
-        history = {name: values.numpy() for name, values in state["history"].items()}
+        history = {
+            name: refitted(values.numpy(), len(recorded), axis=1)
+            for name, values in state["history"].items()
+        }
         result = MinibatchResult(history, state["diverged"].numpy())
         networks.restore(state["networks"])
     last_report = time.monotonic()
@@ -137,6 +143,7 @@ def descend(
         epoch += 1
         if epoch in recorded:
             _record(result, recorded[epoch], len(recorded), observe(networks))
+            keep_end(epoch, present)
         keep_state(present)
     return result
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regimes.dynamics.leaps import LeapControl, leap
+from regimes.dynamics.recording import refitted
 
 SECONDS_BETWEEN_REPORTS = 10.0
 
@@ -78,19 +79,26 @@ def descend(
     progress: Callable[[Progress], None] = lambda report: None,
     seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
     keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
+    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
     state: dict[str, Any] | None = None,
 ) -> Descent:
     """Make steps up to the last of `steps`, and observe the network after each of these.
 
     network: at its start. steps: rising, from 0 on. control: of leaps, which end at the recorded
     steps, of a `FunctionSpaceNetwork`; without it all steps are made one by one. keep_state,
-    state: as in `regimes.dynamics.gradient_descent.descend`.
+    state: as in `regimes.dynamics.gradient_descent.descend`. keep_end: is offered the step and what
+    makes the state after each recorded step, and when the run diverges. A state may be that of a
+    descent with other later steps.
     """
     result, position, step = Descent({}), 0, 0
     if state is not None:
         position, step = state["position"], state["step"]
         result = Descent(
-            {name: values.numpy() for name, values in state["history"].items()}, *state["counts"]
+            {
+                name: refitted(values.numpy(), len(steps), axis=0)
+                for name, values in state["history"].items()
+            },
+            *state["counts"],
         )
         network.restore(state["network"])
         if control is not None:
@@ -110,6 +118,7 @@ def descend(
     while True:
         # The square: residuals whose loss overflows count as infinite.
         if not bool(torch.isfinite(network.errors.square().sum())):
+            keep_end(step, present)
             result.diverged = True
             return result
         if step == steps[position]:
@@ -118,6 +127,7 @@ def descend(
                     result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
                 result.history[name][position] = value
             position += 1
+            keep_end(step, present)
             if position == len(steps):
                 return result
         keep_state(present)

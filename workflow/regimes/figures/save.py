@@ -1,6 +1,7 @@
 """Save a figure as PDF and PNG with its provenance."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,27 @@ def save(
     title: str,
     config_hash: str,
     code_hash: str,
+    source: str,
+    scale: str,
+    measures: Sequence[str],
 ) -> None:
     """Write a figure as PDF and PNG, each complete or not at all.
 
-    Both carry the hashes of the settings and of the code that made them in their metadata (PDF:
-    Keywords; PNG: text chunks `config_hash`, `code_hash`) and no dates, so that equal figures are
-    equal files.
+    source: module that drew it. measures: names of the experiments whose measures it shows. Both
+    files carry these, the scale and the hashes of the settings and of the code that made them in
+    their metadata (PDF: Keywords; PNG: text chunks) and no dates or commits, so that equal figures
+    are equal files.
     """
-    keywords = f"config_hash={config_hash} code_hash={code_hash}"
+    made_by = {
+        "config_hash": config_hash,
+        "code_hash": code_hash,
+        "source": source,
+        "scale": scale,
+        "measures": ",".join(measures),
+    }
+    keywords = " ".join(f"{name}={value}" for name, value in made_by.items())
     _save(figure, Path(pdf), {"Title": title, "Keywords": keywords, "CreationDate": None})
-    _save(
-        figure,
-        Path(png),
-        {"Title": title, "config_hash": config_hash, "code_hash": code_hash},
-    )
+    _save(figure, Path(png), {"Title": title} | made_by)
 
 
 def _save(figure: Figure, path: Path, metadata: dict[str, Any]) -> None:

@@ -28,10 +28,8 @@ def put(
         results[name][index] = value
 
 
-def checkpoint_path(
-    block: Mapping[str, Any], data: xr.Dataset, device: str, folder: Path
-) -> Path | None:
-    """File of a block's checkpoint, named after all that its numbers depend on.
+def path_of(block: Mapping[str, Any], data: xr.Dataset, device: str, folder: Path) -> Path | None:
+    """File of a block's state, named after all that its numbers depend on.
 
     None for data that do not say their hash, which cannot be told from others.
     """

@@ -98,6 +98,7 @@ class DescentProblem:
         batch: list[dict[str, Any]],
         progress: Callable[[Progress], None],
         keep_state: Callable[[Callable[[], dict[str, Any]]], None],
+        keep_end: Callable[[int, Callable[[], dict[str, Any]]], None],
         state: dict[str, Any] | None,
     ) -> dict[str, np.ndarray]:
         """What the runs of a batch came to, (E,) or (E, recorded steps) by variable."""
@@ -127,6 +128,7 @@ class DescentProblem:
             ),
             progress=progress,
             keep_state=keep_state,
+            keep_end=keep_end,
             state=state,
         )
         return self._variables(result, learning_rates, factor)

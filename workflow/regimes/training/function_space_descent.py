@@ -1,5 +1,6 @@
 """Train a block of networks on embeddings by gradient descent in function space."""
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -11,8 +12,10 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
+from regimes.dynamics.recording import recorded_steps
 from regimes.dynamics.single_descent import Descent, descend
-from regimes.training.blocks import CHECKPOINTS, checkpoint_path, put
+from regimes.training.blocks import CHECKPOINTS, path_of, put
+from regimes.training.continuation import Continuation, last_common
 from regimes.training.function_space_problem import FunctionSpaceProblem
 
 AXES = {
@@ -56,14 +59,15 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     checkpoints: str | Path = CHECKPOINTS,
+    states: str | Path | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block for its number of steps.
 
     block: plain resolved settings, as in the plan. data: as for
     `regimes.training.gradient_descent.train`, with one target; test points are used for the test
     error. Returns variables of LONG_NAMES over the block's axes, and those of HISTORY_NAMES over
-    `step` too, as *_history. `progress` and `checkpoints` are as there. Raises DataError when the
-    data have not what the settings ask for.
+    `step` too, as *_history. `progress`, `checkpoints` and `states` are as there. Raises DataError
+    when the data have not what the settings ask for.
     """
     start = time.monotonic()
     axes = {name: list(block["axes"][name]) for name in AXES}
@@ -72,8 +76,13 @@ def train(
     ]
     problem = FunctionSpaceProblem(block, data, device)
     problem.check(axes)
-    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"run": 0, "results": {}, "state": None}
+    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
+    saved = checkpoint.load() or {"run": 0, "results": {}, "state": None, "kept": {}}
+    longer = recorded_steps(block["record"], block["max_steps"] + 1)
+    anchor = last_common(problem.steps, longer)
+    folder = None if states is None else Path(states)
+    continuation = Continuation(block, data, device, problem.steps, anchor, folder)
+    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
     results = {name: values.numpy() for name, values in saved["results"].items()}
     state = saved["state"]
     if state is not None:
@@ -86,7 +95,8 @@ def train(
 
         def present(state: Callable[[], dict[str, Any]], number: int = number) -> dict[str, Any]:
             done = {name: torch.from_numpy(values) for name, values in results.items()}
-            return {"run": number, "results": done, "state": state()}
+            kept = continuation.kept
+            return {"run": number, "results": done, "state": state(), "kept": kept}
 
         descent = descend(
             run.network,
@@ -95,7 +105,8 @@ def train(
             run.control,
             progress=lambda report, label=label: progress(f"{label}: {report}"),
             keep_state=lambda state, present=present: checkpoint.offer(lambda: present(state)),
-            state=state,
+            keep_end=functools.partial(continuation.keep, number),
+            state=state or earlier.get(number),
         )
         state = None
         put(results, axes, setting, run.constants() | run.feature_map() | _variables(descent))
@@ -103,6 +114,7 @@ def train(
             f"{label}: {descent.plain_steps} plain steps and {descent.leaps} leaps, done in "
             f"{time.monotonic() - began:.1f} s"
         )
+    continuation.write()
     checkpoint.delete()
     dataset = _dataset(axes, problem.steps, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)

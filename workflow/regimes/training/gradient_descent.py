@@ -1,5 +1,6 @@
 """Train a block of networks by gradient descent: settings and data in, a dataset of results out."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
-from regimes.training.blocks import CHECKPOINTS, checkpoint_path, put
+from regimes.training.blocks import CHECKPOINTS, path_of, put
+from regimes.training.continuation import Continuation
 from regimes.training.descent_problem import HISTORY, DescentProblem
 
 AXES = {
@@ -59,6 +61,7 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     checkpoints: str | Path = CHECKPOINTS,
+    states: str | Path | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block until it ends by its stopping rule.
 
@@ -70,14 +73,20 @@ def train(
 
     checkpoints: folder for the state of a job that takes longer than some minutes, from which the
     same job goes on with the same bits. Only data that say their hash can be told from others, so
-    that without `data_hash` there are none.
+    that without `data_hash` there are none. states: folder for what the job leaves at its end, from
+    which the same job with a larger cap goes on, with the bits of an uninterrupted one; None: none.
     """
     start = time.monotonic()
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
     problem = DescentProblem(block, data, device)
     batches = list(problem.batches(axes))
-    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None}
+    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
+    saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None, "kept": {}}
+    folder = None if states is None else Path(states)
+    # The cap is no recorded step: a run that goes on comes by it as any other.
+    cap = problem.rule.max_steps
+    continuation = Continuation(block, data, device, problem.steps, cap, folder)
+    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
     results = {name: values.numpy() for name, values in saved["results"].items()}
     state = saved["run"]
     if state is not None:
@@ -88,13 +97,14 @@ def train(
 
         def present(run: Callable[[], dict[str, Any]], number: int = number) -> dict[str, Any]:
             done = {name: torch.from_numpy(values) for name, values in results.items()}
-            return {"batch": number, "results": done, "run": run()}
+            return {"batch": number, "results": done, "run": run(), "kept": continuation.kept}
 
         measured = problem.train(
             batch,
             progress=lambda report, label=label: progress(f"{label}: {report}"),
             keep_state=lambda run, present=present: checkpoint.offer(lambda: present(run)),
-            state=state,
+            keep_end=functools.partial(continuation.keep, number),
+            state=state or earlier.get(number),
         )
         state = None
         steps = int(measured["stopping_time"].max())
@@ -102,6 +112,7 @@ def train(
         for index, setting in enumerate(batch):
             one = {name: values[index] for name, values in measured.items()}
             put(results, axes, setting, one)
+    continuation.write()
     checkpoint.delete()
     dataset = _dataset(axes, problem.steps, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)

@@ -1,8 +1,10 @@
 """Train a block of networks by minibatch descent: settings and data in, a dataset out."""
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
-from regimes.training.blocks import CHECKPOINTS, checkpoint_path, put
+from regimes.training.blocks import CHECKPOINTS, path_of, put
+from regimes.training.continuation import Continuation, last_common
 from regimes.training.minibatch_problem import HISTORY, SHARED, MinibatchProblem
 
 LONG_NAMES = {
@@ -33,6 +36,8 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     checkpoints: str | Path = CHECKPOINTS,
+    states: str | Path | None = None,
+    named_by: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block for its number of epochs.
 
@@ -42,16 +47,24 @@ def train(
 
     Returns over the block's axes and `step`, the number of minibatches, risks and accuracies as
     *_history, *test* only if there are test points; learning_rate and diverged; and what the
-    family measures. `progress` and `checkpoints` are as in
-    `regimes.training.gradient_descent.train`. Raises DataError when the data are no classes.
+    family measures. `progress`, `checkpoints` and `states` are as in
+    `regimes.training.gradient_descent.train`; named_by: the plan's settings, after which files in
+    both are named, if `block` is made of others. Raises DataError when the data are no classes.
     """
     start = time.monotonic()
     problem = MinibatchProblem(block, data, device)
     axes = {name: list(block["axes"][name]) for name in problem.module.AXES}
     grid = itertools.product(*axes.values())
     batches = list(problem.batches([dict(zip(axes, values, strict=True)) for values in grid]))
-    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None}
+    named_by = named_by or block
+    checkpoint = Checkpoint(path_of(named_by, data, device, Path(checkpoints)))
+    saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None, "kept": {}}
+    epochs = problem.schedule.recorded_epochs()
+    longer = replace(problem.schedule, epochs=problem.schedule.epochs + 1).recorded_epochs()
+    folder = None if states is None else Path(states)
+    anchor = last_common(epochs, longer)
+    continuation = Continuation(named_by, data, device, epochs, anchor, folder)
+    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
     results = {name: values.numpy() for name, values in saved["results"].items()}
     state = saved["run"]
     if state is not None:
@@ -64,19 +77,21 @@ def train(
 
         def present(run: Callable[[], dict[str, Any]], number: int = number) -> dict[str, Any]:
             done = {name: torch.from_numpy(values) for name, values in results.items()}
-            return {"batch": number, "results": done, "run": run()}
+            return {"batch": number, "results": done, "run": run(), "kept": continuation.kept}
 
         measured = problem.train(
             batch,
             progress=lambda report, label=label: progress(f"{label}: {report}"),
             keep_state=lambda run, present=present: checkpoint.offer(lambda: present(run)),
-            state=state,
+            keep_end=functools.partial(continuation.keep, number),
+            state=state or earlier.get(number),
         )
         state = None
         for index, setting in enumerate(batch):
             put(results, axes, setting, {name: values[index] for name, values in measured.items()})
         seconds = time.monotonic() - began
         progress(f"{label}: {block['epochs']} epochs, done in {seconds:.1f} s")
+    continuation.write()
     checkpoint.delete()
     dataset = _dataset(axes, problem, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)

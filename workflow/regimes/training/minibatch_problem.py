@@ -87,6 +87,7 @@ class MinibatchProblem:
         settings: Sequence[Mapping[str, Any]],
         progress: Callable[[Progress], None],
         keep_state: Callable[[Callable[[], dict[str, Any]]], None],
+        keep_end: Callable[[int, Callable[[], dict[str, Any]]], None],
         state: dict[str, Any] | None,
     ) -> dict[str, np.ndarray]:
         """What the runs of a batch came to, (E, ...) by variable."""
@@ -113,6 +114,7 @@ class MinibatchProblem:
             observe,
             progress=progress,
             keep_state=keep_state,
+            keep_end=keep_end,
             state=state,
         )
         variables = batch.variables(networks, result)

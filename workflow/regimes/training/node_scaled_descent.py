@@ -1,5 +1,6 @@
 """Train a block of networks with asymmetrically scaled nodes by full-batch gradient descent."""
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -11,8 +12,10 @@ import torch
 import xarray as xr
 
 from regimes.checkpoints import Checkpoint
+from regimes.dynamics.recording import recorded_steps
 from regimes.dynamics.single_descent import Descent, descend
-from regimes.training.blocks import CHECKPOINTS, checkpoint_path
+from regimes.training.blocks import CHECKPOINTS, path_of
+from regimes.training.continuation import Continuation, last_common
 from regimes.training.node_scaled_dataset import COUNTS, dataset_of
 from regimes.training.node_scaled_problem import NodeScaledProblem
 
@@ -25,15 +28,16 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     checkpoints: str | Path = CHECKPOINTS,
+    states: str | Path | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block for its number of steps.
 
     block: plain resolved settings, as in the plan. data: `inputs` (point, feature), `targets`
     (point) or (point, output), and `split`; networks are trained on the training points, the first
     n_train of them if that is given, and tested on the test points. Returns the variables of
-    `regimes.training.node_scaled_dataset` over the block's axes. `progress` and `checkpoints` are
-    as for `regimes.training.gradient_descent.train`. Raises DataError when the data have not what
-    the settings ask for.
+    `regimes.training.node_scaled_dataset` over the block's axes. `progress`, `checkpoints` and
+    `states` are as for `regimes.training.gradient_descent.train`. Raises DataError when the data
+    have not what the settings ask for.
     """
     start = time.monotonic()
     axes = {name: list(block["axes"][name]) for name in AXES}
@@ -41,8 +45,13 @@ def train(
         dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
     ]
     problem = NodeScaledProblem(block, data, device)
-    checkpoint = Checkpoint(checkpoint_path(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"done": [], "state": None}
+    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
+    saved = checkpoint.load() or {"done": [], "state": None, "kept": {}}
+    longer = recorded_steps(block["record"], block["max_steps"] + 1)
+    anchor = last_common(problem.steps, longer)
+    folder = None if states is None else Path(states)
+    continuation = Continuation(block, data, device, problem.steps, anchor, folder)
+    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
     done: list[dict[str, dict[str, torch.Tensor]]] = list(saved["done"])
     state = saved["state"]
     if state is not None:
@@ -54,7 +63,7 @@ def train(
         run = problem.run(setting)
 
         def present(state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-            return {"done": done, "state": state()}
+            return {"done": done, "state": state(), "kept": continuation.kept}
 
         descent = descend(
             run.network,
@@ -63,7 +72,8 @@ def train(
             run.control,
             progress=lambda report, label=label: progress(f"{label}: {report}"),
             keep_state=lambda state: checkpoint.offer(lambda: present(state)),
-            state=state,
+            keep_end=functools.partial(continuation.keep, number),
+            state=state or earlier.get(number),
         )
         state = None
         variables, histories = run.results(descent)
@@ -75,6 +85,7 @@ def train(
             f"{label}: {descent.plain_steps} plain steps and {descent.leaps} leaps, {ended} in "
             f"{time.monotonic() - began:.1f} s"
         )
+    continuation.write()
     checkpoint.delete()
     dataset = dataset_of(axes, problem.steps, done)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)

@@ -22,6 +22,7 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     checkpoints: str | Path = CHECKPOINTS,
+    states: str | Path | None = None,
 ) -> xr.Dataset:
     """As `regimes.training.minibatch_descent.train`, for the family `teacher_student`.
 
@@ -30,6 +31,12 @@ def train(
     names = list(block["axes"]["loss"])
     axes = {**block["axes"], "loss": [LOSSES[name] for name in names]}
     runs = minibatch_descent.train(
-        {**block, "family": FAMILY, "axes": axes}, data, device, progress, checkpoints
+        {**block, "family": FAMILY, "axes": axes},
+        data,
+        device,
+        progress,
+        checkpoints,
+        states,
+        named_by=block,
     )
     return runs.assign_coords(loss=("loss", names, runs["loss"].attrs))

@@ -1,0 +1,96 @@
+"""What a file of the workflow says of itself."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+from PIL import Image
+
+from regimes.errors import StoreError
+
+# Kinds of files by the start of their title, which ends with the name.
+TITLES = {
+    "data": re.compile(r"Data set (?P<name>.+)"),
+    "train": re.compile(r"Runs of experiment (?P<name>[^,]+), block (?P<block>.+)"),
+    "probe": re.compile(r"Probe (?P<probe>\S+) of experiment (?P<name>[^,]+), block (?P<block>.+)"),
+    "measure": re.compile(r"Measures of experiment (?P<name>.+)"),
+    "claims": re.compile(r"Claims of (?P<name>.+)"),
+}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What made a file.
+
+    rule: of the workflow. name: experiment, data set, paper or figure. names: further ones, by
+    what they are (`block`, `probe`). config: settings, {} where only their hash is kept.
+    attributes: the rest, as it is in the file.
+    """
+
+    rule: str
+    name: str
+    names: dict[str, str]
+    config: dict[str, Any]
+    attributes: dict[str, Any]
+
+
+def read(path: Path) -> Metadata:
+    """What a NetCDF, PDF or PNG file of the workflow says of itself.
+
+    Raises StoreError for other files, and those without such metadata.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist")
+    readers = {".nc": _of_netcdf, ".pdf": _of_pdf, ".png": _of_png}
+    if path.suffix not in readers:
+        raise StoreError(f"{path} carries no metadata; {', '.join(readers)} files do")
+    return readers[path.suffix](path)
+
+
+def attributes_of(path: Path) -> dict[str, Any]:
+    """Global attributes of a NetCDF file; raises StoreError when it is none."""
+    try:
+        with netCDF4.Dataset(path) as file:
+            return {key: file.getncattr(key) for key in file.ncattrs()}
+    except OSError as error:
+        raise StoreError(f"{path} is no NetCDF file, or corrupt ({error.strerror})") from None
+
+
+def _of_netcdf(path: Path) -> Metadata:
+    attributes = attributes_of(path)
+    for rule, pattern in TITLES.items():
+        found = pattern.fullmatch(str(attributes.get("title", "")))
+        if found:
+            names = found.groupdict()
+            config = json.loads(attributes.pop("config", "{}"))
+            return Metadata(rule, names.pop("name"), names, config, attributes)
+    raise StoreError(f"{path} is no file of this workflow: it has not the title of one")
+
+
+def _of_pdf(path: Path) -> Metadata:
+    content = path.read_bytes()
+    found = {
+        key: re.search(rb"/" + key + rb" \(((?:[^()\\]|\\.)*)\)", content)
+        for key in (b"Title", b"Keywords")
+    }
+    texts = {key: match.group(1).decode("latin-1") if match else "" for key, match in found.items()}
+    pairs = dict(re.findall(r"(\w+)=(\S*)", texts[b"Keywords"]))
+    return _of_figure(path, texts[b"Title"], pairs)
+
+
+def _of_png(path: Path) -> Metadata:
+    try:
+        with Image.open(path) as image:
+            texts = dict(getattr(image, "text", {}))
+    except OSError:
+        raise StoreError(f"{path} is no PNG file, or corrupt") from None
+    return _of_figure(path, texts.get("Title", ""), texts)
+
+
+def _of_figure(path: Path, title: str, attributes: dict[str, str]) -> Metadata:
+    if not title or "config_hash" not in attributes:
+        raise StoreError(f"{path} is no figure of this workflow: it carries no hash of its config")
+    return Metadata("figure", title, {}, {}, dict(attributes))

@@ -1,0 +1,199 @@
+"""Delete what no config refers to: runs, their states, probes, data, stamps, checkpoints.
+
+  regimes prune                                   list them, with their sizes
+  regimes prune --keep-scale paper --keep-scale smoke --yes
+
+Kept is what config.yaml, with --config and --configfile, refers to, and what it does at the scales
+and with the config files that are named to be kept. Without --yes nothing is deleted. Only files
+that have the names and the content of the workflow's own are; others there are listed and left
+alone, and measures, claims, figures and logs are never touched.
+"""
+
+import argparse
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from regimes.config.load import merge
+from regimes.config.models import SCALES
+from regimes.errors import StoreError
+from regimes.plan import Plan
+from regimes.provenance import config_hash
+from regimes.revision import package_versions
+from regimes.tools import metadata, settings
+from regimes.training.caps import CAPS, without_cap
+
+SUMMARY = "list or delete the runs that no config refers to any more"
+# A job that was orphaned may still write one.
+HOURS_OF_LEFTOVERS = 24
+RUN = re.compile(r"[^/]+-[0-9a-f]{16}\.nc")
+CHECKPOINT = re.compile(r"[0-9a-f]{64}\.pt")
+STAMP = re.compile(r"(data|measures|claims|figures)-.+\.txt")
+STAMP_TEXT = re.compile(r"code [0-9a-f]{64}\nsettings [0-9a-f]{64}\n")
+LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files below a directory's results.
+
+    unused: the workflow's own that no config refers to; foreign: not its own. Paths are relative.
+    """
+
+    unused: tuple[Path, ...]
+    foreign: tuple[Path, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to keep, and whether to delete."""
+    settings.add_arguments(parser)
+    parser.add_argument(
+        "--keep-scale", action="append", default=[], choices=SCALES, help="keep its files too"
+    )
+    parser.add_argument(
+        "--keep-configfile",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="keep what config.yaml with this file refers to, at its scale and at all kept ones",
+    )
+    parser.add_argument("--yes", action="store_true", help="delete, after the list")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List what is unused, and delete it if told so."""
+    if not (arguments.directory / "results").is_dir():
+        raise StoreError(f"{arguments.directory} has no folder results")
+    base = settings.overrides(arguments.config, arguments.configfile)
+    layers = [base, *(settings.overrides([], [file]) for file in arguments.keep_configfile)]
+    overrides = [
+        merge(layer, {"scale": scale} if scale else {}, {})
+        for layer in layers
+        for scale in (None, *arguments.keep_scale)
+    ]
+    plans = [settings.plan_of(one) for one in overrides]
+    found = find(arguments.directory, plans)
+    total = 0
+    for path in found.unused:
+        size = (arguments.directory / path).stat().st_size
+        total += size
+        print(f"{size / 1e6:10.2f} MB  {path}")
+    for path in found.foreign:
+        print(f"   not the workflow's own, left alone: {path}")
+    print(f"{total / 1e6:10.2f} MB in {len(found.unused)} files that no config refers to")
+    if arguments.yes:
+        delete(arguments.directory, found.unused)
+        print("deleted")
+    elif found.unused:
+        print("nothing was deleted: --yes does it")
+    return 0
+
+
+def find(directory: Path, plans: Iterable[Plan]) -> Found:
+    """Which files below results/ are unused by all plans, and which are not the workflow's own."""
+    needed: set[str] = set()
+    for plan in plans:
+        needed |= referred(plan)
+    unused, foreign = [], []
+    for path, own in _candidates(directory):
+        if str(path) not in needed:
+            (unused if own else foreign).append(path)
+    return Found(tuple(unused), tuple(foreign))
+
+
+def referred(plan: Plan) -> set[str]:
+    """Runs, probes, data, stamps, checkpoints and states of a plan."""
+    paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
+    paths |= {data.path for data in plan.data.values()}
+    torch = package_versions("torch")["torch"]
+    for block in plan.all_blocks():
+        for device in ("cpu", "cuda"):
+            # As regimes.training.blocks.path_of has it, which needs torch.
+            rest = {
+                "data": plan.data[block.dataset].hash,
+                "code": block.code,
+                "torch": torch,
+                "device": device,
+            }
+            key = config_hash({"block": block.settings, **rest})
+            paths.add(f"results/checkpoints/{key}.pt")
+            if block.settings["training"] in CAPS:
+                key = config_hash({"block": without_cap(block.settings), **rest})
+                paths.add(f"results/states/{block.experiment}/{key}.pt")
+    return paths
+
+
+def delete(directory: Path, paths: Iterable[Path]) -> None:
+    """Delete files, and folders of runs and probes that are empty then.
+
+    Raises StoreError, and deletes nothing, while Snakemake runs there, or has been killed.
+    """
+    if any((directory / ".snakemake/locks").glob("*")):
+        raise StoreError(
+            f"{directory} is locked: Snakemake runs there, or was killed (then: snakemake "
+            "--unlock); nothing was deleted"
+        )
+    for path in paths:
+        (directory / path).unlink(missing_ok=True)
+        for folder in path.parents:
+            if len(folder.parts) < 3 or any((directory / folder).iterdir()):
+                break
+            (directory / folder).rmdir()
+
+
+def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
+    """Files in the folders that may be pruned, and whether they are the workflow's own."""
+    for folder, depth, is_own in (
+        ("runs", 2, _is_run),
+        ("probes", 3, _is_run),
+        ("data", 1, _is_data),
+        ("code", 1, _is_stamp),
+        ("checkpoints", 1, _is_checkpoint),
+        ("states", 2, _is_checkpoint),
+    ):
+        root = directory / "results" / folder
+        for path in sorted(root.rglob("*")):
+            # Whatever lies behind a link belongs to somebody else.
+            if path.is_dir() and not path.is_symlink():
+                continue
+            below = path.relative_to(root)
+            right_place = len(below.parts) == depth and not path.is_symlink()
+            own = right_place and (_is_leftover(path) or is_own(path))
+            if right_place and LEFTOVER.fullmatch(path.name) and not own:
+                continue  # perhaps of a job that runs
+            yield Path("results") / folder / below, own
+
+
+def _is_run(path: Path) -> bool:
+    return RUN.fullmatch(path.name) is not None
+
+
+def _is_data(path: Path) -> bool:
+    if path.suffix != ".nc":
+        return False
+    try:
+        attributes = metadata.attributes_of(path)
+    except StoreError:
+        return False
+    return attributes.get("title") == f"Data set {path.stem}" and "data_hash" in attributes
+
+
+def _is_stamp(path: Path) -> bool:
+    try:
+        return STAMP.fullmatch(path.name) is not None and (
+            STAMP_TEXT.match(path.read_text(encoding="utf-8")) is not None
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return CHECKPOINT.fullmatch(path.name) is not None
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file is a temporary one that no job can be writing any more."""
+    old = time.time() - path.stat().st_mtime > 3600 * HOURS_OF_LEFTOVERS
+    return LEFTOVER.fullmatch(path.name) is not None and old

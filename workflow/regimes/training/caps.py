@@ -1,0 +1,33 @@
+"""Settings that only say how long runs go on, by training."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+# Keys, from the outside in. Other trainings have no cap, or cannot go on from one.
+CAPS = {
+    "gradient_descent": ("stopping", "max_steps"),
+    "function_space_descent": ("max_steps",),
+    "node_scaled_descent": ("max_steps",),
+    "minibatch_descent": ("epochs",),
+    "teacher_student_descent": ("epochs",),
+}
+
+
+def cap_of(block: Mapping[str, Any]) -> int:
+    """The cap in a block's settings; its training must be one of CAPS."""
+    value: Any = block
+    for key in CAPS[block["training"]]:
+        value = value[key]
+    return value
+
+
+def without_cap(block: Mapping[str, Any]) -> dict[str, Any]:
+    """A block's settings without the cap: equal for trainings of which one continues another."""
+    rest = copy.deepcopy(dict(block))
+    *outer, last = CAPS[block["training"]]
+    inner = rest
+    for key in outer:
+        inner = inner[key]
+    del inner[last]
+    return rest

@@ -1,0 +1,41 @@
+"""What the present job has used so far, time and memory: for its file, to estimate costs from."""
+
+import sys
+import time
+
+# This module is loaded among the first of a job's.
+_START = time.monotonic()
+_EARLIER = {"cpu_seconds": 0.0, "wall_seconds": 0.0}
+
+
+def used() -> dict[str, float | int]:
+    """What the process has used, by name of a file's global attribute.
+
+    cpu_seconds: of all threads. wall_seconds: since this module was loaded. peak_memory: largest
+    resident memory in bytes; only where the system says it.
+    """
+    numbers: dict[str, float | int] = {
+        "cpu_seconds": round(_EARLIER["cpu_seconds"] + time.process_time(), 2),
+        "wall_seconds": round(_EARLIER["wall_seconds"] + time.monotonic() - _START, 2),
+    }
+    if memory := _peak_memory():
+        numbers["peak_memory"] = memory
+    return numbers
+
+
+def add_earlier(numbers: dict[str, float]) -> None:
+    """Count what processes used that did the first part of this job, as `used` gave it.
+
+    The largest counts: what a later part had used covers the earlier ones.
+    """
+    for name in _EARLIER:
+        _EARLIER[name] = max(_EARLIER[name], float(numbers.get(name, 0.0)))
+
+
+def _peak_memory() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
