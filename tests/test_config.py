@@ -241,13 +241,23 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             ["datasets.four_point.inputs.0 = 'x'", "number"],
         ),
         ({"data_mirror": ""}, ["data_mirror = ''", "at least 1 character"]),
-        ({"datasets": {"new": {}}}, ["key datasets.new.kind is missing", "points, uci, mnist"]),
+        (
+            {"datasets": {"new": {}}},
+            ["key datasets.new.kind is missing", "points, file, function, uci, mnist"],
+        ),
         ({"datasets": {"new": 3}}, ["datasets.new = 3", "must be a mapping with the key kind"]),
         (
             dataset(kind="mnits"),
-            ["datasets.new.kind = 'mnits'", "did you mean 'mnist'?", "allowed: points, uci"],
+            [
+                "datasets.new.kind = 'mnits'",
+                "did you mean 'mnist'?",
+                "allowed: points, file, function, uci",
+            ],
         ),
-        (dataset(kind=["mnist"]), ["datasets.new.kind = ['mnist']", "allowed: points, uci"]),
+        (
+            dataset(kind=["mnist"]),
+            ["datasets.new.kind = ['mnist']", "allowed: points, file, function, uci"],
+        ),
         (
             dataset(kind="uci", nam="concrete"),
             ["unknown key datasets.new.nam;", "did you mean 'name'?", "kind, name, target, shares"],

@@ -225,7 +225,8 @@ def test_every_setting_of_a_data_set_is_in_its_hash() -> None:
 
 def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_torch(version: str) -> set[str]:
-        monkeypatch.setattr(plan_module, "package_versions", lambda *_: {"torch": version})
+        versions = {"torch": version, "plotly": "1.0"}
+        monkeypatch.setattr(plan_module, "package_versions", lambda *_: versions)
         return hashes(make())
 
     assert with_torch("2.13.0+cpu") == with_torch("2.13.0+cu128") == with_torch("2.13.0")
