@@ -42,6 +42,18 @@ SETTINGS = or_exit(validate, config)
 PLAN = or_exit(Plan.from_config, SETTINGS)
 PLAN.write_stamps()
 
+# The device is looked for once, where Snakemake was started: the node of a job may have another.
+# Jobs are told, and ask for a GPU exactly when training is to use one.
+if workflow.is_main_process:
+    os.environ["REGIMES_DEVICE"] = resolve(SETTINGS.device)
+
+
+envvars:
+    "REGIMES_DEVICE",
+
+
+GPUS = int(os.environ["REGIMES_DEVICE"] == "cuda")
+
 
 wildcard_constraints:
     dataset=alternatives(PLAN.data),
@@ -53,8 +65,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        [PLAN.targets(paper) for paper in PLAN.papers],
-        PLAN.explorer.path,
+        PLAN.all_targets(),
 
 
 for paper in PLAN.papers:

@@ -14,6 +14,7 @@ from regimes.provenance import SCRIPTS, code_hash, import_closure
 
 EXAMPLES = {
     "points": {"inputs": [0, 1, 2], "targets": [1, 0, 1]},
+    "function": {"formula": "sin(x1) * x2", "n_train": 30, "n_features": 2, "noise": 0.1},
     "uci": {"name": "energy", "bias": True},
     "mnist": {"n_train": 6, "n_test": 4, "targets": "one_hot"},
     "random_labels_on_sphere": {"n_train": 30, "label_variance": 100.0},
@@ -31,8 +32,9 @@ every_kind = pytest.mark.parametrize("kind", EXAMPLES)
 
 
 def test_every_kind_has_an_example() -> None:
-    # CIFAR-10 is not shipped, and has tests of its own; so have data that are made of others.
-    assert set(KINDS) == {*EXAMPLES, "cifar10", "image_features", "teacher_labels"}
+    # CIFAR-10 is not shipped, and has tests of its own; so have files of the user's own and data
+    # that are made of others.
+    assert set(KINDS) == {*EXAMPLES, "cifar10", "file", "image_features", "teacher_labels"}
 
 
 @every_kind

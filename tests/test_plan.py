@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regimes import plan as plan_module
-from regimes.config.load import load
+from regimes.config.load import load, validate
 from regimes.errors import ConfigError
 from regimes.plan import BlockPlan, Plan
 
@@ -109,6 +110,25 @@ def test_experiments_do_not_share_runs_by_accident() -> None:
     assert {block.experiment for block in plan.all_blocks()} == set(plan.measures)
 
 
+def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
+    plan = make()
+    assert plan.all_claims.path in plan.all_targets()
+    assert set(plan.targets("luo2021")) < set(plan.all_targets())
+    # The scorecard shows them, and is made anew when any experiment behind a claim changes.
+    scorecard = plan.figures["scorecard"]
+    assert scorecard.measures == {"claims": plan.all_claims.path}
+    changed = make(experiments={"song2021_lazy": {"relative_loss": 0.02}})
+    assert changed.figures["scorecard"].config_hash != scorecard.config_hash
+    assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
+
+
+def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
+    settings = yaml.safe_load(CONFIG.read_text())
+    del settings["claims"]
+    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper has any"):
+        validate(settings)
+
+
 def test_a_table_is_a_csv_file_too() -> None:
     plan = make()
     tables = {name: figure.csv for name, figure in plan.figures.items() if figure.csv}
@@ -120,11 +140,12 @@ def test_a_table_is_a_csv_file_too() -> None:
             "razborov2022/table2",
             "chen2022/table1_scalings",
             "song2021/table1_scaling",
+            "scorecard",
+            "atlas",
         )
     }
-    for path in tables.values():
-        paper = Path(path).parent.name
-        assert path in plan.targets(paper)
+    for name, path in tables.items():
+        assert path in plan.targets(plan.figures[name].paper)
 
 
 def test_names_are_plain_python_values() -> None:

@@ -1,5 +1,6 @@
 """Song et al. (2021), Section 6: measures, claims S1 and S2, and Fig. 1, on made-up runs."""
 
+import itertools
 import warnings
 from collections.abc import Iterator
 
@@ -176,14 +177,14 @@ def test_figure_at_the_papers_size(runs: xr.Dataset) -> None:
     assert not any("diverged" in text for text in shown)
     note = next(text for text in shown if "mean of 5 runs with 95 % intervals" in text)
     assert "0.002259" in note and "no training error after 180 epochs, 4.60 % test error" in note
-    assert len(figure.axes) == 2
-    for axes, part in zip(figure.axes, ("train", "test"), strict=True):
-        for loss, colour in (("log_likelihood", "C0"), ("mean_square", "C1")):
-            values = found[f"final_{part}_accuracy"].sel(loss=loss)
-            curve, ends = bars(axes, colour)
-            np.testing.assert_allclose(curve, np.transpose([OMEGA_2, values.mean("seed")]))
-            half = student_t.ppf(0.975, 4) * values.std("seed", ddof=1) / 5**0.5
-            np.testing.assert_allclose(ends[:, 1] - curve[:, 1], half, atol=1e-12)
+    # A row for each loss, with an axis of its own.
+    panels = itertools.product((("log_likelihood", "C0"), ("mean_square", "C1")), ("train", "test"))
+    for axes, ((loss, colour), part) in zip(figure.axes, panels, strict=True):
+        values = found[f"final_{part}_accuracy"].sel(loss=loss)
+        curve, ends = bars(axes, colour)
+        np.testing.assert_allclose(curve, np.transpose([OMEGA_2, values.mean("seed")]))
+        half = student_t.ppf(0.975, 4) * values.std("seed", ddof=1) / 5**0.5
+        np.testing.assert_allclose(ends[:, 1] - curve[:, 1], half, atol=1e-12)
         (he,) = [line for line in axes.lines if line.get_label() == "He"]
         assert he.get_xdata()[0] == pytest.approx(0.002**0.5)
 
@@ -211,11 +212,13 @@ def test_figure_of_students_that_diverged(runs: xr.Dataset) -> None:
         r"mean square: of 5 runs diverged for $\omega_2$: 5 at 0.002, 2 at 0.00744" in text
         for text in texts(figure)
     )
-    for axes in figure.axes:
-        (crosses,) = [line for line in axes.lines if line.get_marker() == "x"]
-        assert crosses.get_color() == "C1" and crosses.get_xdata().tolist() == [0.002, 0.00744]
+    for axes, lost in zip(figure.axes, (False, False, True, True), strict=True):
+        crosses = [line for line in axes.lines if line.get_marker() == "x"]
+        assert len(crosses) == lost
+        for line in crosses:
+            assert line.get_color() == "C1" and line.get_xdata().tolist() == [0.002, 0.00744]
     # The mean of those that are left.
-    curve, ends = bars(figure.axes[1], "C1")
+    curve, ends = bars(figure.axes[3], "C1")
     assert np.isnan(ends[0]).all()
     left = found["final_test_accuracy"].sel(loss="mean_square", omega_2=0.00744, seed=[0, 3, 4])
     at = curve[:, 0] == 0.00744

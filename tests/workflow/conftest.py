@@ -30,12 +30,21 @@ def fresh(finished: Workflow, tmp_path: Path) -> Workflow:
 
 
 @pytest.fixture(scope="session")
-def whole_paper(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """The same with every experiment and figure of the paper. Not to be changed either."""
-    base = tmp_path_factory.mktemp("whole_paper")
+def everything(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """All that the config has: `snakemake --config scale=smoke`, begun with what was finished.
+
+    Tests ask it for a part by other `targets`. Not to be changed either.
+    """
+    base = tmp_path_factory.mktemp("everything")
     copy = finished.copy(base)
-    workflow = Workflow(copy.checkout, copy.directory, targets=(PAPER,), config_arguments=SMOKE)
+    workflow = Workflow(copy.checkout, copy.directory, targets=(), config_arguments=SMOKE)
     result = workflow.run()
     assert result.code == 0, result.output
     (base / "first_run.log").write_text(result.output)
     return workflow
+
+
+@pytest.fixture(scope="session")
+def whole_paper(everything: Workflow) -> Workflow:
+    """The same, asked for every experiment and figure of one paper."""
+    return everything.asked_for(PAPER)

@@ -120,6 +120,10 @@ class Workflow:
         """The checkout's config.yaml."""
         return yaml.safe_load((self.checkout / "config.yaml").read_text())
 
+    def asked_for(self, *targets: str) -> "Workflow":
+        """The same checkout and results, asked for other targets."""
+        return replace(self, targets=targets)
+
     def files(self, pattern: str) -> list[Path]:
         """Result files that match a pattern, sorted."""
         return sorted(self.directory.glob(pattern))

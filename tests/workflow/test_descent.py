@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from harness import SMOKE, Workflow, copy_checkout
+from harness import SMOKE, Workflow
 
 MEASURES = "results/measures/razborov2022.nc"
 TABLE = "figures/razborov2022/table1.csv"
@@ -15,18 +15,9 @@ GRIDS = [(40, [20, 40]), (60, [20, 30, 40])]
 
 
 @pytest.fixture(scope="module")
-def descent(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def descent(everything: Workflow) -> Workflow:
     """Table 1 of Razborov at smoke scale. Not to be changed."""
-    base = tmp_path_factory.mktemp("descent")
-    workflow = Workflow(
-        copy_checkout(base / "checkout"),
-        base / "out",
-        targets=(MEASURES, TABLE),
-        config_arguments=SMOKE,
-    )
-    result = workflow.run()
-    assert result.code == 0, result.output
-    return workflow
+    return everything.asked_for(MEASURES, TABLE)
 
 
 def test_measures_are_on_the_union_of_the_grids(descent: Workflow) -> None:
@@ -87,13 +78,8 @@ def test_its_own_code_trains_everything(descent: Workflow, tmp_path: Path, chang
     assert copy.plan().jobs["train"] == 4
 
 
-def test_the_whole_paper(descent: Workflow, tmp_path: Path) -> None:
-    copy = descent.copy(tmp_path)
-    paper = Workflow(
-        copy.checkout, copy.directory, targets=("razborov2022",), config_arguments=SMOKE
-    )
-    result = paper.run()
-    assert result.code == 0, result.output
+def test_the_whole_paper(everything: Workflow) -> None:
+    paper = everything.asked_for("razborov2022")
     for name in ("labels", "both_layers", "table1", "table2", "fig1_kappa_h"):
         assert paper.files(f"figures/razborov2022/{name}.pdf")
     with xr.open_dataset(paper.directory / "results/claims/razborov2022.nc") as claims:

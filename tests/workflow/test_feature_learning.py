@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from harness import SMOKE, Workflow, copy_checkout
+from harness import SMOKE, Workflow
 
 EXPERIMENTS = ("random_labels", "quadratic_embedding", "scalings")
 CHANGED = "experiments={{chen2022_scalings: {{{change}}}}}"
@@ -14,18 +14,9 @@ DOWNSTREAM = {"measure": 1, "claims": 1, "figure": 5}
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def paper(everything: Workflow) -> Workflow:
     """All of Chen et al. at smoke scale. Not to be changed."""
-    base = tmp_path_factory.mktemp("feature_learning")
-    workflow = Workflow(
-        copy_checkout(base / "checkout"),
-        base / "out",
-        targets=("chen2022",),
-        config_arguments=SMOKE,
-    )
-    result = workflow.run()
-    assert result.code == 0, result.output
-    return workflow
+    return everything.asked_for("chen2022")
 
 
 def test_every_figure_and_measure_is_made(paper: Workflow) -> None:

@@ -158,8 +158,8 @@ def test_module_for_another_experiment_retrains_nothing(workflow: Workflow) -> N
 
 
 def test_code_that_only_plans_retrains_nothing(workflow: Workflow) -> None:
-    for module in ("plan.py", "provenance.py", "devices.py", "config/load.py", "config/models.py"):
-        workflow.add_code(f"workflow/regimes/{module}")
+    for module in ("plan", "provenance", "devices", "gpus", "config/load", "config/models"):
+        workflow.add_code(f"workflow/regimes/{module}.py")
     assert workflow.plan().nothing_to_do
 
 

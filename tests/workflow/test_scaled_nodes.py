@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from harness import SMOKE, Workflow, copy_checkout
+from harness import SMOKE, Workflow
 
 CHANGED = "experiments={{caron2023_concrete: {{{change}}}}}"
 FIGURE = "figures/caron2023/fig06_concrete.pdf"
@@ -16,18 +16,9 @@ FIGURES = 13
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def paper(everything: Workflow) -> Workflow:
     """All of the paper at smoke scale. Not to be changed."""
-    base = tmp_path_factory.mktemp("node_scaling")
-    workflow = Workflow(
-        copy_checkout(base / "checkout"),
-        base / "out",
-        targets=("caron2023",),
-        config_arguments=SMOKE,
-    )
-    result = workflow.run()
-    assert result.code == 0, result.output
-    return workflow
+    return everything.asked_for("caron2023")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,10 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+# The variable that chooses the GPUs of a process, and what in it stands for none.
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+NO_DEVICE = ("", "-1", "none", "NoDevFiles")
+
 
 def resolve(device: str) -> str:
     """Turn `auto`, `cpu` or `cuda` into `cpu` or `cuda`.
@@ -30,7 +34,27 @@ def torch_has_cuda() -> bool:
 
 def cuda_device_visible() -> bool:
     """True when an NVIDIA device exists and CUDA_VISIBLE_DEVICES does not hide it."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and visible.strip() in ("", "-1", "none", "NoDevFiles"):
-        return False
-    return any(Path("/dev").glob("nvidia[0-9]*"))
+    return _device_count() > 0 and bool(visible_devices())
+
+
+def visible_devices() -> list[str]:
+    """The GPUs that CUDA shows to this process, by the names that CUDA_VISIBLE_DEVICES has.
+
+    As in CUDA, the list ends at the first name that is no device: an index below 0, or one beyond
+    the devices of the machine, as far as their number is known.
+    """
+    count = _device_count()
+    listed = os.environ.get(VISIBLE)
+    if listed is None:
+        return [str(index) for index in range(count)]
+    devices = []
+    for name in (part.strip() for part in listed.split(",")):
+        if name in NO_DEVICE or (count and name.isdecimal() and int(name) >= count):
+            break
+        devices.append(name)
+    # A device that is named twice makes CUDA show none.
+    return devices if len(set(devices)) == len(devices) else []
+
+
+def _device_count() -> int:
+    return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from regimes.block_plan import HASH_LENGTH, BlockPlan
-from regimes.config.datasets import ImageFeaturesDataset, TeacherLabelsDataset
+from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.datasets import FileDataset, ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.config.gradient_flow import GradientFlowExperiment
 from regimes.config.models import Config, Experiment
+from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, DataError
 from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
 from regimes.probe_plan import ProbePlan, plan_probes, probe_path
@@ -93,10 +95,21 @@ class ClaimsPlan:
 
 
 @dataclass(frozen=True)
+class AllClaimsPlan:
+    """The verdicts on the claims of all papers, in one file."""
+
+    settings: dict[str, Any]
+    code: str
+    path: str
+    stamp: str
+
+
+@dataclass(frozen=True)
 class FigurePlan:
     """One figure, as PDF and PNG, and as CSV if it is a table.
 
-    `config_hash` covers all settings behind it.
+    `config_hash` covers all settings behind it. `measures`: files by name; the gathered claims are
+    among them for a figure that shows them.
     """
 
     name: str
@@ -138,6 +151,7 @@ class Plan:
     probes: dict[str, ProbePlan]
     measures: dict[str, MeasurePlan]
     claims: dict[str, ClaimsPlan]
+    all_claims: AllClaimsPlan | None
     figures: dict[str, FigurePlan]
     explorer: ExplorerPlan
     papers: tuple[str, ...]
@@ -173,11 +187,21 @@ class Plan:
         }
         paths = {name: measure.path for name, measure in measures.items()}
         claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
+        all_claims = _all_claims(config, stamps) if claims else None
         figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
-        explorer = _explorer(config, measures, claims, stamps)
-        papers = tuple(config.papers)
-        return cls(data, blocks, by_path, measures, claims, figures, explorer, papers, stamps)
+        return cls(
+            data=data,
+            blocks=blocks,
+            probes=by_path,
+            measures=measures,
+            claims=claims,
+            all_claims=all_claims,
+            figures=figures,
+            explorer=_explorer(config, measures, claims, stamps),
+            papers=tuple(config.papers),
+            stamps=stamps,
+        )
 
     def block(self, experiment: str, name: str) -> BlockPlan:
         """The block of a run file's name; ConfigError when the config has no such block."""
@@ -222,6 +246,13 @@ class Plan:
             targets += [self.claims[paper].path, self.claims[paper].table]
         return targets
 
+    def all_targets(self) -> list[str]:
+        """Final files of all papers, the claims of all together, and the explorer."""
+        targets = [path for paper in self.papers for path in self.targets(paper)]
+        if self.all_claims:
+            targets.append(self.all_claims.path)
+        return [*targets, self.explorer.path]
+
     def write_stamps(self, directory: str | Path = ".") -> None:
         """Write the stamps whose text has changed below a results directory."""
         for path, text in self.stamps.items():
@@ -229,14 +260,34 @@ class Plan:
 
 
 def _data(name: str, config: Config, stamps: dict[str, str]) -> DataPlan:
-    settings = config.datasets[name].model_dump(mode="json")
+    settings = _data_settings(name, config)
     code = code_hash([SCRIPTS / "data.py", f"regimes.datasets.{settings['kind']}"])
-    digest = config_hash({"settings": settings, "code": code})
+    counted = _counted(settings)
+    digest = config_hash({"settings": counted, "code": code})
     stamp = f"results/code/data-{name}.txt"
     # The settings are in the stamp too: without it a lost .snakemake would leave a stale file.
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings))
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(counted))
     path = f"results/data/{name}.nc"
     return DataPlan(name, settings["kind"], settings, digest, path, stamp)
+
+
+def _data_settings(name: str, config: Config) -> dict[str, Any]:
+    """Settings of a data set; of a file also the `sha256` of its content.
+
+    Raises ConfigError, naming the key, when the file cannot be read.
+    """
+    settings = config.datasets[name].model_dump(mode="json")
+    if isinstance(config.datasets[name], FileDataset):
+        try:
+            settings["sha256"] = own_file.digest(settings["path"])
+        except DataError as error:
+            raise ConfigError(f"config: datasets.{name}.path = {error}") from None
+    return settings
+
+
+def _counted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without where a file of the user's own lies: its content counts."""
+    return {key: value for key, value in settings.items() if key != "path"}
 
 
 def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str, str]) -> DataPlan:
@@ -445,6 +496,21 @@ def _claims(
     )
 
 
+def _all_claims(config: Config, stamps: dict[str, str]) -> AllClaimsPlan:
+    settings = _effective_settings(_claimed(config), config)
+    code = code_hash([SCRIPTS / "all_claims.py"])
+    stamp = "results/code/claims.txt"
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
+    return AllClaimsPlan(settings=settings, code=code, path=ALL_CLAIMS, stamp=stamp)
+
+
+def _claimed(config: Config) -> list[str]:
+    """The experiments whose measures any paper's claims read."""
+    return list(
+        dict.fromkeys(name for claims in config.claims.values() for name in claims.measures)
+    )
+
+
 def _figure(
     name: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
 ) -> FigurePlan:
@@ -452,17 +518,22 @@ def _figure(
     module = f"regimes.papers.{figure.draw}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
     code = code_hash([*scripts, module])
+    inputs = {key: measures[key] for key in figure.measures}
+    shown = list(figure.measures)
+    if figure.claims:
+        inputs[CLAIMS] = ALL_CLAIMS
+        shown += [name for name in _claimed(config) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(figure.measures, config))
+    settings = config_hash(_effective_settings(shown, config))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=settings, measures=figure.measures)
+    stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
         name=name,
         paper=figure.paper,
         module=module,
         config_hash=settings,
         code=code,
-        measures={key: measures[key] for key in figure.measures},
+        measures=inputs,
         pdf=f"figures/{name}.pdf",
         png=f"figures/{name}.png",
         csv=f"figures/{name}.csv" if figure.table else None,
@@ -510,9 +581,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},
-        "datasets": {
-            name: config.datasets[name].model_dump(mode="json") for name in sorted(datasets)
-        },
+        "datasets": {name: _counted(_data_settings(name, config)) for name in sorted(datasets)},
     }
 
 

@@ -135,11 +135,17 @@ def _text_hash(source: bytes) -> str:
     return hashlib.sha256(_dump(_tree(source)).encode()).hexdigest()
 
 
-def _imports(path: Path, name: str) -> list[str]:
+def _imports(path: Path, name: str) -> tuple[str, ...]:
     """Modules of `regimes` imported anywhere in a source file, also inside functions."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return _imported(path.read_bytes(), package)
+
+
+@cache
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    """Modules of `regimes` that a source text in some package imports."""
     found = []
-    for node in ast.walk(_tree(path.read_bytes())):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -151,7 +157,7 @@ def _imports(path: Path, name: str) -> list[str]:
             found.append(base)
             # `from regimes.x import y`: y may be a module. What is none is dropped later.
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return [module for module in found if module.split(".")[0] == PACKAGE_NAME]
+    return tuple(module for module in found if module.split(".")[0] == PACKAGE_NAME)
 
 
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

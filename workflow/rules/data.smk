@@ -3,7 +3,7 @@
 
 rule data:
     input:
-        stamp="results/code/data-{dataset}.txt",
+        stamp=local("results/code/data-{dataset}.txt"),
     output:
         "results/data/{dataset}.nc",
     log:

@@ -5,7 +5,7 @@
 rule features:
     input:
         images=lambda wildcards: source_of(wildcards).path,
-        stamp="results/code/data-{dataset}.txt",
+        stamp=local("results/code/data-{dataset}.txt"),
     output:
         "results/data/{dataset}.nc",
     log:
@@ -18,7 +18,7 @@ rule features:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=int(resolve(SETTINGS.device) == "cuda"),
+        gpu=GPUS,
     params:
         settings=lambda wildcards: PLAN.data[wildcards.dataset].settings,
         data_hash=lambda wildcards: PLAN.data[wildcards.dataset].hash,

@@ -5,7 +5,7 @@
 rule figure:
     input:
         measures=lambda wildcards: figure_of(wildcards).measures.values(),
-        stamp=lambda wildcards: figure_of(wildcards).stamp,
+        stamp=lambda wildcards: local(figure_of(wildcards).stamp),
     output:
         pdf="figures/{figure}.pdf",
         png=report(
@@ -34,7 +34,7 @@ rule figure:
 rule table:
     input:
         measures=lambda wildcards: figure_of(wildcards).measures.values(),
-        stamp=lambda wildcards: figure_of(wildcards).stamp,
+        stamp=lambda wildcards: local(figure_of(wildcards).stamp),
     output:
         report(
             "figures/{figure}.csv",

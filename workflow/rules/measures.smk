@@ -7,7 +7,7 @@ rule measure:
         runs=lambda wildcards: measure_of(wildcards).runs,
         probes=lambda wildcards: measure_of(wildcards).probes,
         data=lambda wildcards: measure_of(wildcards).data,
-        stamp="results/code/measures-{experiment}.txt",
+        stamp=local("results/code/measures-{experiment}.txt"),
     output:
         "results/measures/{experiment}.nc",
     log:

@@ -19,7 +19,7 @@ rule probe:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=int(resolve(SETTINGS.device) == "cuda"),
+        gpu=GPUS,
     params:
         settings=lambda wildcards: probe_of(wildcards).settings,
         block=lambda wildcards: probe_of(wildcards).block.settings,

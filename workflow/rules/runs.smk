@@ -24,7 +24,7 @@ rule train:
     threads: 1
     resources:
         mem_mb=4000,
-        gpu=int(resolve(SETTINGS.device) == "cuda"),
+        gpu=GPUS,
     params:
         block=lambda wildcards: block_of(wildcards).settings,
         data_hash=lambda wildcards: data_of(wildcards).hash,

@@ -12,10 +12,16 @@ from importlib import import_module
 import torch
 
 from regimes import store
-from regimes.errors import DataError, DeviceError
+from regimes.errors import DataError
 from regimes.scripting import job
 
-with job(snakemake.log[0]) as progress:
+with (
+    job(snakemake.log[0]) as progress,
+    # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
+    import_module("regimes.gpus").device_of_job(
+        snakemake.resources.get("gpu", 0), progress
+    ) as device,
+):
     params = snakemake.params
     version = torch.__version__.partition("+")[0]
     if version != params.torch:
@@ -23,10 +29,6 @@ with job(snakemake.log[0]) as progress:
             f"torch is {version} here but {params.torch} where the workflow was planned: use the "
             "same version"
         )
-    # The job was given a GPU exactly when one is to be used.
-    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
     # Read from the config, not a parameter: where files lie must not remake the data.
     if snakemake.config.get("data_mirror"):
         os.environ["REGIMES_DATA"] = snakemake.config["data_mirror"]

@@ -12,7 +12,7 @@ from importlib import import_module
 import torch
 
 from regimes import store
-from regimes.errors import DataError, DeviceError
+from regimes.errors import DataError
 from regimes.scripting import job
 
 
@@ -29,7 +29,13 @@ def require_hashed_code(probe: str) -> None:
         raise DataError("code of the probe changed since the workflow started: run it again")
 
 
-with job(snakemake.log[0]) as progress:
+with (
+    job(snakemake.log[0]) as progress,
+    # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
+    import_module("regimes.gpus").device_of_job(
+        snakemake.resources.get("gpu", 0), progress
+    ) as device,
+):
     params, probe = snakemake.params, snakemake.wildcards.probe
     require_hashed_code(probe)
     run, data = store.read(snakemake.input.run), []
@@ -40,9 +46,6 @@ with job(snakemake.log[0]) as progress:
                 f"{path} is not the data set of this config: delete it and run the same command "
                 "again"
             )
-    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
     module = f"regimes.probes.{probe}"
     paper = snakemake.config["experiments"][snakemake.wildcards.experiment]["paper"]
     progress(f"{module} on {device}")

@@ -10,16 +10,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 from importlib import import_module
 
 from regimes import store
-from regimes.errors import DataError, DeviceError
+from regimes.errors import DataError
 from regimes.scripting import job
-
-
-def require_cuda() -> None:
-    """Raise DeviceError unless torch can use a GPU here."""
-    import torch
-
-    if not torch.cuda.is_available():
-        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
 
 
 def require_hashed_code(block: dict) -> None:
@@ -37,7 +29,13 @@ def require_hashed_code(block: dict) -> None:
         raise DataError("code of training changed since the workflow started: run it again")
 
 
-with job(snakemake.log[0]) as progress:
+with (
+    job(snakemake.log[0]) as progress,
+    # The job was given a GPU exactly when training is to use one. Loaded by name, as above.
+    import_module("regimes.gpus").device_of_job(
+        snakemake.resources.get("gpu", 0), progress
+    ) as device,
+):
     block = snakemake.params.block
     require_hashed_code(block)
     data = store.read(snakemake.input.data)
@@ -47,10 +45,6 @@ with job(snakemake.log[0]) as progress:
             "same command again"
         )
     module = f"regimes.training.{block['training']}"
-    # The job was given a GPU exactly when training is to use one.
-    device = "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
-    if device == "cuda":
-        require_cuda()
     # Read from the config, not a parameter: another wording of the citation must not retrain.
     paper = snakemake.config["experiments"][block["experiment"]]["paper"]
     progress(f"{module} on {device}: {block['axes']}")

@@ -3,12 +3,14 @@
 Texts after `description=` are shown to users; docs/data.md has the sources.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
+from regimes.errors import DataError
 
 # More than these fit no memory; they are far beyond the papers.
 MOST_POINTS = 1_000_000
@@ -140,6 +142,88 @@ class PointsDataset(Model):
         if lengths == {0}:
             raise ValueError("inputs must have at least one feature")
         return self
+
+
+class FileDataset(Model):
+    """A table of the user's own."""
+
+    kind: Literal["file"] = KIND
+    path: str = Field(
+        min_length=1,
+        description="CSV file with names of columns in its first line, or NetCDF file (.nc); "
+        "relative paths count from the directory in which the workflow runs. What counts is its "
+        "content.",
+    )
+    inputs: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Columns; by default all but the target."
+    )
+    target: str | None = Field(default=None, description="Column of the target.")
+    formula: str | None = Field(
+        default=None, description="In place of a target: a formula in the names of the inputs."
+    )
+    shares: Shares = Field(
+        default=(1.0, 0.0, 0.0), description="Shares of the rows: training, test, validation."
+    )
+    split_seed: Integer = Field(
+        default=0, ge=0, description="Selects which rows belong to which part."
+    )
+    standardise: Literal["train", "none"] = Field(
+        default="none",
+        description="Shift and scale each feature and the target to mean 0 and variance 1 on the "
+        "training rows, or leave them as they are.",
+    )
+    bias: bool = BIAS
+    licence: str = Field(default="not stated", description="Licence, written to the file.")
+    citation: str = Field(default="none", description="Citation, written to the file.")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "FileDataset":
+        if (self.target is None) == (self.formula is None):
+            raise ValueError("give either target, a column, or formula")
+        if self.formula is not None:
+            if self.inputs is None:
+                raise ValueError("formula needs inputs, the names that it may use")
+            _check_formula(self.formula, self.inputs)
+        elif self.target in (self.inputs or ()):
+            raise ValueError(f"target {self.target!r} is among the inputs")
+        return self
+
+
+class FunctionDataset(Model):
+    """Random inputs with a target function of the user's own."""
+
+    kind: Literal["function"] = KIND
+    formula: str = Field(
+        description="Target, a formula in x1, x2, ..., such as sin(3 * x1) + x2 ** 2."
+    )
+    n_train: Integer = N_TRAIN
+    n_test: Integer = N_TEST
+    n_features: Integer = Field(ge=1, le=1000, description="Dimension of the inputs.")
+    inputs: Literal["normal", "unit_sphere", "uniform"] = Field(
+        default="normal",
+        description="Standard normal, uniform on the unit sphere, or uniform on [-1, 1] in each "
+        "feature.",
+    )
+    noise: Number = Field(
+        default=0.0, ge=0, description="Standard deviation of normal noise on the targets."
+    )
+    bias: bool = BIAS
+    seed: Integer = SEED
+
+    @model_validator(mode="after")
+    def _formula_can_be_read(self) -> "FunctionDataset":
+        _check_formula(self.formula, [f"x{index + 1}" for index in range(self.n_features)])
+        return self
+
+
+def _check_formula(formula: str, variables: Iterable[str]) -> None:
+    # Imported late: few configs have formulas, and sympy takes half a second.
+    from regimes.expressions import parse
+
+    try:
+        parse(formula, variables, kinks=True)
+    except DataError as error:
+        raise ValueError(f"formula {error}") from None
 
 
 class UciDataset(Model):
@@ -375,6 +459,8 @@ class UnitSphereDataset(Model):
 
 DatasetSettings = Annotated[
     PointsDataset
+    | FileDataset
+    | FunctionDataset
     | UciDataset
     | MnistDataset
     | Cifar10Dataset

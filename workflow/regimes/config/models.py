@@ -35,6 +35,7 @@ RULES = (
     "probe",
     "measure",
     "claims",
+    "all_claims",
     "table",
     "figure",
     "explorer",
@@ -69,6 +70,9 @@ class FigureSettings(Model):
     paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
     measures: tuple[Name, ...] = Field(
         default=(), description="Experiments whose measures it shows."
+    )
+    claims: bool = Field(
+        default=False, description="Show the claims of all papers, results/claims.nc, too."
     )
     table: bool = Field(
         default=False,
@@ -168,7 +172,9 @@ class Config(Model):
         "into before any download; REGIMES_DATA in the environment does the same. Changes no "
         "result's name.",
     )
-    papers: dict[Name, Paper] = Field(description="Papers by name.")
+    papers: dict[Name, Paper] = Field(
+        description="Papers by name, and what is said of all of them together."
+    )
     datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")
     experiments: dict[Name, Experiment] = Field(description="Experiments by name.")
     figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
@@ -209,6 +215,8 @@ class Config(Model):
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")
             check(f"{key}.measures", figure.measures, self.experiments, "experiment")
+            if figure.claims and not self.claims:
+                raise ValueError(f"{key}.claims: no paper has any; name some under `claims`")
         for name, claims in self.claims.items():
             check(f"claims.{name}", (name,), self.papers, "paper")
             check(f"claims.{name}.measures", claims.measures, self.experiments, "experiment")

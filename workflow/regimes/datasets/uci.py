@@ -9,8 +9,7 @@ import xarray as xr
 
 from regimes.datasets.layout import PARTS, assemble, described, with_bias
 from regimes.datasets.sources.uci import CSV
-from regimes.errors import DataError
-from regimes.streams import stream
+from regimes.datasets.tables import counts, random_split, standardised
 
 KIND = "uci"
 
@@ -82,16 +81,14 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     index = names.index(settings["target"]) if settings["target"] else 0
     inputs, targets = values[:, :n_features], values[:, n_features + index]
 
-    split = _split(name, len(values), settings["shares"], settings["split_seed"])
+    seed = settings["split_seed"]
+    split = random_split(seed, (KIND, name), len(values), settings["shares"])
     train = split == PARTS.index("train")
-    if not train.any():
-        raise DataError(f"data set {name}: shares = {settings['shares']} leave no training point")
-    counts = ", ".join(f"{np.sum(split == code)} {part}" for code, part in enumerate(PARTS))
-    steps = [f"Rows were split at random into {counts} (seed {settings['split_seed']})"]
+    steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
     target_units = table.targets[index][1]
     if settings["standardise"] == "train":
-        inputs = _standardised(inputs, train, columns)
-        targets = _standardised(targets[:, None], train, names[index : index + 1])[:, 0]
+        inputs = standardised(inputs, train, columns)
+        targets = standardised(targets[:, None], train, names[index : index + 1])[:, 0]
         target_units = "1"
         steps.append(
             "inputs and target were shifted and scaled to mean 0 and variance 1 on the training "
@@ -125,23 +122,3 @@ def _read(name: str) -> tuple[list[str], np.ndarray]:
     with path.open(encoding="utf-8") as file:
         columns = file.readline().strip().split(",")
         return columns, np.loadtxt(file, delimiter=",")
-
-
-def _split(name: str, n_points: int, shares: list[float], seed: int) -> np.ndarray:
-    """Part of each point (n_points,): the shares of a random order, rounded to whole points."""
-    order = stream(seed, KIND, name, "split").permutation(n_points)
-    ends = np.rint(np.cumsum(shares) * n_points).astype(int)
-    split = np.empty(n_points, dtype=np.int8)
-    split[order] = np.searchsorted(ends[:-1], np.arange(n_points), side="right")
-    return split
-
-
-def _standardised(values: np.ndarray, train: np.ndarray, names: list[str]) -> np.ndarray:
-    deviation = values[train].std(axis=0)
-    for name, width in zip(names, deviation, strict=False):
-        if width == 0:
-            raise DataError(
-                f"{name} is the same in all training points and cannot be standardised: use a "
-                "larger training share, or standardise: none"
-            )
-    return (values - values[train].mean(axis=0)) / deviation

@@ -36,14 +36,35 @@ LETTERS_PER_LINE = 130
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Training and test accuracy at the end, mean and interval over the seeds."""
+    """Training and test accuracy at the end, mean and interval over the seeds, a row for each loss:
+    on a common axis those that spread most would flatten the others.
+    """
     runs = measures[MNIST].sortby("omega_2")
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained", sharex=True)
-    for axes, part, name in zip(panels, PARTS, "ab", strict=True):
-        _draw_accuracy(axes, runs, part)
-        axes.set_title(f"({name})", loc="left", fontweight="bold")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
+    losses = [loss for loss in LOSSES if loss in runs["loss"].values]
+    figure, panels = plt.subplots(
+        len(losses),
+        len(PARTS),
+        figsize=(9.5, 0.9 + 3 * len(losses)),
+        layout="constrained",
+        sharex=True,
+        squeeze=False,
+    )
+    letters = iter("abcd")
+    for row, loss in zip(panels, losses, strict=True):
+        for axes, part in zip(row, PARTS, strict=True):
+            _draw_accuracy(axes, runs, loss, part)
+            axes.set_title(f"({next(letters)})", loc="left", fontweight="bold")
+            axes.set_title(LOSSES[loss][1], fontsize="medium")
+    for axes in panels[-1]:
+        axes.set_xlabel(r"$\omega_2$")
+    labelled = {
+        label: handle
+        for axes in panels.flat
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        labelled.values(), labelled.keys(), loc="outside upper center", ncols=4, fontsize="small"
+    )
     sns.despine(figure)
     reduced = reduction(runs)
     lines = [_seeds(runs), _teacher(runs), _lost(runs), reduced]
@@ -83,40 +104,37 @@ def reduction(runs: xr.Dataset) -> str | None:
     return f"{ours}; paper: {', '.join(text.format(paper) for _, paper, text in less)}"
 
 
-def _draw_accuracy(axes: Axes, runs: xr.Dataset, part: str) -> None:
-    for loss, (colour, label) in LOSSES.items():
-        if loss not in runs["loss"].values:
-            continue
-        values = runs[f"final_{part}_accuracy"].sel(loss=loss)
-        mean, half = values.mean("seed"), interval(values)
-        axes.errorbar(
-            mean["omega_2"],
-            mean,
-            half.fillna(0) if half.notnull().any() else None,
+def _draw_accuracy(axes: Axes, runs: xr.Dataset, loss: str, part: str) -> None:
+    colour, label = LOSSES[loss]
+    values = runs[f"final_{part}_accuracy"].sel(loss=loss)
+    mean, half = values.mean("seed"), interval(values)
+    axes.errorbar(
+        mean["omega_2"],
+        mean,
+        half.fillna(0) if half.notnull().any() else None,
+        color=colour,
+        label=label,
+        marker="o",
+        markersize=3.5,
+        linewidth=1.2,
+        capsize=2.5,
+    )
+    lost = (runs["diverged"].sel(loss=loss) == 1).any("seed")
+    if lost.any():
+        # On the lower edge, whatever the accuracies are.
+        axes.plot(
+            runs["omega_2"][lost.values],
+            np.zeros(int(lost.sum())),
+            "x",
             color=colour,
-            label=label,
-            marker="o",
-            markersize=3.5,
-            linewidth=1.2,
-            capsize=2.5,
+            label=f"{label}: diverged",
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+            zorder=4,
         )
-        lost = (runs["diverged"].sel(loss=loss) == 1).any("seed")
-        if lost.any():
-            # On the lower edge, whatever the accuracies are.
-            axes.plot(
-                runs["omega_2"][lost.values],
-                np.zeros(int(lost.sum())),
-                "x",
-                color=colour,
-                label=f"{label}: diverged",
-                transform=axes.get_xaxis_transform(),
-                clip_on=False,
-                zorder=4,
-            )
     axes.axvline(
         he_omega_2(int(runs.attrs["width"])), color="0.5", linestyle="--", linewidth=1, label="He"
     )
-    axes.set_xlabel(r"$\omega_2$")
     axes.set_ylabel(PARTS[part])
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from regimes.papers.song2021.claims_theory import LAZY, ORDER
 from regimes.papers.song2021.sizes import mark
@@ -39,7 +39,17 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         ],
         fontsize="small",
     )
-    axes[1].legend(handles=_handles(axes[1]), fontsize="small", loc="lower left")
+    # Above the panel: wherever inside, it would cover some of the points.
+    axes[1].legend(
+        handles=_handles(axes[1]),
+        fontsize="small",
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=runs.sizes["n_train"],
+        columnspacing=1,
+        handlelength=1.2,
+        borderaxespad=0.2,
+    )
     axes[1].sharey(axes[0])
     _draw_rates(axes[2], measures)
     for axis, letter in zip(axes, "abc", strict=True):
@@ -53,13 +63,19 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     figure.supxlabel(
         f"(a, b) GELU, $\\omega_1 = 1$; until $h_i < {runs.attrs['relative_loss']:g}\\, h_0$ "
         f"within {runs.attrs['max_steps']} steps; geometric mean and range of "
-        f"{runs.sizes['seed']} seeds; arrows: more than "
-        f"${int(runs['width'].max())}$ for some{fitted}",
+        f"{runs.sizes['seed']} seeds{_arrows(runs)}{fitted}",
         fontsize="small",
     )
     sns.despine(figure)
     mark(figure, measures, scale, ["S5"])
     return figure
+
+
+def _arrows(runs: xr.Dataset) -> str:
+    """What the arrows say, if there are any."""
+    if runs["smallest_width"].notnull().all():
+        return ""
+    return f"; arrows: more than ${int(runs['width'].max())}$ for some"
 
 
 def _handles(axes: Axes) -> list[Line2D]:
@@ -95,7 +111,7 @@ def _draw_widths(
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="smallest width $d_1$")
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def _draw_rates(axes: Axes, measures: Mapping[str, xr.Dataset]) -> None:

@@ -1,0 +1,217 @@
+"""Data sets of the user's own: tables in files, and target functions given by formulas."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+import xarray as xr
+from data_settings import build, settings
+
+from regimes import expressions
+from regimes.config.load import load
+from regimes.datasets import file as file_kind
+from regimes.datasets.sources.own_file import digest
+from regimes.errors import ConfigError, DataError
+from regimes.plan import Plan
+
+CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
+ROWS = np.array([[0.5, 10.0, 1.0], [1.5, 20.0, 2.5], [2.5, 20.0, -1.0], [3.5, 50.0, 0.25]])
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.csv"
+    lines = ["a, b,y", *(",".join(map(str, row)) for row in ROWS)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def made(path: Path, **keys: Any) -> xr.Dataset:
+    chosen = settings(kind="file", path=str(path), **keys)
+    return file_kind.build(chosen | {"sha256": digest(path)})
+
+
+def test_columns_of_a_csv_file(csv: Path) -> None:
+    data = made(csv, target="y")
+    np.testing.assert_array_equal(data["inputs"], ROWS[:, :2])
+    np.testing.assert_array_equal(data["targets"], ROWS[:, 2])
+    assert data["feature_name"].values.tolist() == ["a", "b"]
+    assert data["targets"].attrs["long_name"] == "y"
+    assert data["split"].values.tolist() == [0] * 4
+    assert digest(csv) in data.attrs["data_source"]
+
+
+def test_columns_in_the_order_that_is_asked_for(csv: Path) -> None:
+    data = made(csv, inputs=["y", "a"], target="b", bias=True)
+    np.testing.assert_array_equal(data["inputs"][:, :2], ROWS[:, [2, 0]])
+    np.testing.assert_array_equal(data["inputs"][:, 2], 1)
+    assert data["feature_name"].values.tolist() == ["y", "a", "bias"]
+
+
+def test_a_formula_in_place_of_a_target(csv: Path) -> None:
+    data = made(csv, inputs=["a", "b"], formula="a ** 2 - b / 10")
+    np.testing.assert_allclose(data["targets"], ROWS[:, 0] ** 2 - ROWS[:, 1] / 10, rtol=1e-15)
+
+
+def test_standardised_on_the_training_rows(csv: Path) -> None:
+    data = made(csv, target="y", standardise="train", shares=[0.5, 0.25, 0.25])
+    assert sorted(data["split"].values.tolist()) == [0, 0, 1, 2]
+    train = data.isel(point=data["split"].values == 0)
+    np.testing.assert_allclose(train["inputs"].mean("point"), 0, atol=1e-14)
+    np.testing.assert_allclose(train["targets"].std("point"), 1)
+
+
+def test_variables_of_a_netcdf_file(csv: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.nc"
+    xr.Dataset({"x": (("sample", "part"), ROWS[:, :2]), "y": ("sample", ROWS[:, 2])}).to_netcdf(
+        path
+    )
+    data = made(path, target="y")
+    np.testing.assert_array_equal(data["inputs"], ROWS[:, :2])
+    assert data["feature_name"].values.tolist() == ["x_0", "x_1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "message"),
+    [
+        ("a,y\n1,2\n", {"target": "z"}, r"mine.csv has no column 'z'; it has a, y"),
+        ("a,y\n1,2\nb,3\n", {"target": "y"}, r"column 'a' is no finite number at row 2: b"),
+        ("a,y\n1,2\n2,\n", {"target": "y"}, r"column 'y' is no finite number at row 2: nan"),
+        ("a,y\n", {"target": "y"}, r"mine.csv has no rows"),
+        ("", {"target": "y"}, r"mine.csv cannot be read as CSV or NetCDF"),
+        ("a,b\n0,1\n", {"inputs": ["a"], "formula": "1 / a"}, r"is not finite at row 1"),
+        ("a,y\n1,2\n1,3\n", {"target": "y", "standardise": "train"}, r"a is the same in all"),
+    ],
+)
+def test_bad_files_give_one_line(tmp_path: Path, text: str, keys: dict, message: str) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as error:
+        made(path, **keys)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_netcdf_file_gives_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.nc"
+    path.write_text("no such thing")
+    with pytest.raises(DataError, match=r"mine.nc cannot be read as CSV or NetCDF"):
+        made(path, target="y")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({}, "give either target, a column, or formula"),
+        ({"target": "y", "formula": "a"}, "give either target, a column, or formula"),
+        ({"formula": "a"}, "formula needs inputs"),
+        ({"target": "a", "inputs": ["a"]}, "target 'a' is among the inputs"),
+        ({"inputs": ["a"], "formula": "b + 1"}, r"'b' is not allowed; allowed are numbers"),
+    ],
+)
+def test_wrong_settings_of_a_file(keys: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        settings(kind="file", path="mine.csv", **keys)
+
+
+def test_the_plan_knows_a_file_by_its_content(csv: Path, tmp_path: Path) -> None:
+    def plan(path: Path) -> Plan:
+        mine = {"kind": "file", "path": str(path), "target": "y"}
+        return Plan.from_config(
+            load(
+                CONFIG,
+                {
+                    "datasets": {"mine": mine},
+                    "experiments": {"phase_diagram": {"dataset": "mine"}},
+                },
+            )
+        )
+
+    first = plan(csv)
+    moved = plan(csv.rename(tmp_path / "elsewhere.csv"))
+    assert moved.data["mine"].hash == first.data["mine"].hash
+    assert moved.stamps == first.stamps
+    assert moved.blocks == first.blocks
+    other = tmp_path / "other.csv"
+    other.write_text("a,b,y\n1,2,3\n")
+    changed = plan(other)
+    assert changed.data["mine"].hash != first.data["mine"].hash
+    assert not set(changed.blocks["phase_diagram"]) & set(first.blocks["phase_diagram"])
+    with pytest.raises(ConfigError, match=r"config: datasets.mine.path = .*gone.csv cannot be"):
+        plan(tmp_path / "gone.csv")
+
+
+def test_a_file_that_changes_under_way_is_noticed(csv: Path) -> None:
+    planned = settings(kind="file", path=str(csv), target="y") | {"sha256": digest(csv)}
+    csv.write_text("a,b,y\n1,2,3\n")
+    with pytest.raises(DataError, match="changed since the workflow started"):
+        file_kind.build(planned)
+
+
+@pytest.mark.parametrize("inputs", ["normal", "unit_sphere", "uniform"])
+def test_targets_of_a_function(inputs: str) -> None:
+    keys = {"kind": "function", "formula": "sin(3 * x1) + abs(x2) ** 2", "n_features": 3}
+    data = build(**keys, inputs=inputs, n_train=40, n_test=10)
+    x = data["inputs"].values
+    np.testing.assert_allclose(data["targets"], np.sin(3 * x[:, 0]) + x[:, 1] ** 2, rtol=1e-12)
+    norms = np.linalg.norm(x, axis=1)
+    assert (abs(x) <= 1).all() == (inputs != "normal")
+    assert np.allclose(norms, 1) == (inputs == "unit_sphere")
+
+
+def test_noise_and_more_points_keep_the_draw() -> None:
+    keys = {"kind": "function", "formula": "x1", "n_features": 2, "n_test": 5}
+    plain, noisy = (build(**keys, n_train=400, noise=noise) for noise in (0.0, 0.5))
+    assert plain["inputs"].equals(noisy["inputs"])
+    assert (noisy["targets"] - plain["targets"]).std().item() == pytest.approx(0.5, rel=0.15)
+    fewer = build(**keys, n_train=100)
+    np.testing.assert_array_equal(fewer["inputs"][:100], plain["inputs"][:100])
+    np.testing.assert_array_equal(fewer["inputs"][100:], plain["inputs"][400:])
+
+
+def test_a_constant_target_is_a_function_too() -> None:
+    data = build(kind="function", formula="2", n_features=1, n_train=3, n_test=0)
+    assert data["targets"].values.tolist() == [2.0] * 3
+
+
+def test_a_function_that_is_not_finite_gives_one_line() -> None:
+    with pytest.raises(DataError, match=r"formula 'log\(x1\)' is not finite at x1 = -"):
+        build(kind="function", formula="log(x1)", n_features=1, n_train=50)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "x1.real",
+        "x1 if x1 else 2",
+        "exp(x1, 2)",
+        "exp",
+        "x3",
+        "[x1]",
+        "True",
+        "'x1'",
+        "1j",
+        "x1 // 2",
+        "lambda: x1",
+        "9 ** 9 ** 9",
+        "2 *",
+        "",
+        "(" * 500 + "x1" + ")" * 500,
+        "x1 + " * 300 + "1",
+    ],
+)
+def test_formulas_are_not_code(text: str) -> None:
+    with pytest.raises(DataError) as error:
+        expressions.parse(text, ["x1", "x2"])
+    assert "\n" not in str(error.value)
+
+
+def test_formulas_are_what_they_say() -> None:
+    x = sympy.Symbol("x", real=True)
+    assert expressions.parse("-x ** 2 / (1 + exp(-x)) + pi * e", ["x"]) == (
+        -(x**2) / (1 + sympy.exp(-x)) + sympy.pi * sympy.E
+    )
+    with pytest.raises(DataError, match=r"'abs\(x\)' is not allowed"):
+        expressions.parse("abs(x)", ["x"])

@@ -1,0 +1,36 @@
+"""Where the device is decided: once, where Snakemake is started, for all jobs."""
+
+import re
+
+import pytest
+from harness import Workflow, with_seeds
+
+HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def asked(output: str) -> set[str]:
+    """GPUs that the training jobs ask for."""
+    jobs = re.findall(r"^rule train:\n(?: .*\n)+", output, flags=re.M)
+    assert len(jobs) == 3
+    return {re.search(r"\bgpu=(\d)", job).group(1) for job in jobs}
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("auto", "0"), ("cpu", "0")])
+def test_gpus_are_asked_for_where_there_is_none(finished: Workflow, device: str, gpus: str) -> None:
+    # As on the login node of a cluster: `cuda` means the node of the job, `auto` looks here.
+    config = (*with_seeds(), f"device={device}")
+    result = finished.run("--workflow-profile", "slurm", "-n", config=config, **HIDDEN)
+    assert result.code == 0, result.output
+    assert asked(result.output) == {gpus}
+
+
+@pytest.mark.parametrize(("decided", "gpus"), [("cuda", "1"), ("cpu", "0")])
+def test_a_job_does_not_decide_again(finished: Workflow, decided: str, gpus: str) -> None:
+    # The process of a job on a node
+    result = finished.run(
+        *("--mode", "remote", "--forcerun", "train", "-n"),
+        config=(*with_seeds(), f"device={'cpu' if decided == 'cuda' else 'cuda'}"),
+        REGIMES_DEVICE=decided,
+    )
+    assert result.code == 0, result.output
+    assert set(re.findall(r"\bgpu=(\d)", result.output)) == {gpus}

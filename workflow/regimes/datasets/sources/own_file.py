@@ -1,0 +1,22 @@
+"""Files of the user's own, known by their content."""
+
+import hashlib
+from pathlib import Path
+
+from regimes.errors import DataError
+
+
+def digest(path: str | Path) -> str:
+    """sha256 of a file; `~` is the home folder. Raises DataError when it cannot be read."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def checked(path: str | Path, sha256: str) -> Path:
+    """The path of a file with the content that was planned with. Raises DataError for another."""
+    if digest(path) != sha256:
+        raise DataError(f"{path} changed since the workflow started: run the same command again")
+    return Path(path).expanduser()

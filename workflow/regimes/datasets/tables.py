@@ -1,0 +1,43 @@
+"""What data sets from tables have in common: a random split, standardised columns."""
+
+import numpy as np
+
+from regimes.datasets.layout import PARTS
+from regimes.errors import DataError
+from regimes.streams import stream
+
+
+def random_split(seed: int, key: tuple[str, ...], n_points: int, shares: list[float]) -> np.ndarray:
+    """Part of each point (n_points,): the shares of a random order, rounded to whole points.
+
+    seed, key: name the random stream. Returns codes of PARTS. Raises DataError, naming the last of
+    the key, when no point is left for training.
+    """
+    order = stream(seed, *key, "split").permutation(n_points)
+    ends = np.rint(np.cumsum(shares) * n_points).astype(int)
+    split = np.empty(n_points, dtype=np.int8)
+    split[order] = np.searchsorted(ends[:-1], np.arange(n_points), side="right")
+    if not (split == PARTS.index("train")).any():
+        raise DataError(f"data set {key[-1]}: shares = {shares} leave no training point")
+    return split
+
+
+def standardised(values: np.ndarray, train: np.ndarray, names: list[str]) -> np.ndarray:
+    """Columns (n_points, n) shifted and scaled to mean 0 and variance 1 on the training points.
+
+    train: (n_points,), true for those. names: of the columns, for the message. Raises DataError
+    for a column that is the same in all of them.
+    """
+    deviation = values[train].std(axis=0)
+    for name, width in zip(names, deviation, strict=False):
+        if width == 0:
+            raise DataError(
+                f"{name} is the same in all training points and cannot be standardised: use a "
+                "larger training share, or standardise: none"
+            )
+    return (values - values[train].mean(axis=0)) / deviation
+
+
+def counts(split: np.ndarray) -> str:
+    """How many points each part has, such as '4 train, 2 test, 4 validation'."""
+    return ", ".join(f"{np.sum(split == code)} {part}" for code, part in enumerate(PARTS))

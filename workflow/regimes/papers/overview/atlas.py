@@ -1,0 +1,204 @@
+"""The atlas: the runs of all five papers on the plane of Luo et al. (2021)."""
+
+import itertools
+from collections.abc import Mapping
+from importlib import import_module
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from regimes.figures.style import mark_scale
+from regimes.papers.luo2021.plane import LARGEST_SLOPE, SLOPE_COLOURS
+from regimes.papers.luo2021.regimes_of_theory import regime
+from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.overview.placement import Placement, measured_regime
+
+# Marker and name of each paper; its experiments' names start with it but for those of the first.
+PAPERS = {
+    "luo2021": ("s", "Luo et al."),
+    "razborov2022": ("o", "Razborov"),
+    "chen2022": ("D", "Chen et al."),
+    "caron2023": ("^", "Caron et al."),
+    "song2021": ("v", "Song et al."),
+}
+NORM = CenteredNorm(0, LARGEST_SLOPE)
+COLUMNS = (
+    "paper",
+    "experiment",
+    "setting",
+    "gamma",
+    "gamma_prime",
+    "exponent",
+    "widths",
+    "runs",
+    "effective_width",
+    "weighted_exponent",
+)
+# A gamma' as good as minus infinity in the formulas of the theory.
+FAR_LEFT = -1e6
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
+    """(a) runs that train the first layer alone, (b) those that train both, coloured by how the
+    relative distance grows with the width; (c) what the plane does not have: unequal nodes.
+
+    measures: those that `table` takes.
+    """
+    found = find(measures)
+    figure = plt.figure(figsize=(12.5, 5.6), layout="constrained")
+    strip, plane, nodes = figure.subplots(1, 3, width_ratios=(0.8, 2.1, 1.4))
+    plane.sharey(strip)
+    _draw_strip(strip, [one for one in found if np.isinf(one.gamma_prime)])
+    _draw_plane(plane, [one for one in found if np.isfinite(one.gamma_prime)])
+    mapping = plt.cm.ScalarMappable(NORM, SLOPE_COLOURS)
+    bar = figure.colorbar(mapping, ax=plane, extend="both", shrink=0.8)
+    bar.ax.set_title("exponent\nof RD", fontsize="small")
+    _draw_nodes(nodes, [one for one in found if np.isfinite(one.effective_width)])
+    for axes, letter in zip((strip, plane, nodes), "abc", strict=True):
+        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+    figure.supxlabel(_note(found), fontsize="small")
+    sns.despine(figure)
+    # Only some experiments have the paper's size below that scale: docs/ say which.
+    mark_scale(figure, scale)
+    return figure
+
+
+def table(measures: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """One row for each setting: COLUMNS, with the regime that was measured and the theory's.
+
+    measures: by experiment, of any that `place` of a paper's module `placements` takes.
+    """
+    found = find(measures)
+    rows = pd.DataFrame([[getattr(one, name) for name in COLUMNS] for one in found])
+    rows.columns = list(COLUMNS)
+    rows["measured_regime"] = [one.regime for one in found]
+    rows["theory_regime"] = [theory_regime(one) for one in found]
+    return rows
+
+
+def find(measures: Mapping[str, xr.Dataset]) -> list[Placement]:
+    """The placements of all experiments, paper by paper."""
+    by_paper: dict[str, dict[str, xr.Dataset]] = {paper: {} for paper in PAPERS}
+    for name, dataset in measures.items():
+        paper = next((paper for paper in PAPERS if name.startswith(paper)), "luo2021")
+        by_paper[paper][name] = dataset
+    return [
+        one
+        for paper, of_paper in by_paper.items()
+        for one in import_module(f"regimes.papers.{paper}.placements").place(of_paper)
+    ]
+
+
+def theory_regime(one: Placement) -> str:
+    """The regime of Luo et al. at the place of some runs, for equal nodes and infinite width."""
+    gamma_prime = one.gamma_prime if np.isfinite(one.gamma_prime) else FAR_LEFT
+    return regime(one.gamma, gamma_prime)
+
+
+def _draw_strip(axes: Axes, found: list[Placement]) -> None:
+    """The first layer alone: a column for each experiment, since gamma' tells nothing apart."""
+    experiments = list(dict.fromkeys(one.experiment for one in found))
+    for column, experiment in enumerate(experiments):
+        of_one = [one for one in found if one.experiment == experiment]
+        _scatter(axes, [column] * len(of_one), of_one)
+    axes.axhline(1, color="black", linestyle="--", linewidth=1.5)
+    axes.set(xlabel=r"$\gamma' \to -\infty$: first layer alone", ylabel=r"$\gamma$")
+    names = [experiment.replace("_", " ", 1) for experiment in experiments]
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5.5)
+    axes.set_xlim(-1, max(len(names), 1))
+
+
+def _draw_plane(axes: Axes, found: list[Placement]) -> None:
+    _scatter(axes, [one.gamma_prime for one in found], found)
+    across = [one.gamma_prime for one in found] or [-1.0, 1.0]
+    low, high = min(-1.1, min(across) - 0.1), max(1.1, max(across) + 0.1)
+    line = xr.DataArray(np.union1d((low, high), 0.0))
+    axes.plot(line, boundary_gamma(line), "k--", linewidth=1.5)
+    axes.set(xlabel=r"$\gamma'$", xlim=(low, high))
+    papers = dict.fromkeys(one.paper for one in found)
+    handles = [
+        Line2D([], [], marker=marker, color="black", markerfacecolor="none", linestyle="", label=n)
+        for marker, n in (PAPERS[paper] for paper in PAPERS if paper in papers)
+    ]
+    handles.append(Line2D([], [], color="black", linestyle="--", label="theory (Luo et al.)"))
+    # Above the panel: inside, it would cover runs.
+    axes.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(handles),
+        fontsize="small",
+        columnspacing=1,
+        handletextpad=0.3,
+    )
+
+
+def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
+    """Markers of a paper's shape, filled by exponent, dotted where there is one width only."""
+    for paper, several in itertools.product(PAPERS, (True, False)):
+        chosen = [
+            (x, one)
+            for x, one in zip(across, found, strict=True)
+            if one.paper == paper and (one.widths > 1) == several
+        ]
+        if not chosen:
+            continue
+        axes.scatter(
+            [x for x, _ in chosen],
+            [one.gamma for _, one in chosen],
+            c=[one.exponent for _, one in chosen],
+            cmap=SLOPE_COLOURS,
+            norm=NORM,
+            marker=PAPERS[paper][0],
+            s=30 if paper == "luo2021" else 42,
+            edgecolor="0.15",
+            linewidth=0.6,
+            linestyle="-" if several else ":",
+            zorder=2 if paper == "luo2021" else 3,
+        )
+
+
+def _draw_nodes(axes: Axes, found: list[Placement]) -> None:
+    """Exponents of networks with unequal nodes against their effective width, by experiment."""
+    lines = {"exponent": "all nodes alike", "weighted_exponent": r"nodes weighted by $\lambda_j$"}
+    for experiment, (place, name) in itertools.product(
+        dict.fromkeys(one.experiment for one in found), enumerate(lines)
+    ):
+        of_one = [one for one in found if one.experiment == experiment]
+        of_one.sort(key=lambda one: one.effective_width)
+        axes.plot(
+            [one.effective_width for one in of_one],
+            [getattr(one, name) for one in of_one],
+            marker="^",
+            linewidth=0.7,
+            color=f"C{place}",
+            markerfacecolor="none",
+            label=lines[name] if experiment == found[0].experiment else None,
+        )
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    axes.set(
+        xscale="log",
+        xlabel=r"effective width $1 / \sum_j \lambda_j^2$ (Caron et al.)",
+        ylabel=r"$\log \mathrm{RD}(\theta_w) / \log m$",
+    )
+    if found:
+        axes.legend(fontsize="small")
+
+
+def _note(found: list[Placement]) -> str:
+    both = [one for one in found if one.widths > 1]
+    agree = sum(measured_regime(one.exponent) == theory_regime(one) for one in both)
+    runs = sum(one.runs for one in found)
+    return (
+        f"{runs} runs in {len(found)} settings; exponent: slope of log RD of the first layer "
+        f"over log m, with dotted edge (one width) log RD / log m\n"
+        f"measured regime (critical: exponent within 0.1 of 0) as in theory: {agree} of "
+        f"{len(both)} settings with several widths"
+    )
