@@ -48,7 +48,15 @@ def test_the_atlas_has_runs_of_every_paper(everything: Workflow) -> None:
         # The claims of one paper are evaluated again, and what shows all of them.
         (
             "experiments={song2021_lazy: {relative_loss: 0.02}}",
-            {"train": 1, "measure": 1, "claims": 1, "all_claims": 1, "table": 2, "figure": 4},
+            {
+                "train": 1,
+                "measure": 1,
+                "claims": 1,
+                "all_claims": 1,
+                "table": 2,
+                "figure": 4,
+                "explorer": 1,
+            },
         ),
     ],
 )
