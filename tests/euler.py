@@ -61,12 +61,14 @@ def euler(
     step_sizes: Tensor,
     max_steps: int,
     margins: Tensor | None = None,
+    negative_slope: float = 0.0,
 ) -> Weights:
     """Weights of each run at the first check, every 20 steps, with R < RELATIVE_LOSS * R(0).
 
     settings: (gamma', gamma) of each run. step_sizes: (E,). margins: (E,), a neuron is taken for
     active where its pre-activation exceeds what the margin times its last step could change in it,
-    rather than 0. Raises RuntimeError when a run has not got there after `max_steps`.
+    rather than 0. negative_slope: that of leaky relu. Raises RuntimeError when a run has not got
+    there after `max_steps`.
     """
     inputs, targets = four_points()
     n_runs, width = initial.a.shape
@@ -86,6 +88,8 @@ def euler(
     for step in range(max_steps + 1):
         z = torch.matmul(inputs, w)
         active = (z > kink).to(z)
+        if negative_slope:
+            active.clamp_(min=negative_slope)
         e = torch.bmm(z * active, a[:, :, None])[:, :, 0] * scales[:, :1] - targets
         if step % 20 == 0:
             loss = e.square().sum(dim=1) / (2 * len(targets))

@@ -1,6 +1,7 @@
 """Small problems that several tests share."""
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ def draw(
     width: int,
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
+    activation: ModuleType = relu,
 ) -> tuple[TwoLayerNetwork, Weights]:
     """Networks on the four points with the settings (gamma', gamma), all from the same draws.
 
@@ -46,7 +48,7 @@ def draw(
         inputs.new_tensor([scale.output for scale in scales]),
         inputs.new_tensor([scale.mobility_a for scale in scales]),
         inputs.new_tensor([scale.mobility_w for scale in scales]),
-        relu,
+        activation,
     )
     weights = Weights(torch.tensor(np.stack(output)), torch.tensor(np.stack(hidden)))
     return network, Weights(weights.a.to(dtype), weights.w.to(dtype))

@@ -186,7 +186,13 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ({"experiments": {"x": 3}}, ["experiments.x = 3", "mapping with the key training"]),
         (phase_diagram(training="gradient_flaw"), ["did you mean 'gradient_flow'?"]),
         (phase_diagram(training="gradient_descent"), ["unknown key experiments.phase_diagram."]),
-        (phase_diagram(activation="tanh"), ["activation = 'tanh'", "allowed: relu"]),
+        (
+            phase_diagram(activation="swish"),
+            ["experiments.phase_diagram.activation = 'swish'", "allowed: relu", "activations"],
+        ),
+        ({"activations": {"relu": "z"}}, ["activations.relu", "relu is built in"]),
+        ({"activations": {"Swish": "z"}}, ["activations.Swish", "lower-case"]),
+        ({"activations": {"bent": "abs(z)"}}, ["activations.bent", "'abs(z)'", "allowed: z,"]),
         (descent(activation="sine"), ["activation = 'sine'", "tanh, gelu, softplus"]),
         (
             descent(learning_rates=1),

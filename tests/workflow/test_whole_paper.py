@@ -20,9 +20,15 @@ BLOCKS = {
     "conservation": 1,
     "phase_diagram_mnist": 4,
     "condensation_mnist": 2,
+    "phase_diagram_tanh": 1,
+    "phase_diagram_gelu": 1,
+    "phase_diagram_leaky_relu": 1,
 }
 FIGURES = {
     "phase_diagram",
+    "phase_diagram_tanh",
+    "phase_diagram_gelu",
+    "phase_diagram_leaky_relu",
     "luo2021/fig01_regimes",
     "luo2021/fig02_typical_cases",
     "luo2021/fig03_growth",
@@ -141,7 +147,7 @@ def test_a_new_seed_of_the_phase_diagram_leaves_the_other_experiments_alone(
         ("papers/luo2021/fig06_condensation.py", {"figure": 1}),
         ("papers/luo2021/claims_experiments.py", {"claims": 1}),
         ("papers/luo2021/table01_initializations.py", {"figure": 1, "table": 1}),
-        ("figures/style.py", {"figure": 9, "table": 1}),
+        ("figures/style.py", {"figure": 12, "table": 1}),
     ],
 )
 def test_code_reruns_what_imports_it(changed: Workflow, module: str, jobs: dict[str, int]) -> None:

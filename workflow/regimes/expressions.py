@@ -1,89 +1,51 @@
-"""Formulas in a config: parsed with a few allowed names, never executed as code."""
+"""Activation functions as formulas in z: smooth ones, finite with two derivatives."""
 
 import ast
 import math
-import operator
-from collections.abc import Callable, Iterable
 
-import numpy as np
 import sympy
 
-from regimes.errors import DataError
+from regimes import formulas
+from regimes.errors import ConfigError
 
-FUNCTIONS: dict[str, Callable] = {
-    name: getattr(sympy, name)
-    for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "atan", "erf")
-}
-# Kinks and jumps: for targets, not for activations that are trained with as smooth ones.
-KINKED: dict[str, Callable] = {"abs": sympy.Abs, "sign": sympy.sign}
-CONSTANTS = {"pi": sympy.pi, "e": sympy.E}
-OPERATORS: dict[type, Callable] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
-LONGEST = 1000
+NAME = "z"
+Z = formulas.symbol(NAME)
+# Where a value and its derivatives must be finite: to either side of 0, on the scale of
+# pre-activations. 0 itself may be a point where a formula divides 0 by 0.
+CHECKED = (-20.0, -3.0, -1.0, -0.1, 0.1, 1.0, 3.0, 20.0)
+# Others may come of these: sqrt(z**2) is |z|.
+SMOOTH = tuple(one for name, one in formulas.FUNCTIONS.items() if name != "sqrt")
 
 
-def parse(text: str, variables: Iterable[str], *, kinks: bool = False) -> sympy.Expr:
-    """The expression that a formula stands for, in real symbols.
+def canonical(text: str) -> str:
+    """The expression in a layout of its own, so that spaces do not matter.
 
-    text: a formula of numbers, `variables`, pi, e, + - * / **, and FUNCTIONS, with `kinks` of
-    KINKED too. Raises DataError with one line that says what is wrong and what is allowed.
+    Raises ConfigError, one line, for what is no expression in z.
     """
-    names = {name: sympy.Symbol(name, real=True) for name in variables}
-    functions = FUNCTIONS | (KINKED if kinks else {})
-    if len(text) > LONGEST:
-        raise DataError(f"a formula may have {LONGEST} characters, this one has {len(text)}")
-    try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise DataError(f"{text!r} is no formula; such as 2 * {next(iter(names))} ** 2") from None
-    return sympy.sympify(_build(tree.body, names, functions, text))
+    parse(text)
+    return ast.unparse(formulas.tree(text, [NAME]))
 
 
-def evaluate(expression: sympy.Expr, values: dict[str, np.ndarray]) -> np.ndarray:
-    """The expression at points: arrays (n_points,) by name of the variable; returns (n_points,)."""
-    names = list(values)
-    function = sympy.lambdify(
-        [sympy.Symbol(name, real=True) for name in names], expression, ["numpy", "scipy"]
-    )
-    with np.errstate(all="ignore"):  # the caller looks at what is not finite
-        found = np.asarray(function(*(values[name] for name in names)), dtype=np.float64)
-    return np.broadcast_to(found, len(next(iter(values.values())))).copy()
+def parse(text: str) -> sympy.Expr:
+    """The expression, in the symbol Z.
+
+    Raises ConfigError, one line that names what is wrong and what is allowed: what `formulas`
+    does not read, no z, a kink, a value that is not a finite real number.
+    """
+    expression = formulas.parse(text, [NAME])
+    if Z not in expression.free_symbols:
+        raise ConfigError(f"{text!r} does not depend on z")
+    if not all(isinstance(one, SMOOTH) for one in expression.atoms(sympy.Function)):
+        raise ConfigError(f"{text!r} is {expression}, which has a kink: kinks are not allowed")
+    _check_values(expression, text)
+    return expression
 
 
-def _build(
-    node: ast.expr, names: dict[str, sympy.Symbol], functions: dict[str, Callable], text: str
-) -> sympy.Expr:
-    def build(inner: ast.expr) -> sympy.Expr:
-        return _build(inner, names, functions, text)
-
-    match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            if not math.isfinite(value):
-                raise DataError(f"{text!r}: {value} is not finite")
-            return sympy.Integer(value) if isinstance(value, int) else sympy.Float(value)
-        case ast.Name(id=name) if name in names:
-            return names[name]
-        case ast.Name(id=name) if name in CONSTANTS:
-            return CONSTANTS[name]
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-            power = build(right)
-            # A tower of powers would be computed exactly, for ever.
-            if isinstance(op, ast.Pow) and power.is_number and abs(power) > 100:
-                raise DataError(f"{text!r}: powers go up to 100")
-            return OPERATORS[type(op)](build(left), power)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -build(operand)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return build(operand)
-        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in functions:
-            return functions[name](build(argument))
-    allowed = ", ".join([*names, *CONSTANTS, *functions])
-    part = ast.unparse(node)
-    raise DataError(
-        f"{text!r}: {part!r} is not allowed; allowed are numbers, + - * / ** and {allowed}"
-    )
+def _check_values(expression: sympy.Expr, text: str) -> None:
+    derivatives = [expression, sympy.diff(expression, Z), sympy.diff(expression, Z, 2)]
+    for point in CHECKED:
+        for order, one in enumerate(derivatives):
+            value = one.subs(Z, sympy.Float(point)).evalf()
+            if not (value.is_Float or value.is_Rational) or not math.isfinite(float(value)):
+                what = ("the value", "the derivative", "the second derivative")[order]
+                raise ConfigError(f"{what} of {text!r} at z = {point:g} is no finite real number")

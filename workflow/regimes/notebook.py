@@ -65,6 +65,7 @@ def simulate(
     directory: str | Path | None = None,
     device: str = "auto",
     progress: bool = True,
+    activations: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> xr.Dataset:
     """Train a single setting of an experiment and return its results, with a progress bar.
@@ -72,8 +73,10 @@ def simulate(
     experiment: whose settings to start from, a key of config.yaml below `experiments`. changes:
     one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
     experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
-    the experiment's first ones. directory: that of config.yaml, as in `open`. The same setting of
-    the same experiment gives the numbers of the workflow but for rounding.
+    the experiment's first ones. activations: of your own, as in config.yaml, such as
+    {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, as in
+    `open`. The same setting of the same experiment gives the numbers of the workflow but for
+    rounding.
 
     Returns the variables of a run's file without the axes, which are scalar coordinates, and by
     default with the weights at the start and at the end (`snapshots`).
@@ -81,7 +84,8 @@ def simulate(
     where torch finds no GPU.
     """
     path = _root(directory) / CONFIG
-    config = load(path if path.is_file() else CHECKOUT / CONFIG)
+    own = {"activations": dict(activations)} if activations else {}
+    config = load(path if path.is_file() else CHECKOUT / CONFIG, own)
     if experiment not in config.experiments:
         raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
     followed = [name for name, one in config.experiments.items() if one.training == FOLLOWED]
@@ -111,7 +115,7 @@ def simulate(
         changes["solver"] = {**solver, "tolerance": changes.pop("tolerance")}
     settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
     # Only this experiment is planned: whatever else the config holds is not needed.
-    overrides = {"experiments": {experiment: settings}, "device": device}
+    overrides = {"experiments": {experiment: settings}, "device": device, **own}
     config = load(path if path.is_file() else CHECKOUT / CONFIG, overrides)
     chosen = config.experiments[experiment]
     plan = Plan.from_config(

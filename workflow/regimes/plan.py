@@ -426,6 +426,9 @@ def _training_settings(name: str, config: Config) -> dict[str, Any]:
     for key in ("paper", "measure", "block_axes"):
         del settings[key]
     settings.pop("probes", None)
+    expression = config.activations.get(settings.get("activation"))
+    if expression is not None:
+        settings["activation_expression"] = expression
     return {"experiment": name, "root_seed": config.root_seed, **settings}
 
 
@@ -598,7 +601,7 @@ def _check_modules(config: Config) -> None:
     for name, dataset in config.datasets.items():
         _need(f"datasets.{name}.kind", f"regimes.datasets.{dataset.kind}")
     for name, experiment in config.experiments.items():
-        for key, module in training_modules(experiment.model_dump()).items():
+        for key, module in training_modules(_training_settings(name, config)).items():
             _need(f"experiments.{name}.{key}", module)
         if isinstance(experiment, GradientFlowExperiment):
             _check_scales(name, experiment)

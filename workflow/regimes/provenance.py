@@ -89,6 +89,8 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
         for key, package in packages.items()
         if key in settings
     }
+    if "activation_expression" in settings:
+        modules["activation"] = "regimes.activations.expression"
     for name, model in settings.get("models", {}).items():
         modules[f"models.{name}.embedding"] = f"regimes.embeddings.{model['embedding']}"
     return modules

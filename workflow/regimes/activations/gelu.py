@@ -15,3 +15,10 @@ def value_and_slope_(z: Tensor, slope: Tensor) -> None:
     density_times_z = (z * z).mul_(-0.5).exp_().mul_(z).mul_(1 / math.sqrt(2 * math.pi))
     z.mul_(slope)
     slope.add_(density_times_z)
+
+
+def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """act''(z) = (2 - z^2) phi(z)."""
+    square = z * z
+    density = (square * -0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
+    return square.neg_().add_(2).mul_(density)

@@ -1,6 +1,6 @@
 """ReLU: its slope and value, and how long a pre-activation is active on a step.
 
-What a two-layer network needs of an activation with act(z) = act'(z) z.
+What a two-layer network needs of an activation with act(z) = act'(z) z and a kink at 0.
 """
 
 import torch
@@ -20,6 +20,11 @@ def value(z: Tensor, slope: Tensor, out: Tensor | None = None) -> Tensor:
 def apply_(z: Tensor) -> Tensor:
     """act(z), in place."""
     return z.clamp_(min=0)
+
+
+def share(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:
+    """Mean slope on a step: the share of it on which it is active, see `active_share`."""
+    return active_share(z, slope, change, kick)
 
 
 def active_share(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:

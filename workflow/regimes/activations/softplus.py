@@ -11,3 +11,8 @@ def value_and_slope_(z: Tensor, slope: Tensor) -> None:
     """
     torch.sigmoid(z, out=slope)
     torch.logaddexp(z, z.new_zeros(()), out=z)
+
+
+def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """act''(z) where act' is `slope`: act' (1 - act')."""
+    return slope - slope * slope

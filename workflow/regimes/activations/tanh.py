@@ -8,3 +8,8 @@ def value_and_slope_(z: Tensor, slope: Tensor) -> None:
     """tanh(z) in place of z, and its derivative 1 - tanh(z)^2 into `slope`, of the same shape."""
     z.tanh_()
     torch.mul(z, z, out=slope).neg_().add_(1)
+
+
+def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """act''(z) where act and act' are `value` and `slope`: -2 act act'."""
+    return (value * slope).mul_(-2)

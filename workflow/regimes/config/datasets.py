@@ -3,14 +3,14 @@
 Texts after `description=` are shown to users; docs/data.md has the sources.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
-from regimes.errors import DataError
+from regimes.errors import ConfigError
 
 # More than these fit no memory; they are far beyond the papers.
 MOST_POINTS = 1_000_000
@@ -216,13 +216,13 @@ class FunctionDataset(Model):
         return self
 
 
-def _check_formula(formula: str, variables: Iterable[str]) -> None:
-    # Imported late: few configs have formulas, and sympy takes half a second.
-    from regimes.expressions import parse
+def _check_formula(formula: str, variables: Sequence[str]) -> None:
+    # Imported late: few configs have formulas, and SymPy takes a second to load.
+    from regimes.formulas import parse
 
     try:
         parse(formula, variables, kinks=True)
-    except DataError as error:
+    except ConfigError as error:
         raise ValueError(f"formula {error}") from None
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     CountAxis,
     ModuleName,
@@ -96,9 +97,7 @@ class GradientDescentExperiment(Model):
     training: Literal["gradient_descent"] = Field(description="How the networks are trained.")
     paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
     dataset: Name = Field(description="Training data, a key of `datasets`.")
-    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
-        default="relu", description="Activation function."
-    )
+    activation: ActivationName = Field(default="relu", description="Activation function.")
     loss: Literal["half_sum", "half_mean", "mean"] = Field(
         default="half_sum",
         description="1/2 sum e^2; the same over n points, 1/(2n) sum e^2; or the mean of e^2 over "

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     ExponentAxis,
     ModuleName,
@@ -77,7 +78,7 @@ class GradientFlowExperiment(Model):
     exponents: Exponents = Field(
         default=Exponents(), description="Scalings of `parameterisation: alpha_beta`."
     )
-    activation: Literal["relu"] = Field(default="relu", description="Activation function.")
+    activation: ActivationName = Field(default="relu", description="Activation function.")
     antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
         default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
     )

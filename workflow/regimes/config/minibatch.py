@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     MOST_RECORDS,
     ModuleName,
@@ -81,9 +82,7 @@ class MinibatchExperiment(Model):
         gt=0,
         description="Variance of the initial weights: 1 in the paper, 2 in the authors' code.",
     )
-    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
-        default="relu", description="Activation function."
-    )
+    activation: ActivationName = Field(default="relu", description="Activation function.")
     loss: Literal["cross_entropy", "mean_square"] = Field(
         default="cross_entropy",
         description="Mean over the points of a minibatch of -log softmax(f) at the label, or of "

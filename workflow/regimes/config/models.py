@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import Expression, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
 from regimes.config.datasets import (
@@ -180,6 +181,11 @@ class Config(Model):
     papers: dict[Name, Paper] = Field(
         description="Papers by name, and what is said of all of them together."
     )
+    activations: dict[OwnName, Expression] = Field(
+        default={},
+        description="Activation functions of your own: expressions in z by name, such as "
+        '"z * sigmoid(z)".',
+    )
     datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")
     experiments: dict[Name, Experiment] = Field(description="Experiments by name.")
     figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
@@ -206,6 +212,7 @@ class Config(Model):
             key = f"experiments.{name}"
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
+            check_activation(key, experiment, self.activations)
             transfer = getattr(getattr(experiment, "probes", None), "transfer", None)
             if transfer and transfer.dataset is not None:
                 named = (transfer.dataset,)

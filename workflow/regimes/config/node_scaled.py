@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     MOST_RECORDS,
     ModuleName,
@@ -80,9 +81,7 @@ class NodeScaledExperiment(Model):
     initial_variance: Number = Field(
         default=1.0, gt=0, description="Variance of the initial weights: 1 (text) or 2 (code)."
     )
-    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
-        default="relu", description="Activation function."
-    )
+    activation: ActivationName = Field(default="relu", description="Activation function.")
     loss: Literal["mean", "half_sum"] = Field(
         default="mean",
         description="Mean of e^2 over points and outputs (authors' code), or 1/2 sum e^2 (text).",

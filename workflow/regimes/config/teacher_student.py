@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     MOST_RECORDS,
     ModuleName,
@@ -63,7 +64,7 @@ class TeacherStudentExperiment(Model):
         description="omega_1 omega_2, product of the standard deviations of the initial weights of "
         "the two layers; by default that of He's initialisation, sqrt(2/d) sqrt(2/m).",
     )
-    activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
+    activation: ActivationName = Field(
         default="gelu", description="Activation function of the students."
     )
     learning_rate: Number = Field(

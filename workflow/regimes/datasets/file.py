@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from regimes import expressions
+from regimes import formulas
 from regimes.datasets.layout import PARTS, assemble, described, with_bias
 from regimes.datasets.sources.own_file import checked
 from regimes.datasets.tables import counts, random_split, standardised
@@ -38,8 +38,8 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         targets, target_name = columns[target], target
     else:
         formula = settings["formula"]
-        expression = expressions.parse(formula, names, kinks=True)
-        targets = expressions.evaluate(expression, {name: columns[name] for name in names})
+        expression = formulas.parse(formula, names, kinks=True)
+        targets = formulas.evaluate(expression, {name: columns[name] for name in names})
         target_name = formula
         if not np.isfinite(targets).all():
             row = int(np.flatnonzero(~np.isfinite(targets))[0]) + 1

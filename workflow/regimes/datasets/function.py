@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes import expressions
+from regimes import formulas
 from regimes.datasets.layout import assemble, train_then_test, with_bias
 from regimes.datasets.spheres import on_unit_sphere
 from regimes.errors import DataError
@@ -52,7 +52,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         noise.append(stream(seed, KIND, part, "noise").standard_normal(n_points))
     points = np.concatenate(inputs)
     columns = dict(zip(names, points.T, strict=True))
-    targets = expressions.evaluate(expressions.parse(formula, names, kinks=True), columns)
+    targets = formulas.evaluate(formulas.parse(formula, names, kinks=True), columns)
     if not np.isfinite(targets).all():
         worst = points[np.flatnonzero(~np.isfinite(targets))[0]]
         where = ", ".join(f"{name} = {x:.3g}" for name, x in zip(names, worst, strict=True))

@@ -6,15 +6,15 @@ They work through the neurons in tiles that stay in cache, and no Jacobian is ev
 
 Shapes: E elements of the batch, n points, d features, m neurons.
 
-The activation is positively homogeneous, act(z) = act'(z) z (relu). A move under an impulse
-c = int e dt takes each neuron to
+A move under an impulse c = int e dt takes each neuron to
 
     w_k(1) = w_k(0) - M_w a_mid_k (s/n) sum_i c_i s_ik x_i,
     a_k(1) = a_k(0) - M_a (s/n) sum_i c_i act_mid_ik,
 
-with a_mid = (a(0) + a(1)) / 2, act_mid = (act(z(0)) + act(z(1))) / 2 and s_ik the share of the
-move during which neuron k is active on point i, (act(z(1)) - act(z(0))) / (z(1) - z(0)). This is
-the discrete gradient of the outputs: they change exactly as those of a linear network with kernel
+with a_mid = (a(0) + a(1)) / 2, act_mid = (act(z(0)) + act(z(1))) / 2 and s_ik the mean slope of
+the activation on the way, (act(z(1)) - act(z(0))) / (z(1) - z(0)): for relu the share of the move
+during which neuron k is active on point i, and called so of any (see `passages`). This is the
+discrete gradient of the outputs: they change exactly as those of a linear network with kernel
 
     G_ij = (s^2/n) sum_k [M_a act_mid_ik act_mid_jk + M_w a_mid_k^2 s_ik s_jk x_i . x_j],
 
@@ -28,6 +28,10 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+
+from regimes.networks.kinked import Kinked
+from regimes.networks.passages import Passage, Push, Shares
+from regimes.networks.smooth import Smooth
 
 # Bytes of one array of points x neurons in a tile: large enough that calls cost
 # little beside the arithmetic, small enough for a handful of them to stay in cache.
@@ -64,13 +68,11 @@ class Weights:
 class Path:
     """Where the neurons of a tile have been on a first try of a move.
 
-    share: part of the move during which they were active on each point (tile, n, m); crossings:
-    flat indices into it where it is not the initial slope; middle_a: the output weights
-    halfway (tile, m); a, w: weights at the end.
+    shares: of the move, at each point (tile, n, m); middle_a: the output weights halfway (tile, m);
+    a, w: weights at the end.
     """
 
-    share: Tensor
-    crossings: Tensor
+    shares: Shares
     middle_a: Tensor
     a: Tensor
     w: Tensor
@@ -97,6 +99,11 @@ class Move:
     corrections: tuple[Tensor, Tensor]
 
 
+def passage(activation: ModuleType) -> Passage:
+    """How pre-activations pass through a module of `regimes.activations`."""
+    return Smooth(activation) if hasattr(activation, "value_and_slope_") else Kinked(activation)
+
+
 class TwoLayerNetwork:
     """A batch of networks that share inputs, width and activation, but not their scales.
 
@@ -113,6 +120,7 @@ class TwoLayerNetwork:
         activation: ModuleType,
     ):
         self.activation = activation
+        self.passage = passage(activation)
         self.inputs = inputs
         self.output_scale = output_scale
         self.mobility_a = mobility_a
@@ -131,8 +139,8 @@ class TwoLayerNetwork:
         for elements, neurons in self._tiles(weights):
             a, w = weights.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = self.activation.slope(z)
-            sums.add_tangent(elements, a, self.activation.value(z, slope, out=z), slope)
+            slope = torch.empty_like(z)
+            sums.add_tangent(elements, a, self.passage.forward_(z, slope), slope)
         return self._outputs(sums), self._kernel(sums)
 
     def predict(self, weights: Weights, impulse: Tensor) -> Prediction:
@@ -145,19 +153,18 @@ class TwoLayerNetwork:
         for elements, neurons in self._tiles(weights):
             a, w = weights.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = self.activation.slope(z)
-            values = self.activation.value(z, slope)
+            values, slope = self.passage.forward(z)
             # a halfway, were the activations to stay as they are
             step = torch.baddbmm(a[:, None], forces.a[elements], values).squeeze(1)
             step.mul_(-self.mobility_w[elements, None])
-            share, crossings = self._shares(z, slope, step, forces, elements, None)
-            new_w = torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None])
-            end = self.activation.apply_(self._preactivations(new_w))
+            shares = self.passage.first(z, values, slope, forces.push(elements, step))
+            new_w = torch.addcmul(w, torch.bmm(forces.w[elements], shares.values), step[:, None])
+            end = self.passage.arrive_(z, values, slope, self._preactivations(new_w), shares)
             twice_middle = values.add_(end)
             new_a = torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1)
             twice_middle_a = a + new_a
-            paths.append(Path(share, crossings, twice_middle_a.mul(0.5), new_a, new_w))
-            sums.add_grams(elements, twice_middle, share * twice_middle_a[:, None])
+            paths.append(Path(shares, twice_middle_a.mul(0.5), new_a, new_w))
+            sums.add_grams(elements, twice_middle, shares.values * twice_middle_a[:, None])
         return Prediction(0.25 * self._kernel(sums), paths)
 
     def correct(self, weights: Weights, impulse: Tensor, prediction: Prediction) -> Move:
@@ -174,61 +181,31 @@ class TwoLayerNetwork:
             a, w = weights.tile(elements, neurons)
             new_a, new_w = end.tile(elements, neurons)
             z = self._preactivations(w)
-            slope = self.activation.slope(z)
+            values, slope = self.passage.forward(z)
             step = path.middle_a * -self.mobility_w[elements, None]
-            share, _ = self._shares(z, slope, step, forces, elements, path)
+            share = self.passage.second(z, slope, forces.push(elements, step), path.shares)
             torch.addcmul(w, torch.bmm(forces.w[elements], share), step[:, None], out=new_w)
             new_z = self._preactivations(new_w)
-            new_slope = self.activation.slope(new_z, out=share)
-            values = self.activation.value(new_z, new_slope, out=new_z)
-            twice_middle = self.activation.value(z, slope, out=z).add_(values)
+            new_slope = share
+            new_values = self.passage.forward_(new_z, new_slope)
+            twice_middle = values.add_(new_values)
             new_a.copy_(torch.baddbmm(a[:, None], forces.a[elements], twice_middle).squeeze(1))
             squares[0, elements] += path.a.sub_(new_a).square_().sum(1)
             squares[1, elements] += path.w.sub_(new_w).square_().sum((1, 2))
-            sums.add_tangent(elements, new_a, values, new_slope)
+            sums.add_tangent(elements, new_a, new_values, new_slope)
         distances = squares.sqrt_()
         return Move(end, self._outputs(sums), self._kernel(sums), (distances[0], distances[1]))
 
     def _forces(self, impulse: Tensor) -> "_Forces":
         scaled = impulse * (self.output_scale / len(self.inputs))[:, None]
         return _Forces(
+            inputs=self.inputs,
+            points=scaled[:, :, None],
             w=scaled[:, None, :] * self.inputs.T,
             a=(scaled * (-0.5 * self.mobility_a)[:, None])[:, None, :],
             z=scaled[:, None, :] * self._overlaps,
             own=(scaled * self._overlaps.diagonal())[:, :, None],
         )
-
-    def _shares(
-        self,
-        z: Tensor,
-        slope: Tensor,
-        step: Tensor,
-        forces: "_Forces",
-        elements: slice,
-        path: Path | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Shares (tile, n, m) of a move, and where they are not the slope (flat indices).
-
-        step (tile, m): dw = step * (pull of the points). Only where a kink may be crossed is a
-        share not just the slope. A second try looks at the crossings of the first one alone: what
-        it would newly carry across a kink, it carries but a little beyond.
-        """
-        earlier = slope if path is None else path.share
-        change = torch.bmm(forces.z[elements], earlier).mul_(step[:, None])
-        if path is None:
-            # <= : a neuron may start exactly on a kink
-            crossings = ((change + z).mul_(z) <= 0).view(-1).nonzero().squeeze(1)
-        else:
-            crossings = path.crossings
-        share = slope.clone()
-        if len(crossings):
-            kick = (forces.own[elements] * step[:, None]).view(-1)[crossings]
-            start, slope = z.view(-1)[crossings], slope.view(-1)[crossings]
-            change = change.view(-1)[crossings]
-            if path is not None:
-                change.addcmul_(slope - path.share.view(-1)[crossings], kick)
-            share.view(-1)[crossings] = self.activation.active_share(start, slope, change, kick)
-        return share, crossings
 
     def _preactivations(self, w: Tensor) -> Tensor:
         """z = X w, (tile, n, m)."""
@@ -260,15 +237,22 @@ class TwoLayerNetwork:
 
 @dataclass
 class _Forces:
-    """Impulses by point, as they act: w (E, d, n) on first-layer weights, a (E, 1, n) on output
-    weights through twice the activation, z (E, n, n) on pre-activations, own (E, n, 1) the part
-    of it on a point's own.
+    """Impulses by point (E, n, 1), as they act: w (E, d, n) on first-layer weights, a (E, 1, n) on
+    output weights through twice the activation, z (E, n, n) on pre-activations, own (E, n, 1) the
+    part of it on a point's own. inputs: (n, d).
     """
 
+    inputs: Tensor
+    points: Tensor
     w: Tensor
     a: Tensor
     z: Tensor
     own: Tensor
+
+    def push(self, elements: slice, step: Tensor) -> Push:
+        """On the pre-activations of a tile; step: (tile, m)."""
+        acting = (values[elements] for values in (self.points, self.w, self.z, self.own))
+        return Push(self.inputs, *acting, step)
 
 
 class _Sums:

@@ -1,7 +1,6 @@
 """Pruning: risks of trained networks of which only the most important nodes are kept."""
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import xarray as xr
 
 from regimes.datasets.parts import part_of
 from regimes.dynamics.batch_losses import cross_entropy
+from regimes.networks.activation import load_activation
 from regimes.networks.outputs import features, scores
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import described, gathered, one_by_one
@@ -69,7 +69,7 @@ def _pruned(
     dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
     signs = run["output_weights"].transpose("output", "node").values
     output = signs * np.sqrt(run["node_scale"].values)
-    activation = import_module(f"regimes.activations.{block['activation']}")
+    activation = load_activation(block)
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(values), dtype=dtype, device=device)

@@ -9,7 +9,6 @@ hidden layers: `regimes.networks.deep`.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from regimes.datasets.parts import part_of
 from regimes.dynamics.losses import gradient_factor
 from regimes.dynamics.single_descent import descend
 from regimes.errors import DataError
+from regimes.networks.activation import load_activation
 from regimes.networks.deep import DeepNetwork
 from regimes.networks.outputs import features, outputs, scores
 from regimes.networks.weight_space import WeightSpaceNetwork
@@ -204,7 +204,7 @@ def _hidden_values(
     weights = run["final_weights"].transpose("node", "feature").values[order]
     hidden = torch.tensor(weights, dtype=torch.float64, device=device)
     points = torch.tensor(inputs / inputs.shape[1] ** 0.5, dtype=torch.float64, device=device)
-    activation = import_module(f"regimes.activations.{block['activation']}")
+    activation = load_activation(block)
     values = features(hidden, points, activation).mT.cpu().numpy()
     if settings["feature_scale"] == "root_node_scale":
         values = values * np.sqrt(run["node_scale"].values[order])

@@ -3,8 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from regimes.dynamics.losses import gradient_factor
 from regimes.dynamics.observation import Observer, log_spaced_steps
 from regimes.dynamics.stopping import Ending, StoppingRule
 from regimes.errors import DataError
+from regimes.networks.activation import load_activation
 from regimes.networks.draws import initial_weights
 from regimes.networks.shallow import Rates, ShallowNetworks, Weights
 from regimes.networks.tangent_kernel import largest_eigenvalue, tangent_kernel
@@ -42,7 +41,7 @@ class DescentProblem:
 
     def __init__(self, block: Mapping[str, Any], data: xr.Dataset, device: str):
         self.block = block
-        self.activation: ModuleType = import_module(f"regimes.activations.{block['activation']}")
+        self.activation = load_activation(block)
         self.dtype = getattr(torch, block["precision"])
         self.device = device
         self.rule = StoppingRule(**block["stopping"])

@@ -13,6 +13,7 @@ from torch import Tensor
 from regimes.dynamics.leaps import LeapControl, cost_of_leap
 from regimes.dynamics.recording import recorded_steps
 from regimes.errors import DataError
+from regimes.networks.activation import load_activation
 from regimes.networks.active_region import ACTIVE_REGIONS
 from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
 from regimes.networks.shallow import activate_
@@ -83,7 +84,7 @@ class FunctionSpaceProblem:
             self._tensor(initial),
             self._tensor(signs),
             self._tensor(targets[:n_train]),
-            import_module(f"regimes.activations.{block['activation']}"),
+            load_activation(block),
             output_scale=scaling.output_scale(width),
             step_factor=factor,
         )

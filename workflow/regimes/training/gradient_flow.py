@@ -20,9 +20,10 @@ from regimes.dynamics.gradient_flow import (
 )
 from regimes.dynamics.step_size import StepSizeControl
 from regimes.errors import DataError
+from regimes.networks.activation import load_activation
 from regimes.networks.initialisation import Frozen, antisymmetric, gaussian, gaussian_in_span
 from regimes.networks.span import Span, span
-from regimes.networks.two_layer import TwoLayerNetwork, Weights
+from regimes.networks.two_layer import TwoLayerNetwork, Weights, passage
 from regimes.parameterisations.scales import Scales
 from regimes.streams import stream
 
@@ -107,7 +108,8 @@ def train(
     inputs = torch.tensor(domain.inputs, dtype=dtype, device=device)
     targets = torch.tensor(data["targets"].values, dtype=dtype, device=device)
     seconds = SECONDS_BETWEEN_UPDATES if watch else SECONDS_BETWEEN_REPORTS
-    batches = list(_batches(axes, inputs, dtype))
+    activation = load_activation(block)
+    batches = list(_batches(axes, inputs, dtype, passage(activation).arrays))
     for number, batch in enumerate(batches, start=1):
         width = batch[0]["width"]
         label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
@@ -117,7 +119,9 @@ def train(
         def report(state: Progress, label: str = label) -> None:
             progress(f"{label}: {state}")
 
-        measured = _train_batch(block, batch, domain, inputs, targets, watch or report, seconds)
+        measured = _train_batch(
+            block, batch, domain, activation, inputs, targets, watch or report, seconds
+        )
         progress(f"{label}: done in {time.monotonic() - began:.1f} s")
         for name, values in measured.items():
             if name not in results:
@@ -132,9 +136,12 @@ def train(
 
 
 def _batches(
-    axes: Mapping[str, Sequence], inputs: torch.Tensor, dtype: torch.dtype
+    axes: Mapping[str, Sequence], inputs: torch.Tensor, dtype: torch.dtype, arrays: int
 ) -> Iterator[list[dict[str, Any]]]:
-    """Settings that are trained together: of one width, and no more than fit the memory."""
+    """Settings that are trained together: of one width, and no more than fit the memory.
+
+    arrays: of points x neurons that a path keeps.
+    """
     n_points, n_features = inputs.shape
     others = [name for name in axes if name != "width"]
     for width in axes["width"]:
@@ -142,8 +149,8 @@ def _batches(
             dict(zip(others, values, strict=True), width=width)
             for values in itertools.product(*(axes[name] for name in others))
         ]
-        # Initial, present, predicted and new weights, and the shares of the path.
-        numbers = width * (4 * (n_features + 1) + n_points)
+        # Initial, present, predicted and new weights, and the arrays of the path.
+        numbers = width * (4 * (n_features + 1) + arrays * n_points)
         room = max(1, int(BATCH_BYTES / (numbers * torch.finfo(dtype).bits / 8)))
         size = math.ceil(len(settings) / math.ceil(len(settings) / room))
         for first in range(0, len(settings), size):
@@ -154,6 +161,7 @@ def _train_batch(
     block: Mapping[str, Any],
     settings: list[dict[str, Any]],
     domain: Span,
+    activation: Any,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     progress: Callable[[Progress], None],
@@ -170,7 +178,7 @@ def _train_batch(
     network = TwoLayerNetwork(
         inputs,
         *map(column, ("output", "mobility_a", "mobility_w")),
-        activation=import_module(f"regimes.activations.{block['activation']}"),
+        activation=activation,
     )
     solver = block["solver"]
     tolerances = [setting.get("solver_tolerance", solver["tolerance"]) for setting in settings]

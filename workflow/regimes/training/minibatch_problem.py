@@ -12,6 +12,7 @@ from torch import Tensor
 from regimes.dynamics.batch_losses import LOSSES
 from regimes.dynamics.classification import Points, evaluate
 from regimes.dynamics.minibatch_descent import MinibatchResult, Progress, Schedule, descend
+from regimes.networks.activation import load_activation
 from regimes.networks.batched import BatchedNetworks, Parameters, Trained
 from regimes.streams import stream
 from regimes.training.class_data import ClassData
@@ -58,7 +59,7 @@ class MinibatchProblem:
         points = ClassData.of(data, block["dataset"])
         self.n_features, self.n_classes = points.n_features, points.n_classes
         self.family = self.module.Family(block, points, device)
-        self.activation = import_module(f"regimes.activations.{block['activation']}")
+        self.activation = load_activation(block)
         self.n_points = len(points.train_labels)
         self.schedule = Schedule(
             block["learning_rate"],

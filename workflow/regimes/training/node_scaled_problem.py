@@ -7,7 +7,6 @@ output weights.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from regimes.dynamics.losses import gradient_factor
 from regimes.dynamics.recording import recorded_steps
 from regimes.dynamics.single_descent import Descent
 from regimes.errors import DataError
+from regimes.networks.activation import load_activation
 from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
 from regimes.networks.outputs import outputs, scores
 from regimes.networks.tangent_kernel import smallest_eigenvalue, tangent_kernel
@@ -111,7 +111,7 @@ class Run:
     constants: dict[str, np.ndarray]
 
     def __post_init__(self) -> None:
-        self.activation = import_module(f"regimes.activations.{self.block['activation']}")
+        self.activation = load_activation(self.block)
         self.control: LeapControl | None = None
         if len(self.output) == 1:
             self.network = self._function_space()

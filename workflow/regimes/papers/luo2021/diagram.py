@@ -16,10 +16,12 @@ from regimes.papers.luo2021.theory import boundary_gamma
 SLICE_COLOURS = "viridis"
 
 
-def draw_diagram(diagram: xr.Dataset, scale: str, paper_widths: Collection[int]) -> Figure:
+def draw_diagram(
+    diagram: xr.Dataset, scale: str, paper_widths: Collection[int], theory_label: str = "theory"
+) -> Figure:
     """The phase diagram of one experiment, as measured by `luo2021.phase_diagram`.
 
-    scale: marked below the paper's widths.
+    scale: marked below the paper's widths. theory_label: of the theory's boundary in the legend.
     """
     figure, (plane, slices) = plt.subplots(
         1, 2, figsize=(9.6, 4.4), layout="constrained", width_ratios=(1.15, 1)
@@ -32,6 +34,7 @@ def draw_diagram(diagram: xr.Dataset, scale: str, paper_widths: Collection[int])
         symbol="S_w",
         boundary="boundary_gamma",
         theory=boundary_gamma,
+        theory_label=theory_label,
     )
     _name_regimes(plane, diagram)
     _draw_slices(figure, slices, diagram)

@@ -27,12 +27,13 @@ def draw_plane(
     symbol: str,
     boundary: str,
     theory: Callable[[xr.DataArray], xr.DataArray],
+    theory_label: str = "theory",
 ) -> None:
     """A slope over gamma' (abscissa) and gamma, with its colour bar, zeros and the theory's line.
 
     diagram: measures as made by `luo2021.phase_diagram`. slope: name of the slope; symbol: how it
     is written, in LaTeX's mathematics; boundary: name of its zeros over gamma', which have a
-    *_stderr; theory: from gamma' to where they should be.
+    *_stderr; theory: from gamma' to where they should be, with its label in the legend.
     """
     gamma_prime, gamma = diagram["gamma_prime"].values, diagram["gamma"].values
     mesh = axes.pcolormesh(
@@ -48,7 +49,7 @@ def draw_plane(
     bar.ax.set_title(f"${symbol}$")
     _hatch_unfinished(axes, diagram)
     fine = xr.DataArray(np.linspace(*edges(gamma_prime)[[0, -1]], 401))
-    axes.plot(fine, theory(fine), "k--", linewidth=1.5, label="theory")
+    axes.plot(fine, theory(fine), "k--", linewidth=1.5, label=theory_label)
     axes.errorbar(
         gamma_prime,
         diagram[boundary],

@@ -1,0 +1,61 @@
+"""Activation functions: those that the package has, and the user's own."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
+
+from regimes.config.axes import Name
+from regimes.errors import ConfigError
+
+BUILT_IN = ("relu", "leaky_relu", "tanh", "gelu", "softplus")
+
+
+@dataclass(frozen=True)
+class Extensible:
+    """Marks a key that takes these names and those of `activations`."""
+
+    names: tuple[str, ...] = BUILT_IN
+
+
+ActivationName = Annotated[
+    str,
+    Extensible(),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(BUILT_IN)}, {"type": "string", "pattern": "^[a-z_][a-z0-9_]*$"}]}
+    ),
+]
+
+
+def _canonical(text: str) -> str:
+    # SymPy takes a second to load: only who has activations of their own waits for it.
+    from regimes.expressions import canonical
+
+    try:
+        return canonical(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+Expression = Annotated[str, AfterValidator(_canonical)]
+
+
+def _not_built_in(name: str) -> str:
+    if name in BUILT_IN:
+        raise ValueError(f"{name} is built in; use another name")
+    return name
+
+
+OwnName = Annotated[Name, AfterValidator(_not_built_in)]
+
+
+def check_activation(key: str, experiment: BaseModel, own: dict[str, Any]) -> None:
+    """Raise ValueError unless an experiment names an activation that there is."""
+    field = type(experiment).model_fields.get("activation")
+    marks = [mark for mark in getattr(field, "metadata", ()) if isinstance(mark, Extensible)]
+    for mark in marks:
+        if experiment.activation not in {*mark.names, *own}:
+            raise ValueError(
+                f"{key}.activation = {experiment.activation!r}; allowed: "
+                f"{', '.join((*mark.names, *own))}, or a name of your own under activations"
+            )
