@@ -18,7 +18,7 @@ BLOCKS = {
     "growth_inverse": 1,
     "condensation": 2,
     "conservation": 1,
-    "phase_diagram_mnist": 4,
+    "phase_diagram_mnist": 2,
     "condensation_mnist": 2,
     "phase_diagram_tanh": 1,
     "phase_diagram_gelu": 1,
