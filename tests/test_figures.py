@@ -1,6 +1,7 @@
 """Figures 4 and 10 of Luo et al. (2021): what is drawn is what was measured."""
 
 import io
+import json
 import warnings
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from regimes.figures.style import publication
-from regimes.papers.luo2021 import fig10_all_parameters
+from regimes.papers.luo2021 import fig10_all_parameters, fig_other_activation
 from regimes.papers.luo2021.fig04_phase_diagram import draw
 
 
@@ -101,6 +102,27 @@ def test_theory_is_dashed(diagram: xr.Dataset) -> None:
     np.testing.assert_allclose(y, np.where(x <= 0, 1, 1 + x))
     left, right = plane.get_xlim()
     assert (x[0], x[-1]) == (left, right) and left < -0.5 and right > 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"),
+    [
+        ({"activation": "gelu"}, "activation: GELU"),
+        (
+            {"activation": "swish", "activation_expression": "z * sigmoid(z)"},
+            "activation: swish, z * sigmoid(z)",
+        ),
+    ],
+)
+def test_another_activation_is_named_and_the_theory_is_said_to_be_relus(
+    diagram: xr.Dataset, settings: dict, title: str
+) -> None:
+    diagram.attrs["config"] = json.dumps({"experiments": {"other": settings}})
+    figure = fig_other_activation.draw({"other": diagram}, "laptop")
+    assert figure.get_suptitle() == title
+    plane = next(axes for axes in figure.axes if axes.get_legend())
+    texts = [text.get_text() for text in plane.get_legend().get_texts()]
+    assert "theory for ReLU" in texts and "theory" not in texts
 
 
 def hatched_cells(plane: Axes, diagram: xr.Dataset) -> set[tuple[float, float]]:

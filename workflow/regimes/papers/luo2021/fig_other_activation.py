@@ -12,6 +12,7 @@ from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
 
 # The paper's boundary rests on act(c z) = c act(z).
 THEORY = "theory for ReLU"
+WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -26,5 +27,5 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 def _described(settings: Mapping[str, Any]) -> str:
     """The name of an activation, with its expression if it has one."""
     expression = settings.get("activation_expression")
-    name = settings["activation"].replace("_", " ")
+    name = WRITTEN.get(settings["activation"], settings["activation"])
     return f"{name}, {expression}" if expression else name
