@@ -33,7 +33,7 @@ def test_every_cell_runs(executed: nbformat.NotebookNode) -> None:
 def test_it_shows_figures_and_the_results_of_this_run(executed: nbformat.NotebookNode) -> None:
     outputs = _outputs(executed)
     figures = [one for one in outputs if "image/png" in one.get("data", {})]
-    assert len(figures) == 2
+    assert len(figures) == 3
     texts = " ".join(one.text for one in outputs if one.output_type == "stream")
     assert texts.startswith("smoke ")
     tables = [one["data"]["text/html"] for one in outputs if "text/html" in one.get("data", {})]
