@@ -212,4 +212,11 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> str:
             for name, value in values["parts"].items()
         ]
         lines.append(f"| all | {values['cpu_seconds']:.1f} | |")
+        if "wall_seconds" in values:
+            lines += [
+                "",
+                f"On the wall {values['wall_seconds']:.0f} s, of them "
+                f"{values['wall_before_training']:.0f} s before the first training job started and "
+                f"{values['wall_after_training']:.0f} s after the last one ended.",
+            ]
     return "\n".join(lines) + "\n"

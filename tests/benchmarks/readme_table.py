@@ -1,7 +1,7 @@
-"""Write the README's block of benchmarks from results.json.
+"""Write the blocks of benchmarks in the README and docs/benchmarks.md from results.json.
 
 Run with `python tests/benchmarks/readme_table.py` after the benchmarks. With `--check` nothing is
-written, and the exit code is 1 if the block is not what it would write.
+written, and the exit code is 1 if a block is not what it would write.
 """
 
 import json
@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gathered import PACKAGE, PYTORCH, RESULTS, SCIPY, TORCHODE, duration
+from gathered import PACKAGE, PYTORCH, RESULTS, SCIPY, TORCHODE, duration, tables
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 # Beginnings of the names of the comparisons that are shown; the others are in docs/benchmarks.md.
 SHOWN = (
     "luo2021",
     "razborov2022: a step, S = 1000",
     "chen2022",
-    "caron2023: 5000 steps",
+    # Where leaps gain least
+    "caron2023: 5000 steps, simulated data, gamma = 0,",
+    "caron2023: 5000 steps, concrete data, gamma = 0,",
     "song2021",
 )
 OTHERS = {PYTORCH: "plain PyTorch loop", SCIPY: "RK45 (scipy)", TORCHODE: "torchode"}
@@ -43,10 +45,12 @@ def block(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _line(group: Mapping[str, Any]) -> str:
     methods = {row["role"]: row for row in group["methods"]}
+    seconds = methods[PACKAGE]["seconds"]
+    rate = f" ({1 / seconds:.0f} / s)" if group["problem"].startswith("a step") else ""
     cells = [
         f"[{group['paper']}](docs/{group['paper']}.md)",
         group["problem"],
-        duration(methods[PACKAGE]["seconds"]),
+        duration(seconds) + rate,
         *(_times(methods[role]) if role in methods else "" for role in OTHERS),
     ]
     return f"| {' | '.join(cells)} |"
@@ -83,9 +87,9 @@ def _sentences(results: Mapping[str, Mapping[str, Any]], groups: list) -> list[s
                 return f"{sum(chosen) / whole:.1%}"
 
             sentences.append(
-                f"Of the {whole:.0f} s of the processor that the {job}, takes, "
-                f"{share('integration')} is integration, {share('imports of')} imports of the "
-                f"jobs, {share('Snakemake')} Snakemake."
+                f"{job.capitalize()}: {whole:.0f} s of the processor, of which "
+                f"{share('integration')} integration, {share('imports of')} imports of the jobs, "
+                f"{share('Snakemake')} Snakemake."
             )
     return sentences
 
@@ -99,14 +103,25 @@ def replaced(text: str, new: str) -> str:
     return f"{before}{START}\n{new}\n{END}{after}"
 
 
+def everything(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """All rows."""
+    return tables(results).strip()
+
+
+PAGES = {ROOT / "README.md": block, ROOT / "docs" / "benchmarks.md": everything}
+
+
 def main(arguments: list[str]) -> int:
     """Exit code of the script."""
-    text = README.read_text("utf-8")
-    wanted = replaced(text, block(json.loads(RESULTS.read_text("utf-8"))))
-    if "--check" in arguments:
-        return int(text != wanted)
-    README.write_text(wanted, encoding="utf-8")
-    return 0
+    results = json.loads(RESULTS.read_text("utf-8"))
+    changed = False
+    for path, make in PAGES.items():
+        text = path.read_text("utf-8")
+        wanted = replaced(text, make(results))
+        changed |= text != wanted
+        if "--check" not in arguments:
+            path.write_text(wanted, encoding="utf-8")
+    return int(changed and "--check" in arguments)
 
 
 if __name__ == "__main__":
