@@ -4,15 +4,15 @@ two matrix products that neither can do without.
 Run with `pytest tests/benchmarks --benchmark-enable`; it prints one table. All take the same steps
 of the same runs (n = 100 features, half the sum of squares, first layer trained), in turn, in one
 process, on one core. Both stop by the norm of the residuals; autograd is timed with and without
-counting the changes of activations, which the package always counts here. The share is that of
-the rate of the matrix products: 4 m n d operations a step, in two products of that size.
+counting the changes of activations, which the package always counts here. A step has 4 m n d
+operations in two matrix products.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
+from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 from torch import Tensor
 
 from regimes.activations import relu
@@ -99,24 +99,13 @@ METHODS = {
 }
 
 
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Rows of the table, printed when all are there."""
-    rows: list[str] = []
-    yield rows
-    head = [
-        "\n\nMilliseconds a step, the fastest of all\n",
-        "| S | m | method | ms | over this package | 10^9 operations / s | share of the products |",
-        "| ---: | ---: | --- | ---: | ---: | ---: | ---: |",
-    ]
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("\n".join([*head, *rows]))
+ROLES = {"this package": PACKAGE, "autograd, SGD, counting changes": PYTORCH}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_a_step(benchmark, table: list[str], size: tuple[int, int]) -> None:
+def test_a_step(benchmark, gathered: Gathered, size: tuple[int, int]) -> None:
     steps = {name: make(*size) for name, make in METHODS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in METHODS}
+    seconds: dict[str, list[Seconds]] = {name: [] for name in METHODS}
     norms: dict[str, float] = {}
     turns = []
 
@@ -124,23 +113,20 @@ def test_a_step(benchmark, table: list[str], size: tuple[int, int]) -> None:
         turns.append(1)
         for name, step in steps.items():
             for _ in range(STEPS):
-                began = time.perf_counter()
-                norms[name] = step()
-                seconds[name].append(time.perf_counter() - began)
+                norms[name], spent = timed(step)
+                seconds[name].append(spent)
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
-    best = {name: min(values) for name, values in seconds.items()}
+    best = {name: Seconds.least(values) for name, values in seconds.items()}
     operations = 4 * size[0] * size[1] * N_FEATURES
-    for name, value in best.items():
-        table.append(
-            f"| {size[0]} | {size[1]} | {name} | {1000 * value:.3f} "
-            f"| {value / best['this package']:.2f} | {operations / value / 1e9:.1f} "
-            f"| {best['two matrix products'] / value:.0%} |"
-        )
-    benchmark.extra_info.update(best)
+    rows = [Measured(name, value, ROLES.get(name, "")) for name, value in best.items()]
+    gathered.compare("razborov2022", f"a step, S = {size[0]}, m = {size[1]}", rows)
+    benchmark.extra_info.update(
+        {name: f"{operations / value.cpu / 1e9:.1f} Gflop/s" for name, value in best.items()}
+    )
     # The same runs: autograd's norm is that before its step.
     reference = METHODS["autograd, SGD"](*size)
     for _ in range(STEPS * len(turns) + 1):
         expected = reference()
     assert norms["this package"] == pytest.approx(expected, rel=1e-9)
-    assert best["this package"] < best["autograd, SGD, counting changes"]
+    assert best["this package"].cpu < best["autograd, SGD, counting changes"].cpu

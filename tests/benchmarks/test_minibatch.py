@@ -7,13 +7,14 @@ method can do without: two for the first layer, of m x d with d x b and of m x b
 the second its own.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 
 import pytest
 import torch
+from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 from torch import Tensor, nn
 
 from regimes.activations import gelu, relu
@@ -170,47 +171,34 @@ METHODS: dict[str, type] = {
 }
 
 
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Rows of the table, printed when all are there."""
-    rows: list[str] = []
-    yield rows
-    head = [
-        "\n\n| students | method | student-steps / s | ms | over this package |",
-        "| --- | --- | ---: | ---: | ---: |",
-    ]
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("\n".join([*head, *rows]))
+ROLES = {"this package": PACKAGE, "torch.nn, torch.optim.SGD": PYTORCH}
+PAPERS = dict(zip(CASES, ("caron2023", "song2021"), strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_epoch(benchmark, table: list[str], name: str) -> None:
-    torch.set_num_threads(1)
+def test_an_epoch(benchmark, gathered: Gathered, name: str) -> None:
     case = CASES[name]
     methods = {label: method(case) for label, method in METHODS.items()}
-    seconds: dict[str, list[float]] = {label: [] for label in METHODS}
+    seconds: dict[str, list[Seconds]] = {label: [] for label in METHODS}
     epochs = []
 
     def turn() -> None:
         for label, method in methods.items():
-            began = time.perf_counter()
-            method.epoch(len(epochs))
-            seconds[label].append(time.perf_counter() - began)
+            _, spent = timed(partial(method.epoch, len(epochs)))
+            seconds[label].append(spent * (1 / (STUDENTS * case.steps)))
         epochs.append(1)
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
-    best = {label: min(values) for label, values in seconds.items()}
-    for label, value in best.items():
-        rate = STUDENTS * case.steps / value
-        table.append(
-            f"| {name} | {label} | {rate:.0f} | {1000 / rate:.2f} "
-            f"| {value / best['this package']:.2f} |"
-        )
-    benchmark.extra_info.update(best)
+    best = {label: Seconds.least(values) for label, values in seconds.items()}
+    rows = [Measured(label, value, ROLES.get(label, "")) for label, value in best.items()]
+    gathered.compare(PAPERS[name], f"a step of a student, {name}", rows)
+    benchmark.extra_info.update(
+        {label: f"{1 / value.cpu:.0f} student-steps/s" for label, value in best.items()}
+    )
     # The same students, to what many steps in single precision leave of it.
     start = start_of(case).hidden
     ways = [
         methods[label].hidden() - start for label in ("this package", "torch.nn, torch.optim.SGD")
     ]
     assert float((ways[0] - ways[1]).norm() / ways[1].norm()) < 1e-2
-    assert best["this package"] < 1.1 * best["torch.nn, torch.optim.SGD"]
+    assert best["this package"].cpu < 1.1 * best["torch.nn, torch.optim.SGD"].cpu

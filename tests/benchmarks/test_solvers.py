@@ -1,19 +1,22 @@
-"""The solver beside an adaptive Runge-Kutta method and gradient descent, to the same loss.
+"""The solver beside adaptive Runge-Kutta methods and gradient descent, to the same loss.
 
-Run with `pytest tests/benchmarks --benchmark-enable`; it prints one table. An evaluation is one
-pass through the network, forward and backward; a move of the solver counts as one (it costs about
-two). Seconds are those of one run on one core; for a batch, its time over the number of runs, since
-batches are what the solver is for. The error of RD_w is against small explicit steps.
+Run with `pytest tests/benchmarks --benchmark-enable`. An evaluation is one pass through the
+network, forward and backward; a move of the solver counts as one (it costs about two). Seconds are
+those of one run on one core; for a batch, its time over the number of runs, since batches are what
+the solver is for. The error of RD_w is against small explicit steps.
+
+torchode (`pip install -e '.[benchmark]'`) integrates a batch in which every run has steps of its
+own. It cannot stop at a loss: it is given the times at which the solver of this package got there.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import scipy.integrate
 import torch
+from gathered import PACKAGE, PYTORCH, SCIPY, TORCHODE, Gathered, Measured, Seconds, timed
 from problems import INPUTS, TARGETS, draw, four_points, relative_distances, stack
 
 from regimes.dynamics.exponential import MOVES_PER_STEP
@@ -26,6 +29,10 @@ SETTINGS = {"linear": (0.0, 0.6), "critical": (0.0, 1.0), "condensed": (0.0, 1.7
 RELATIVE_LOSS = 1e-6
 TOLERANCE = 0.03
 RUNGE_KUTTA_TOLERANCE = 1e-3
+# As scipy has it by default
+RUNGE_KUTTA_ABSOLUTE = 1e-6
+# Of the Dormand-Prince pair, which reuses its last one
+EVALUATIONS_PER_STEP = 6
 # Runge-Kutta steps are cut down at every kink: without an end it would run for hours.
 MOST_EVALUATIONS = 50_000
 # Gradient descent has failed when it takes longer than this, or its loss rises this much.
@@ -35,6 +42,8 @@ RISE_OF_FAILURE = 10.0
 SEARCH_ACCURACY = 1.02
 # Runs with other seeds beside the one that is compared
 BATCH = 32
+# Turns of each method; the fastest counts.
+TURNS = 2
 # The reference: steps this many times smaller than the largest stable one and half of that,
 # extrapolated
 REFERENCE_SHARE = 50
@@ -196,50 +205,131 @@ def references() -> dict[str, float]:
     return distances
 
 
-METHODS = {
-    f"exponential, tolerance {TOLERANCE}": by_solver,
-    f"the same, {BATCH} runs at once": by_batch,
-    f"RK45, rtol {RUNGE_KUTTA_TOLERANCE}": by_runge_kutta,
-    "gradient descent": by_descent,
+def by_autograd(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """The same steps of gradient descent as one writes them: autograd and torch.optim.SGD."""
+    step = largest_stable_step(problem, setting)
+    inputs, targets = four_points()
+    stop = RELATIVE_LOSS * problem.first_loss
+
+    def run() -> Outcome:
+        a = problem.initial.a[0].clone().requires_grad_()
+        w = problem.initial.w[0].clone().requires_grad_()
+        groups = [
+            {"params": [weights], "lr": step * rate}
+            for weights, rate in zip((a, w), problem.rates, strict=True)
+        ]
+        optimiser = torch.optim.SGD(groups)
+        evaluations = 0
+        while evaluations < MOST_DESCENT_STEPS:
+            optimiser.zero_grad()
+            loss = (problem.scale * a @ torch.relu(w.T @ inputs.T) - targets).square().mean() / 2
+            evaluations += 1
+            value = loss.item()
+            if value < stop:
+                break
+            loss.backward()
+            optimiser.step()
+        theta = torch.cat([a.detach(), w.detach().flatten()]).numpy()
+        problem.evaluations, problem.loss = evaluations, value
+        return problem.outcome(theta, f"step {step:.3g}")
+
+    return run
+
+
+def by_torchode(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
+    """torchode's Dopri5, the pair of RK45, on a batch, to the times at which the solver ended."""
+    torchode = pytest.importorskip("torchode")
+    drawn = [draw([setting], WIDTH, seed) for seed in range(BATCH)]
+    network = drawn[0][0][torch.zeros(BATCH, dtype=torch.int64)]
+    initial = stack([weights[0] for _, weights in drawn])
+    inputs, targets = four_points()
+    control, limits = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, 5000, 1e30)
+    times = integrate(network, initial, targets, control, limits, history_points=2).flow_time
+    rates = problem.rates
+    losses = torch.empty(BATCH, dtype=inputs.dtype)
+
+    def velocity(_: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+        """theta' (E, 3 m)."""
+        a, w = theta[:, None, :WIDTH], theta[:, WIDTH:].view(BATCH, -1, WIDTH)
+        z = inputs @ w
+        active = (z > 0).to(z.dtype)
+        z *= active
+        errors = problem.scale * (z @ a.mT)[..., 0] - targets
+        torch.div(errors.square().sum(1), 2 * len(targets), out=losses)
+        force = errors[:, None] * (-problem.scale / len(targets))
+        pull = (inputs.T * force) @ active
+        pull *= rates[1] * a
+        return torch.cat([rates[0] * (force @ z)[:, 0], pull.flatten(1)], dim=1)
+
+    start = torch.cat([initial.a, initial.w.flatten(1)], dim=1)
+    velocity(torch.zeros(BATCH), start)
+    first_losses = losses.clone()
+    ends = torch.tensor(times)
+    term = torchode.ODETerm(velocity)
+    tolerances = {"atol": RUNGE_KUTTA_ABSOLUTE, "rtol": RUNGE_KUTTA_TOLERANCE}
+    solver = torchode.AutoDiffAdjoint(
+        torchode.Dopri5(term=term),
+        torchode.IntegralController(**tolerances, term=term),
+        max_steps=MOST_EVALUATIONS // EVALUATIONS_PER_STEP,
+    )
+
+    def run() -> Outcome:
+        with torch.no_grad():
+            solution = solver.solve(
+                torchode.InitialValueProblem(start, torch.zeros_like(ends), ends)
+            )
+            end = solution.ys[:, -1]
+            velocity(ends, end)
+        weights = Weights(end[:, :WIDTH], end[:, WIDTH:].view(BATCH, -1, WIDTH))
+        distance = float(relative_distances(initial, weights)["w"][0])
+        evaluations = float(solution.stats["n_steps"].double().mean()) * EVALUATIONS_PER_STEP
+        done = bool((solution.status == 0).all())
+        relative_loss = float((losses / first_losses).max())
+        note = f"R / R(0) up to {relative_loss:.0e}" if done else "stopped at the cap"
+        return Outcome(evaluations, relative_loss, distance, note, BATCH)
+
+    return run
+
+
+SINGLE = {
+    f"this solver, tolerance {TOLERANCE}": (by_solver, PACKAGE),
+    f"RK45 (scipy), rtol {RUNGE_KUTTA_TOLERANCE}": (by_runge_kutta, SCIPY),
+    "gradient descent, autograd, torch.optim.SGD": (by_autograd, PYTORCH),
+    "gradient descent, NumPy": (by_descent, ""),
 }
+BATCHED = {
+    f"this solver, tolerance {TOLERANCE}": (by_batch, PACKAGE),
+    f"torchode, rtol {RUNGE_KUTTA_TOLERANCE}": (by_torchode, TORCHODE),
+}
+RUNS = {"one run": SINGLE, f"{BATCH} runs at once, per run": BATCHED}
 
 
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Rows of the table, printed when all are there."""
-    rows: list[str] = []
-    yield rows
-    head = [
-        f"\n\nTo R < {RELATIVE_LOSS:g} R(0) at m = {WIDTH}, gamma' = 0; RK45 stops after "
-        f"{MOST_EVALUATIONS} evaluations\n",
-        "| regime | gamma | method | evaluations | seconds | R / R(0) | RD_w | error, % | |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("\n".join([*head, *rows]))
-
-
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("runs", RUNS)
 @pytest.mark.parametrize("regime", SETTINGS)
 def test_to_the_same_loss(
-    benchmark, table: list[str], references: dict[str, float], regime: str, method: str
+    benchmark, gathered: Gathered, references: dict[str, float], regime: str, runs: str
 ) -> None:
     setting = SETTINGS[regime]
-    run = METHODS[method](Problem(setting), setting)
-    seconds = []
+    methods = {name: make(Problem(setting), setting) for name, (make, _) in RUNS[runs].items()}
+    outcomes: dict[str, Outcome] = {}
+    seconds: dict[str, list[Seconds]] = {name: [] for name in methods}
 
-    def timed() -> Outcome:
-        began = time.perf_counter()
-        outcome = run()
-        seconds.append((time.perf_counter() - began) / outcome.runs)
-        return outcome
+    def turn() -> None:
+        for name, run in methods.items():
+            outcomes[name], spent = timed(run)
+            seconds[name].append(spent * (1 / outcomes[name].runs))
 
-    outcome = benchmark.pedantic(timed, rounds=3)
-    benchmark.extra_info.update(vars(outcome))
-    off = 100 * (outcome.distance / references[regime] - 1)
-    table.append(
-        f"| {regime} | {setting[1]:g} | {method} | {outcome.evaluations:.0f} | {min(seconds):.3f} "
-        f"| {outcome.relative_loss:.1e} | {outcome.distance:.4g} | {off:+.1f} | {outcome.note} |"
-    )
-    if METHODS[method] is not by_runge_kutta:
-        assert outcome.relative_loss < RELATIVE_LOSS
+    benchmark.pedantic(turn, rounds=TURNS)
+    rows = []
+    for name, outcome in outcomes.items():
+        make, role = RUNS[runs][name]
+        off = 100 * (outcome.distance / references[regime] - 1)
+        notes = [f"RD_w {off:+.1f} %", f"{outcome.evaluations:.0f} evaluations", outcome.note]
+        error = ", ".join(filter(None, notes))
+        rows.append(Measured(name, Seconds.least(seconds[name]), role, error))
+        # torchode ends at a given time, with residuals of the size of its tolerance.
+        if make is by_torchode:
+            assert outcome.relative_loss < RUNGE_KUTTA_TOLERANCE
+        elif make is not by_runge_kutta:
+            assert outcome.relative_loss < RELATIVE_LOSS
+    gathered.compare("luo2021", f"{regime} (gamma = {setting[1]:g}), {runs}", rows)

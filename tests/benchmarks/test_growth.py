@@ -1,0 +1,145 @@
+"""How cost grows: gradient flow over widths, points and runs at once; steps in function space.
+
+Run with `pytest tests/benchmarks/test_growth.py --benchmark-enable`. Gradient flow is that of the
+critical regime (gamma = 1, gamma' = 0) to R < 1e-6 R(0), on random points of the sphere with random
+signs as targets; its number of steps depends on all sizes, and is part of the cost. The power is
+that of a least-squares fit to all sizes; the one to the upper half of them is nearer to what larger
+sizes would take, since at small ones constant costs count.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from gathered import Gathered, Seconds, timed
+from problems import stack
+
+from regimes.activations import relu
+from regimes.dynamics.gradient_flow import Limits, integrate
+from regimes.dynamics.single_descent import descend
+from regimes.dynamics.step_size import StepSizeControl
+from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
+from regimes.networks.initialisation import gaussian
+from regimes.networks.two_layer import TwoLayerNetwork, Weights
+from regimes.parameterisations import normalised
+from regimes.streams import stream
+
+GAMMA_PRIME, GAMMA = 0.0, 1.0
+TOLERANCE, RELATIVE_LOSS, MAX_STEPS = 0.03, 1e-6, 5000
+N_FEATURES = 16
+WIDTH, N_POINTS = 1000, 8
+FLOW = {
+    "width m": [1000, 2000, 5000, 10_000, 20_000, 40_000],
+    "points n": [4, 8, 16, 32, 64],
+    "runs at once": [1, 2, 4, 8, 16, 32, 64],
+}
+STEPS, STEP_WIDTH, STEP_POINTS = 20, 1000, 100
+DESCENT = {
+    "width m": [500, 1000, 2000, 4000, 8000, 16_000],
+    "points n": [50, 100, 200, 400, 800],
+}
+# All sizes are taken in turn; the fastest of each counts.
+TURNS = 4
+
+
+def points(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (n, d) on the sphere and targets (n,), -1 or 1."""
+    random = stream(0, "benchmark", n)
+    inputs = random.standard_normal((n, N_FEATURES))
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    return torch.tensor(inputs), torch.tensor(2.0 * random.integers(0, 2, n) - 1)
+
+
+def flow(width: int, n_points: int, n_runs: int) -> Callable[[], object]:
+    """Gradient flow of a batch of runs that differ in their draws."""
+    inputs, targets = points(n_points)
+    scale = normalised.scales({"gamma_prime": GAMMA_PRIME, "gamma": GAMMA, "width": width})
+    drawn = [
+        gaussian(stream(seed, "benchmark", width), width, N_FEATURES) for seed in range(n_runs)
+    ]
+    initial = stack([Weights(*map(torch.tensor, weights)) for weights in drawn])
+    network = TwoLayerNetwork(
+        inputs,
+        *(
+            torch.full((n_runs,), value, dtype=inputs.dtype)
+            for value in (scale.output, scale.mobility_a, scale.mobility_w)
+        ),
+        relu,
+    )
+    control, limits = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, MAX_STEPS, 1e30)
+
+    def work() -> None:
+        result = integrate(network, initial, targets, control, limits, history_points=64)
+        assert result.converged.all()
+
+    return work
+
+
+def descent(width: int, n_points: int) -> Callable[[], object]:
+    """Steps in function space on n points of as many dimensions, made one by one."""
+    random = stream(0, "benchmark", width, n_points)
+    embedding = torch.tensor(random.standard_normal((n_points, n_points)) / n_points**0.5)
+    initial = torch.tensor(random.standard_normal((width, n_points)))
+    signs = torch.tensor(2.0 * random.integers(0, 2, width) - 1)
+    targets = torch.tensor(2.0 * random.integers(0, 2, n_points) - 1)
+
+    def network() -> FunctionSpaceNetwork:
+        return FunctionSpaceNetwork(
+            Embedded(embedding, embedding[:0]),
+            initial,
+            signs,
+            targets,
+            relu,
+            output_scale=1 / width,
+            step_factor=1.0,
+        )
+
+    def work() -> None:
+        # Made anew each time: a network changes as it trains.
+        descend(network(), np.array([0, STEPS]), lambda network: {}, None)
+
+    return work
+
+
+def measured(sizes: Sequence[int], make: Callable[[int], Callable[[], object]]) -> dict:
+    """The fastest of several turns at each size."""
+    works = {size: make(size) for size in sizes}
+    works[sizes[0]]()
+    turns: dict[int, list[Seconds]] = {size: [] for size in sizes}
+    for _ in range(TURNS):
+        for size, work in works.items():
+            turns[size].append(timed(work)[1])
+    return {size: Seconds.least(values) for size, values in turns.items()}
+
+
+@pytest.mark.parametrize("over", FLOW)
+def test_gradient_flow(benchmark, gathered: Gathered, over: str) -> None:
+    arguments = {
+        "width m": lambda size: (size, N_POINTS, 1),
+        "points n": lambda size: (WIDTH, size, 1),
+        "runs at once": lambda size: (WIDTH, N_POINTS, size),
+    }[over]
+    curve = benchmark.pedantic(
+        partial(measured, FLOW[over], lambda size: flow(*arguments(size))), rounds=1
+    )
+    others = {"width m": f"m = {WIDTH}", "points n": f"n = {N_POINTS}", "runs at once": "one run"}
+    fixed = ", ".join(text for name, text in others.items() if name != over)
+    gathered.grow(f"gradient flow, {fixed}", over, FLOW[over], curve)
+    # Larger is never much cheaper.
+    assert curve[FLOW[over][-1]].cpu > curve[FLOW[over][0]].cpu
+
+
+@pytest.mark.parametrize("over", DESCENT)
+def test_steps_in_function_space(benchmark, gathered: Gathered, over: str) -> None:
+    arguments = {
+        "width m": lambda size: (size, STEP_POINTS),
+        "points n": lambda size: (STEP_WIDTH, size),
+    }[over]
+    curve = benchmark.pedantic(
+        partial(measured, DESCENT[over], lambda size: descent(*arguments(size))), rounds=1
+    )
+    fixed = f"n = {STEP_POINTS}" if over == "width m" else f"m = {STEP_WIDTH}"
+    gathered.grow(f"{STEPS} steps in function space, {fixed}", over, DESCENT[over], curve)
+    assert curve[DESCENT[over][-1]].cpu > curve[DESCENT[over][0]].cpu
