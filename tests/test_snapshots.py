@@ -39,6 +39,7 @@ WEIGHTS = ("output_weights", "input_weights")
 
 def block_of(axes: dict[str, list], **changes: Any) -> dict[str, Any]:
     settings = {
+        "training": "gradient_flow",
         "experiment": "experiment",
         "dataset": "four_point",
         "root_seed": 7,

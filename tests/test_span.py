@@ -66,6 +66,7 @@ def test_antisymmetric_neurons_keep_all_that_they_have() -> None:
 
 def block(**changes: Any) -> dict[str, Any]:
     return {
+        "training": "gradient_flow",
         "experiment": "experiment",
         "dataset": "data",
         "root_seed": 7,

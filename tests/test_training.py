@@ -28,6 +28,7 @@ SOLVER = {
 
 def block_of(axes: dict[str, list], **changes: Any) -> dict[str, Any]:
     settings = {
+        "training": "gradient_flow",
         "experiment": "experiment",
         "dataset": "four_point",
         "root_seed": 7,

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import xarray as xr
-from harness import Workflow, clean_environment, with_seeds
+from harness import SMALL, Workflow, clean_environment, with_seeds
 
 
 def test_killed_run_finishes_with_the_same_bits(finished: Workflow, fresh: Workflow) -> None:
@@ -45,6 +45,27 @@ def test_killed_run_finishes_with_the_same_bits(finished: Workflow, fresh: Workf
             assert uninterrupted.equals(interrupted), path
     for path in finished.files("figures/*"):
         assert path.read_bytes() == (fresh.directory / "figures" / path.name).read_bytes()
+
+
+def test_a_raised_cap_of_gradient_flow_goes_on_with_the_same_bits(
+    finished: Workflow, fresh: Workflow
+) -> None:
+    measures = ("results/measures/phase_diagram.nc",)
+    low = (*SMALL, "experiments={phase_diagram: {solver: {max_steps: 40}}}")
+    assert fresh.run(targets=measures, config=low).code == 0
+    states = {path: path.stat().st_mtime_ns for path in fresh.files("results/states/*/*.pt")}
+    assert states
+    again = fresh.run(targets=measures)
+    assert again.code == 0, again.output
+    logs = []
+    for path in finished.files("results/runs/*/*.nc"):
+        name = path.relative_to(finished.directory)
+        with xr.open_dataset(path) as whole, xr.open_dataset(fresh.directory / name) as continued:
+            assert whole.equals(continued), name
+        log = fresh.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
+        logs.append(log.read_text())
+    going_on = ["going on from the states of a training up to 40" in log for log in logs]
+    assert sum(going_on) == len(states)
 
 
 def truncate(path: Path) -> None:

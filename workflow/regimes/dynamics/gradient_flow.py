@@ -1,8 +1,9 @@
 """Gradient flow of a batch of runs until each has converged or hits a cap."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from regimes.networks.two_layer import TwoLayerNetwork, Weights
 SECONDS_BETWEEN_REPORTS = 10.0
 # A time this close to its cap, relatively, has reached it.
 TIME_ROUNDING = 1e-6
+# Of the runs under way, what a state has by name: all but what they were started with.
+STATE = ("run", "norm_a", "norm_w", "scale", "initial_loss", "time", "h", "accepted", "rejected")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Progress:
 class FlowResult:
     """What a batch of R runs came to; numpy arrays over runs, their final weights and snapshots.
 
-    A run that diverged has NaN losses and weights that are not to be used.
+    A run that diverged has NaN losses and weights that are not to be used; of a run that was not
+    followed, since it had ended before the state that was gone on from, there is nothing.
     """
 
     weights: list[Weights | None]
@@ -124,6 +128,8 @@ def integrate(
     *,
     snapshot_levels: Sequence[float] = (),
     seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
+    keep_state: Callable[[dict[str, Any]], None] | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> FlowResult:
     """Follow the gradient flow of a batch of runs from `initial` weights.
 
@@ -132,13 +138,30 @@ def integrate(
     own and leaves the batch when it ends, so that a result does not depend on the others but for
     rounding. Divergence (an infinite loss, or steps that shrink to nothing) is recorded, never
     raised.
+
+    keep_state: receives the state of the runs that `max_steps` alone ends, if any. state: such a
+    state, on the CPU, of the same runs with smaller `max_steps`: they alone are followed, from
+    there, with the bits of an uninterrupted flow. (All runs of a batch try a step at a time, so
+    that the cap ends them together, and without it these would be the batch from there on. Of
+    control, the step size is all that is carried from step to step.)
     """
     n_runs = len(initial.a)
-    result = FlowResult.empty(n_runs, Snapshots(snapshot_levels, initial))
-    history = LossHistory()
-    batch = _start(network, initial, targets, control, limits)
+    snapshots = Snapshots(snapshot_levels, initial)
+    result = FlowResult.empty(n_runs, snapshots)
+    if state is None:
+        history = LossHistory()
+        batch = _start(network, initial, targets, control, limits)
+    else:
+        history = LossHistory(state["history"])
+        batch = _restored(network, initial, control, state)
+        snapshots.restore(batch.run, state["snapshots"])
+
+    def keep(cut_short: _Batch) -> None:
+        if keep_state is not None:
+            keep_state(_state(cut_short, history, snapshots))
+
     last_report = time.monotonic()
-    batch = _collect(batch, result, limits)
+    batch = _collect(batch, result, limits, keep)
     while len(batch):
         step = exponential.step(batch.network, batch.point, targets, batch.h)
         error = batch.control.error(step, batch.initial, (batch.norm_a, batch.norm_w), batch.scale)
@@ -155,7 +178,7 @@ def integrate(
         if time.monotonic() - last_report > seconds_between_reports:
             last_report = time.monotonic()
             progress(_progress(batch, n_runs))
-        batch = _collect(batch, result, limits)
+        batch = _collect(batch, result, limits, keep)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result
 
@@ -191,6 +214,39 @@ def _start(
     )
 
 
+def _state(batch: _Batch, history: LossHistory, snapshots: Snapshots) -> dict[str, Any]:
+    """What is needed to follow the runs of a batch further."""
+    point = batch.point
+    return {
+        **{name: getattr(batch, name) for name in STATE},
+        "point": {
+            "a": point.weights.a,
+            "w": point.weights.w,
+            "residuals": point.residuals,
+            "kernel": point.kernel,
+        },
+        "history": history.state(batch.run),
+        "snapshots": snapshots.state(batch.run),
+    }
+
+
+def _restored(
+    network: TwoLayerNetwork, initial: Weights, control: StepSizeControl, state: Mapping[str, Any]
+) -> _Batch:
+    """The batch of a state; network, initial, control: of all runs, as it was started with."""
+    own = {name: state[name].to(initial.a.device) for name in STATE}
+    run = own["run"]
+    point = {name: values.to(initial.a.device) for name, values in state["point"].items()}
+    weights = Weights(point["a"], point["w"])
+    return _Batch(
+        network=network[run],
+        initial=initial[run],
+        control=control[run],
+        point=Point(weights, point["residuals"], point["kernel"]),
+        **own,
+    )
+
+
 def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     """The new point where its step was accepted, else the old one."""
     rejected = (~accepted).nonzero().squeeze(1)
@@ -206,17 +262,27 @@ def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     return new
 
 
-def _collect(batch: _Batch, result: FlowResult, limits: Limits) -> _Batch:
-    """Write the runs that have ended into `result` and return the others."""
+def _collect(
+    batch: _Batch, result: FlowResult, limits: Limits, keep: Callable[[_Batch], None]
+) -> _Batch:
+    """Write the runs that have ended into `result` and return the others.
+
+    keep: receives, as they were before, those that would not have ended with more steps.
+    """
     loss = _loss(batch.point)
     finite = torch.isfinite(loss)
     converged = finite & (loss <= limits.relative_loss * batch.initial_loss)
     tries = batch.accepted + batch.rejected
-    capped = (tries >= limits.max_steps) | (batch.time >= limits.max_time * (1 - TIME_ROUNDING))
+    late = batch.time >= limits.max_time * (1 - TIME_ROUNDING)
+    capped = (tries >= limits.max_steps) | late
     # Steps too small to move the time, or no finite loss.
     stuck = ~(batch.time + batch.h > batch.time) & ~capped & ~converged
     diverged = ~finite | stuck
     ended = converged | diverged | capped
+    # Before their ends are taken for the snapshots that they did not get to.
+    cut_short = (ended & ~(converged | diverged | late)).nonzero().squeeze(1)
+    if len(cut_short):
+        keep(batch[cut_short])
     result.snapshots.take(
         batch.run, loss / batch.initial_loss, batch.time, batch.point.weights, ended
     )

@@ -1,5 +1,7 @@
 """The loss of a batch of runs at log-spaced times, from steps of any size."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,10 +16,13 @@ SHARES = (1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)
 class LossHistory:
     """Collects the losses along accepted steps."""
 
-    def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-        self._times: list[np.ndarray] = []
-        self._losses: list[np.ndarray] = []
+    def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
+        """state: of another history that this one goes on from."""
+        if state is None:
+            kept = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
+        else:
+            kept = tuple(state[name].numpy() for name in ("runs", "times", "losses"))
+        self._runs, self._times, self._losses = ([values] for values in kept)
 
     def add(self, runs: Tensor, start: Tensor, h: Tensor, step: Step, accepted: Tensor) -> None:
         """Keep the accepted ones of the steps of some runs.
@@ -35,6 +40,13 @@ class LossHistory:
         self._times.append(times[accepted].flatten().double().cpu().numpy())
         self._losses.append(losses[accepted].flatten().double().cpu().numpy())
 
+    def state(self, runs: Tensor) -> dict[str, Tensor]:
+        """What is kept of some runs (indices), in the order of time."""
+        kept_runs, times, losses = self._kept()
+        mine = np.isin(kept_runs, runs.cpu().numpy())
+        kept = {"runs": kept_runs[mine], "times": times[mine], "losses": losses[mine]}
+        return {name: torch.from_numpy(values) for name, values in kept.items()}
+
     def resample(self, n_runs: int, n_points: int) -> tuple[np.ndarray, np.ndarray]:
         """Times and losses (n_runs, n_points), log-spaced from the first kept time to the last.
 
@@ -42,10 +54,7 @@ class LossHistory:
         """
         times = np.full((n_runs, n_points), np.nan)
         losses = np.full((n_runs, n_points), np.nan)
-        if not self._runs:
-            return times, losses
-        runs = np.concatenate(self._runs)
-        kept_times, kept_losses = np.concatenate(self._times), np.concatenate(self._losses)
+        runs, kept_times, kept_losses = self._kept()
         for run in np.unique(runs):
             mine = runs == run  # in the order of time
             known = kept_times[mine]
@@ -54,6 +63,11 @@ class LossHistory:
             # Between two kept times the loss falls about exponentially.
             losses[run] = np.exp(np.interp(times[run], known, log_loss))
         return times, losses
+
+    def _kept(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Runs, times and losses of all that is kept."""
+        runs, times, losses = map(np.concatenate, (self._runs, self._times, self._losses))
+        return runs, times, losses
 
 
 def _loss(residuals: Tensor) -> Tensor:

@@ -1,11 +1,15 @@
 """Weights of a batch of runs at given levels of the loss."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from regimes.networks.two_layer import Weights
+
+# What a snapshot is made of, arrays over runs and levels.
+KEPT = ("output_weights", "input_weights", "relative_loss", "time")
 
 
 class Snapshots:
@@ -48,3 +52,21 @@ class Snapshots:
             self.relative_loss[run, levels] = share[position]
             self.time[run, levels] = float(time[position])
             self._taken[run] |= levels
+
+    def state(self, runs: Tensor) -> dict[str, Tensor]:
+        """What is kept of some runs (indices), to be given to `restore`."""
+        rows = runs.cpu().numpy()
+        taken = self._taken[rows]
+        position, level = np.nonzero(taken)
+        kept = {name: getattr(self, name)[rows[position], level] for name in KEPT}
+        return {
+            name: torch.from_numpy(values) for name, values in (kept | {"taken": taken}).items()
+        }
+
+    def restore(self, runs: Tensor, state: Mapping[str, Tensor]) -> None:
+        """Keep what another one had kept of some runs (indices)."""
+        rows, taken = runs.cpu().numpy(), state["taken"].numpy()
+        position, level = np.nonzero(taken)
+        for name in KEPT:
+            getattr(self, name)[rows[position], level] = state[name].numpy()
+        self._taken[rows] = taken

@@ -6,6 +6,7 @@ from typing import Any
 
 # Keys, from the outside in. Other trainings have no cap, or cannot go on from one.
 CAPS = {
+    "gradient_flow": ("solver", "max_steps"),
     "gradient_descent": ("stopping", "max_steps"),
     "function_space_descent": ("max_steps",),
     "node_scaled_descent": ("max_steps",),

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from regimes.networks.span import Span, span
 from regimes.networks.two_layer import TwoLayerNetwork, Weights, passage
 from regimes.parameterisations.scales import Scales
 from regimes.streams import stream
+from regimes.training.blocks import put
+from regimes.training.continuation import Continuation
 
 # Code of the training points in `split` of a data set.
 TRAIN = 0
@@ -75,6 +78,8 @@ INDICES = {
     "neuron": "index of the hidden neuron",
     "feature": "index of the input feature",
 }
+# Number of the results of all runs among the states of batches, which count from 1.
+RESULTS = 0
 # Reports to a progress bar, in seconds.
 SECONDS_BETWEEN_UPDATES = 0.1
 
@@ -85,6 +90,7 @@ def train(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
     watch: Callable[[Progress], None] | None = None,
+    states: str | Path | None = None,
 ) -> xr.Dataset:
     """Train every setting of a block and measure how far the weights went.
 
@@ -93,13 +99,20 @@ def train(
     LONG_NAMES over the block's axes, the history over `checkpoint` too, and with `snapshots` those
     of SNAPSHOT_NAMES; NaN where a run diverged. Widths are trained one after the other, the
     settings of a width together. `progress` receives lines for a log; `watch`, in their place, the
-    state of the batch under way ten times a second.
+    state of the batch under way ten times a second. states: folder for what the job leaves at its
+    end if runs hit `max_steps`, from which the same job with a larger one goes on, with the bits of
+    an uninterrupted one; None: none. Only data that say their hash (`data_hash`) have states.
     Raises DataError for targets of several outputs.
     """
     start = time.monotonic()
+    cap = block["solver"]["max_steps"]
+    folder = None if states is None else Path(states)
+    # No recorded steps have to agree, and what is kept is always of the cap's try.
+    continuation = Continuation(block, data, device, np.zeros(1, dtype=np.int64), cap, folder)
+    earlier = continuation.earlier(progress)
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
     levels = block.get("snapshots", [])
-    results: dict[str, np.ndarray] = {}
+    results = {name: values.numpy() for name, values in earlier.pop(RESULTS, {}).items()}
     dtype = getattr(torch, block["solver"]["precision"])
     data = data.isel(point=(data["split"] == TRAIN).values)
     if data["targets"].ndim > 1:
@@ -113,23 +126,39 @@ def train(
     for number, batch in enumerate(batches, start=1):
         width = batch[0]["width"]
         label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
+        # Batches follow from the settings, in this order, so that their numbers tell them.
+        if earlier and number not in earlier:
+            progress(f"{label}: all runs had ended")
+            continue
         progress(f"{label}: start")
         began = time.monotonic()
 
         def report(state: Progress, label: str = label) -> None:
             progress(f"{label}: {state}")
 
-        measured = _train_batch(
-            block, batch, domain, activation, inputs, targets, watch or report, seconds
+        def keep(state: dict[str, Any], number: int = number) -> None:
+            continuation.keep(number, cap, lambda: state)
+
+        rows, measured = _train_batch(
+            block,
+            batch,
+            domain,
+            activation,
+            inputs,
+            targets,
+            watch or report,
+            seconds,
+            keep_state=None if continuation.path is None else keep,
+            state=earlier.get(number),
         )
         progress(f"{label}: done in {time.monotonic() - began:.1f} s")
-        for name, values in measured.items():
-            if name not in results:
-                shape = tuple(len(axis) for axis in axes.values())
-                results[name] = np.full(shape + values.shape[1:], np.nan)
-            for setting, value in zip(batch, values, strict=True):
-                index = tuple(axis.index(setting[name]) for name, axis in axes.items())
-                results[name][index] = value
+        for index, row in enumerate(rows):
+            values = {name: value[index] for name, value in measured.items()}
+            put(results, axes, batch[row], values)
+    if continuation.kept:
+        found = {name: torch.from_numpy(values) for name, values in results.items()}
+        continuation.keep(RESULTS, cap, lambda: found)
+        continuation.write()
     dataset = _dataset(axes, levels, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
     return dataset
@@ -166,7 +195,13 @@ def _train_batch(
     targets: torch.Tensor,
     progress: Callable[[Progress], None],
     seconds_between_reports: float,
-) -> dict[str, np.ndarray]:
+    *,
+    keep_state: Callable[[dict[str, Any]], None] | None,
+    state: Mapping[str, Any] | None,
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """Indices of the runs that were followed, all of them without a state to go on from, and what
+    these came to. keep_state, state: as of `integrate`.
+    """
     parameterisation = import_module(f"regimes.parameterisations.{block['parameterisation']}")
     exponents = block.get("exponents", {})
     scales = [parameterisation.scales({**setting, "exponents": exponents}) for setting in settings]
@@ -192,15 +227,18 @@ def _train_batch(
         progress,
         snapshot_levels=block.get("snapshots", []),
         seconds_between_reports=seconds_between_reports,
+        keep_state=keep_state,
+        state=state,
     )
-    measured = _measures(initial, frozen, flow)
+    rows = [row for row, weights in enumerate(flow.weights) if weights is not None]
+    measured = _measures(initial, frozen, flow, rows)
     if len(flow.snapshots.levels):
-        measured |= _snapshots(block, domain, frozen, flow)
+        measured |= _snapshots(block, domain, frozen, flow, rows)
     # The values of runs that diverged are not to be used.
     for values in measured.values():
         if values.dtype.kind == "f":
-            values[flow.diverged] = np.nan
-    return measured
+            values[flow.diverged[rows]] = np.nan
+    return rows, measured
 
 
 def _initial_weights(
@@ -262,18 +300,18 @@ def _is_antisymmetric(choice: str, gamma: float) -> bool:
     return choice == "always" or (choice == "auto" and gamma <= 0.5)
 
 
-def _measures(initial: Weights, frozen: Frozen, flow: FlowResult) -> dict[str, np.ndarray]:
-    final = Weights(
-        torch.stack([weights.a for weights in flow.weights]),
-        torch.stack([weights.w for weights in flow.weights]),
-    )
-    distance_a, distance_w = (values.double().cpu().numpy() for values in final.distance(initial))
-    norm_a, norm_w = (values.double().cpu().numpy() for values in initial.norms())
-    norm_w = np.sqrt(norm_w**2 + frozen.squared_norm.sum(axis=1))
-    return {
+def _measures(
+    initial: Weights, frozen: Frozen, flow: FlowResult, rows: list[int]
+) -> dict[str, np.ndarray]:
+    # One by one: sums of a batch may depend on how many runs it has.
+    sizes = [_sizes(initial[[row]], flow.weights[row], frozen.squared_norm[row]) for row in rows]
+    distance_a, distance_w, norm_a, norm_w = np.array(sizes).T
+    values = {
         "relative_distance_w": distance_w / norm_w,
         "relative_distance_a": distance_a / norm_a,
         "relative_distance_theta": np.hypot(distance_a, distance_w) / np.hypot(norm_a, norm_w),
+    }
+    of_flow = {
         "initial_loss": flow.initial_loss,
         "final_loss": flow.final_loss,
         "flow_time": flow.flow_time,
@@ -284,26 +322,38 @@ def _measures(initial: Weights, frozen: Frozen, flow: FlowResult) -> dict[str, n
         "converged": flow.converged,
         "diverged": flow.diverged,
     }
+    return values | {name: value[rows] for name, value in of_flow.items()}
+
+
+def _sizes(initial: Weights, end: Weights, frozen: np.ndarray) -> tuple[float, ...]:
+    """Of a run: distances of a and w from the start, and norms of a and w there.
+
+    initial: a batch of one. frozen: squared norms of the neurons' frozen parts (width,).
+    """
+    distance_a, distance_w = (float(value) for value in initial.distance(end))
+    norm_a, norm_w = (float(value) for value in initial.norms())
+    return distance_a, distance_w, norm_a, math.sqrt(norm_w**2 + frozen.sum())
 
 
 def _snapshots(
-    block: Mapping[str, Any], domain: Span, frozen: Frozen, flow: FlowResult
+    block: Mapping[str, Any], domain: Span, frozen: Frozen, flow: FlowResult, rows: list[int]
 ) -> dict[str, np.ndarray]:
     kept = flow.snapshots
+    chosen = slice(None) if len(rows) == len(flow.weights) else rows  # no copy of all
     values = {
-        "output_weights": kept.output_weights,
-        "snapshot_relative_loss": kept.relative_loss,
-        "snapshot_time": kept.time,
+        "output_weights": kept.output_weights[chosen],
+        "snapshot_relative_loss": kept.relative_loss[chosen],
+        "snapshot_time": kept.time[chosen],
     }
+    input_weights = kept.input_weights[chosen]
     if block.get("snapshot_content", "weights") == "weights":
-        return values | {"input_weights": kept.input_weights}
-    squares = np.einsum("esrk,esrk->esk", kept.input_weights, kept.input_weights)
-    moving = np.einsum(
-        "r,esrk->esk", _reference_direction(domain) @ domain.basis, kept.input_weights
-    )
+        return values | {"input_weights": input_weights}
+    # These sums are over features alone, in their order, however many runs there are.
+    squares = np.einsum("esrk,esrk->esk", input_weights, input_weights)
+    moving = np.einsum("r,esrk->esk", _reference_direction(domain) @ domain.basis, input_weights)
     return values | {
-        "input_norm": np.sqrt(squares + frozen.squared_norm[:, None]),
-        "input_projection": moving + frozen.products,
+        "input_norm": np.sqrt(squares + frozen.squared_norm[chosen, None]),
+        "input_projection": moving + frozen.products[chosen],
     }
 
 
