@@ -248,13 +248,25 @@ def test_a_run_that_is_shrinking_its_steps_at_the_cap(
         xr.testing.assert_identical(case.run(TO_THE_END, folder), whole)
 
 
-def test_without_runs_at_the_cap_there_is_no_state(tmp_path: Path) -> None:
-    case = KINDS["tanh"]()
+def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> None:
+    case = KINDS["tanh, snapshots, batches"]()
     most = int(tries(case.run(TO_THE_END)).max())
     case.run(most, tmp_path)
     assert not list(tmp_path.rglob("*.pt"))
     case.run(most - 1, tmp_path)
     assert state_of(tmp_path)
+
+
+def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
+    case = KINDS["tanh"]()
+    whole = case.run(TO_THE_END)
+    most = int(tries(whole).max())
+    case.run(most, tmp_path)
+    lines: list[str] = []
+    again = case.run(TO_THE_END, tmp_path, lines.append)
+    xr.testing.assert_identical(again, whole)
+    assert len(lines) > 1 and all(line.endswith("all runs had ended") for line in lines[1:])
+    assert torch.load(state_of(tmp_path), weights_only=True)["cap"] == TO_THE_END
 
 
 @pytest.mark.parametrize(

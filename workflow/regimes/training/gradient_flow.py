@@ -100,8 +100,8 @@ def train(
     of SNAPSHOT_NAMES; NaN where a run diverged. Widths are trained one after the other, the
     settings of a width together. `progress` receives lines for a log; `watch`, in their place, the
     state of the batch under way ten times a second. states: folder for what the job leaves at its
-    end if runs hit `max_steps`, from which the same job with a larger one goes on, with the bits of
-    an uninterrupted one; None: none. Only data that say their hash (`data_hash`) have states.
+    end, from which the same job with a larger `max_steps` goes on, with the bits of an
+    uninterrupted one; None: none. With `snapshots` only if runs hit that cap. Only data that say their hash (`data_hash`) have states.
     Raises DataError for targets of several outputs.
     """
     start = time.monotonic()
@@ -110,6 +110,7 @@ def train(
     # No recorded steps have to agree, and what is kept is always of the cap's try.
     continuation = Continuation(block, data, device, np.zeros(1, dtype=np.int64), cap, folder)
     earlier = continuation.earlier(progress)
+    goes_on = bool(earlier)
     axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
     levels = block.get("snapshots", [])
     results = {name: values.numpy() for name, values in earlier.pop(RESULTS, {}).items()}
@@ -127,7 +128,7 @@ def train(
         width = batch[0]["width"]
         label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
         # Batches follow from the settings, in this order, so that their numbers tell them.
-        if earlier and number not in earlier:
+        if goes_on and number not in earlier:
             progress(f"{label}: all runs had ended")
             continue
         progress(f"{label}: start")
@@ -155,7 +156,8 @@ def train(
         for index, row in enumerate(rows):
             values = {name: value[index] for name, value in measured.items()}
             put(results, axes, batch[row], values)
-    if continuation.kept:
+    # Weights of runs that all ended would be kept twice; the rest is small.
+    if continuation.kept or not levels:
         found = {name: torch.from_numpy(values) for name, values in results.items()}
         continuation.keep(RESULTS, cap, lambda: found)
         continuation.write()
