@@ -241,8 +241,6 @@ def test_it_does_go_on_from_the_states(kind: Kind, whole: xr.Dataset, tmp_path: 
     continued = kind.run(kind.cap, tmp_path)
     marked = [name for name in continued.data_vars if bool((continued[name] == -123.0).any())]
     assert marked and not continued.identical(whole)
-    n_runs = {len(state) for state in content["states"].values()}
-    assert n_runs  # all of them
     for name in marked:
         if "step" in continued[name].dims:
             first = continued[name].isel(step=1)

@@ -184,9 +184,9 @@ def test_only_runs_at_the_cap_are_followed(
         return step(network, point, targets, h)
 
     monkeypatch.setattr(exponential, "step", counted)
+    content = torch.load(state_of(tmp_path), weights_only=True)
     case.run(TO_THE_END, tmp_path)
     assert sum(sizes) == int((tries(whole) - cap).clip(min=0).sum())
-    content = torch.load(state_of(tmp_path), weights_only=True)
     kept = [state for number, state in content["states"].items() if number != 0]
     assert sum(len(state["run"]) for state in kept) == int((tries(whole) > cap).sum())
     # No state keeps more than its own runs' weights.

@@ -64,7 +64,8 @@ class Continuation:
             return {}
         progress(f"going on from the states of a training up to {content['cap']}")
         add_earlier(content[USED])
-        return content["states"]
+        # Only the caller holds them from here on.
+        return content.pop("states")
 
     def keep(self, number: int, step: int, state: Callable[[], dict[str, Any]]) -> None:
         """Keep the state of a run at a step, unless another cap would not come by there."""

@@ -101,7 +101,8 @@ def train(
     settings of a width together. `progress` receives lines for a log; `watch`, in their place, the
     state of the batch under way ten times a second. states: folder for what the job leaves at its
     end, from which the same job with a larger `max_steps` goes on, with the bits of an
-    uninterrupted one; None: none. With `snapshots` only if runs hit that cap. Only data that say their hash (`data_hash`) have states.
+    uninterrupted one; None: none. With `snapshots` only if runs hit that cap, and only for data
+    that say their hash (`data_hash`).
     Raises DataError for targets of several outputs.
     """
     start = time.monotonic()
