@@ -193,6 +193,23 @@ def test_links_are_not_followed(results: tuple, plan: Plan) -> None:
     assert {path.name for path in found.foreign} == {link.name, "linked"}
 
 
+@pytest.mark.parametrize("name", ["results", "results/runs", "results/states"])
+def test_linked_folders_are_listed_and_left_alone(
+    results: tuple, tmp_path_factory: pytest.TempPathFactory, name: str, capsys
+) -> None:
+    directory, _, unused = results
+    shared = tmp_path_factory.mktemp("shared") / "folder"
+    (directory / name).rename(shared)
+    (directory / name).symlink_to(shared)
+    before = files(shared)
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", "--yes"]
+    assert cli.main(command) == 0
+    assert files(shared) == before and len(before) > 0
+    assert f"left alone: {name}\n" in capsys.readouterr().out
+    mine = {path for path in unused if not path.startswith(name + "/")}
+    assert not any((directory / path).exists() for path in mine)
+
+
 def test_a_directory_without_results_is_refused(tmp_path: Path, capsys) -> None:
     assert cli.main(["prune", "--directory", str(tmp_path)]) == 1
     assert "has no folder results" in capsys.readouterr().err

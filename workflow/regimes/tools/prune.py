@@ -4,9 +4,10 @@
   regimes prune --keep-scale paper --keep-scale smoke --yes
 
 Kept is what config.yaml, with --config and --configfile, refers to, and what it does at the scales
-and with the config files that are named to be kept. Without --yes nothing is deleted. Only files
-that have the names and the content of the workflow's own are; others there are listed and left
-alone, and measures, claims, figures and logs are never touched.
+and with the config files that are named to be kept. Without --yes nothing is deleted. Files
+whose names are not the workflow's (of data sets and stamps also: whose content is not) are listed
+and left alone, as are links and what lies behind them, which may be others' too. Measures, claims,
+figures and logs are never touched.
 """
 
 import argparse
@@ -144,7 +145,14 @@ def delete(directory: Path, paths: Iterable[Path]) -> None:
 
 
 def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
-    """Files in the folders that may be pruned, and whether they are the workflow's own."""
+    """Files in the folders that may be pruned, and whether they are the workflow's own.
+
+    A folder that is a link, such as one of runs that several users share, is a file of others.
+    """
+    results = Path("results")
+    if (directory / results).is_symlink():
+        yield results, False
+        return
     for folder, depth, is_own in (
         ("runs", 2, _is_run),
         ("probes", 3, _is_run),
@@ -153,9 +161,12 @@ def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
         ("checkpoints", 1, _is_checkpoint),
         ("states", 2, _is_checkpoint),
     ):
-        root = directory / "results" / folder
+        root = directory / results / folder
+        if root.is_symlink():
+            yield results / folder, False
+            continue
         for path in sorted(root.rglob("*")):
-            # Whatever lies behind a link belongs to somebody else.
+            # Whatever lies behind a link may belong to somebody else.
             if path.is_dir() and not path.is_symlink():
                 continue
             below = path.relative_to(root)
@@ -163,7 +174,7 @@ def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
             own = right_place and (_is_leftover(path) or is_own(path))
             if right_place and LEFTOVER.fullmatch(path.name) and not own:
                 continue  # perhaps of a job that runs
-            yield Path("results") / folder / below, own
+            yield results / folder / below, own
 
 
 def _is_run(path: Path) -> bool:
