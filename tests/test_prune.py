@@ -56,6 +56,7 @@ def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
         "results/runs/no_more/all-0123456789abcdef.nc",
         "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
         f"results/checkpoints/{'0' * 64}.pt",
+        f"results/checkpoints/{'0' * 64}-{'0' * 16}.pt",
         f"results/states/no_more/{'0' * 64}.pt",
     )
     unused |= {write_data(tmp_path, "no_more"), "results/code/data-no_more.txt"}
@@ -121,17 +122,25 @@ def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> N
     assert not any("results/runs" in path for path in files(directory))
 
 
-def test_checkpoints_of_the_plan_are_kept(results: tuple, plan: Plan) -> None:
+@pytest.mark.parametrize("build", ["", "+cpu", "+cu130"])
+def test_checkpoints_of_the_plan_are_kept(
+    results: tuple, plan: Plan, monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
     directory, _, _ = results
+    # The metadata of a build for GPUs do not say so, and another node may have another build.
+    monkeypatch.setattr(torch, "__version__", torch.__version__.partition("+")[0] + build)
     block = next(iter(plan.blocks["phase_diagram"].values()))
     data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
     for device in ("cpu", "cuda"):
         path = path_of(block.settings, data, device, directory / "results/checkpoints")
         torch.save({"step": 1}, path)
         assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
-    path = path_of(block.settings | {"root_seed": 1}, data, "cpu", path.parent)
-    torch.save({"step": 1}, path)
-    assert path.relative_to(directory) in prune.find(directory, [plan]).unused
+    assert len(list(path.parent.glob(f"{path.name[:64]}-*.pt"))) == 2
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    for other in (block.settings | {"root_seed": 1}, block.settings):
+        path = path_of(other, data, "cpu", path.parent)
+        torch.save({"step": 1}, path)
+        assert path.relative_to(directory) in prune.find(directory, [plan]).unused
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regimes import state_names
 from regimes.config.load import merge
 from regimes.config.models import SCALES
 from regimes.errors import StoreError
 from regimes.plan import Plan
-from regimes.provenance import config_hash
-from regimes.revision import package_versions
+from regimes.state_names import shared_part
 from regimes.tools import metadata, settings
 from regimes.training.caps import CAPS, without_cap
 
@@ -30,7 +30,6 @@ SUMMARY = "list or delete the runs that no config refers to any more"
 # A job that was orphaned may still write one.
 HOURS_OF_LEFTOVERS = 24
 RUN = re.compile(r"[^/]+-[0-9a-f]{16}\.nc")
-CHECKPOINT = re.compile(r"[0-9a-f]{64}\.pt")
 STAMP = re.compile(r"(data|measures|claims|figures)-.+\.txt")
 STAMP_TEXT = re.compile(r"code [0-9a-f]{64}\nsettings [0-9a-f]{64}\n")
 LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
@@ -99,30 +98,23 @@ def find(directory: Path, plans: Iterable[Plan]) -> Found:
         needed |= referred(plan)
     unused, foreign = [], []
     for path, own in _candidates(directory):
-        if str(path) not in needed:
+        name = state_names.NAME.fullmatch(path.name)
+        known = path.with_name(name["shared"]) if own and name else path
+        if str(known) not in needed:
             (unused if own else foreign).append(path)
     return Found(tuple(unused), tuple(foreign))
 
 
 def referred(plan: Plan) -> set[str]:
-    """Runs, probes, data, stamps, checkpoints and states of a plan."""
+    """Runs, probes, data and stamps of a plan; checkpoints and states without their own part."""
     paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
     paths |= {data.path for data in plan.data.values()}
-    torch = package_versions("torch")["torch"]
     for block in plan.all_blocks():
-        for device in ("cpu", "cuda"):
-            # As regimes.training.blocks.path_of has it, which needs torch.
-            rest = {
-                "data": plan.data[block.dataset].hash,
-                "code": block.code,
-                "torch": torch,
-                "device": device,
-            }
-            key = config_hash({"block": block.settings, **rest})
-            paths.add(f"results/checkpoints/{key}.pt")
-            if block.settings["training"] in CAPS:
-                key = config_hash({"block": without_cap(block.settings), **rest})
-                paths.add(f"results/states/{block.experiment}/{key}.pt")
+        known = (plan.data[block.dataset].hash, block.code, block.torch)
+        paths.add(f"results/checkpoints/{shared_part(block.settings, *known)}")
+        if block.settings["training"] in CAPS:
+            shared = shared_part(without_cap(block.settings), *known)
+            paths.add(f"results/states/{block.experiment}/{shared}")
     return paths
 
 
@@ -201,7 +193,8 @@ def _is_stamp(path: Path) -> bool:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    return CHECKPOINT.fullmatch(path.name) is not None
+    patterns = (state_names.NAME, state_names.EARLIER_NAME)
+    return any(pattern.fullmatch(path.name) for pattern in patterns)
 
 
 def _is_leftover(path: Path) -> bool:
