@@ -9,7 +9,8 @@ import pytest
 import torch
 import xarray as xr
 
-from regimes import store
+from regimes import plan as plan_module
+from regimes import revision, store
 from regimes.errors import StoreError
 from regimes.plan import Plan
 from regimes.tools import cli, prune, settings
@@ -229,3 +230,81 @@ def test_a_directory_without_results_is_refused(tmp_path: Path, capsys) -> None:
 def _locked(directory: Path) -> Path:
     touch(directory, ".snakemake/locks/1.input.lock")
     return directory
+
+
+def test_runs_of_either_backbone_are_kept(results: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, _, _ = results
+    blocks = set()
+    for there in (True, False):
+        monkeypatch.setattr(plan_module, "is_there", lambda *_, there=there: there)
+        of_one = settings.plan_of({}).blocks["caron2023_cifar10"].values()
+        blocks |= touch(directory, next(iter(of_one)).path)
+    assert len(blocks) == 2
+    command = ["prune", "--directory", str(directory), "--yes"]
+    assert cli.main(command) == 0
+    assert blocks <= files(directory)
+    other = ["--config", "datasets={cifar10_features: {backbone: resnet18}}"]
+    assert cli.main([*command, *other]) == 0
+    assert len(blocks & files(directory)) == 1
+
+
+def test_runs_that_no_config_knows_are_warned_of(results: tuple, capsys) -> None:
+    directory, _, _ = results
+    command = ["prune", "--directory", str(directory)]
+    assert cli.main([*command, "--config", "scale=smoke"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert cli.main(command) == 0
+    assert "warning: no config refers to any of the runs" in capsys.readouterr().out
+
+
+def test_without_torch_nothing_is_pruned(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, _ = results
+    monkeypatch.setattr(revision.metadata, "version", _no_distribution)
+    before = files(directory)
+    assert cli.main(["prune", "--directory", str(directory), "--yes"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: torch is not installed") and error.count("\n") == 1
+    assert files(directory) == before
+
+
+def _no_distribution(name: str) -> str:
+    raise revision.metadata.PackageNotFoundError(name)
+
+
+def test_files_that_vanish_are_no_error(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, unused = results
+    name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
+    listed = prune._files
+
+    def vanishing(root: Path):
+        if root.name == "runs":
+            yield directory / name
+        yield from listed(root)
+
+    monkeypatch.setattr(prune, "_files", vanishing)
+    found = prune.find(directory, [])
+    gone = min(unused)
+    (directory / gone).unlink()
+    monkeypatch.setattr(prune, "find", lambda *_: found)
+    assert cli.main(["prune", "--directory", str(directory), "--config", "scale=smoke"]) == 0
+    assert f"0.00 MB  {gone}" in capsys.readouterr().out
+
+
+def test_own_files_are_looked_for_from_the_directory(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory, _, _ = results
+    (directory / "own.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    datasets = "datasets={mine: {kind: file, path: own.csv, target: y}}"
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", datasets]
+    assert cli.main(command) == 0
+    data = str(directory / "results/data/four_point.nc")
+    command[0:1] = ["origin", data]
+    assert cli.main(command) == 0
+    assert cli.main(["prune", "--directory", str(directory / "none")]) == 1
+    assert cli.main(["origin", data, "--directory", str(directory / "none")]) == 1

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = settings.overrides(arguments.config, arguments.configfile)
     if scale := scale_of(metadata):
         overrides = {"scale": scale} | overrides
-    plan = settings.plan_of(overrides)
+    plan = settings.plan_of(overrides, arguments.directory)
     for label, text in origin(metadata, plan, arguments.directory):
         print(f"{label:<12} {text}")
     return 0
