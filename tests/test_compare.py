@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 
 from regimes import store
+from regimes.errors import StoreError
 from regimes.tools import cli
-from regimes.tools.compare import agree, compare, paired
+from regimes.tools.compare import agree, compare, paired, to_markdown
 
 NAN, INFINITY = math.nan, math.inf
 
@@ -97,6 +98,57 @@ def test_other_shapes_are_said() -> None:
     assert "dimensions ('x',) in A, ('y',) in B" in compare(plain, other).notes[0]
     turned = xr.Dataset({"value": (("x", "y"), np.arange(6.0).reshape(2, 3))})
     assert agree(compare(turned, turned.transpose("y", "x")))
+
+
+def test_coordinates_that_are_no_index_are_compared() -> None:
+    first = dataset([1.0, 2.0]).assign_coords(label=("x", [5.0, 6.0]), one=1)
+    assert agree(compare(first, first))
+    found = compare(first, first.assign_coords(label=("x", [5.0, 7.0]), one=2))
+    (label,) = [row for row in found.rows if row.variable == "label"]
+    assert label.absolute == 1.0 and label.where == "x=1" and not agree(found)
+    (one,) = [row for row in found.rows if row.variable == "one"]
+    assert one.absolute == 1.0 and one.values == 1
+    # A coordinate here, a variable there.
+    assert agree(compare(first, first.reset_coords("label")))
+
+
+def test_other_orders_of_coordinates_are_said_and_agree() -> None:
+    first, second = dataset([1.0, 2.0, 3.0], [0, 1, 2]), dataset([3.0, 1.0, 2.0], [2, 0, 1])
+    found = compare(first, second)
+    assert found.remarks == ("x has the same values in another order",) and not found.notes
+    assert agree(found) and found.remarks[0] in to_markdown(found)
+    other = compare(first, dataset([3.0, 1.0, 5.0], [2, 0, 1]))
+    assert other.rows[0].where == "x=1" and not agree(other)
+
+
+def test_dimensions_that_cannot_be_matched_are_an_error() -> None:
+    twice = dataset([1.0, 2.0, 3.0], [0, 1, 1])
+    assert agree(compare(twice, twice))
+    for pair in ((twice, dataset([1.0], [1])), (dataset([1.0], [1]), twice)):
+        with pytest.raises(StoreError, match=r"some: x has a value twice in [AB]"):
+            compare(*pair, name="some")
+
+
+def test_large_integers_are_compared_as_such() -> None:
+    large = 2**60
+    found = row(np.array([large, 5]), np.array([large + 1, 5]), rtol=0.0)
+    assert found.equal == 0.5 and found.absolute == 1.0 and found.relative == 1 / large
+    assert found.where == "x=0"
+    assert row(np.array([large]), np.array([large + 1]), rtol=1e-9).equal == 1.0
+    extremes = row(np.array([-(2**63)]), np.array([2**63 - 1]))
+    assert extremes.absolute == 2.0**64
+
+
+def test_what_is_empty_equals_itself() -> None:
+    empty = dataset([], [])
+    found = compare(empty, empty)
+    assert (
+        agree(found) and found.rows[0].values == 0 and "| value | 0 | 100 %" in to_markdown(found)
+    )
+    found = compare(empty, dataset([1.0], [0]))
+    assert not agree(found) and "value has no coordinates in common" in found.notes
+    text = xr.Dataset({"text": ("x", np.array([], str))})
+    assert agree(compare(text, text))
 
 
 def test_settings_are_compared_key_by_key() -> None:

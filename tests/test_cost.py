@@ -9,11 +9,13 @@ import xarray as xr
 
 from regimes import store
 from regimes.errors import ConfigError
+from regimes.plan import Plan
 from regimes.provenance import config_hash
 from regimes.tools import cli, cost
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import Record, read_table, records, rows
 from regimes.tools.schedule import Task, wall_seconds
+from regimes.tools.settings import plan_of
 from regimes.tools.work import work
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +53,10 @@ def test_snakemake_says_which_jobs_would_start(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (("--config", "scale=big"), "scale = 'big'; allowed: laptop, smoke, paper"),
+        (
+            ("--cores", "x"),
+            "error: snakemake: CliException: Error parsing number of cores (--cores, -c): must be",
+        ),
         (("no_such_target",), "No rule to produce no_such_target"),
         (("--unlock",), "--unlock starts no jobs"),
         (("--delete-all-output",), "--delete-all-output starts no jobs"),
@@ -113,9 +119,52 @@ def test_report_sums_what_is_known_and_counts_the_rest() -> None:
     lines = [line.split() for line in text.splitlines()]
     assert ["train", "some", "2", "1.7", "4.0", "measured", "here"] in lines
     assert ["measure", "new", "1", "?", "?", "unknown"] in lines
-    assert "wall time   0.8 min on 2 cores" in text and "unknown     1 job," in text
-    assert "CPU time    1.7 min" in text and "disk        4.0 MB" in text
+    assert "wall time   at least 0.8 min on 2 cores," in text and "unknown     1 job," in text
+    assert "CPU time    at least 1.7 min" in text
+    assert "disk        at least 4.0 MB, unknown of 1 job" in text
+    text = cost.report(cost.estimate(jobs[:2], [RECORD], [], None), cores=2)
+    assert "CPU time    1.7 min" in text and "disk        4.0 MB\n" in f"{text}\n"
     assert cost.report([], 1) == "nothing to be done"
+
+
+def test_a_sum_of_nothing_known_is_unknown() -> None:
+    jobs = [JOB, replace(JOB, output=("other",))]
+    text = cost.report(cost.estimate(jobs, [], [], None), cores=2)
+    for line in ("CPU time    ? min", "wall time   ? min on 2 cores", "disk        ? MB"):
+        assert line in text
+    unsized = cost.report(cost.estimate(jobs, [replace(RECORD, size=None)], [], None), cores=2)
+    assert "CPU time    1.7 min" in unsized and "disk        ? MB, unknown of 2 jobs" in unsized
+    other = replace(JOB, settings="other", work=None)
+    mixed = cost.report(cost.estimate([JOB, other], [RECORD], [], None), cores=2)
+    assert "train  some     2  at least 0.8  at least 2.0  1 measured here, 1 unknown" in mixed
+
+
+def test_jobs_of_unknown_time_are_waited_for() -> None:
+    between = replace(JOB, name="new", input=("run",), output=("made",))
+    last = replace(JOB, input=("made",), output=("last",))
+    text = cost.report(cost.estimate([JOB, between, last], [RECORD], [], None), cores=3)
+    assert "wall time   at least 1.7 min" in text
+
+
+def test_gpus_limit_the_jobs_that_want_one() -> None:
+    jobs = [replace(JOB, gpu=1, output=(f"run{index}",)) for index in range(4)]
+    estimates = cost.estimate(jobs, [RECORD], [], None)
+    assert "wall time   4.0 min on 8 cores and 1 GPU," in cost.report(estimates, 8, 1)
+    assert "wall time   2.0 min on 8 cores and 2 GPUs," in cost.report(estimates, 8, 2)
+    # Nothing limits them, as with Slurm, but the number of jobs.
+    assert "wall time   1.0 min on 8 cores," in cost.report(estimates, 8)
+    assert "wall time   2.0 min on 2 cores," in cost.report(estimates, 2)
+
+
+def test_gpus_are_those_of_the_command_line_or_the_profile(tmp_path: Path) -> None:
+    options = ("--cores", "3", "--config", "scale=smoke", "--", "results/data/four_point.nc")
+    given = ("--resources", "gpu=4", "mem_mb=1000")
+    assert dry_run(snakemake(tmp_path, *given, *options)).gpus == 4
+    assert dry_run(snakemake(tmp_path, *options)).gpus == 1
+    profile = ("--workflow-profile", str(ROOT / "profiles/gpu"))
+    assert dry_run(snakemake(tmp_path, *profile, *options)).gpus == 2
+    none = ("--workflow-profile", "none")
+    assert dry_run(snakemake(tmp_path, *none, *options)).gpus is None
 
 
 def test_jobs_wait_for_files_cores_and_gpus() -> None:
@@ -141,6 +190,51 @@ def test_work_counts_neurons_points_and_steps() -> None:
     assert work(grids) == 12
     assert work({"experiments": {"a": flow, "b": grids}}) == 412
     assert work({"kind": "points"}) is None
+
+
+def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None:
+    targets = ("--config", "scale=smoke", "--", "results/claims.nc", "results/explorer.html")
+    jobs = [
+        job
+        for job in dry_run(snakemake(tmp_path, "--cores", "1", *targets)).jobs
+        if job.rule in ("all_claims", "explorer")
+    ]
+    assert sorted(job.rule for job in jobs) == ["all_claims", "explorer"]
+    for scale in ("smoke", "laptop"):
+        shipped = cost.estimate(jobs, [], read_table(), scale)
+        assert {one.origin for one in shipped} == {cost.TABLE}
+    for log, file in (("claims", "claims.nc"), ("explorer", "explorer.html")):
+        (tmp_path / "results/logs").mkdir(exist_ok=True)
+        (tmp_path / f"results/logs/{log}.log").write_text("    12.0 s  finished\n")
+        (tmp_path / "results" / file).write_text("x" * 1000)
+    wanted = {(job.rule, job.name) for job in jobs}
+    here = list(records(tmp_path, wanted))
+    for one in cost.estimate(jobs, here, read_table(), "smoke"):
+        assert (one.origin, one.seconds, one.size) == (cost.HERE, 12.0, 1000)
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "phase_diagram_tanh",
+        "phase_diagram_gelu",
+        "phase_diagram_leaky_relu",
+        "growth_unit",
+        "growth_inverse_root",
+        "growth_inverse",
+        "conservation",
+        "typical_cases",
+    ],
+)
+def test_trainings_at_laptop_scale_are_in_the_table(plan: Plan, experiment: str) -> None:
+    settings = [block.settings for block in plan.blocks[experiment].values()]
+    jobs = [replace(JOB, name=experiment, settings="new", work=work(one)) for one in settings]
+    assert {one.origin for one in cost.estimate(jobs, [], read_table(), "laptop")} == {cost.TABLE}
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return plan_of()
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """`regimes origin`: what files say of themselves, and what has changed since."""
 
 import json
+import runpy
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +13,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes import store
+from regimes.claims import core
+from regimes.claims.core import Claim, Measured
+from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError, StoreError
 from regimes.figures.save import save
 from regimes.plan import Plan
+from regimes.provenance import SCRIPTS
 from regimes.tools import cli, metadata, origin, settings
 from regimes.tools.differences import differences
 
@@ -145,6 +151,82 @@ def test_what_the_config_has_no_more_is_said(results: Path, plan: Plan) -> None:
     ):
         (changed,) = explained(results / path, none, results)[1]
         assert what in changed
+
+
+@pytest.fixture(scope="module")
+def claimed(results: Path, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the claims of all papers, as the script gathers them, and the scorecard."""
+    folder = tmp_path_factory.mktemp("claimed")
+    value = xr.Dataset({"value": VALUE})
+    for name in plan.all_claims.settings["experiments"]:
+        measure = plan.measures[name]
+        hashes = {"code_hash": measure.code, "inputs_hash": measure.inputs_hash}
+        described = {"title": f"Measures of experiment {name}", "source": "s", "references": "r"}
+        store.write(value, folder / measure.path, **described, config=measure.settings, **hashes)
+    for paper, claims in plan.claims.items():
+        claim = Claim(paper, "holds", 1.0, 0.1, "here", (), lambda _: Measured(1.0, True))
+        described = {"title": f"Claims of {paper}", "source": claims.module, "references": "r"}
+        store.write(
+            core.evaluate([claim], {}, "smoke"),
+            folder / claims.path,
+            **described,
+            config=claims.settings,
+            code_hash=claims.code,
+        )
+    job = SimpleNamespace(
+        log=[folder / "log"],
+        input=SimpleNamespace(claims=[folder / one.path for one in plan.claims.values()]),
+        output=[folder / ALL_CLAIMS],
+        params=SimpleNamespace(
+            papers=list(plan.claims), settings=plan.all_claims.settings, code=plan.all_claims.code
+        ),
+        config={"papers": {paper: {"citation": "c"} for paper in plan.claims}},
+    )
+    runpy.run_path(str(SCRIPTS / "all_claims.py"), {"snakemake": job})
+    figure = plan.figures["scorecard"]
+    save(
+        Figure(),
+        folder / figure.pdf,
+        folder / figure.png,
+        title=figure.name,
+        config_hash=figure.config_hash,
+        code_hash=figure.code,
+        source=figure.module,
+        scale="smoke",
+        measures=list(figure.measures),
+    )
+    return folder
+
+
+def test_the_claims_of_all_papers_are_explained(claimed: Path, plan: Plan) -> None:
+    texts, changed = explained(claimed / ALL_CLAIMS, plan, claimed)
+    assert texts["state"] == "up to date" and not changed
+    assert texts["all_claims"] == "all papers" and texts["script"].endswith("/all_claims.py")
+    assert "regimes.claims.gathered.gather" in texts["function"]
+    other = replace(plan, all_claims=replace(plan.all_claims, code="0" * 64))
+    assert explained(claimed / ALL_CLAIMS, other, claimed)[1] == ["its code changed"]
+    papers = plan.claims | {"luo2021": replace(plan.claims["luo2021"], code="0" * 64)}
+    other = replace(plan, claims=papers)
+    assert explained(claimed / ALL_CLAIMS, other, claimed)[1] == [
+        "claims of luo2021: its code changed"
+    ]
+
+
+def test_a_figure_of_the_claims_is_explained(claimed: Path, plan: Plan, tmp_path: Path) -> None:
+    for suffix in ("pdf", "png"):
+        texts, changed = explained(claimed / f"figures/scorecard.{suffix}", plan, claimed)
+        assert texts["state"] == "up to date" and not changed
+        assert texts["claims"].startswith(f"{ALL_CLAIMS}, created 20") and "measures" not in texts
+    other = replace(plan, all_claims=replace(plan.all_claims, code="0" * 64))
+    path = claimed / "figures/scorecard.pdf"
+    assert explained(path, other, claimed)[1] == ["claims: its code changed"]
+    solver = {"experiments": {FIGURE: {"solver": {"tolerance": 0.01}}}}
+    assert changes(path, claimed, **solver) == [
+        "the settings changed",
+        f"experiments.{FIGURE}.solver.tolerance: 0.03 in the file, 0.01 in the config",
+    ]
+    (changed,) = explained(path, plan, tmp_path)[1]
+    assert changed.startswith("its claims: ") and "does not exist" in changed
 
 
 def test_the_command_takes_the_scale_from_the_file(

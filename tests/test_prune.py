@@ -9,7 +9,8 @@ import pytest
 import torch
 import xarray as xr
 
-from regimes import store
+from regimes import plan as plan_module
+from regimes import revision, store
 from regimes.errors import StoreError
 from regimes.plan import Plan
 from regimes.tools import cli, prune, settings
@@ -56,6 +57,7 @@ def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
         "results/runs/no_more/all-0123456789abcdef.nc",
         "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
         f"results/checkpoints/{'0' * 64}.pt",
+        f"results/checkpoints/{'0' * 64}-{'0' * 16}.pt",
         f"results/states/no_more/{'0' * 64}.pt",
     )
     unused |= {write_data(tmp_path, "no_more"), "results/code/data-no_more.txt"}
@@ -121,17 +123,25 @@ def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> N
     assert not any("results/runs" in path for path in files(directory))
 
 
-def test_checkpoints_of_the_plan_are_kept(results: tuple, plan: Plan) -> None:
+@pytest.mark.parametrize("build", ["", "+cpu", "+cu130"])
+def test_checkpoints_of_the_plan_are_kept(
+    results: tuple, plan: Plan, monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
     directory, _, _ = results
+    # The metadata of a build for GPUs do not say so, and another node may have another build.
+    monkeypatch.setattr(torch, "__version__", torch.__version__.partition("+")[0] + build)
     block = next(iter(plan.blocks["phase_diagram"].values()))
     data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
     for device in ("cpu", "cuda"):
         path = path_of(block.settings, data, device, directory / "results/checkpoints")
         torch.save({"step": 1}, path)
         assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
-    path = path_of(block.settings | {"root_seed": 1}, data, "cpu", path.parent)
-    torch.save({"step": 1}, path)
-    assert path.relative_to(directory) in prune.find(directory, [plan]).unused
+    assert len(list(path.parent.glob(f"{path.name[:64]}-*.pt"))) == 2
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    for other in (block.settings | {"root_seed": 1}, block.settings):
+        path = path_of(other, data, "cpu", path.parent)
+        torch.save({"step": 1}, path)
+        assert path.relative_to(directory) in prune.find(directory, [plan]).unused
 
 
 @pytest.mark.parametrize(
@@ -193,6 +203,23 @@ def test_links_are_not_followed(results: tuple, plan: Plan) -> None:
     assert {path.name for path in found.foreign} == {link.name, "linked"}
 
 
+@pytest.mark.parametrize("name", ["results", "results/runs", "results/states"])
+def test_linked_folders_are_listed_and_left_alone(
+    results: tuple, tmp_path_factory: pytest.TempPathFactory, name: str, capsys
+) -> None:
+    directory, _, unused = results
+    shared = tmp_path_factory.mktemp("shared") / "folder"
+    (directory / name).rename(shared)
+    (directory / name).symlink_to(shared)
+    before = files(shared)
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", "--yes"]
+    assert cli.main(command) == 0
+    assert files(shared) == before and len(before) > 0
+    assert f"left alone: {name}\n" in capsys.readouterr().out
+    mine = {path for path in unused if not path.startswith(name + "/")}
+    assert not any((directory / path).exists() for path in mine)
+
+
 def test_a_directory_without_results_is_refused(tmp_path: Path, capsys) -> None:
     assert cli.main(["prune", "--directory", str(tmp_path)]) == 1
     assert "has no folder results" in capsys.readouterr().err
@@ -203,3 +230,81 @@ def test_a_directory_without_results_is_refused(tmp_path: Path, capsys) -> None:
 def _locked(directory: Path) -> Path:
     touch(directory, ".snakemake/locks/1.input.lock")
     return directory
+
+
+def test_runs_of_either_backbone_are_kept(results: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, _, _ = results
+    blocks = set()
+    for there in (True, False):
+        monkeypatch.setattr(plan_module, "is_there", lambda *_, there=there: there)
+        of_one = settings.plan_of({}).blocks["caron2023_cifar10"].values()
+        blocks |= touch(directory, next(iter(of_one)).path)
+    assert len(blocks) == 2
+    command = ["prune", "--directory", str(directory), "--yes"]
+    assert cli.main(command) == 0
+    assert blocks <= files(directory)
+    other = ["--config", "datasets={cifar10_features: {backbone: resnet18}}"]
+    assert cli.main([*command, *other]) == 0
+    assert len(blocks & files(directory)) == 1
+
+
+def test_runs_that_no_config_knows_are_warned_of(results: tuple, capsys) -> None:
+    directory, _, _ = results
+    command = ["prune", "--directory", str(directory)]
+    assert cli.main([*command, "--config", "scale=smoke"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert cli.main(command) == 0
+    assert "warning: no config refers to any of the runs" in capsys.readouterr().out
+
+
+def test_without_torch_nothing_is_pruned(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, _ = results
+    monkeypatch.setattr(revision.metadata, "version", _no_distribution)
+    before = files(directory)
+    assert cli.main(["prune", "--directory", str(directory), "--yes"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: torch is not installed") and error.count("\n") == 1
+    assert files(directory) == before
+
+
+def _no_distribution(name: str) -> str:
+    raise revision.metadata.PackageNotFoundError(name)
+
+
+def test_files_that_vanish_are_no_error(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, unused = results
+    name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
+    listed = prune._files
+
+    def vanishing(root: Path):
+        if root.name == "runs":
+            yield directory / name
+        yield from listed(root)
+
+    monkeypatch.setattr(prune, "_files", vanishing)
+    found = prune.find(directory, [])
+    gone = min(unused)
+    (directory / gone).unlink()
+    monkeypatch.setattr(prune, "find", lambda *_: found)
+    assert cli.main(["prune", "--directory", str(directory), "--config", "scale=smoke"]) == 0
+    assert f"0.00 MB  {gone}" in capsys.readouterr().out
+
+
+def test_own_files_are_looked_for_from_the_directory(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory, _, _ = results
+    (directory / "own.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    datasets = "datasets={mine: {kind: file, path: own.csv, target: y}}"
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", datasets]
+    assert cli.main(command) == 0
+    data = str(directory / "results/data/four_point.nc")
+    command[0:1] = ["origin", data]
+    assert cli.main(command) == 0
+    assert cli.main(["prune", "--directory", str(directory / "none")]) == 1
+    assert cli.main(["origin", data, "--directory", str(directory / "none")]) == 1

@@ -15,5 +15,6 @@ with job(snakemake.log[0]) as progress:
         source="regimes.claims.gathered",
         references="; ".join(snakemake.config["papers"][paper]["citation"] for paper in papers),
         config=params.settings,
+        code_hash=params.code,
     )
     progress(f"{verdicts.sizes['claim']} claims of {len(papers)} papers")

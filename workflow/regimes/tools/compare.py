@@ -50,12 +50,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows for the variables that both have, what does not match, and settings that differ."""
+    """Rows for the variables that both have, what does not match, and settings that differ.
+
+    remarks: what differs without a value being another, or missing.
+    """
 
     name: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     settings: tuple[tuple[str, str, str], ...]
+    remarks: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,13 +149,20 @@ def _measures(directory: Path) -> Path:
 def compare(
     first: xr.Dataset, second: xr.Dataset, rtol: float = 0.0, atol: float = 0.0, name: str = ""
 ) -> Comparison:
-    """How two results differ. rtol, atol: tolerances of values that count as equal."""
+    """How two results differ, their coordinates included.
+
+    rtol, atol: tolerances of values that count as equal. Raises StoreError when a dimension whose
+    coordinates differ has a value twice, so that nothing says which belong together.
+    """
     notes = [f"only {one} has {key}" for one, key in _unshared(first, second)]
     settings = tuple(differences(_config(first), _config(second)))
     rows = []
-    notes += _coordinate_notes(first, second)
-    for key in first.data_vars:
-        if key not in second.data_vars:
+    differing = list(_differing(first, second, name))
+    notes += _coordinate_notes(first, second, differing)
+    remarks = [f"{dim} has the same values in another order" for dim, same in differing if same]
+    for key in first.variables:
+        # Of a dimension's coordinates the notes tell.
+        if key not in second.variables or (key in first.indexes and key in second.indexes):
             continue
         left, right = first[key], second[key]
         if set(left.dims) != set(right.dims):
@@ -167,11 +178,11 @@ def compare(
             notes.append(f"{key} has {unlabelled[0]} of other lengths without coordinates")
             continue
         left, right = xr.align(left, right.transpose(*left.dims), join="inner", copy=False)
-        if left.size:
+        if left.size or not (first[key].size or second[key].size):
             rows.append(_row(str(key), left, right, rtol, atol, name))
         else:
             notes.append(f"{key} has no coordinates in common")
-    return Comparison(name, tuple(rows), tuple(notes), settings)
+    return Comparison(name, tuple(rows), tuple(notes), settings, tuple(remarks))
 
 
 def _config(dataset: xr.Dataset) -> object:
@@ -185,27 +196,52 @@ def _unshared(first: xr.Dataset, second: xr.Dataset) -> Iterator[tuple[str, str]
                 yield label, str(key)
 
 
-def _coordinate_notes(first: xr.Dataset, second: xr.Dataset) -> Iterator[str]:
+def _differing(first: xr.Dataset, second: xr.Dataset, name: str) -> Iterator[tuple[str, bool]]:
+    """Dimensions whose coordinates differ, and whether but in their order."""
     for dim in first.indexes:
         if dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim]):
-            counts = [len(index) for index in (first.indexes[dim], second.indexes[dim])]
-            common = len(first.indexes[dim].intersection(second.indexes[dim]))
+            for label, one in (("A", first), ("B", second)):
+                if not one.indexes[dim].is_unique:
+                    raise StoreError(
+                        f"{name}: {dim} has a value twice in {label}, and other values in the other"
+                    )
+            sizes = {len(one.indexes[dim]) for one in (first, second)}
+            yield str(dim), sizes == {_in_both(first, second, str(dim))}
+
+
+def _in_both(first: xr.Dataset, second: xr.Dataset, dim: str) -> int:
+    return len(first.indexes[dim].intersection(second.indexes[dim]))
+
+
+def _coordinate_notes(
+    first: xr.Dataset, second: xr.Dataset, differing: Sequence[tuple[str, bool]]
+) -> Iterator[str]:
+    for dim, reordered in differing:
+        if not reordered:
+            counts = [len(one.indexes[dim]) for one in (first, second)]
+            common = _in_both(first, second, dim)
             yield f"{dim} has {counts[0]} values in A, {counts[1]} in B, {common} of them in both"
 
 
 def _row(
     name: str, left: xr.DataArray, right: xr.DataArray, rtol: float, atol: float, file: str
 ) -> Row:
+    if not left.size:
+        return Row(file, name, 0, 1.0, 0.0, 0.0, "")
     if not all(one.dtype.kind in "biufc" for one in (left, right)):
         equal = np.asarray(left.values == right.values)
         where = "" if equal.all() else _where(left, int(np.argmin(equal)))
         return Row(file, name, equal.size, float(equal.mean()), math.nan, math.nan, where)
     kind = complex if "c" in (left.dtype.kind, right.dtype.kind) else np.float64
     a, b = left.values.astype(kind), right.values.astype(kind)
-    # What is undefined, or infinite, in both alike does not differ.
-    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    # Before the cast: large integers become equal in it. What is undefined, or infinite, in both
+    # alike does not differ.
+    same = np.asarray(left.values == right.values) | (np.isnan(a) & np.isnan(b))
     with np.errstate(all="ignore"):
         absolute = np.where(same, 0.0, np.abs(a - b))
+        if all(one.dtype.kind in "iu" for one in (left, right)):
+            pairs = zip(left.values[~same].tolist(), right.values[~same].tolist(), strict=True)
+            absolute[~same] = [float(abs(one - other)) for one, other in pairs]
         largest = np.maximum(np.abs(a), np.abs(b))
         relative = np.where(same, 0.0, absolute / largest)
     # One is finite, the other not; or a number stands against none.
@@ -235,7 +271,7 @@ def _where(values: xr.DataArray, position: int) -> str:
 
 
 def agree(comparison: Comparison) -> bool:
-    """Whether nothing but settings differs beyond the tolerance."""
+    """Whether nothing but settings, and orders, differs beyond the tolerance."""
     return not comparison.notes and all(row.equal == 1.0 for row in comparison.rows)
 
 
@@ -246,7 +282,8 @@ def to_markdown(comparison: Comparison) -> str:
         lines += ["| setting | A | B |", "| --- | --- | --- |"]
         lines += [f"| {' | '.join(map(_cell, row))} |" for row in comparison.settings]
         lines.append("")
-    lines += [f"- {note}" for note in comparison.notes] + [""] * bool(comparison.notes)
+    notes = [*comparison.notes, *comparison.remarks]
+    lines += [f"- {note}" for note in notes] + [""] * bool(notes)
     lines += [f"| {' | '.join(HEADER)} |", "| --- | ---: | ---: | ---: | ---: | --- |"]
     for row in comparison.rows:
         cells = (

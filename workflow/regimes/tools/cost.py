@@ -6,7 +6,8 @@
 Options and targets are those of `snakemake`, which says in a dry run what would start. Times are
 those of earlier jobs: of the same settings here, of other blocks of the same experiment here
 (scaled by neurons x points x steps, over at most a factor of ten), or of the table that is shipped,
-workflow/resources/times.csv; what none of these tells is unknown, and in no sum.
+workflow/resources/times.csv; what none of these tells is unknown, and in no sum, which then says
+`at least`. GPUs are as many as --resources gpu=N or the profile says.
 
   regimes cost --record DIR... > workflow/resources/times.csv
 
@@ -35,7 +36,18 @@ OWN = ("-h", "--help", "--record")
 # Times are scaled to other amounts of work over at most this factor.
 FARTHEST = 10.0
 # In the order of the stages, in which the table lists them.
-RULES = ("data", "features", "train", "probe", "measure", "claims", "figure", "table")
+RULES = (
+    "data",
+    "features",
+    "train",
+    "probe",
+    "measure",
+    "claims",
+    "all_claims",
+    "figure",
+    "table",
+    "explorer",
+)
 HERE, SCALED, TABLE, UNKNOWN = "measured here", "scaled from here", "table", "unknown"
 HEADER = ("rule", "of", "jobs", "CPU min", "MB", "times")
 
@@ -72,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = {(_rule(job), job.name) for job in planned.jobs}
     here = list(records(Path(planned.directory), wanted))
     estimates = estimate(planned.jobs, here, read_table(), planned.scale)
-    print(report(estimates, planned.cores or 1))
+    print(report(estimates, planned.cores or 1, planned.gpus))
     return 0
 
 
@@ -157,8 +169,11 @@ def _means(found: Sequence[Record], factors: Sequence[float]) -> tuple[float, fl
     )
 
 
-def report(estimates: Sequence[Estimate], cores: int) -> str:
-    """The table of jobs by rule and experiment, and what they come to."""
+def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -> str:
+    """The table of jobs by rule and experiment, and what they come to.
+
+    cores, gpus: how many may be used at a time; gpus None: as many as there are jobs at a time.
+    """
     if not estimates:
         return "nothing to be done"
     groups: dict[tuple[str, str], list[Estimate]] = {}
@@ -175,17 +190,23 @@ def report(estimates: Sequence[Estimate], cores: int) -> str:
         ).rstrip()
         for line in lines
     ]
-    known = [one for one in estimates if one.seconds is not None]
-    unknown = len(estimates) - len(known)
-    unsized = sum(one.size is None for one in known)
-    minutes, megabytes = _sums(known)
-    seconds = wall_seconds([_task(one) for one in known], cores)
+    unknown = sum(one.seconds is None for one in estimates)
+    unsized = sum(one.size is None for one in estimates)
+    minutes, megabytes = _sums(estimates)
+    # Jobs of unknown time take none, but others wait for their files.
+    seconds = wall_seconds(
+        [_task(one) for one in estimates], cores, cores if gpus is None else gpus
+    )
+    wall = _at_least(f"{seconds / 60:.1f}", unknown, len(estimates))
+    where = counted(cores, "core")
+    if gpus is not None and any(one.job.gpu for one in estimates):
+        where += f" and {counted(gpus, 'GPU')}"
     text += [
         "",
         f"jobs        {len(estimates)}",
-        f"CPU time    {minutes:.1f} min",
-        f"wall time   {seconds / 60:.1f} min on {counted(cores, 'core')}, without Snakemake's own",
-        f"disk        {megabytes:.1f} MB"
+        f"CPU time    {minutes} min",
+        f"wall time   {wall} min on {where}, without Snakemake's own",
+        f"disk        {megabytes} MB"
         + (f", unknown of {counted(unsized, 'job')}" if unsized else ""),
     ]
     if unknown:
@@ -199,18 +220,27 @@ def _stage(group: tuple[tuple[str, str], object]) -> tuple[int, str]:
 
 
 def _cells(group: Sequence[Estimate]) -> tuple[str, str, str, str]:
-    known = [one for one in group if one.seconds is not None]
-    minutes, megabytes = _sums(known)
     counts = Counter(one.origin for one in group)
     origins = [origin if len(counts) == 1 else f"{n} {origin}" for origin, n in counts.items()]
-    sized = any(one.size is not None for one in known)
-    cells = (f"{minutes:.1f}" if known else "?", f"{megabytes:.1f}" if sized else "?")
-    return (str(len(group)), *cells, ", ".join(origins))
+    return (str(len(group)), *_sums(group), ", ".join(origins))
 
 
-def _sums(known: Sequence[Estimate]) -> tuple[float, float]:
+def _sums(estimates: Sequence[Estimate]) -> tuple[str, str]:
     """CPU minutes and megabytes."""
-    return sum(one.seconds or 0.0 for one in known) / 60, sum(one.size or 0 for one in known) / 1e6
+    seconds = [one.seconds for one in estimates if one.seconds is not None]
+    sizes = [one.size for one in estimates if one.size is not None]
+    n = len(estimates)
+    return (
+        _at_least(f"{sum(seconds) / 60:.1f}", n - len(seconds), n),
+        _at_least(f"{sum(sizes) / 1e6:.1f}", n - len(sizes), n),
+    )
+
+
+def _at_least(total: str, unknown: int, n: int) -> str:
+    """A sum of which `unknown` of n parts are not known."""
+    if unknown == n:
+        return "?"
+    return f"at least {total}" if unknown else total
 
 
 def _task(one: Estimate) -> Task:

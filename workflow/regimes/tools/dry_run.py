@@ -62,11 +62,15 @@ class Job:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a command would do: its jobs, where, on how many cores (None: not said), which scale."""
+    """What a command would do: its jobs, where, on how many cores (None: not said), which scale.
+
+    gpus: how many may be used at a time; None where nothing but the number of jobs limits them.
+    """
 
     jobs: tuple[Job, ...]
     directory: str
     cores: int | None
+    gpus: int | None
     scale: str | None
 
 
@@ -99,7 +103,12 @@ def _message(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("Using ")]  # profiles
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return own[0] if own else f"snakemake: {' '.join(lines[-4:]) or 'no answer'}"
+    if own:
+        return own[0]
+    if any(line.startswith("Traceback ") for line in lines):
+        # The last line is the exception.
+        return f"snakemake: {lines[-1].removeprefix('snakemake.exceptions.')}"
+    return f"snakemake: {' '.join(lines[-4:]) or 'no answer'}"
 
 
 def described(plan: Plan, rule: str, wildcards: dict[str, str]) -> dict[str, Any]:
@@ -121,6 +130,13 @@ def described(plan: Plan, rule: str, wildcards: dict[str, str]) -> dict[str, Any
         settings = plan.claims[name].settings
     digest = None if settings is None else config_hash(settings)
     return {"name": name, "settings": digest, "work": settings and work(settings)}
+
+
+def _limit(resources: Any, name: str) -> int | None:
+    """How much of a resource Snakemake may give to jobs at a time; None: as much as they want."""
+    resource = resources.get(name)
+    value = getattr(resource, "value", resource)
+    return value if isinstance(value, int) else None
 
 
 def main(answer: Path, arguments: Sequence[str]) -> int:
@@ -176,6 +192,7 @@ def main(answer: Path, arguments: Sequence[str]) -> int:
         "jobs": list(jobs.values()),
         "directory": str(Path(options.directory or ".").absolute()),
         "cores": cores if isinstance(cores, int) else None,
+        "gpus": _limit(options.resources, "gpu"),
         "scale": next((measure.settings["scale"] for measure in measures), None),
     }
     answer.write_text(json.dumps(content))

@@ -11,8 +11,9 @@ from PIL import Image
 
 from regimes.errors import StoreError
 
-# Kinds of files by the start of their title, which ends with the name.
+# Kinds of files by their titles; the first that fits counts.
 TITLES = {
+    "all_claims": re.compile(r"Claims of (?P<name>all papers)"),
     "data": re.compile(r"Data set (?P<name>.+)"),
     "train": re.compile(r"Runs of experiment (?P<name>[^,]+), block (?P<block>.+)"),
     "probe": re.compile(r"Probe (?P<probe>\S+) of experiment (?P<name>[^,]+), block (?P<block>.+)"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
 from regimes.plan import MeasurePlan, Plan
 from regimes.provenance import config_hash, module_path
@@ -31,6 +32,7 @@ MADE_BY = {
     "probe": ("probes.smk", "probe.py", "probe"),
     "measure": ("measures.smk", "measure.py", "measure"),
     "claims": ("claims.smk", "claims.py", "CLAIMS"),
+    "all_claims": ("claims.smk", "all_claims.py", "gather"),
     "figure": ("figures.smk", "figure.py", "draw"),
 }
 # What is shown of the attributes, if the file has them.
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = settings.overrides(arguments.config, arguments.configfile)
     if scale := scale_of(metadata):
         overrides = {"scale": scale} | overrides
-    plan = settings.plan_of(overrides)
+    plan = settings.plan_of(overrides, arguments.directory)
     for label, text in origin(metadata, plan, arguments.directory):
         print(f"{label:<12} {text}")
     return 0
@@ -92,6 +94,8 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     for key, label in SHOWN.items():
         if key in metadata.attributes:
             yield label, str(metadata.attributes[key])
+    if CLAIMS in _names_behind(metadata, plan):
+        yield "claims", f"{ALL_CLAIMS}, {_of_file(directory / ALL_CLAIMS)}"
     for experiment in experiments_of(metadata, plan):
         yield from _inputs(experiment, metadata, plan, directory)
     changes = list(changes_of(metadata, plan, directory))
@@ -101,25 +105,35 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
 
 
 def experiments_of(metadata: Metadata, plan: Plan) -> list[str]:
-    """Experiments behind a file, by its own words; for older figures, by those of the plan."""
+    """Experiments behind a file, by its own words; for older figures, by those of the plan.
+
+    Not those behind the claims that a figure shows, of which results/claims.nc tells.
+    """
     if metadata.rule == "figure":
-        names = metadata.attributes.get("measures")
-        if names is None and metadata.name in plan.figures:
-            return list(plan.figures[metadata.name].measures)
-        return [name for name in (names or "").split(",") if name]
-    if metadata.rule == "claims":
+        return [name for name in _names_behind(metadata, plan) if name != CLAIMS]
+    if metadata.rule in ("claims", "all_claims"):
         return list(metadata.config.get("experiments", {}))
     return [] if metadata.rule == "data" else [metadata.name]
+
+
+def _names_behind(metadata: Metadata, plan: Plan) -> list[str]:
+    """What a figure is drawn from: experiments, and CLAIMS; nothing for other files."""
+    if metadata.rule != "figure":
+        return []
+    names = metadata.attributes.get("measures")
+    if names is None and metadata.name in plan.figures:
+        return list(plan.figures[metadata.name].measures)
+    return [name for name in (names or "").split(",") if name]
 
 
 def _inputs(
     experiment: str, metadata: Metadata, plan: Plan, directory: Path
 ) -> Iterator[tuple[str, str]]:
     measure = plan.measures.get(experiment)
-    if metadata.rule in ("figure", "claims"):
+    if metadata.rule in ("figure", "claims", "all_claims"):
         path = f"results/measures/{experiment}.nc"
-        yield "measures", f"{path}, {_of_measures(directory / path)}"
-    if metadata.rule in ("figure", "claims", "measure"):
+        yield "measures", f"{path}, {_of_file(directory / path)}"
+    if metadata.rule in ("figure", "claims", "all_claims", "measure"):
         yield "runs", f"results/runs/{experiment}/, {_of_runs(measure, directory)}"
     dataset = metadata.config.get("dataset")
     of_all = metadata.config.get("experiments", {})
@@ -131,7 +145,7 @@ def _inputs(
         yield "data", path if (directory / path).is_file() else f"{path}, not there"
 
 
-def _of_measures(path: Path) -> str:
+def _of_file(path: Path) -> str:
     try:
         attributes = read(path).attributes
     except StoreError:
@@ -156,6 +170,7 @@ def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]
         "probe": _changes_of_probe,
         "measure": _changes_of_measure,
         "claims": _changes_of_claims,
+        "all_claims": _changes_of_all_claims,
         "figure": _changes_of_figure,
     }
     yield from kinds[metadata.rule](metadata, plan, directory)
@@ -172,24 +187,33 @@ def _changes_of_figure(metadata: Metadata, plan: Plan, directory: Path) -> Itera
         try:
             behind[name] = read(directory / path)
         except StoreError as error:
-            yield f"its measures: {error}"
+            yield f"its {'claims' if name == CLAIMS else 'measures'}: {error}"
     if metadata.attributes["config_hash"] != figure.config_hash:
         yield "the settings changed"
         # The hash alone does not say which; the measures do, if they are those of the figure.
         if _hash_of(behind) == metadata.attributes["config_hash"]:
-            for name, measures in behind.items():
-                yield from _settings(measures.config, plan.measures[name].settings)
+            for one in behind.values():
+                yield from _settings(one.config, _settings_of(one, plan))
         return
-    for name, measures in behind.items():
-        for change in _changes_of_measure(measures, plan, directory):
-            yield f"measures of {name}: {change}"
+    for name, one in behind.items():
+        label = "claims" if name == CLAIMS else f"measures of {name}"
+        for change in changes_of(one, plan, directory):
+            yield f"{label}: {change}"
+
+
+def _settings_of(metadata: Metadata, plan: Plan) -> Mapping[str, Any]:
+    """Settings that the plan has for measures, or for the claims of all papers."""
+    if metadata.rule == "all_claims":
+        return plan.all_claims.settings if plan.all_claims else {}
+    measure = plan.measures.get(metadata.name)
+    return measure.settings if measure else {}
 
 
 def _hash_of(behind: Mapping[str, Metadata]) -> str | None:
-    """Config hash of a figure of some measures."""
+    """Config hash of a figure of some measures, and perhaps the claims."""
     if not behind:
         return None
-    configs = [measures.config for measures in behind.values()]
+    configs = [one.config for one in behind.values()]
     merged = {
         key: {name: value for config in configs for name, value in config.get(key, {}).items()}
         for key in ("experiments", "datasets")
@@ -226,6 +250,24 @@ def _changes_of_claims(metadata: Metadata, plan: Plan, directory: Path) -> Itera
                 yield f"measures of {name}: {change}"
         except StoreError as error:
             yield f"its measures: {error}"
+
+
+def _changes_of_all_claims(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
+    if plan.all_claims is None:
+        yield "the config has no claims"
+        return
+    changed = list(_settings(metadata.config, plan.all_claims.settings))
+    yield from changed
+    yield from _code(metadata, plan.all_claims.code)
+    # New settings are new ones of the papers' claims too.
+    if changed:
+        return
+    for paper, claims in plan.claims.items():
+        try:
+            for change in _changes_of_claims(read(directory / claims.path), plan, directory):
+                yield f"claims of {paper}: {change}"
+        except StoreError as error:
+            yield f"its claims: {error}"
 
 
 def _changes_of_run(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:

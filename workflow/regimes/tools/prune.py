@@ -4,32 +4,35 @@
   regimes prune --keep-scale paper --keep-scale smoke --yes
 
 Kept is what config.yaml, with --config and --configfile, refers to, and what it does at the scales
-and with the config files that are named to be kept. Without --yes nothing is deleted. Only files
-that have the names and the content of the workflow's own are; others there are listed and left
-alone, and measures, claims, figures and logs are never touched.
+and with the config files that are named to be kept. Without --yes nothing is deleted. Files
+whose names are not the workflow's (of data sets and stamps also: whose content is not) are listed
+and left alone, as are links and what lies behind them, which may be others' too. Measures, claims,
+figures and logs are never touched.
 """
 
 import argparse
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regimes import state_names
 from regimes.config.load import merge
 from regimes.config.models import SCALES
 from regimes.errors import StoreError
 from regimes.plan import Plan
-from regimes.provenance import config_hash
 from regimes.revision import package_versions
+from regimes.state_names import shared_part
 from regimes.tools import metadata, settings
 from regimes.training.caps import CAPS, without_cap
 
 SUMMARY = "list or delete the runs that no config refers to any more"
+NOT_INSTALLED = "not installed"
 # A job that was orphaned may still write one.
 HOURS_OF_LEFTOVERS = 24
 RUN = re.compile(r"[^/]+-[0-9a-f]{16}\.nc")
-CHECKPOINT = re.compile(r"[0-9a-f]{64}\.pt")
 STAMP = re.compile(r"(data|measures|claims|figures)-.+\.txt")
 STAMP_TEXT = re.compile(r"code [0-9a-f]{64}\nsettings [0-9a-f]{64}\n")
 LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
@@ -39,9 +42,11 @@ LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
 class Found:
     """Files below a directory's results.
 
-    unused: the workflow's own that no config refers to; foreign: not its own. Paths are relative.
+    used: those that a config refers to; unused: the workflow's own that none does; foreign: not its
+    own. Paths are relative.
     """
 
+    used: tuple[Path, ...]
     unused: tuple[Path, ...]
     foreign: tuple[Path, ...]
 
@@ -66,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     """List what is unused, and delete it if told so."""
     if not (arguments.directory / "results").is_dir():
         raise StoreError(f"{arguments.directory} has no folder results")
+    if package_versions("torch")["torch"] == NOT_INSTALLED:
+        raise StoreError("torch is not installed here, whose version is in the names of runs")
     base = settings.overrides(arguments.config, arguments.configfile)
     layers = [base, *(settings.overrides([], [file]) for file in arguments.keep_configfile)]
     overrides = [
@@ -73,16 +80,21 @@ def run(arguments: argparse.Namespace) -> int:
         for layer in layers
         for scale in (None, *arguments.keep_scale)
     ]
-    plans = [settings.plan_of(one) for one in overrides]
+    plans = [plan for one in overrides for plan in settings.plans_of(one, arguments.directory)]
     found = find(arguments.directory, plans)
     total = 0
     for path in found.unused:
-        size = (arguments.directory / path).stat().st_size
+        size = _size(arguments.directory / path)
         total += size
         print(f"{size / 1e6:10.2f} MB  {path}")
     for path in found.foreign:
         print(f"   not the workflow's own, left alone: {path}")
     print(f"{total / 1e6:10.2f} MB in {len(found.unused)} files that no config refers to")
+    if any(map(_of_run, found.unused)) and not any(map(_of_run, found.used)):
+        print(
+            "warning: no config refers to any of the runs here: were they made by other code, with "
+            "another torch, or with options that are missing?"
+        )
     if arguments.yes:
         delete(arguments.directory, found.unused)
         print("deleted")
@@ -96,32 +108,27 @@ def find(directory: Path, plans: Iterable[Plan]) -> Found:
     needed: set[str] = set()
     for plan in plans:
         needed |= referred(plan)
-    unused, foreign = [], []
+    used, unused, foreign = [], [], []
     for path, own in _candidates(directory):
-        if str(path) not in needed:
+        name = state_names.NAME.fullmatch(path.name)
+        known = path.with_name(name["shared"]) if own and name else path
+        if str(known) in needed:
+            used.append(path)
+        else:
             (unused if own else foreign).append(path)
-    return Found(tuple(unused), tuple(foreign))
+    return Found(tuple(used), tuple(unused), tuple(foreign))
 
 
 def referred(plan: Plan) -> set[str]:
-    """Runs, probes, data, stamps, checkpoints and states of a plan."""
+    """Runs, probes, data and stamps of a plan; checkpoints and states without their own part."""
     paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
     paths |= {data.path for data in plan.data.values()}
-    torch = package_versions("torch")["torch"]
     for block in plan.all_blocks():
-        for device in ("cpu", "cuda"):
-            # As regimes.training.blocks.path_of has it, which needs torch.
-            rest = {
-                "data": plan.data[block.dataset].hash,
-                "code": block.code,
-                "torch": torch,
-                "device": device,
-            }
-            key = config_hash({"block": block.settings, **rest})
-            paths.add(f"results/checkpoints/{key}.pt")
-            if block.settings["training"] in CAPS:
-                key = config_hash({"block": without_cap(block.settings), **rest})
-                paths.add(f"results/states/{block.experiment}/{key}.pt")
+        known = (plan.data[block.dataset].hash, block.code, block.torch)
+        paths.add(f"results/checkpoints/{shared_part(block.settings, *known)}")
+        if block.settings["training"] in CAPS:
+            shared = shared_part(without_cap(block.settings), *known)
+            paths.add(f"results/states/{block.experiment}/{shared}")
     return paths
 
 
@@ -138,13 +145,23 @@ def delete(directory: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         (directory / path).unlink(missing_ok=True)
         for folder in path.parents:
-            if len(folder.parts) < 3 or any((directory / folder).iterdir()):
+            if len(folder.parts) < 3:
                 break
-            (directory / folder).rmdir()
+            try:
+                (directory / folder).rmdir()
+            except OSError:  # not empty, or gone
+                break
 
 
 def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
-    """Files in the folders that may be pruned, and whether they are the workflow's own."""
+    """Files in the folders that may be pruned, and whether they are the workflow's own.
+
+    A folder that is a link, such as one of runs that several users share, is a file of others.
+    """
+    results = Path("results")
+    if (directory / results).is_symlink():
+        yield results, False
+        return
     for folder, depth, is_own in (
         ("runs", 2, _is_run),
         ("probes", 3, _is_run),
@@ -153,17 +170,37 @@ def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
         ("checkpoints", 1, _is_checkpoint),
         ("states", 2, _is_checkpoint),
     ):
-        root = directory / "results" / folder
-        for path in sorted(root.rglob("*")):
-            # Whatever lies behind a link belongs to somebody else.
-            if path.is_dir() and not path.is_symlink():
-                continue
+        root = directory / results / folder
+        if root.is_symlink():
+            yield results / folder, False
+            continue
+        for path in sorted(_files(root)):
             below = path.relative_to(root)
             right_place = len(below.parts) == depth and not path.is_symlink()
             own = right_place and (_is_leftover(path) or is_own(path))
             if right_place and LEFTOVER.fullmatch(path.name) and not own:
                 continue  # perhaps of a job that runs
-            yield Path("results") / folder / below, own
+            yield results / folder / below, own
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Files and links below a folder; whatever lies behind a link may belong to somebody else."""
+    # Not Path.rglob, which stumbles over folders that vanish meanwhile.
+    for folder, folders, names in os.walk(root):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        yield from (Path(folder) / name for name in [*names, *links])
+
+
+def _of_run(path: Path) -> bool:
+    return path.parts[1] == "runs" and _is_run(path)
+
+
+def _size(path: Path) -> int:
+    """Size of a file in bytes, 0 if it has vanished: jobs that run delete theirs."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_run(path: Path) -> bool:
@@ -190,10 +227,15 @@ def _is_stamp(path: Path) -> bool:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    return CHECKPOINT.fullmatch(path.name) is not None
+    patterns = (state_names.NAME, state_names.EARLIER_NAME)
+    return any(pattern.fullmatch(path.name) for pattern in patterns)
 
 
 def _is_leftover(path: Path) -> bool:
     """Whether a file is a temporary one that no job can be writing any more."""
-    old = time.time() - path.stat().st_mtime > 3600 * HOURS_OF_LEFTOVERS
-    return LEFTOVER.fullmatch(path.name) is not None and old
+    if LEFTOVER.fullmatch(path.name) is None:
+        return False
+    try:
+        return time.time() - path.stat().st_mtime > 3600 * HOURS_OF_LEFTOVERS
+    except OSError:  # it has vanished: its job has ended
+        return False

@@ -10,6 +10,7 @@ from typing import Any
 
 import netCDF4
 
+from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError
 from regimes.provenance import PACKAGE, config_hash
 from regimes.tools.work import work
@@ -36,6 +37,8 @@ FOLDERS = {
     "measure": "results/measures",
     "claims": "results/claims",
 }
+# Files of rules that are named after themselves: like figures, by their logs.
+WITHOUT_SETTINGS = {"all_claims": ALL_CLAIMS, "explorer": "results/explorer.html"}
 FINISHED = re.compile(r"^ *([\d.]+) s  finished$", flags=re.MULTILINE)
 
 
@@ -74,6 +77,10 @@ def records(directory: Path, wanted: Collection[tuple[str, str]] | None = None) 
                 record = _of_file(rule, name, path, directory)
                 if record:
                     yield record
+    for rule, file in WITHOUT_SETTINGS.items():
+        if wanted is None or (rule, rule) in wanted:
+            log = directory / "results/logs" / Path(file).with_suffix(".log").name
+            yield from _of_logged(rule, rule, log, [directory / file])
     for rule, folder, suffixes in (
         ("figure", "figures", (".pdf", ".png")),
         ("table", "tables", (".csv",)),
@@ -83,10 +90,15 @@ def records(directory: Path, wanted: Collection[tuple[str, str]] | None = None) 
             if wanted is not None and (rule, name) not in wanted:
                 continue
             files = [directory / "figures" / f"{name}{suffix}" for suffix in suffixes]
-            seconds = _of_log(log)
-            if seconds is not None and all(file.is_file() for file in files):
-                size = sum(file.stat().st_size for file in files)
-                yield Record(rule, name, None, None, seconds, seconds, size)
+            yield from _of_logged(rule, name, log, files)
+
+
+def _of_logged(rule: str, name: str, log: Path, files: list[Path]) -> Iterator[Record]:
+    """The record of a job by its log, if it has finished and its files are there."""
+    seconds = _of_log(log)
+    if seconds is not None and all(file.is_file() for file in files):
+        size = sum(file.stat().st_size for file in files)
+        yield Record(rule, name, None, None, seconds, seconds, size)
 
 
 def _of_file(rule: str, name: str, path: Path, directory: Path) -> Record | None:

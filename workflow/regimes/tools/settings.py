@@ -1,7 +1,8 @@
 """Options of subcommands that say which settings are meant: those of Snakemake, read alike."""
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,18 @@ from regimes.errors import ConfigError
 from regimes.plan import Plan
 from regimes.revision import CHECKOUT
 
+# What `backbone: auto` may stand for.
+AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`--directory`, `--config` and `--configfile`, which mean what they mean to Snakemake."""
     parser.add_argument(
-        "--directory", type=Path, default=Path(), metavar="DIR", help="where the workflow ran"
+        "--directory",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where the workflow ran: the folder that contains `results`",
     )
     parser.add_argument(
         "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake"
@@ -40,9 +48,40 @@ def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, An
     return merged
 
 
-def plan_of(settings: Mapping[str, Any] | None = None) -> Plan:
-    """The plan of the checkout's config.yaml with some overrides; raises ConfigError as it does."""
-    return Plan.from_config(load(CHECKOUT / "config.yaml", settings or {}))
+def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Plan:
+    """The plan of the checkout's config.yaml with some overrides; raises ConfigError as it does.
+
+    directory: where the workflow ran, from which relative paths in the config count.
+    """
+    with _within(directory):
+        return Plan.from_config(load(CHECKOUT / "config.yaml", settings or {}))
+
+
+def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan]:
+    """The plans that `plan_of` may give where the workflow ran.
+
+    They are two for `backbone: auto`, which depends on the files that are there, else one.
+    """
+    with _within(directory):
+        config = load(CHECKOUT / "config.yaml", settings)
+        auto = [
+            name
+            for name, dataset in config.datasets.items()
+            if getattr(dataset, "backbone", None) == "auto"
+        ]
+        if not auto:
+            return [Plan.from_config(config)]
+        chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
+        layers = [merge(settings, {"datasets": datasets}, {}) for datasets in chosen]
+        return [Plan.from_config(load(CHECKOUT / "config.yaml", layer)) for layer in layers]
+
+
+@contextmanager
+def _within(directory: Path) -> Iterator[None]:
+    if not directory.is_dir():
+        raise ConfigError(f"--directory {directory}: is no folder")
+    with chdir(directory):
+        yield
 
 
 def _text(file: str) -> str:

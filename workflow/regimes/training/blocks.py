@@ -36,14 +36,7 @@ def path_of(block: Mapping[str, Any], data: xr.Dataset, device: str, folder: Pat
     if "data_hash" not in data.attrs:
         return None
     # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    provenance = import_module("regimes.provenance")
-    key = provenance.config_hash(
-        {
-            "block": block,
-            "data": data.attrs["data_hash"],
-            "code": provenance.training_code_hash(block),
-            "torch": torch.__version__,
-            "device": device,
-        }
-    )
-    return folder / f"{key}.pt"
+    code = import_module("regimes.provenance").training_code_hash(block)
+    names = import_module("regimes.state_names")
+    shared = names.shared_part(block, data.attrs["data_hash"], code, torch.__version__)
+    return folder / f"{shared}-{names.own_part(torch.__version__, device)}.pt"
