@@ -12,6 +12,7 @@ from data_settings import build, settings
 from regimes import formulas
 from regimes.config.load import load
 from regimes.datasets import file as file_kind
+from regimes.datasets.sources import own_file
 from regimes.datasets.sources.own_file import digest
 from regimes.errors import ConfigError, DataError
 from regimes.plan import Plan
@@ -56,7 +57,7 @@ def test_a_formula_in_place_of_a_target(csv: Path) -> None:
 
 
 def test_standardised_on_the_training_rows(csv: Path) -> None:
-    data = made(csv, target="y", standardise="train", shares=[0.5, 0.25, 0.25])
+    data = made(csv, target="y", standardise="train", shares=[0.5, 0.25, 0.25], split_seed=1)
     assert sorted(data["split"].values.tolist()) == [0, 0, 1, 2]
     train = data.isel(point=data["split"].values == 0)
     np.testing.assert_allclose(train["inputs"].mean("point"), 0, atol=1e-14)
@@ -143,6 +144,48 @@ def test_the_plan_knows_a_file_by_its_content(csv: Path, tmp_path: Path) -> None
     assert not set(changed.blocks["phase_diagram"]) & set(first.blocks["phase_diagram"])
     with pytest.raises(ConfigError, match=r"config: datasets.mine.path = .*gone.csv cannot be"):
         plan(tmp_path / "gone.csv")
+
+
+def test_a_renamed_file_gives_the_same_data(csv: Path, tmp_path: Path) -> None:
+    keys = {"target": "y", "shares": [0.5, 0.25, 0.25], "standardise": "train", "split_seed": 1}
+    first = made(csv, **keys)
+    renamed = made(csv.rename(tmp_path / "renamed.csv"), **keys)
+    assert renamed.identical(first)
+    with pytest.raises(DataError, match=r"data set renamed.csv: shares = .* no training point"):
+        made(tmp_path / "renamed.csv", target="y", shares=[0.1, 0.9, 0])
+
+
+def test_the_path_is_no_counted_setting(csv: Path) -> None:
+    mine = {"kind": "file", "path": str(csv), "target": "y"}
+    planned = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}})).data["mine"]
+    assert planned.settings["path"] == str(csv)
+    assert planned.counted == {
+        key: value for key, value in planned.settings.items() if key != "path"
+    }
+    assert planned.counted["sha256"] == digest(csv)
+
+
+def test_a_file_is_read_once_for_a_plan(csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counting(path: str) -> str:
+        read.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(own_file, "digest", counting)
+    mine = {"kind": "file", "path": str(csv), "target": "y"}
+    uses = {"experiments": {"phase_diagram": {"dataset": "mine"}}}
+    planned = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}, **uses}))
+    assert "sha256" in planned.measures["phase_diagram"].settings["datasets"]["mine"]
+    assert read == [str(csv)]
+
+
+@pytest.mark.parametrize("path", ["~no_such_user/x.csv", "a\0b.csv", "a\nb.csv", "."])
+def test_paths_that_are_none_give_one_line(path: str) -> None:
+    mine = {"kind": "file", "path": path, "target": "y"}
+    with pytest.raises(ConfigError, match=r"datasets.mine.path = .* cannot be read: ") as error:
+        Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}}))
+    assert str(error.value).isprintable()
 
 
 def test_a_file_that_changes_under_way_is_noticed(csv: Path) -> None:

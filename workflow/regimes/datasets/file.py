@@ -44,8 +44,10 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         if not np.isfinite(targets).all():
             row = int(np.flatnonzero(~np.isfinite(targets))[0]) + 1
             raise DataError(f"{path}: formula {formula!r} is not finite at row {row}")
-    split = random_split(settings["split_seed"], (KIND, path.name), len(inputs), settings["shares"])
-    steps = [f"Rows were split at random into {counts(split)} (seed {settings['split_seed']})"]
+    # Not keyed by the name of the file, which is in no hash.
+    seed = settings["split_seed"]
+    split = random_split(seed, (KIND,), len(inputs), settings["shares"], path.name)
+    steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
     if settings["standardise"] == "train":
         train = split == PARTS.index("train")
         inputs = standardised(inputs, train, names)
@@ -67,7 +69,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         licence=settings["licence"],
         citation=settings["citation"],
         preprocessing="; ".join(steps) + ".",
-        data_source=f"{path.name}, sha256 {settings['sha256']}",
+        data_source=f"file with sha256 {settings['sha256']}",
     )
     return dataset.assign_coords(
         feature_name=("feature", feature_names, described("name of the feature"))

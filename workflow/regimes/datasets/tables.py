@@ -7,18 +7,20 @@ from regimes.errors import DataError
 from regimes.streams import stream
 
 
-def random_split(seed: int, key: tuple[str, ...], n_points: int, shares: list[float]) -> np.ndarray:
+def random_split(
+    seed: int, key: tuple[str, ...], n_points: int, shares: list[float], name: str
+) -> np.ndarray:
     """Part of each point (n_points,): the shares of a random order, rounded to whole points.
 
-    seed, key: name the random stream. Returns codes of PARTS. Raises DataError, naming the last of
-    the key, when no point is left for training.
+    seed, key: name the random stream. name: of the data set, for the message alone.
+    Returns codes of PARTS. Raises DataError when no point is left for training.
     """
     order = stream(seed, *key, "split").permutation(n_points)
     ends = np.rint(np.cumsum(shares) * n_points).astype(int)
     split = np.empty(n_points, dtype=np.int8)
     split[order] = np.searchsorted(ends[:-1], np.arange(n_points), side="right")
     if not (split == PARTS.index("train")).any():
-        raise DataError(f"data set {key[-1]}: shares = {shares} leave no training point")
+        raise DataError(f"data set {name}: shares = {shares} leave no training point")
     return split
 
 
