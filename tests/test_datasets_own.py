@@ -84,6 +84,16 @@ def test_variables_of_a_netcdf_file(csv: Path, tmp_path: Path) -> None:
         ("", {"target": "y"}, r"mine.csv cannot be read as CSV or NetCDF"),
         ("a,b\n0,1\n", {"inputs": ["a"], "formula": "1 / a"}, r"is not finite at row 1"),
         ("a,y\n1,2\n1,3\n", {"target": "y", "standardise": "train"}, r"a is the same in all"),
+        (
+            "a,y\n" + "".join(f"0.1,{row}\n" for row in range(20)),
+            {"target": "y", "standardise": "train"},
+            r"a is the same in all",
+        ),
+        ("a,b,y\n1,2,3,4\n5,6,7,8\n", {"target": "y"}, r"row 1 has 4 fields, the header 3"),
+        ("a,b,y\n1,2,3\n\n5,6,7,8\n", {"target": "y"}, r"row 2 has 4 fields, the header 3"),
+        ("a,b,y\n1,2,3\n5,6\n", {"inputs": ["a"], "target": "b"}, r"row 2 has 2 fields, the"),
+        ("a,y\n1,2,\n3,4,\n", {"target": "y"}, r"row 1 has 3 fields \(what follows its last co"),
+        ("y\n1\n2\n", {"target": "y"}, r"mine.csv has no column but the target 'y'"),
     ],
 )
 def test_bad_files_give_one_line(tmp_path: Path, text: str, keys: dict, message: str) -> None:
@@ -92,6 +102,14 @@ def test_bad_files_give_one_line(tmp_path: Path, text: str, keys: dict, message:
     with pytest.raises(DataError, match=message) as error:
         made(path, **keys)
     assert "\n" not in str(error.value)
+
+
+def test_blank_lines_quotes_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('\n"a, b", y\n1, 2\n  \n"3", 4\n\n', encoding="utf-8-sig")
+    data = made(path, target="y")
+    assert data["inputs"].values.tolist() == [[1], [3]]
+    assert data["targets"].values.tolist() == [2, 4]
 
 
 def test_what_is_no_netcdf_file_gives_one_line(tmp_path: Path) -> None:
@@ -108,6 +126,7 @@ def test_what_is_no_netcdf_file_gives_one_line(tmp_path: Path) -> None:
         ({"target": "y", "formula": "a"}, "give either target, a column, or formula"),
         ({"formula": "a"}, "formula needs inputs"),
         ({"target": "a", "inputs": ["a"]}, "target 'a' is among the inputs"),
+        ({"target": "y", "inputs": ["a", "b", "a"]}, "inputs name 'a' twice"),
         (
             {"inputs": ["a"], "formula": "b + 1"},
             r"'b' in 'b \+ 1' is not allowed in an expression; allowed: a, numbers",
