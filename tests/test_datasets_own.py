@@ -273,6 +273,48 @@ def test_formulas_are_not_code(text: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(0 - 1) * x1",
+        "log(-2) * x1",
+        "log(log(0.5)) + x1",
+        "(-8) ** (1 / 3) * x1",
+        "log(0) * x1",
+        "x1 / (x2 - x2)",
+        "sqrt(-x1 ** 2)",
+        "(((9 ** 100) ** 100) ** 100) ** 100 * x1",
+        "((((2 * x1) ** 100) ** 100) ** 100) ** 100",
+        "x1 * exp(exp(exp(exp(3))))",
+        "sin(exp(exp(exp(5)))) * x1",
+        "exp(10 ** 9 * log(2 * x1))",
+        "1e200 * x1 * 1e200",
+        "1" + "0" * 400 + " * x1",
+        "-" * 480 + "x1",
+        "sin(" * 60 + "x1" + ")" * 60,
+    ],
+)
+def test_numbers_that_are_none_give_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"no finite real one|too deep") as error:
+        formulas.parse(text, ["x1", "x2"])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["sin", "pi", "abs"])
+def test_columns_named_as_functions_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"a variable '{name}', the name of a function"):
+        settings(kind="file", path="mine.csv", inputs=["a", name], formula="a + 1")
+
+
+def test_large_constants_long_sums_and_odd_names() -> None:
+    columns = {"numpy": np.array([1.0, 2.0]), "a b": np.array([0.0, 1.0]), "exp2": np.ones(2)}
+    expression = formulas.parse("sin(9**99) * numpy + 10**30 + exp2 / 2", [*columns])
+    expected = float(sympy.sin(9**99).evalf()) * columns["numpy"] + 1e30 + 0.5
+    np.testing.assert_allclose(formulas.evaluate(expression, columns), expected, rtol=1e-15)
+    long = formulas.parse("+".join(["numpy", "exp2"] * 40), [*columns])
+    assert formulas.evaluate(long, columns).tolist() == [80, 120]
+
+
 def test_formulas_are_what_they_say() -> None:
     x = sympy.Symbol("x", real=True)
     assert formulas.parse("-x ** 2 / (1 + exp(-x)) + pi / 2", ["x"]) == (
