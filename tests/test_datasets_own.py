@@ -12,6 +12,7 @@ from data_settings import build, settings
 from regimes import formulas
 from regimes.config.load import load
 from regimes.datasets import file as file_kind
+from regimes.datasets.sources import own_file
 from regimes.datasets.sources.own_file import digest
 from regimes.errors import ConfigError, DataError
 from regimes.plan import Plan
@@ -56,7 +57,7 @@ def test_a_formula_in_place_of_a_target(csv: Path) -> None:
 
 
 def test_standardised_on_the_training_rows(csv: Path) -> None:
-    data = made(csv, target="y", standardise="train", shares=[0.5, 0.25, 0.25])
+    data = made(csv, target="y", standardise="train", shares=[0.5, 0.25, 0.25], split_seed=1)
     assert sorted(data["split"].values.tolist()) == [0, 0, 1, 2]
     train = data.isel(point=data["split"].values == 0)
     np.testing.assert_allclose(train["inputs"].mean("point"), 0, atol=1e-14)
@@ -83,6 +84,16 @@ def test_variables_of_a_netcdf_file(csv: Path, tmp_path: Path) -> None:
         ("", {"target": "y"}, r"mine.csv cannot be read as CSV or NetCDF"),
         ("a,b\n0,1\n", {"inputs": ["a"], "formula": "1 / a"}, r"is not finite at row 1"),
         ("a,y\n1,2\n1,3\n", {"target": "y", "standardise": "train"}, r"a is the same in all"),
+        (
+            "a,y\n" + "".join(f"0.1,{row}\n" for row in range(20)),
+            {"target": "y", "standardise": "train"},
+            r"a is the same in all",
+        ),
+        ("a,b,y\n1,2,3,4\n5,6,7,8\n", {"target": "y"}, r"row 1 has 4 fields, the header 3"),
+        ("a,b,y\n1,2,3\n\n5,6,7,8\n", {"target": "y"}, r"row 2 has 4 fields, the header 3"),
+        ("a,b,y\n1,2,3\n5,6\n", {"inputs": ["a"], "target": "b"}, r"row 2 has 2 fields, the"),
+        ("a,y\n1,2,\n3,4,\n", {"target": "y"}, r"row 1 has 3 fields \(what follows its last co"),
+        ("y\n1\n2\n", {"target": "y"}, r"mine.csv has no column but the target 'y'"),
     ],
 )
 def test_bad_files_give_one_line(tmp_path: Path, text: str, keys: dict, message: str) -> None:
@@ -91,6 +102,14 @@ def test_bad_files_give_one_line(tmp_path: Path, text: str, keys: dict, message:
     with pytest.raises(DataError, match=message) as error:
         made(path, **keys)
     assert "\n" not in str(error.value)
+
+
+def test_blank_lines_quotes_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('\n"a, b", y\n1, 2\n  \n"3", 4\n\n', encoding="utf-8-sig")
+    data = made(path, target="y")
+    assert data["inputs"].values.tolist() == [[1], [3]]
+    assert data["targets"].values.tolist() == [2, 4]
 
 
 def test_what_is_no_netcdf_file_gives_one_line(tmp_path: Path) -> None:
@@ -107,6 +126,7 @@ def test_what_is_no_netcdf_file_gives_one_line(tmp_path: Path) -> None:
         ({"target": "y", "formula": "a"}, "give either target, a column, or formula"),
         ({"formula": "a"}, "formula needs inputs"),
         ({"target": "a", "inputs": ["a"]}, "target 'a' is among the inputs"),
+        ({"target": "y", "inputs": ["a", "b", "a"]}, "inputs name 'a' twice"),
         (
             {"inputs": ["a"], "formula": "b + 1"},
             r"'b' in 'b \+ 1' is not allowed in an expression; allowed: a, numbers",
@@ -143,6 +163,48 @@ def test_the_plan_knows_a_file_by_its_content(csv: Path, tmp_path: Path) -> None
     assert not set(changed.blocks["phase_diagram"]) & set(first.blocks["phase_diagram"])
     with pytest.raises(ConfigError, match=r"config: datasets.mine.path = .*gone.csv cannot be"):
         plan(tmp_path / "gone.csv")
+
+
+def test_a_renamed_file_gives_the_same_data(csv: Path, tmp_path: Path) -> None:
+    keys = {"target": "y", "shares": [0.5, 0.25, 0.25], "standardise": "train", "split_seed": 1}
+    first = made(csv, **keys)
+    renamed = made(csv.rename(tmp_path / "renamed.csv"), **keys)
+    assert renamed.identical(first)
+    with pytest.raises(DataError, match=r"data set renamed.csv: shares = .* no training point"):
+        made(tmp_path / "renamed.csv", target="y", shares=[0.1, 0.9, 0])
+
+
+def test_the_path_is_no_counted_setting(csv: Path) -> None:
+    mine = {"kind": "file", "path": str(csv), "target": "y"}
+    planned = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}})).data["mine"]
+    assert planned.settings["path"] == str(csv)
+    assert planned.counted == {
+        key: value for key, value in planned.settings.items() if key != "path"
+    }
+    assert planned.counted["sha256"] == digest(csv)
+
+
+def test_a_file_is_read_once_for_a_plan(csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def counting(path: str) -> str:
+        read.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(own_file, "digest", counting)
+    mine = {"kind": "file", "path": str(csv), "target": "y"}
+    uses = {"experiments": {"phase_diagram": {"dataset": "mine"}}}
+    planned = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}, **uses}))
+    assert "sha256" in planned.measures["phase_diagram"].settings["datasets"]["mine"]
+    assert read == [str(csv)]
+
+
+@pytest.mark.parametrize("path", ["~no_such_user/x.csv", "a\0b.csv", "a\nb.csv", "."])
+def test_paths_that_are_none_give_one_line(path: str) -> None:
+    mine = {"kind": "file", "path": path, "target": "y"}
+    with pytest.raises(ConfigError, match=r"datasets.mine.path = .* cannot be read: ") as error:
+        Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}}))
+    assert str(error.value).isprintable()
 
 
 def test_a_file_that_changes_under_way_is_noticed(csv: Path) -> None:
@@ -209,6 +271,48 @@ def test_formulas_are_not_code(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         formulas.parse(text, ["x1", "x2"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqrt(0 - 1) * x1",
+        "log(-2) * x1",
+        "log(log(0.5)) + x1",
+        "(-8) ** (1 / 3) * x1",
+        "log(0) * x1",
+        "x1 / (x2 - x2)",
+        "sqrt(-x1 ** 2)",
+        "(((9 ** 100) ** 100) ** 100) ** 100 * x1",
+        "((((2 * x1) ** 100) ** 100) ** 100) ** 100",
+        "x1 * exp(exp(exp(exp(3))))",
+        "sin(exp(exp(exp(5)))) * x1",
+        "exp(10 ** 9 * log(2 * x1))",
+        "1e200 * x1 * 1e200",
+        "1" + "0" * 400 + " * x1",
+        "-" * 480 + "x1",
+        "sin(" * 60 + "x1" + ")" * 60,
+    ],
+)
+def test_numbers_that_are_none_give_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"no finite real one|too deep") as error:
+        formulas.parse(text, ["x1", "x2"])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["sin", "pi", "abs"])
+def test_columns_named_as_functions_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"a variable '{name}', the name of a function"):
+        settings(kind="file", path="mine.csv", inputs=["a", name], formula="a + 1")
+
+
+def test_large_constants_long_sums_and_odd_names() -> None:
+    columns = {"numpy": np.array([1.0, 2.0]), "a b": np.array([0.0, 1.0]), "exp2": np.ones(2)}
+    expression = formulas.parse("sin(9**99) * numpy + 10**30 + exp2 / 2", [*columns])
+    expected = float(sympy.sin(9**99).evalf()) * columns["numpy"] + 1e30 + 0.5
+    np.testing.assert_allclose(formulas.evaluate(expression, columns), expected, rtol=1e-15)
+    long = formulas.parse("+".join(["numpy", "exp2"] * 40), [*columns])
+    assert formulas.evaluate(long, columns).tolist() == [80, 120]
 
 
 def test_formulas_are_what_they_say() -> None:

@@ -158,12 +158,16 @@ def test_data_activation_and_layer_are_chosen(page: Page, results: Results) -> N
     panel = page.panel("luo2021")
     activations = Select(page.role(panel, "activation"))
     assert [one.text for one in activations.options] == ["relu", "tanh"]
+    assert "; the theory has γ = " in page.text(panel, "boundary")
+    assert page.text(panel, "theory") == "the theory"
     activations.select_by_visible_text("tanh")
     Select(page.role(panel, "layer")).select_by_value("a")
     measure = results.read("phase_diagram_tanh")
     heat, _, theory, stars = page.traces(page.role(panel, "map"))
     np.testing.assert_allclose(heat["z"], measure["slope_a"].transpose("gamma", ...), rtol=1e-6)
     np.testing.assert_allclose(theory["y"], measure["theory_boundary_gamma_a"], rtol=1e-6)
+    assert "; the theory for ReLU has γ = " in page.text(panel, "boundary")
+    assert page.text(panel, "theory") == "the theory for ReLU"
     zeros = np.array([one if one is not None else np.nan for one in stars["y"]], float)
     np.testing.assert_allclose(zeros, measure["boundary_gamma_a"], rtol=1e-6)
     assert "not simulated for 4 points, tanh" in page.text(panel, "scatter-words")
@@ -339,7 +343,7 @@ def background(page: Page, scale: Callable[[list[int]], float] = sum) -> tuple[f
 
 
 def test_colours_follow_the_system_and_the_button(page: Page) -> None:
-    panel = page.panel("luo2021")
+    page.panel("luo2021")
     assert min(background(page)) > 600
     button = page.browser.find_element(By.ID, "theme")
     assert button.text == "Dark colours"
@@ -357,7 +361,6 @@ def test_colours_follow_the_system_and_the_button(page: Page) -> None:
     page.browser.find_element(By.ID, "theme").click()
     assert min(background(page)) > 600
     assert page.browser.execute_script(template)["paper_bgcolor"] == "white"
-    assert panel is not None
 
 
 def test_what_is_shown_is_told_to_screen_readers(page: Page, section_names: list[str]) -> None:

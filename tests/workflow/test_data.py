@@ -51,3 +51,28 @@ def test_mirror_of_the_config_reaches_the_job(tmp_path: Path) -> None:
     assert code == 1 and len(errors) == 1
     assert str(path) in errors[0] and "sha256" in errors[0]
     assert not workflow.files("results/data/*")
+
+
+def test_a_renamed_file_remakes_nothing_and_gives_the_same_data(tmp_path: Path) -> None:
+    workflow = Workflow(copy_checkout(tmp_path / "checkout"), tmp_path / "out")
+    table, target = tmp_path / "mine.csv", "results/data/made.nc"
+    table.write_text("a,y\n" + "".join(f"{row},{row * row}\n" for row in range(20)))
+
+    def settings(path: Path) -> tuple[str, ...]:
+        keys = f"{{kind: file, path: {path}, target: y, shares: [0.5, 0.25, 0.25]}}"
+        return (*SMOKE, f"datasets={{made: {keys}}}")
+
+    def make(path: Path) -> xr.Dataset:
+        result = workflow.run("--cores", "1", targets=(target,), config=settings(path))
+        assert result.code == 0, result.output
+        with xr.open_dataset(workflow.directory / target) as made:
+            return made.load()
+
+    first = make(table)
+    renamed = table.rename(tmp_path / "renamed.csv")
+    assert workflow.plan(targets=(target,), config=settings(renamed)).nothing_to_do
+    (workflow.directory / target).unlink()
+    again = make(renamed)
+    assert again.equals(first)
+    for name in ("config", "data_hash", "data_source", "preprocessing"):
+        assert again.attrs[name] == first.attrs[name]

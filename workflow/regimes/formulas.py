@@ -13,9 +13,19 @@ import sympy
 
 from regimes.errors import ConfigError
 
-# Longer ones, or larger powers, are a mistake, and SymPy would take long over them.
+# Longer ones, deeper ones, or larger powers, are a mistake, and SymPy would take long over them.
 LONGEST = 500
+DEEPEST = 50
 LARGEST_POWER = 100
+# exp and its like of larger numbers overflow, and SymPy would work them out to the last digit.
+LARGEST_EXPONENT = 1000
+GROWING = ("exp", "sinh", "cosh")
+# Bits of the integers in a fraction beyond which SymPy becomes slow; longer ones become floats.
+LONGEST_NUMBER = 20_000
+# Digits of constants, such as sqrt(2): more than float64 has.
+DIGITS = 20
+# float64, and so every library of arrays, has the integers below this.
+LARGEST_INTEGER = 2**53
 
 
 class sigmoid(sympy.Function):  # noqa: N801, as SymPy writes functions
@@ -58,6 +68,7 @@ OPERATIONS: dict[type, Callable] = {
     ast.Div: lambda left, right: left / right,
     ast.Pow: lambda left, right: left**right,
 }
+NO_NUMBERS = (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
 # What the functions that SymPy does not have are in arrays.
 NUMERIC = {"sigmoid": scipy.special.expit, "softplus": lambda z: np.logaddexp(0, z)}
 # So many variables are named in a message.
@@ -73,9 +84,19 @@ def parse(text: str, variables: Sequence[str], *, kinks: bool = False) -> sympy.
     """The expression that a formula stands for, in the symbols of the variables.
 
     kinks: allow KINKED, too. Raises ConfigError, one line that names what is wrong and what is
-    allowed: another name or function, a syntax that is none, a power that no computer holds.
+    allowed: another name or function, a syntax that is none, a part that is a number but no finite
+    real one, a variable that has the name of a function.
     """
-    return _Reader(text, variables, kinks).expression(tree(text, variables, kinks=kinks).body)
+    for name in variables:
+        if name in FUNCTIONS | KINKED | CONSTANTS:
+            raise ConfigError(
+                f"{text!r} cannot have a variable {name!r}, the name of a function or constant"
+            )
+    body = tree(text, variables, kinks=kinks).body
+    try:
+        return _Reader(text, variables, kinks).expression(body)
+    except RecursionError:
+        raise ConfigError(f"{text!r} is too deep for an expression") from None
 
 
 def tree(text: str, variables: Sequence[str], *, kinks: bool = False) -> ast.Expression:
@@ -98,16 +119,42 @@ def allowed(variables: Sequence[str], kinks: bool = False) -> str:
     return f"{_listed(variables)}, numbers, pi, + - * / **, {', '.join(sorted(functions))}"
 
 
+def with_floats(expression: sympy.Expr) -> sympy.Expr:
+    """The expression with floats for its constants, but for integers that float64 has."""
+    made: dict[sympy.Expr, sympy.Expr] = {}
+
+    def of(part: sympy.Expr) -> sympy.Expr:
+        # Derivatives have the same parts again and again.
+        if part not in made:
+            made[part] = _with_floats(part, of)
+        return made[part]
+
+    return of(expression)
+
+
+def _with_floats(part: sympy.Expr, of: Callable[[sympy.Expr], sympy.Expr]) -> sympy.Expr:
+    if part.is_Symbol or (part.is_Integer and abs(part) < LARGEST_INTEGER):
+        return part
+    if part.is_number:
+        return part.evalf(DIGITS)
+    return part.func(*map(of, part.args))
+
+
 def evaluate(expression: sympy.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """An expression at points: arrays (n_points,) by name of the variable; returns (n_points,).
 
-    Not finite where the expression is not.
+    Not finite where the expression is not, or is no real number.
     """
-    symbols = [symbol(name) for name in values]
-    function = sympy.lambdify(symbols, expression, [NUMERIC, "numpy", "scipy"])
+    # Names of its own for the variables: a column may be called numpy, or have a space.
+    symbols = {symbol(name): symbol(f"_{index}") for index, name in enumerate(values)}
+    renamed = with_floats(expression).xreplace(symbols)
+    function = sympy.lambdify([*symbols.values()], renamed, [NUMERIC, "numpy", "scipy"], cse=True)
     with np.errstate(all="ignore"):
-        found = np.asarray(function(*values.values()), dtype=np.float64)
-    return np.broadcast_to(found, len(next(iter(values.values())))).copy()
+        found = np.asarray(function(*values.values()))
+    if np.iscomplexobj(found):
+        found = np.where(found.imag == 0, found.real, np.nan)
+    shape = len(next(iter(values.values())))
+    return np.broadcast_to(found.astype(np.float64), shape).copy()
 
 
 class _Reader:
@@ -119,30 +166,73 @@ class _Reader:
         self.functions = FUNCTIONS | (KINKED if kinks else {})
         self.allowed = allowed(variables, kinks)
 
-    def expression(self, node: ast.expr) -> sympy.Expr:
+    def expression(self, node: ast.expr, depth: int = 1) -> sympy.Expr:
+        """The expression of a node; depth: how many others it is in, those of sums not counted."""
+        if depth > DEEPEST:
+            raise ConfigError(
+                f"{self.text!r} is too deep for an expression: at most {DEEPEST} operations may "
+                "lie in one another"
+            )
+        return self._checked(node, self._read(node, depth))
+
+    def _read(self, node: ast.expr, depth: int) -> sympy.Expr:
         match node:
             case ast.Constant(value=bool()):
                 pass
-            case ast.Constant(value=int() | float() as number) if math.isfinite(number):
+            case ast.Constant(value=int() | float() as number) if _is_finite(number):
                 return sympy.nsimplify(repr(number), rational=True)
+            case ast.Constant(value=int() | float()):
+                raise self._no_number(node)
             case ast.Name(id=name) if name in self.names:
                 return self.names[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.expression(operand)
+                return -self.expression(operand, depth + 1)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.expression(operand)
+                return self.expression(operand, depth + 1)
             case ast.BinOp(op=operation, left=left, right=right) if type(operation) in OPERATIONS:
-                base, other = self.expression(left), self.expression(right)
+                # A long sum is no deep expression.
+                base = self.expression(left, depth + (not _is_sum(node) or not _is_sum(left)))
+                other = self.expression(right, depth + 1)
                 if isinstance(operation, ast.Pow):
                     self._check_power(other)
+                if isinstance(operation, ast.Div) and other.is_zero:
+                    raise self._no_number(node)
                 return OPERATIONS[type(operation)](base, other)
             case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if (
                 name in self.functions
             ):
-                return self.functions[name](self.expression(argument))
+                inner = self.expression(argument, depth + 1)
+                if name in GROWING and not _is_moderate(inner):
+                    raise self._no_number(node)
+                return self.functions[name](inner)
         shown = ast.unparse(node)
         raise ConfigError(
             f"{shown!r} in {self.text!r} is not allowed in an expression; allowed: {self.allowed}"
+        )
+
+    def _checked(self, node: ast.expr, found: sympy.Expr) -> sympy.Expr:
+        """What was read, unless it has numbers that are not real, not finite, or very long.
+
+        Looked at after each operation, so that none starts from numbers that are large already.
+        """
+        if found.has(*NO_NUMBERS):
+            raise self._no_number(node)
+        if found.is_number:
+            if found.is_Rational and _bits(found) > LONGEST_NUMBER:
+                found = found.evalf(DIGITS)
+            value = found.evalf()
+            if not (value.is_Float or value.is_Rational) or not _is_finite(value):
+                raise self._no_number(node)
+            return found
+        for number in found.atoms(sympy.Number):
+            if not _is_finite(number) or (number.is_Rational and _bits(number) > LONGEST_NUMBER):
+                raise self._no_number(node)
+        return found
+
+    def _no_number(self, node: ast.expr) -> ConfigError:
+        return ConfigError(
+            f"{ast.unparse(node)!r} in {self.text!r} has a number that is no finite real one, or "
+            "one too large or too long for a computer"
         )
 
     def _check_power(self, exponent: sympy.Expr) -> None:
@@ -152,6 +242,33 @@ class _Reader:
                 f"powers in {self.text!r} must be numbers of at most {LARGEST_POWER}; exp(...) is "
                 "allowed"
             )
+
+
+def _is_sum(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+
+
+def _is_finite(number: float | sympy.Expr) -> bool:
+    """Whether a real number is a finite one in float64."""
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
+
+
+def _bits(number: sympy.Rational) -> int:
+    return max(abs(number.p).bit_length(), number.q.bit_length())
+
+
+def _is_moderate(argument: sympy.Expr) -> bool:
+    """Whether SymPy can take exp of it and makes no huge power, as of 10**9 * log(2 * z)."""
+    if argument.is_number:
+        return abs(float(argument)) < LARGEST_EXPONENT
+    return all(
+        abs(float(term.as_coeff_Mul()[0])) <= LARGEST_EXPONENT
+        for term in sympy.Add.make_args(argument)
+        if term.has(sympy.log)
+    )
 
 
 def _listed(variables: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ LOADED_FOR_DATA = {"backbone": "backbones", "activation": "activations"}
 class DataPlan:
     """One data set file. `hash` covers its settings and the code that makes it.
 
+    settings: of a file also the `sha256` of its content, and its `path`, which does not count.
     source: the data set that it is made from, if any; `hash` covers that one's too, and the public
     version of torch, which makes it.
     """
@@ -57,6 +58,11 @@ class DataPlan:
     stamp: str
     source: str | None = None
     torch: str | None = None
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """Settings without where a file of the user's own lies: its content counts."""
+        return _counted(self.settings)
 
 
 @dataclass(frozen=True)
@@ -183,13 +189,13 @@ class Plan:
             for name in config.experiments
         }
         measures = {
-            name: _measure(name, config, list(blocks[name].values()), probes[name], stamps)
+            name: _measure(name, config, data, list(blocks[name].values()), probes[name], stamps)
             for name in config.experiments
         }
         paths = {name: measure.path for name, measure in measures.items()}
-        claims = {name: _claims(name, config, paths, stamps) for name in config.claims}
-        all_claims = _all_claims(config, stamps) if claims else None
-        figures = {name: _figure(name, config, paths, stamps) for name in config.figures}
+        claims = {name: _claims(name, config, data, paths, stamps) for name in config.claims}
+        all_claims = _all_claims(config, data, stamps) if claims else None
+        figures = {name: _figure(name, config, data, paths, stamps) for name in config.figures}
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
         explorer = _explorer(config, measures, claims, stamps)
         return cls(
@@ -447,13 +453,14 @@ def _probe_settings(name: str, config: Config) -> dict[str, dict[str, Any]]:
 def _measure(
     name: str,
     config: Config,
+    data: Mapping[str, DataPlan],
     blocks: list[BlockPlan],
     probes: list[ProbePlan],
     stamps: dict[str, str],
 ) -> MeasurePlan:
     experiment = config.experiments[name]
     module = f"regimes.papers.{experiment.measure}"
-    settings = _effective_settings([name], config)
+    settings = _effective_settings([name], config, data)
     code = code_hash([SCRIPTS / "measure.py", module])
     runs = tuple(block.path for block in blocks)
     probe_paths = tuple(probe.path for probe in probes)
@@ -462,14 +469,13 @@ def _measure(
         code=code, settings=config_hash(settings), runs=runs, probes=probe_paths
     )
     path = f"results/measures/{name}.nc"
-    data = f"results/data/{experiment.dataset}.nc"
     return MeasurePlan(
         experiment=name,
         paper=experiment.paper,
         module=module,
         settings=settings,
         code=code,
-        data=data,
+        data=data[experiment.dataset].path,
         runs=runs,
         probes=probe_paths,
         grids=tuple(_blocks_by_grid(experiment)),
@@ -480,11 +486,15 @@ def _measure(
 
 
 def _claims(
-    paper: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
+    paper: str,
+    config: Config,
+    data: Mapping[str, DataPlan],
+    measures: Mapping[str, str],
+    stamps: dict[str, str],
 ) -> ClaimsPlan:
     names = config.claims[paper].measures
     module = f"regimes.papers.{paper}.claims"
-    settings = _effective_settings(names, config)
+    settings = _effective_settings(names, config, data)
     code = code_hash([SCRIPTS / "claims.py", module])
     stamp = f"results/code/claims-{paper}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
@@ -501,8 +511,10 @@ def _claims(
     )
 
 
-def _all_claims(config: Config, stamps: dict[str, str]) -> AllClaimsPlan:
-    settings = _effective_settings(_claimed(config), config)
+def _all_claims(
+    config: Config, data: Mapping[str, DataPlan], stamps: dict[str, str]
+) -> AllClaimsPlan:
+    settings = _effective_settings(_claimed(config), config, data)
     code = code_hash([SCRIPTS / "all_claims.py"])
     stamp = "results/code/claims.txt"
     stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
@@ -517,7 +529,11 @@ def _claimed(config: Config) -> list[str]:
 
 
 def _figure(
-    name: str, config: Config, measures: Mapping[str, str], stamps: dict[str, str]
+    name: str,
+    config: Config,
+    data: Mapping[str, DataPlan],
+    measures: Mapping[str, str],
+    stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
     module = f"regimes.papers.{figure.draw}"
@@ -529,7 +545,7 @@ def _figure(
         inputs[CLAIMS] = ALL_CLAIMS
         shown += [name for name in _claimed(config) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(shown, config))
+    settings = config_hash(_effective_settings(shown, config, data))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
@@ -573,7 +589,9 @@ def _explorer(
     return ExplorerPlan(shown, verdicts, titles, code, "results/explorer.html", stamp)
 
 
-def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str, Any]:
+def _effective_settings(
+    experiments: Iterable[str], config: Config, data: Mapping[str, DataPlan]
+) -> dict[str, Any]:
     """All settings behind some experiments' measures, as they go into the files' `config`."""
     experiments = list(experiments)
     datasets = {config.experiments[name].dataset for name in experiments} | {
@@ -586,7 +604,7 @@ def _effective_settings(experiments: Iterable[str], config: Config) -> dict[str,
     return {
         "scale": config.scale,
         "experiments": {name: _all_settings(name, config) for name in experiments},
-        "datasets": {name: _counted(_data_settings(name, config)) for name in sorted(datasets)},
+        "datasets": {name: data[name].counted for name in sorted(datasets)},
     }
 
 

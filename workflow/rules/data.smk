@@ -17,7 +17,7 @@ rule data:
         mem_mb=3000,
     params:
         kind=lambda wildcards: PLAN.data[wildcards.dataset].kind,
-        settings=lambda wildcards: PLAN.data[wildcards.dataset].settings,
+        settings=lambda wildcards: PLAN.data[wildcards.dataset].counted,
         data_hash=lambda wildcards: PLAN.data[wildcards.dataset].hash,
     script:
         "../scripts/data.py"

@@ -7,12 +7,13 @@ from regimes import store
 from regimes.scripting import job
 
 with job(snakemake.log[0]) as progress:
-    params = snakemake.params
-    # Read from the config, not a parameter: where files lie must not remake the data.
+    params, name = snakemake.params, snakemake.wildcards.dataset
+    # Read from the config, not parameters: where files lie must not remake the data.
     if snakemake.config.get("data_mirror"):
         os.environ["REGIMES_DATA"] = snakemake.config["data_mirror"]
-    dataset = import_module(f"regimes.datasets.{params.kind}").build(params.settings)
-    name = snakemake.wildcards.dataset
+    path = snakemake.config["datasets"][name].get("path")
+    settings = params.settings | ({"path": path} if path else {})
+    dataset = import_module(f"regimes.datasets.{params.kind}").build(settings)
     progress(f"data set {name}: {dict(dataset.sizes)}")
     store.write(
         # Training compares this hash with the one that it was planned for.

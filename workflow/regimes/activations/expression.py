@@ -7,7 +7,8 @@ import sympy
 import torch
 from torch import Tensor
 
-from regimes.expressions import Z, parse
+from regimes.activation_formulas import Z, parse
+from regimes.formulas import with_floats
 
 # What the functions of an expression are here, by their names in SymPy.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -25,15 +26,13 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "softplus": lambda z: torch.logaddexp(z, z.new_zeros(())),
 }
-# Digits of constants, such as sqrt(2): more than float64 has.
-DIGITS = 20
 
 
 def from_expression(text: str) -> ModuleType:
     """A module like those beside this one, with `value_and_slope_` and `curvature`.
 
-    text: see `regimes.expressions`. Raises ConfigError for what is not allowed there. What the
-    expression comes to where it divides 0 by 0 or overflows, it comes to here too.
+    text: see `regimes.activation_formulas`. Raises ConfigError for what is not allowed there. What
+    the expression comes to where it divides 0 by 0 or overflows, it comes to here too.
     """
     value = parse(text)
     slope = sympy.diff(value, Z)
@@ -52,7 +51,8 @@ def from_expression(text: str) -> ModuleType:
 
 def _compiled(expressions: list[sympy.Expr]) -> Callable[[Tensor], list[Tensor]]:
     """Expressions in z as one function of a tensor, which works out what they share once."""
-    numeric = [_numeric(expression) for expression in expressions]
+    # torch's functions take tensors alone, not the constants of SymPy.
+    numeric = [with_floats(expression) for expression in expressions]
     function = sympy.lambdify(Z, numeric, modules=[FUNCTIONS], cse=True)
 
     def of_tensor(z: Tensor) -> list[Tensor]:
@@ -60,12 +60,3 @@ def _compiled(expressions: list[sympy.Expr]) -> Callable[[Tensor], list[Tensor]]
         return [one if isinstance(one, Tensor) else torch.full_like(z, one) for one in values]
 
     return of_tensor
-
-
-def _numeric(expression: sympy.Expr) -> sympy.Expr:
-    """The expression with numbers for its constants, since torch's functions take tensors alone."""
-    if expression.is_Integer or expression.is_Symbol:
-        return expression
-    if expression.is_number:
-        return expression.evalf(DIGITS)
-    return expression.func(*map(_numeric, expression.args))

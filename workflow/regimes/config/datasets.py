@@ -178,6 +178,9 @@ class FileDataset(Model):
 
     @model_validator(mode="after")
     def _one_target(self) -> "FileDataset":
+        for index, name in enumerate(self.inputs or ()):
+            if name in self.inputs[:index]:
+                raise ValueError(f"inputs name {name!r} twice")
         if (self.target is None) == (self.formula is None):
             raise ValueError("give either target, a column, or formula")
         if self.formula is not None:

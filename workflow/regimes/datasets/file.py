@@ -1,5 +1,6 @@
 """A data set of the user's own: a table in a CSV or NetCDF file."""
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     training, test and validation; `split_seed`; `standardise` ("train" or "none"); `bias`;
     `licence`, `citation`. The formula takes the inputs as they are in the file.
     Beside the common layout, `feature_name` (feature). Raises DataError, naming the file and the
-    column, for columns that are not there or not numbers in all rows.
+    column, for columns that are not there or not numbers in all rows, and for rows that are not as
+    long as the header.
     """
     path = checked(settings["path"], settings["sha256"])
     table = _read(path)
     target = settings["target"]
     names = settings["inputs"] or [name for name in table if name != target]
+    if not names:
+        raise DataError(f"{path} has no column but the target {target!r}")
     columns = _numbers(path, table, [*names, *([target] if target else [])])
     inputs = np.stack([columns[name] for name in names], axis=1)
     if target:
@@ -44,8 +48,10 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         if not np.isfinite(targets).all():
             row = int(np.flatnonzero(~np.isfinite(targets))[0]) + 1
             raise DataError(f"{path}: formula {formula!r} is not finite at row {row}")
-    split = random_split(settings["split_seed"], (KIND, path.name), len(inputs), settings["shares"])
-    steps = [f"Rows were split at random into {counts(split)} (seed {settings['split_seed']})"]
+    # Not keyed by the name of the file, which is in no hash.
+    seed = settings["split_seed"]
+    split = random_split(seed, (KIND,), len(inputs), settings["shares"], path.name)
+    steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
     if settings["standardise"] == "train":
         train = split == PARTS.index("train")
         inputs = standardised(inputs, train, names)
@@ -67,7 +73,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         licence=settings["licence"],
         citation=settings["citation"],
         preprocessing="; ".join(steps) + ".",
-        data_source=f"{path.name}, sha256 {settings['sha256']}",
+        data_source=f"file with sha256 {settings['sha256']}",
     )
     return dataset.assign_coords(
         feature_name=("feature", feature_names, described("name of the feature"))
@@ -80,13 +86,30 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if path.suffix.lower() in NETCDF:
             with xr.open_dataset(path) as dataset:
                 return _columns(path, dataset.load())
-        table = pd.read_csv(path, skipinitialspace=True)
-    except (OSError, ValueError) as error:
+        _check_lengths(path)
+        # By default pandas takes a first column too many for names of the rows.
+        table = pd.read_csv(path, skipinitialspace=True, index_col=False)
+    except (OSError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"{path} cannot be read as CSV or NetCDF: {reason}") from error
     if table.empty:
         raise DataError(f"{path} has no rows")
     return {str(name): table[name].to_numpy() for name in table}
+
+
+def _check_lengths(path: Path) -> None:
+    """Raise DataError unless every row of a CSV file has as many fields as its header."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        # Lines of white space alone are no rows for pandas either.
+        reader = csv.reader(file, skipinitialspace=True)
+        lines = (fields for fields in reader if len(fields) > 1 or "".join(fields).strip())
+        header = next(lines, [])
+        for row, fields in enumerate(lines, start=1):
+            if len(fields) != len(header):
+                comma = " (what follows its last comma counts)" if not fields[-1].strip() else ""
+                raise DataError(
+                    f"{path}: row {row} has {len(fields)} fields{comma}, the header {len(header)}"
+                )
 
 
 def _columns(path: Path, dataset: xr.Dataset) -> dict[str, np.ndarray]:

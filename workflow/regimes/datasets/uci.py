@@ -82,7 +82,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     inputs, targets = values[:, :n_features], values[:, n_features + index]
 
     seed = settings["split_seed"]
-    split = random_split(seed, (KIND, name), len(values), settings["shares"])
+    split = random_split(seed, (KIND, name), len(values), settings["shares"], name)
     train = split == PARTS.index("train")
     steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
     target_units = table.targets[index][1]

@@ -73,4 +73,7 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
     }
     axes = {axis: plain(measure[axis]) for axis in (*PLANE, "width", "seed")}
     converged = {"converged_share": plain(measure["converged_share"].transpose(*PLANE))}
-    return _kind(name, measure) | axes | {"layers": layers} | losses | converged
+    kind = _kind(name, measure)
+    # The theory is of homogeneous activations; elsewhere its line is there to compare with.
+    theory = "the theory" if kind["activation"] == "relu" else "the theory for ReLU"
+    return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | converged

@@ -12,7 +12,12 @@ def digest(path: str | Path) -> str:
         with Path(path).expanduser().open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        reason = error.strerror
+    # No such user after ~, and characters that no path has
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).rstrip(".").lower()
+    shown = str(path) if str(path).isprintable() else repr(str(path))
+    raise DataError(f"{shown} cannot be read: {reason}")
 
 
 def checked(path: str | Path, sha256: str) -> Path:

@@ -101,7 +101,8 @@ Explorer.diagrams = (section, panel) => {
     const measured = of.boundary[i] === null ? "is not in the range of γ"
       : `is at γ = ${number(of.boundary[i])}${error(of.boundary_stderr[i])}`;
     role("boundary").textContent = `The boundary at γ′ = ${number(diagram.gamma_prime[i])} `
-      + `${measured}; the theory has γ = ${number(of.theory[i])}.`;
+      + `${measured}; ${diagram.theory_name} has γ = ${number(of.theory[i])}.`;
+    role("theory").textContent = diagram.theory_name;
   }
 
   const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;

@@ -1,8 +1,8 @@
 """Activation functions as formulas in z: smooth ones, finite with two derivatives."""
 
 import ast
-import math
 
+import numpy as np
 import sympy
 
 from regimes import formulas
@@ -13,6 +13,11 @@ Z = formulas.symbol(NAME)
 # Where a value and its derivatives must be finite: to either side of 0, on the scale of
 # pre-activations. 0 itself may be a point where a formula divides 0 by 0.
 CHECKED = (-20.0, -3.0, -1.0, -0.1, 0.1, 1.0, 3.0, 20.0)
+# Where value and slope must not jump: between these and the same below 0. A jump is one that is far
+# more than what they do on either side, and than rounding.
+BESIDE = 1e-8 * np.linspace(1, 2, 5)
+JUMP, ROUNDING = 10.0, 1e-6
+NEAR = [abs(point) <= 1 for point in CHECKED]
 # Others may come of these: sqrt(z**2) is |z|.
 SMOOTH = tuple(one for name, one in formulas.FUNCTIONS.items() if name != "sqrt")
 
@@ -23,7 +28,10 @@ def canonical(text: str) -> str:
     Raises ConfigError, one line, for what is no expression in z.
     """
     parse(text)
-    return ast.unparse(formulas.tree(text, [NAME]))
+    try:
+        return ast.unparse(formulas.tree(text, [NAME]))
+    except RecursionError:
+        raise ConfigError(f"{text!r} is too deep for an expression") from None
 
 
 def parse(text: str) -> sympy.Expr:
@@ -43,9 +51,23 @@ def parse(text: str) -> sympy.Expr:
 
 def _check_values(expression: sympy.Expr, text: str) -> None:
     derivatives = [expression, sympy.diff(expression, Z), sympy.diff(expression, Z, 2)]
-    for point in CHECKED:
-        for order, one in enumerate(derivatives):
-            value = one.subs(Z, sympy.Float(point)).evalf()
-            if not (value.is_Float or value.is_Rational) or not math.isfinite(float(value)):
-                what = ("the value", "the derivative", "the second derivative")[order]
-                raise ConfigError(f"{what} of {text!r} at z = {point:g} is no finite real number")
+    # In float64: SymPy would work exp(exp(exp(20))) out.
+    for order, one in enumerate(derivatives):
+        what = ("the value", "the derivative", "the second derivative")[order]
+        values = _at(one, np.array(CHECKED))
+        if not np.isfinite(values).all():
+            point = CHECKED[np.flatnonzero(~np.isfinite(values))[0]]
+            raise ConfigError(f"{what} of {text!r} at z = {point:g} is no finite real number")
+        if order < 2 and _jumps(_at(one, -BESIDE), _at(one, BESIDE), abs(values[NEAR]).max()):
+            raise ConfigError(f"{what} of {text!r} jumps at z = 0: kinks are not allowed")
+
+
+def _at(expression: sympy.Expr, points: np.ndarray) -> np.ndarray:
+    return formulas.evaluate(expression, {NAME: points})
+
+
+def _jumps(below: np.ndarray, above: np.ndarray, scale: float) -> bool:
+    """Whether values right below 0 and right above are two groups. False where they are NaN."""
+    gap = max(above.min() - below.max(), below.min() - above.max())
+    spread = max(np.ptp(above), np.ptp(below))
+    return bool(gap > JUMP * spread and gap > ROUNDING * scale)

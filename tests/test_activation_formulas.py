@@ -8,11 +8,12 @@ import torch
 import xarray as xr
 
 import regimes
+from regimes import formulas
+from regimes.activation_formulas import canonical
 from regimes.activations import gelu, softplus, tanh
-from regimes.activations.expression import from_expression
+from regimes.activations.expression import FUNCTIONS, from_expression
 from regimes.config.load import load
 from regimes.errors import ConfigError
-from regimes.expressions import canonical
 from regimes.networks.activation import load_activation
 from regimes.plan import Plan
 from regimes.provenance import training_modules
@@ -41,6 +42,8 @@ def test_the_layout_of_an_expression_does_not_matter() -> None:
         ("abs(z)", ["'abs(z)'", "is not allowed"]),
         ("Max(z, 0)", ["is not allowed"]),
         ("sqrt(z**2)", ["Abs(z)", "kink"]),
+        ("sqrt(z**2 + z**4)", ["the derivative", "jumps at z = 0", "kinks"]),
+        ("atan(1 / z)", ["the value", "jumps at z = 0"]),
         ("z +", ["is no expression in z"]),
         ("", ["is no expression in z"]),
         ("1 + 1", ["does not depend on z"]),
@@ -48,6 +51,8 @@ def test_the_layout_of_an_expression_does_not_matter() -> None:
         ("1 / (z - 1)", ["z = 1", "no finite real number"]),
         ("9**9**9 * z", ["powers", "at most 100"]),
         ("z**z", ["powers", "at most 100"]),
+        ("exp(exp(exp(z))) * z", ["z = 3", "no finite real number"]),
+        ("-" * 480 + "z", ["too deep"]),
         ("z + " * 200 + "z", ["at most 500 characters"]),
     ],
 )
@@ -125,6 +130,25 @@ def test_training_with_an_expression_is_training_with_the_built_in() -> None:
     assert "log(1 + exp(z))" in own.attrs["config"]
     relu = simulated(activation="relu")
     assert abs(float(relu["relative_distance_w"] / own["relative_distance_w"]) - 1) > 0.01
+
+
+def test_torch_has_the_functions_of_formulas() -> None:
+    assert FUNCTIONS.keys() == formulas.FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sin(z) / z", "(1 - cos(z)) / z**2", "exp(-1 / z**2)", "z**3", "tanh(1e4 * z)", "z**2 + z"],
+)
+def test_what_is_smooth_at_0_has_no_kink(text: str) -> None:
+    canonical(text)
+
+
+def test_large_constants_are_floats() -> None:
+    z, slope = torch.tensor([1e-20, 3.0]).double(), torch.empty(2).double()
+    from_expression("z * 1e20").value_and_slope_(z, slope)
+    torch.testing.assert_close(z, torch.tensor([1.0, 3e20]).double())
+    assert slope.tolist() == [1e20, 1e20]
 
 
 def test_float32_trains_too() -> None:
