@@ -249,7 +249,8 @@ def test_shipped_files_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {
         str(path.relative_to(resources))
         for path in resources.rglob("*")
-        if path.is_file() and path.suffix != ".md"
+        # Data lie in folders; beside these are the recorded times of jobs.
+        if path.is_file() and path.suffix != ".md" and path.parent != resources
     }
     # What can be had neither here nor elsewhere would be of no use.
     assert there == found

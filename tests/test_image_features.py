@@ -181,7 +181,8 @@ def test_images_and_settings_make_other_features_and_runs(changes: dict) -> None
 
 def test_version_of_torch_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_torch(version: str) -> Plan:
-        monkeypatch.setattr(plan_module, "package_versions", lambda *_: {"torch": version})
+        versions = {"torch": version, "plotly": "1.0"}
+        monkeypatch.setattr(plan_module, "package_versions", lambda *_: versions)
         return make()
 
     cpu, gpu, newer = map(with_torch, ("2.13.0+cpu", "2.13.0+cu128", "2.14.0"))

@@ -110,7 +110,12 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
     snakemake = SimpleNamespace(
         log=[str(folder / "log")],
         params=SimpleNamespace(
-            module=f"regimes.papers.luo2021.{module}", paper="p", settings={}, grids=[len(blocks)]
+            module=f"regimes.papers.luo2021.{module}",
+            paper="p",
+            settings={},
+            grids=[len(blocks)],
+            code="c",
+            inputs_hash="i",
         ),
         input=SimpleNamespace(
             probes=[],
