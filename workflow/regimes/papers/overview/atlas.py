@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.plane import LARGEST_SLOPE, SLOPE_COLOURS
@@ -41,6 +42,14 @@ COLUMNS = (
     "effective_width",
     "weighted_exponent",
 )
+# A legend above its panel: inside, it would cover runs.
+ABOVE = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+    "fontsize": "small",
+    "columnspacing": 1,
+    "handletextpad": 0.3,
+}
 # A gamma' as good as minus infinity in the formulas of the theory.
 FAR_LEFT = -1e6
 
@@ -128,16 +137,7 @@ def _draw_plane(axes: Axes, found: list[Placement]) -> None:
         for marker, n in (PAPERS[paper] for paper in PAPERS if paper in papers)
     ]
     handles.append(Line2D([], [], color="black", linestyle="--", label="theory (Luo et al.)"))
-    # Above the panel: inside, it would cover runs.
-    axes.legend(
-        handles=handles,
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=len(handles),
-        fontsize="small",
-        columnspacing=1,
-        handletextpad=0.3,
-    )
+    axes.legend(handles=handles, **ABOVE, ncols=len(handles))
 
 
 def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
@@ -188,8 +188,9 @@ def _draw_nodes(axes: Axes, found: list[Placement]) -> None:
         xlabel=r"effective width $1 / \sum_j \lambda_j^2$ (Caron et al.)",
         ylabel=r"$\log \mathrm{RD}(\theta_w) / \log m$",
     )
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if found:
-        axes.legend(fontsize="small")
+        axes.legend(**ABOVE, ncols=2)
 
 
 def _note(found: list[Placement]) -> str:
