@@ -167,7 +167,7 @@ def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
 
 def _draw_nodes(axes: Axes, found: list[Placement]) -> None:
     """Exponents of networks with unequal nodes against their effective width, by experiment."""
-    lines = {"exponent": "all nodes alike", "weighted_exponent": r"nodes weighted by $\lambda_j$"}
+    lines = {"exponent": "nodes alike", "weighted_exponent": r"weighted by $\lambda_j$"}
     for experiment, (place, name) in itertools.product(
         dict.fromkeys(one.experiment for one in found), enumerate(lines)
     ):
