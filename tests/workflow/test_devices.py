@@ -16,18 +16,18 @@ def asked(output: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("auto", "0"), ("cpu", "0")])
-def test_gpus_are_asked_for_where_there_is_none(finished: Workflow, device: str, gpus: str) -> None:
+def test_gpus_are_asked_for_where_there_is_none(workflow: Workflow, device: str, gpus: str) -> None:
     # As on the login node of a cluster: `cuda` means the node of the job, `auto` looks here.
     config = (*with_seeds(), f"device={device}")
-    result = finished.run("--workflow-profile", "slurm", "-n", config=config, **HIDDEN)
+    result = workflow.run("--workflow-profile", "slurm", "-n", config=config, **HIDDEN)
     assert result.code == 0, result.output
     assert asked(result.output) == {gpus}
 
 
 @pytest.mark.parametrize(("decided", "gpus"), [("cuda", "1"), ("cpu", "0")])
-def test_a_job_does_not_decide_again(finished: Workflow, decided: str, gpus: str) -> None:
+def test_a_job_does_not_decide_again(workflow: Workflow, decided: str, gpus: str) -> None:
     # The process of a job on a node
-    result = finished.run(
+    result = workflow.run(
         *("--mode", "remote", "--forcerun", "train", "-n"),
         config=(*with_seeds(), f"device={'cpu' if decided == 'cuda' else 'cuda'}"),
         REGIMES_DEVICE=decided,
