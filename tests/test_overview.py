@@ -230,6 +230,8 @@ def test_atlas_without_runs_of_some_papers():
         {"relative_distance_w": _distance(0.4, [10, 20], gamma_prime=[0.0], gamma=[0.5, 1.5])}
     )
     figure = atlas.draw({"phase_diagram": runs}, "smoke")
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["Luo et al.", "theory (Luo)"]
     assert "4 runs" not in figure.get_supxlabel()
     assert figure.get_supxlabel().startswith("8 runs in 2 settings")
     # exponent 0.4 is condensed: right at gamma = 1.5, wrong at 0.5

@@ -69,6 +69,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     mapping = plt.cm.ScalarMappable(NORM, SLOPE_COLOURS)
     bar = figure.colorbar(mapping, ax=plane, extend="both", shrink=0.8)
     bar.ax.set_title("exponent\nof RD", fontsize="small")
+    handles = _papers(found)
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize="small")
     _draw_nodes(nodes, [one for one in found if np.isfinite(one.effective_width)])
     for axes, letter in zip((strip, plane, nodes), "abc", strict=True):
         axes.set_title(f"({letter})", loc="left", fontweight="bold")
@@ -131,13 +133,19 @@ def _draw_plane(axes: Axes, found: list[Placement]) -> None:
     line = xr.DataArray(np.union1d((low, high), 0.0))
     axes.plot(line, boundary_gamma(line), "k--", linewidth=1.5)
     axes.set(xlabel=r"$\gamma'$", xlim=(low, high))
-    papers = dict.fromkeys(one.paper for one in found)
+
+
+def _papers(found: list[Placement]) -> list[Line2D]:
+    """Entries of the legend: the papers of both panels, and the line."""
+    papers = {one.paper for one in found}
+    style = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
     handles = [
-        Line2D([], [], marker=marker, color="black", markerfacecolor="none", linestyle="", label=n)
-        for marker, n in (PAPERS[paper] for paper in PAPERS if paper in papers)
+        Line2D([], [], marker=marker, label=name, **style)
+        for paper, (marker, name) in PAPERS.items()
+        if paper in papers
     ]
-    handles.append(Line2D([], [], color="black", linestyle="--", label="theory (Luo et al.)"))
-    axes.legend(handles=handles, **ABOVE, ncols=len(handles))
+    handles.append(Line2D([], [], color="black", linestyle="--", label="theory (Luo)"))
+    return handles
 
 
 def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
