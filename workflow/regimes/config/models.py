@@ -27,7 +27,7 @@ from regimes.config.teacher_student import TeacherStudentExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
-# Papers are targets beside these rules.
+# Papers are targets beside these rules; in the order of the stages.
 RULES = (
     "all",
     "data",
@@ -37,8 +37,8 @@ RULES = (
     "measure",
     "claims",
     "all_claims",
-    "table",
     "figure",
+    "table",
     "explorer",
 )
 

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from regimes.config import models
 from regimes.errors import ConfigError
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import COLUMNS, Record, read_table, records, rows
@@ -35,19 +36,8 @@ SUMMARY = "what a snakemake command would cost, before it starts"
 OWN = ("-h", "--help", "--record")
 # Times are scaled to other amounts of work over at most this factor.
 FARTHEST = 10.0
-# In the order of the stages, in which the table lists them.
-RULES = (
-    "data",
-    "features",
-    "train",
-    "probe",
-    "measure",
-    "claims",
-    "all_claims",
-    "figure",
-    "table",
-    "explorer",
-)
+# In the order in which the table lists them.
+RULES = tuple(rule for rule in models.RULES if rule != "all")
 HERE, SCALED, TABLE, UNKNOWN = "measured here", "scaled from here", "table", "unknown"
 HEADER = ("rule", "of", "jobs", "CPU min", "MB", "times")
 
