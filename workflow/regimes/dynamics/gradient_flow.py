@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from regimes.dynamics import exponential
-from regimes.dynamics.exponential import Point
+from regimes.dynamics.exponential import Point, Step
 from regimes.dynamics.history import LossHistory
 from regimes.dynamics.snapshots import Snapshots
 from regimes.dynamics.step_size import StepSizeControl
@@ -19,14 +19,24 @@ from regimes.networks.two_layer import TwoLayerNetwork, Weights
 SECONDS_BETWEEN_REPORTS = 10.0
 # A time this close to its cap, relatively, has reached it.
 TIME_ROUNDING = 1e-6
+# The last step is taken again, shorter, if it ends below this share of the loss that is wanted, ...
+OVERSHOOT = 0.5
+# ... and is then to end at this one: where is known but roughly.
+LANDING = 0.8
+# Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
+NOISE = 16
 # Of the runs under way, what a state has by name: all but what they were started with.
-STATE = ("run", "norm_a", "norm_w", "scale", "initial_loss", "time", "h", "accepted", "rejected")
+STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "rejected")
+
+
+# How a run can end: each run has one of these.
+ENDINGS = ("converged", "stationary", "capped", "diverged")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends: loss at most `relative_loss` times its initial value (converged), or a cap
-    on the tried steps or on the flow time.
+    """When a run ends: loss at most `relative_loss` times its initial value (converged), no more
+    than that to be gained (stationary), or a cap on the tried steps or on the flow time.
     """
 
     relative_loss: float
@@ -64,6 +74,8 @@ class FlowResult:
     initial_loss: np.ndarray
     final_loss: np.ndarray
     converged: np.ndarray
+    stationary: np.ndarray
+    capped: np.ndarray
     diverged: np.ndarray
     flow_time: np.ndarray
     accepted_steps: np.ndarray
@@ -76,7 +88,7 @@ class FlowResult:
     def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
         """Storage for `n_runs` runs."""
         real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
-        flags = {name: np.zeros(n_runs, dtype=bool) for name in ("converged", "diverged")}
+        flags = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
         counts = {
             name: np.zeros(n_runs, dtype=np.int64) for name in ("accepted_steps", "rejected_steps")
         }
@@ -99,8 +111,7 @@ class _Batch:
     run: Tensor
     network: TwoLayerNetwork
     initial: Weights
-    norm_a: Tensor
-    norm_w: Tensor
+    norms: Tensor
     scale: Tensor
     control: StepSizeControl
     point: Point
@@ -112,6 +123,11 @@ class _Batch:
 
     def __getitem__(self, index) -> "_Batch":
         return _Batch(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @property
+    def loss(self) -> Tensor:
+        """R = |e|^2 / (2 n), (E,)."""
+        return _loss(self.point.residuals)
 
     def __len__(self) -> int:
         return len(self.run)
@@ -163,17 +179,22 @@ def integrate(
     last_report = time.monotonic()
     batch = _collect(batch, result, limits, keep)
     while len(batch):
-        step = exponential.step(batch.network, batch.point, targets, batch.h)
-        error = batch.control.error(step, batch.initial, (batch.norm_a, batch.norm_w), batch.scale)
-        accepted = error <= 1
+        step = exponential.step(
+            batch.network, batch.point, batch.initial, targets, batch.h, batch.control.tolerance
+        )
+        error = batch.control.error(step, batch.norms.T, batch.scale)
+        too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
+        accepted = (error <= 1) & ~too_far
         history.add(batch.run, batch.time, batch.h, step, accepted)
         batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
         batch.accepted += accepted
         batch.rejected += ~accepted
+        h = batch.control.next_size(batch.h, error)
+        if (too_far & (error <= 1)).any():
+            goal = LANDING * limits.relative_loss * batch.initial_loss
+            h = torch.where(too_far, torch.minimum(h, _time_to(goal, step, batch.h)), h)
         # The last step ends at the cap, but for rounding.
-        batch.h = torch.minimum(
-            batch.control.next_size(batch.h, error), limits.max_time - batch.time
-        )
+        batch.h = torch.minimum(h, limits.max_time - batch.time)
         batch.point = _keep(batch.point, step.end, accepted)
         if time.monotonic() - last_report > seconds_between_reports:
             last_report = time.monotonic()
@@ -193,7 +214,8 @@ def _start(
     point = exponential.start(network, initial, targets)
     n_runs = len(initial.a)
     counts = torch.zeros(n_runs, dtype=torch.int64, device=initial.a.device)
-    norm_a, norm_w = initial.norms()
+    norms = torch.stack(initial.norms(), dim=1)
+    control = control.spread(initial.a)
     # With zero targets, what is left to compare defects with are the first residuals.
     target_norm = torch.linalg.vector_norm(targets).expand(n_runs)
     first_norm = torch.linalg.vector_norm(point.residuals, dim=1)
@@ -201,14 +223,13 @@ def _start(
         run=torch.arange(n_runs, device=initial.a.device),
         network=network,
         initial=initial,
-        norm_a=norm_a,
-        norm_w=norm_w,
+        norms=norms,
         scale=torch.where(target_norm > 0, target_norm, first_norm),
         control=control,
         point=point,
-        initial_loss=_loss(point),
-        time=torch.zeros_like(norm_a),
-        h=control.first_size(point.kernel).clamp(max=limits.max_time),
+        initial_loss=_loss(point.residuals),
+        time=torch.zeros_like(first_norm),
+        h=control.first_size(point.eigenvalues).clamp(max=limits.max_time),
         accepted=counts,
         rejected=counts.clone(),
     )
@@ -241,8 +262,8 @@ def _restored(
     return _Batch(
         network=network[run],
         initial=initial[run],
-        control=control[run],
-        point=Point(weights, point["residuals"], point["kernel"]),
+        control=control.spread(initial.a)[run],
+        point=Point.at(weights, point["residuals"], point["kernel"]),
         **own,
     )
 
@@ -257,6 +278,8 @@ def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
             (new.weights.w, old.weights.w),
             (new.residuals, old.residuals),
             (new.kernel, old.kernel),
+            (new.eigenvalues, old.eigenvalues),
+            (new.vectors, old.vectors),
         ):
             target[rejected] = source[rejected]
     return new
@@ -269,18 +292,20 @@ def _collect(
 
     keep: receives, as they were before, those that would not have ended with more steps.
     """
-    loss = _loss(batch.point)
+    loss = batch.loss
+    goal = limits.relative_loss * batch.initial_loss
     finite = torch.isfinite(loss)
-    converged = finite & (loss <= limits.relative_loss * batch.initial_loss)
-    tries = batch.accepted + batch.rejected
+    converged = finite & (loss <= goal)
+    stationary = finite & ~converged & (_within_reach(batch.point) <= goal)
     late = batch.time >= limits.max_time * (1 - TIME_ROUNDING)
-    capped = (tries >= limits.max_steps) | late
-    # Steps too small to move the time, or no finite loss.
-    stuck = ~(batch.time + batch.h > batch.time) & ~capped & ~converged
-    diverged = ~finite | stuck
-    ended = converged | diverged | capped
+    capped = (batch.accepted + batch.rejected >= limits.max_steps) | late
+    # No finite loss, or steps too small to move the time.
+    stuck = ~(batch.time + batch.h > batch.time) & ~capped
+    diverged = ~finite | (stuck & ~converged & ~stationary)
+    capped &= ~(converged | stationary | diverged)
+    ended = converged | stationary | capped | diverged
     # Before their ends are taken for the snapshots that they did not get to.
-    cut_short = (ended & ~(converged | diverged | late)).nonzero().squeeze(1)
+    cut_short = (capped & ~late).nonzero().squeeze(1)
     if len(cut_short):
         keep(batch[cut_short])
     result.snapshots.take(
@@ -298,6 +323,8 @@ def _collect(
         "initial_loss": batch.initial_loss,
         "final_loss": torch.where(diverged, torch.nan, loss),
         "converged": converged,
+        "stationary": stationary,
+        "capped": capped,
         "diverged": diverged,
         "flow_time": batch.time,
         "accepted_steps": batch.accepted,
@@ -308,9 +335,31 @@ def _collect(
     return batch[(~ended).nonzero().squeeze(1)]
 
 
-def _loss(point: Point) -> Tensor:
-    """R = |e|^2 / (2 n), (E,)."""
-    return point.residuals.square().mean(dim=1) / 2
+def _loss(residuals: Tensor) -> Tensor:
+    """R = |e|^2 / (2 n), of residuals (..., n)."""
+    return residuals.square().mean(dim=-1) / 2
+
+
+def _within_reach(point: Point) -> Tensor:
+    """What the flow with the present kernel could still take from the loss, |P e|^2 / (2 n), (E,):
+    P projects on the eigenvectors of the kernel whose eigenvalues are more than rounding.
+    """
+    largest = point.eigenvalues.amax(dim=1, keepdim=True)
+    n_points = point.eigenvalues.shape[1]
+    noise = NOISE * n_points * torch.finfo(largest.dtype).eps
+    moved = point.eigenvalues > noise * largest
+    return _loss(torch.where(moved, exponential.project(point.vectors, point.residuals), 0.0))
+
+
+def _time_to(goal: Tensor, step: Step, h: Tensor) -> Tensor:
+    """After which part of a step of size h (E,) the loss is at `goal` (E,), by bisection."""
+    early, late = torch.zeros_like(h), h
+    for _ in range(40):
+        middle = 0.5 * (early + late)
+        decayed = torch.exp(-middle[:, None] * step.eigenvalues) * step.components
+        above = _loss(decayed) > goal
+        early, late = torch.where(above, middle, early), torch.where(above, late, middle)
+    return late
 
 
 def _progress(batch: _Batch, n_runs: int) -> Progress:
@@ -318,5 +367,5 @@ def _progress(batch: _Batch, n_runs: int) -> Progress:
         ended=n_runs - len(batch),
         runs=n_runs,
         steps=int((batch.accepted + batch.rejected).max()),
-        relative_loss=float((_loss(batch.point) / batch.initial_loss).max()),
+        relative_loss=float((batch.loss / batch.initial_loss).max()),
     )

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from regimes.dynamics.exponential import Step, tame
-from regimes.networks.two_layer import Weights
+from regimes.dynamics.exponential import Step
 
 # Defects may be this many times larger against the residuals of the moment than against the
 # targets. It keeps the tail of the loss curve monotone for a tenth more of steps.
@@ -21,13 +20,14 @@ class StepSizeControl:
 
     The error is the largest of these ratios over `tolerance`: the defect of the outputs over the
     scale of the targets, and over RESIDUAL_SLACK times the residuals at the start of the step; and
-    in either layer, how far the second move of the step ends from the first over the displacement
-    from the initial weights. On smooth stretches it falls as h^3 or faster, where neurons cross
-    kinks more slowly, for which the exponent in h <- h * clip(safety * error^-1/2, shrink, grow)
-    allows. Kinks limit any method to about first order in the weights themselves, but what is
-    reported (outputs, distances) is smooth in them.
+    for either layer, the difference that the second move of the step makes to the distance from
+    the initial weights, over that distance. On smooth stretches it falls as h^2 or faster, where
+    neurons cross kinks more slowly, for which the exponent in h <- h * clip(safety * error^-1/2,
+    shrink, grow) allows. It is what is reported that is controlled: kinks limit any method to about
+    first order in the single weights, and outputs and distances, sums over many neurons, are
+    smooth in them.
 
-    tolerance: of all elements, or (E,), each its own.
+    tolerance: (E,), or one for all elements.
     """
 
     tolerance: float | Tensor
@@ -36,32 +36,30 @@ class StepSizeControl:
     grow: float = 3.0
 
     def __getitem__(self, index) -> "StepSizeControl":
-        if not isinstance(self.tolerance, Tensor):
-            return self
         return replace(self, tolerance=self.tolerance[index])
 
-    def error(
-        self, step: Step, initial: Weights, norms: tuple[Tensor, Tensor], scale: Tensor
-    ) -> Tensor:
+    def spread(self, like: Tensor) -> "StepSizeControl":
+        """With a tolerance for each element of `like` (E, ...), in its number format."""
+        tolerance = torch.as_tensor(self.tolerance, dtype=like.dtype, device=like.device)
+        return replace(self, tolerance=tolerance.expand(len(like)))
+
+    def error(self, step: Step, norms: Tensor, scale: Tensor) -> Tensor:
         """Error of a step (E,).
 
-        norms: |a| and |w| of the initial weights, each (E,). scale: the norm that the defect is
-        compared with, that of the targets.
+        norms: |a| and |w| of the initial weights (2, E). scale: the norm that the defect is
+        compared with, that of the targets (E,).
         """
-        moved = step.end.weights.distance(initial)
         residuals = torch.linalg.vector_norm(step.components, dim=1)
-        errors = [step.defect / torch.minimum(scale, RESIDUAL_SLACK * residuals)]
+        defect = step.defect / torch.minimum(scale, RESIDUAL_SLACK * residuals)
         noise = ROUNDINGS * torch.finfo(scale.dtype).eps
-        for correction, distance, norm in zip(step.corrections, moved, norms, strict=True):
-            errors.append(correction / (distance + noise * norm))
-        return torch.stack(errors).amax(dim=0) / self.tolerance
+        differences = (step.differences / (step.distances + noise * norms)).amax(dim=0)
+        return torch.maximum(defect, differences) / self.tolerance
 
     def next_size(self, h: Tensor, error: Tensor) -> Tensor:
         """Size of the next try; an overflow (error inf or NaN) shrinks it most."""
         bounded = torch.nan_to_num(error, nan=1e12, posinf=1e12).clamp(1e-12, 1e12)
         return h * (self.safety * bounded.rsqrt()).clamp(self.shrink, self.grow)
 
-    def first_size(self, kernel: Tensor) -> Tensor:
-        """A tenth of the shortest time scale of the kernel (E, n, n)."""
-        fastest = torch.linalg.eigvalsh(tame(kernel))[:, -1]
-        return 0.1 / fastest.clamp(min=torch.finfo(kernel.dtype).tiny * 1e3)
+    def first_size(self, eigenvalues: Tensor) -> Tensor:
+        """A tenth of the shortest time scale of the kernel, from its eigenvalues (E, n)."""
+        return 0.1 / eigenvalues.amax(dim=1).clamp(min=torch.finfo(eigenvalues.dtype).tiny * 1e3)

@@ -72,8 +72,11 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
         for key in ("loss_time", "loss_history")
     }
     axes = {axis: plain(measure[axis]) for axis in (*PLANE, "width", "seed")}
-    converged = {"converged_share": plain(measure["converged_share"].transpose(*PLANE))}
+    endings = {
+        name: plain(measure[name].transpose(*PLANE))
+        for name in ("converged_share", "stationary_share")
+    }
     kind = _kind(name, measure)
     # The theory is of homogeneous activations; elsewhere its line is there to compare with.
     theory = "the theory" if kind["activation"] == "relu" else "the theory for ReLU"
-    return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | converged
+    return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | endings

@@ -1,107 +1,331 @@
-"""Moves through an activation whose slope is continuous, such as tanh.
+"""Neurons with an activation whose slope is continuous, such as tanh: each with steps of its own.
 
-A share is the difference quotient of the activation between the ends of the move. Where the
-neurons condense, they sit where the pulls of the points balance, and are pulled back to there by
-far more than a step would allow that takes the slopes as they are. So shares are taken as linear in
-the end of the move, share + bend * (change of z1), about the start in the first try and about the
-end of the first in the second, and the first-layer weights are solved for: a system of equations
-in d features for each neuron, sum over points i,
+While the residuals go through a step of the flow, they act on the neurons with an impulse whose
+density over the share t of the step is taken as linear, q(t) = total + 12 (t - 1/2) moment. Given
+that, every neuron (a, w) follows equations of its own, of d + 1 variables,
 
-    (1 - sum_i pull_i bend_i x_i x_i^T) dw = sum_i pull_i share_i x_i.
+    w' = -M_w a (s/n) sum_i q_i act'(w . x_i) x_i,    a' = -M_a (s/n) sum_i q_i act(w . x_i).
 
-Of the sum on the left only the terms that pull back (pull_i bend_i < 0) are kept. They are what the
-step needs to be stable, and with them alone the matrix is positive definite for steps of any size.
+Some are stiff: neurons that condense sit where the pulls of the points balance, and are pulled back
+to there by far more than a step of the flow would allow. Some are unstable: they leave a balance
+from which they are pushed away, exponentially and to one side or the other, and what becomes of
+them for good is decided there, in a time far shorter than that of the flow. Most are neither. So
+each takes as many steps as it needs, by the second-order L-stable method of Rosenbrock type of
+Shampine and Reichelt (SIAM J. Sci. Comput. 18, 1997; known as ode23s), which are accepted by its
+third-order estimate of the error of w over how far the neuron is from its initial w. The method
+keeps its order with an approximate Jacobian; here it is that of w' in w alone, so that the systems
+of equations are symmetric, of d variables.
+
+Shapes: E elements of a tile, n points, d features, m neurons. Those that go on by themselves are
+columns of one element.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from types import ModuleType
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from regimes.networks.passages import Push, Shares
+from regimes.networks.motion import Batch, Sums, Tile, Weights, multiplied
+
+# The method's gamma in W = 1 - gamma h J, and a coefficient of its estimate.
+GAMMA = 1 / (2 + 2**0.5)
+E32 = 6 + 2**0.5
+# The error of a neuron's own step may be this share of the tolerance.
+SHARE_OF_TOLERANCE = 0.3
+# Own steps for which a pivot of W is smaller (for unstable neurons, 1 - gamma times growth over the
+# step) are tried again, half as long.
+SMALLEST_PIVOT, TOO_LONG = 0.25, 4.0
+SAFETY, SHRINK, GROW = 0.8, 0.1, 4.0
+# Shorter own steps, as shares of a step of the flow, are taken whatever their error. Only the
+# neurons of a step that is to be rejected for other reasons need them.
+SHORTEST = 2.0**-16
+
+
+class Columns:
+    """Base of records of arrays whose last dimension is that of the neurons."""
+
+    def every(self) -> tuple[Tensor, ...]:
+        """The arrays."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def columns(self, element: Tensor, neuron: Tensor) -> Self:
+        """Some of the neurons, as columns of one element."""
+        return type(self)(*(_columns(values, element, neuron) for values in self.every()))
+
+    def only(self, chosen: Tensor) -> Self:
+        """Some of the columns."""
+        return type(self)(*(values[..., chosen] for values in self.every()))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The columns of all parts."""
+        by_field = zip(*(part.every() for part in parts), strict=True)
+        return cls(*(torch.cat(values, dim=-1) for values in by_field))
 
 
 @dataclass
-class SmoothShares(Shares):
-    """bend: derivative of the shares in the end of the move, (E, n, m). moved: dw, (E, d, m)."""
+class Neurons(Columns):
+    """Where neurons are: a (E, m), w (E, d, m), values and slopes of the activation (E, n, m)."""
 
-    bend: Tensor
-    moved: Tensor
+    a: Tensor
+    w: Tensor
+    values: Tensor
+    slope: Tensor
+
+
+@dataclass
+class Pull(Columns):
+    """What acts on each neuron: total and moment (E, n, m); rates of a and of w and the tolerance
+    (E, m); initial a (E, m) and w (E, d, m). Or with one neuron in place of m, for all of them.
+    """
+
+    total: Tensor
+    moment: Tensor
+    rate_a: Tensor
+    rate_w: Tensor
+    tolerance: Tensor
+    initial_a: Tensor
+    initial_w: Tensor
+
+    @classmethod
+    def of(cls, tile: Tile) -> "Pull":
+        """The same for all neurons of an element."""
+        return cls(
+            tile.total[:, :, None],
+            tile.moment[:, :, None],
+            -tile.mobility_a,
+            -tile.mobility_w,
+            SHARE_OF_TOLERANCE * tile.tolerance,
+            tile.initial_a,
+            tile.initial_w,
+        )
+
+    def density(self, time: Tensor) -> Tensor:
+        """q at a share `time` of the step, (E, m) or one for all."""
+        return torch.addcmul(self.total, self.moment, (12 * time - 6)[:, None])
+
+
+def _columns(values: Tensor, element: Tensor, neuron: Tensor) -> Tensor:
+    """Of values (E, ..., m) or (E, ..., 1), those of some neurons, (1, ..., C)."""
+    chosen = neuron if values.shape[-1] > 1 else torch.zeros_like(neuron)
+    return values[element, ..., chosen].movedim(0, -1)[None]
+
+
+@dataclass
+class Late:
+    """The C neurons of a batch that one own step does not take through a step of the flow.
+
+    element, neuron: which ones, (C,); neurons: where they are; pull: what acts on them; error: of
+    the own step that was tried, over what is allowed, (1, C).
+    """
+
+    element: Tensor
+    neuron: Tensor
+    neurons: Neurons
+    pull: Pull
+    error: Tensor
+
+    @classmethod
+    def joined(cls, parts: "list[Late]") -> "Late":
+        """Those of several tiles."""
+        return cls(
+            torch.cat([part.element for part in parts]),
+            torch.cat([part.neuron for part in parts]),
+            Neurons.joined([part.neurons for part in parts]),
+            Pull.joined([part.pull for part in parts]),
+            torch.cat([part.error for part in parts], dim=-1),
+        )
+
+    def moved(self) -> tuple[Tensor, Tensor]:
+        """How far a (C,) and w (d, C) are from their initial values."""
+        return (self.neurons.a - self.pull.initial_a)[0], (self.neurons.w - self.pull.initial_w)[0]
 
 
 class Smooth:
-    """A `Passage`. activation: a module with `value_and_slope_` and `curvature`."""
+    """A `Motion`. activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d)."""
 
-    arrays = 2
+    arrays = 0
 
-    def __init__(self, activation: ModuleType):
+    def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation
+        self.inputs = inputs
+        squares = inputs[:, :, None] * inputs[:, None, :]
+        self._squares = squares.flatten(1).T.contiguous()
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        values, slope = z.clone(), torch.empty_like(z)
+    def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        values = multiplied(self.inputs, w)
+        slope = torch.empty_like(values)
         self.activation.value_and_slope_(values, slope)
         return values, slope
 
-    def forward_(self, z: Tensor, slope: Tensor) -> Tensor:
-        self.activation.value_and_slope_(z, slope)
-        return z
+    def predict(self, batch: Batch) -> tuple[Sums, None]:
+        sums, late = Sums(batch.weights.a, len(self.inputs)), []
+        for tile in batch.tiles():
+            end, rows, left = self._try(tile)
+            sums.add_grams(tile.elements, *rows)
+            sums.add_end(tile, end.a, end.w)
+            late.append(left)
+        late = Late.joined(late)
+        self._travel(late, sums)
+        sums.add_ends(late.element, *late.moved())
+        return sums, None
 
-    def first(self, z: Tensor, values: Tensor, slope: Tensor, push: Push) -> SmoothShares:
-        # The share of a short move: slope + curvature / 2 * change
-        bend = self.activation.curvature(z, values, slope).mul_(0.5)
-        moved, bent = _solved(push, bend, push.moved(slope))
-        return SmoothShares(bent.add_(slope), bend, moved)
+    def correct(self, batch: Batch, ways: None) -> tuple[Weights, Sums]:
+        sums, weights, late = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
+        for tile in batch.tiles():
+            end, _, left = self._try(tile)
+            end_a, end_w = weights.tile(tile.elements, tile.neurons)
+            end_a.copy_(end.a)
+            end_w.copy_(end.w)
+            sums.add_tangent(tile.elements, end.a, end.values, end.slope)
+            sums.add_end(tile, end.a, end.w)
+            late.append(left)
+        late = Late.joined(late)
+        self._travel(late)
+        end = late.neurons
+        weights.a[late.element, late.neuron] = end.a[0]
+        weights.w[late.element, :, late.neuron] = end.w[0].T
+        sums.add_ends(late.element, *late.moved())
+        sums.outputs.index_add_(0, late.element, (end.values * end.a)[0].T)
+        whole = torch.ones_like(end.a[0])
+        sums.add_columns(late.element, end.values[0], (end.slope * end.a)[0], whole)
+        return weights, sums
 
-    def arrive_(
-        self, z: Tensor, values: Tensor, slope: Tensor, end: Tensor, shares: SmoothShares
-    ) -> Tensor:
-        change = end - z
-        end_slope = torch.empty_like(end)
-        self.activation.value_and_slope_(end, end_slope)
-        # Differences lose digits where there is next to no change; the mean of the slopes is as
-        # exact where the third power of the change is a rounding of the activation.
-        far = change.abs() > (12 * torch.finfo(change.dtype).eps) ** (1 / 3)
-        quotient = torch.where(far, (end - values).div_(change), (slope + end_slope).mul_(0.5))
-        # The derivative of the quotient in the end
-        bend = torch.where(far, end_slope.sub_(quotient).div_(change), shares.bend)
-        shares.values, shares.bend = quotient, bend
-        return end
+    def _try(self, tile: Tile) -> tuple[Neurons, tuple[Tensor, Tensor], Late]:
+        """One own step through the whole step of the flow: its end and what it adds to the kernel
+        of the way, from which those are left out that it does not take through, and these.
+        """
+        start, pull = Neurons(tile.a, tile.w, *self.forward(tile.w)), Pull.of(tile)
+        whole = tile.a.new_ones(1, 1)
+        end, error, slopes = self._step(start, pull, 0 * whole, whole)
+        rows = _rows(start, end, slopes)
+        element, neuron = (error > 1).nonzero(as_tuple=True)
+        left = Late(
+            element + (tile.elements.start or 0),
+            neuron + (tile.neurons.start or 0),
+            start.columns(element, neuron),
+            pull.columns(element, neuron),
+            _columns(error, element, neuron),
+        )
+        end.a[element, neuron] = tile.initial_a[element, neuron]
+        end.w[element, :, neuron] = tile.initial_w[element, :, neuron]
+        for values in (end.values, end.slope, *rows):
+            values[element, :, neuron] = 0
+        return end, rows, left
 
-    def second(self, z: Tensor, slope: Tensor, push: Push, shares: SmoothShares) -> Tensor:
-        missing = push.moved(shares.values).sub_(shares.moved)
-        _, bent = _solved(push, shares.bend, missing)
-        return bent.add_(shares.values)
+    def _travel(self, late: Late, sums: Sums | None = None) -> None:
+        """Take late neurons through the step. sums: receives the kernel of their way, if given."""
+        now, pull, element = late.neurons, late.pull, late.element
+        column = torch.arange(len(element), device=element.device)
+        h = _next_size(torch.ones_like(late.error), late.error)
+        time = torch.zeros_like(h)
+        while len(column):
+            h = torch.minimum(h, 1 - time)
+            new, error, slopes = self._step(now, pull, time, h)
+            accepted = (error <= 1) | (h <= SHORTEST)
+            if sums is not None:
+                rows_a, rows_w = (rows[0] for rows in _rows(now, new, slopes))
+                sums.add_columns(element, rows_a, rows_w, torch.where(accepted, h, 0.0)[0])
+            time = torch.where(accepted, time + h, time)
+            h = _next_size(h, error)
+            now = Neurons(
+                *(
+                    torch.where(accepted if old.ndim == 2 else accepted[:, None], values, old)
+                    for old, values in zip(now.every(), new.every(), strict=True)
+                )
+            )
+            # Sizes are cut to end there, but for the rounding of sums.
+            there = time[0] >= 1 - SHORTEST / 2
+            if there.any():
+                done, under_way = (mask.nonzero().squeeze(1) for mask in (there, ~there))
+                for target, source in zip(late.neurons.every(), now.every(), strict=True):
+                    target[..., column[done]] = source[..., done]
+                now, pull = now.only(under_way), pull.only(under_way)
+                column, element = column[under_way], element[under_way]
+                time, h = time[:, under_way], h[:, under_way]
+
+    def _step(
+        self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
+    ) -> tuple[Neurons, Tensor, Tensor]:
+        """An own step from `time` on, of size h, both (E, m) or one for all: where it ends, its
+        error over what is allowed (E, m), and the mean slopes over it (E, n, m).
+        """
+        density = pull.density(time)
+        z = multiplied(self.inputs, start.w)
+        curvature = self.activation.curvature(z, start.values, start.slope).mul_(density)
+        factors = self._factors(curvature, (GAMMA * h) * pull.rate_w * start.a)
+        force_a, force_w = self._force(start, density, pull)
+        k1 = _solve_(factors, force_w.clone())
+        half = 0.5 * h
+        middle_w = torch.addcmul(start.w, k1, half[:, None])
+        middle = Neurons(start.a + half * force_a, middle_w, *self.forward(middle_w))
+        middle_a, middle_force = self._force(middle, pull.density(time + half), pull)
+        k2 = _solve_(factors, middle_force - k1).add_(k1)
+        end_w = torch.addcmul(start.w, k2, h[:, None])
+        end = Neurons(start.a + h * middle_a, end_w, *self.forward(end_w))
+        _, end_force = self._force(end, pull.density(time + h), pull)
+        rest = end_force - E32 * (k2 - middle_force) - 2 * (k1 - force_w)
+        error = (_solve_(factors, rest) + k1).sub_(k2, alpha=2).mul_(h[:, None] / 6)
+        # Where growth makes W nearly singular, or worse, the estimate says nothing.
+        pivots = factors.diagonal(dim1=1, dim2=2).amin(dim=2)
+        ratio = torch.where(pivots > SMALLEST_PIVOT, _relative(error, end.w, pull), TOO_LONG)
+        # The mean slope by Simpson's rule: a quotient of differences would lose digits.
+        slopes = torch.add(start.slope, middle.slope, alpha=4).add_(end.slope).div_(6)
+        return end, ratio, slopes
+
+    def _force(self, at: Neurons, density: Tensor, pull: Pull) -> tuple[Tensor, Tensor]:
+        """a' (E, m) and w' (E, d, m)."""
+        by_a = (density * at.values).sum(dim=1).mul_(pull.rate_a)
+        by_w = multiplied(self.inputs.T, density * at.slope)
+        return by_a, by_w.mul_((pull.rate_w * at.a)[:, None])
+
+    def _factors(self, bend: Tensor, scale: Tensor) -> Tensor:
+        """Triangular factors (E, d, d, m) of 1 - scale sum_i bend_i x_i x_i^T, for each neuron.
+
+        By elimination, of all neurons at a time: a library takes small matrices one by one.
+        """
+        n_features = self.inputs.shape[1]
+        matrix = multiplied(self._squares, bend.mul_(-scale[:, None]))
+        matrix = matrix.view(len(bend), n_features, n_features, -1)
+        matrix.diagonal(dim1=1, dim2=2).add_(1)
+        for pivot in range(n_features - 1):
+            below = slice(pivot + 1, n_features)
+            factors = matrix[:, below, pivot] / matrix[:, pivot, None, pivot]
+            matrix[:, below, below] -= factors[:, :, None] * matrix[:, pivot, None, below]
+            matrix[:, below, pivot] = factors
+        return matrix
 
 
-def _solved(push: Push, bend: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
-    """Solution dw (E, d, m) of the module's equations for a right-hand side `moved`, and what the
-    move adds to the shares by it, bend * X dw (E, n, m) of the terms that are kept.
-    """
-    pull = push.pull()
-    kept = torch.where(pull * bend < 0, bend, 0.0)
-    n_points, n_features = push.inputs.shape
-    squares = push.inputs[:, :, None] * push.inputs[:, None, :]
-    matrix = torch.matmul(squares.view(n_points, -1).T, pull.mul_(kept).neg_())
-    matrix = matrix.view(len(bend), n_features, n_features, -1)
-    matrix.diagonal(dim1=1, dim2=2).add_(1)
-    solution = _solve_(matrix, moved)
-    return solution, torch.matmul(push.inputs, solution).mul_(kept)
-
-
-def _solve_(matrix: Tensor, values: Tensor) -> Tensor:
-    """Solution of positive definite equations (E, d, d, m) for each neuron; overwrites both.
-
-    By elimination, of all neurons at a time: a library's solver takes the small matrices one by
-    one.
-    """
+def _solve_(factors: Tensor, values: Tensor) -> Tensor:
+    """Solution of the equations with these factors; overwrites the right-hand side (E, d, m)."""
     n_features = values.shape[1]
-    for pivot in range(n_features):
+    for pivot in range(n_features - 1):
         below = slice(pivot + 1, n_features)
-        factors = matrix[:, below, pivot] / matrix[:, pivot, None, pivot]
-        matrix[:, below, below] -= factors[:, :, None] * matrix[:, pivot, None, below]
-        values[:, below] -= factors * values[:, pivot, None]
+        values[:, below] -= factors[:, below, pivot] * values[:, pivot, None]
     for pivot in reversed(range(n_features)):
-        values[:, pivot] /= matrix[:, pivot, pivot]
-        values[:, :pivot] -= matrix[:, :pivot, pivot] * values[:, pivot, None]
+        values[:, pivot] /= factors[:, pivot, pivot]
+        values[:, :pivot] -= factors[:, :pivot, pivot] * values[:, pivot, None]
     return values
+
+
+def _rows(start: Neurons, end: Neurons, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of the kernel's Gram matrices on the way; overwrites the slopes."""
+    rows_a = (start.values + end.values).mul_(0.5)
+    return rows_a, slopes.mul_((0.5 * (start.a + end.a))[:, None])
+
+
+def _relative(error: Tensor, end_w: Tensor, pull: Pull) -> Tensor:
+    """An error of w (E, d, m) over what is allowed, (E, m); infinite where it is no number."""
+    way = torch.linalg.vector_norm(end_w - pull.initial_w, dim=1)
+    noise = torch.finfo(way.dtype).eps * torch.linalg.vector_norm(end_w, dim=1)
+    size = torch.linalg.vector_norm(error, dim=1)
+    # A neuron that does not move at all has an error of 0 over 0.
+    allowed = (pull.tolerance * (way + noise)).clamp(min=torch.finfo(way.dtype).tiny)
+    return (size / allowed).nan_to_num_(nan=torch.inf)
+
+
+def _next_size(h: Tensor, error: Tensor) -> Tensor:
+    return h * (SAFETY * error.clamp(1e-9, 1e9).pow(-1 / 3)).clamp(SHRINK, GROW)

@@ -13,6 +13,7 @@ import torch
 import xarray as xr
 
 from regimes.dynamics.gradient_flow import (
+    ENDINGS,
     SECONDS_BETWEEN_REPORTS,
     FlowResult,
     Limits,
@@ -24,7 +25,7 @@ from regimes.errors import DataError
 from regimes.networks.activation import load_activation
 from regimes.networks.initialisation import Frozen, antisymmetric, gaussian, gaussian_in_span
 from regimes.networks.span import Span, span
-from regimes.networks.two_layer import TwoLayerNetwork, Weights, passage
+from regimes.networks.two_layer import TwoLayerNetwork, Weights, motion
 from regimes.parameterisations.scales import Scales
 from regimes.streams import stream
 from regimes.training.blocks import put
@@ -48,7 +49,9 @@ LONG_NAMES = {
     "relative_distance_theta": "relative distance |theta(T) - theta(0)| / |theta(0)|",
     "initial_loss": "loss R(0) = |e|^2 / (2 n) at the start",
     "final_loss": "loss R(T) = |e|^2 / (2 n) at the end",
-    "converged": "1 if the loss fell below the wanted share of R(0), 0 if a cap ended the run",
+    "converged": "1 if the loss fell below the wanted share of R(0)",
+    "stationary": "1 if the run ended where less than the wanted share of R(0) was left to gain",
+    "capped": "1 if a cap on the steps or on the time ended the run",
     "diverged": "1 if the loss became infinite or the steps shrank to nothing",
     "flow_time": "time T at which the run ended, in the time of the parameterisation",
     "solver_steps": "number of accepted steps",
@@ -124,7 +127,7 @@ def train(
     targets = torch.tensor(data["targets"].values, dtype=dtype, device=device)
     seconds = SECONDS_BETWEEN_UPDATES if watch else SECONDS_BETWEEN_REPORTS
     activation = load_activation(block)
-    batches = list(_batches(axes, inputs, dtype, passage(activation).arrays))
+    batches = list(_batches(axes, inputs, dtype, motion(activation, inputs).arrays))
     for number, batch in enumerate(batches, start=1):
         width = batch[0]["width"]
         label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
@@ -322,8 +325,7 @@ def _measures(
         "rejected_steps": flow.rejected_steps,
         "history_time": flow.history_time,
         "history_loss": flow.history_loss,
-        "converged": flow.converged,
-        "diverged": flow.diverged,
+        **{name: getattr(flow, name) for name in ENDINGS},
     }
     return values | {name: value[rows] for name, value in of_flow.items()}
 
@@ -364,8 +366,7 @@ def _dataset(
     axes: Mapping[str, Sequence], levels: Sequence[float], results: Mapping[str, np.ndarray]
 ) -> xr.Dataset:
     integers = {
-        "converged": np.int8,
-        "diverged": np.int8,
+        **dict.fromkeys(ENDINGS, np.int8),
         "solver_steps": np.int32,
         "rejected_steps": np.int32,
     }

@@ -64,7 +64,8 @@ Explorer.diagrams = (section, panel) => {
     const transposed = (values) => y.map((_, j) => x.map((_, i) => values[i][j]));
     const unfinished = [];
     x.forEach((_, i) => y.forEach((_, j) => {
-      if (diagram.converged_share[i][j] < 1) unfinished.push([x[i], y[j]]);
+      const ended = diagram.converged_share[i][j] + diagram.stationary_share[i][j];
+      if (ended < 1) unfinished.push([x[i], y[j]]);
     }));
     const span = (values) => [edges(values, 0)[0], edges(values, values.length - 1)[1]];
     document.getElementById("map-title").textContent =
@@ -177,7 +178,8 @@ Explorer.diagrams = (section, panel) => {
       const there = distances[k].filter((one) => one !== null);
       return there.length ? number(mean(there)) : "no value";
     };
-    const share = at(diagram.converged_share, chosen);
+    const [share, resting] = [diagram.converged_share, diagram.stationary_share]
+      .map((shares) => number(100 * at(shares, chosen)));
     const losses = at(diagram.loss_history, chosen).map((one) => one[one.length - 1]);
     const known = losses.filter((one) => one !== null);
     role("words").textContent = `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
@@ -185,7 +187,8 @@ Explorer.diagrams = (section, panel) => {
       + `${average(diagram.width.length - 1)} at m = ${grouped(widest())}; ${diagram.seed.length} `
       + `seed${diagram.seed.length > 1 ? "s" : ""}. `
       + (known.length ? `Loss at the end ${number(Math.max(...known))} or less. ` : "")
-      + `${number(100 * share)} % of the runs converged.`;
+      + `${share} % of the runs converged`
+      + (resting === "0" ? "." : `, ${resting} % came to rest at a loss above zero.`);
   }
 
   // Condensation: of the same data and activation, if anything.

@@ -13,7 +13,15 @@ HEAVIEST_BINS = 10
 # by sampling alone: all widths are looked at through as many neurons, the smallest width's.
 SAMPLED_NEURONS = 1000
 DRAWS = 200
-KEPT = ("relative_distance_w", "final_loss", "converged", "diverged", "solver_steps")
+KEPT = (
+    "relative_distance_w",
+    "final_loss",
+    "converged",
+    "stationary",
+    "capped",
+    "diverged",
+    "solver_steps",
+)
 AXES = ("gamma_prime", "gamma", "width", "seed")
 
 

@@ -4,7 +4,15 @@ import numpy as np
 import xarray as xr
 
 AXES = ("gamma_prime", "gamma", "solver_tolerance", "width", "seed")
-KEPT = ("relative_distance_w", "converged", "diverged", "solver_steps", "snapshot_relative_loss")
+KEPT = (
+    "relative_distance_w",
+    "converged",
+    "stationary",
+    "capped",
+    "diverged",
+    "solver_steps",
+    "snapshot_relative_loss",
+)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:

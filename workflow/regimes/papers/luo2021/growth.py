@@ -5,7 +5,15 @@ import xarray as xr
 
 from regimes.measures.growth import mean_and_error, power_law_slope
 
-KEPT = ("relative_distance_w", "converged", "diverged", "flow_time", "solver_steps")
+KEPT = (
+    "relative_distance_w",
+    "converged",
+    "stationary",
+    "capped",
+    "diverged",
+    "flow_time",
+    "solver_steps",
+)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:

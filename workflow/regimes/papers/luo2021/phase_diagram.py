@@ -28,6 +28,8 @@ KEPT = (
     "initial_loss",
     "final_loss",
     "converged",
+    "stationary",
+    "capped",
     "diverged",
     "flow_time",
     "solver_steps",
@@ -47,10 +49,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     them, of the data set that they were trained on.
     Adds, over gamma_prime and gamma, slope_w, slope_a and slope_theta (equation (19), by least
     squares over the widths for each seed, then the mean over seeds) with *_stderr (over seeds;
-    with one seed, of the fit) and converged_share; over gamma_prime, boundary_gamma,
-    boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and slope_theta vanish, with
-    *_stderr, and the theory's theory_boundary_gamma and so on; smallest_eigenvalue_a and
-    smallest_eigenvalue_w of the limiting Gram matrices (34); over the axes of the runs,
+    with one seed, of the fit), converged_share and stationary_share; over gamma_prime,
+    boundary_gamma, boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and
+    slope_theta vanish, with *_stderr, and the theory's theory_boundary_gamma and so on;
+    smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the axes of the runs,
     decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and loss_history,
     over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap are kept.
     """
@@ -77,9 +79,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             theory(result["gamma_prime"]),
             f"gamma at which slope_{layer} vanishes in the limit of large width, by the theory",
         )
-    result["converged_share"] = _described(
-        result["converged"].mean(("width", "seed")), "share of the runs that converged"
-    )
+    for ending, words in (
+        ("converged", "converged"),
+        ("stationary", "ended where no loss was left to gain"),
+    ):
+        result[f"{ending}_share"] = _described(
+            result[ending].mean(("width", "seed")), f"share of the runs that {words}"
+        )
     train = data.isel(point=(data["split"] == 0).values)
     eigenvalues = []
     for layer, gram in (("a", gram_a), ("w", gram_w)):

@@ -103,9 +103,10 @@ def edges(centres: np.ndarray) -> np.ndarray:
 
 
 def _hatch_unfinished(axes: Axes, diagram: xr.Dataset) -> None:
-    """Hatch the cells with runs that hit a cap before they converged."""
+    """Hatch the cells with runs that neither converged nor came to rest at a minimum."""
     left, bottom = edges(diagram["gamma_prime"].values), edges(diagram["gamma"].values)
-    share = diagram["converged_share"].transpose("gamma_prime", "gamma").values
+    ended = diagram["converged_share"] + diagram["stationary_share"]
+    share = ended.transpose("gamma_prime", "gamma").values
     label = "not converged"
     for i, j in np.argwhere(share < 1):
         cell = Rectangle(

@@ -10,6 +10,8 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
 MARGIN = 0.2
+# What is taken over from the runs as it is.
+KEPT = ("relative_distance_w", "converged", "stationary", "capped", "solver_steps")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -41,7 +43,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             "orientation": orientation(runs["input_weights"]),
             "training_input": ("point", points, {"long_name": "training inputs", "units": "1"}),
             "training_target": ("point", targets, {"long_name": "training targets", "units": "1"}),
-            **{name: runs[name] for name in ("relative_distance_w", "converged", "solver_steps")},
+            **{name: runs[name] for name in KEPT},
         }
     )
     inside = (grid >= low) & (grid <= high)
