@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from regimes.dynamics.leaps import LeapControl, cost_of_leap, leap, power_sums
+from regimes.dynamics.leaps import (
+    LeapControl,
+    control_of,
+    cost_of_leap,
+    leap,
+    power_sums,
+    slopes_at_end,
+)
 from regimes.dynamics.single_descent import descend
 from regimes.embeddings import identity, quadratic, random_features
 from regimes.embeddings.activation import activate
@@ -283,6 +290,48 @@ def test_control_of_leaps() -> None:
     other = LeapControl(0.01, 10)
     other.restore(control.state())
     assert other == control
+
+
+def test_leaps_to_a_recorded_step_are_equally_long() -> None:
+    control = LeapControl(tolerance=0.01, worth=10, equal=4, length=1000.0)
+
+    def to_record(most: int) -> list[int]:
+        lengths = []
+        while most:
+            lengths.append(control.next_leap(most))
+            assert control.judge(lengths[-1], 0.001)
+            most -= lengths[-1]
+        return lengths
+
+    assert to_record(500) == [125] * 4
+    # Fewer, of at most that length; then again more.
+    assert to_record(123) == [123]
+    assert to_record(377) == [95, 94, 94, 94]
+    assert to_record(1000) == [250] * 4
+    # Not worth it otherwise.
+    control.stepped()
+    assert to_record(25) == [13, 12]
+    control.length = 40.0
+    assert control.next_leap(400) == 40
+    # Without kinks nothing depends on lengths.
+    assert LeapControl(0.01, 10, equal=1, length=1000.0).next_leap(500) == 500
+    assert control_of(problem("random_labels"), 0.01).equal == 1
+    assert control_of(problem("scalings"), 0.01).equal == 4
+
+
+def test_slopes_where_a_kink_drives_back() -> None:
+    network = problem("scalings")
+    slopes = network.slopes
+    crossed = slopes.new_zeros(slopes.shape, dtype=torch.bool)
+    crossed[:, ::3] = True
+    slopes_1 = torch.where(crossed, 1 - slopes, slopes)
+    errors = network.errors
+    chosen = slopes_at_end(network, slopes, slopes_1, errors)
+    back = crossed & (network.output_weights[:, None] * errors > 0)
+    assert bool(back.any()) and bool((crossed & ~back).any())
+    torch.testing.assert_close(chosen, torch.where(back, slopes, slopes_1), rtol=0, atol=0)
+    smooth = problem("random_labels")
+    assert slopes_at_end(smooth, slopes, slopes_1, errors) is slopes_1
 
 
 def test_a_run_that_diverges_keeps_what_was_recorded() -> None:

@@ -10,6 +10,18 @@ changes, this is a predictor, and what the way F(theta) of a step differs by at 
 grows from 0 to r over the K steps, to first order: the corrector adds (1/K) sum_k k (1 + A)^(K-1-k)
 r. Its effect on the outputs is the estimate of the error. With Theta = Q diag(lambda) Q^T all
 functions of A come down to functions of lambda, in n x n work.
+
+At a kink of the activation a pre-activation may be driven back from both sides. Gradient descent
+then makes it jump to and fro over the kink, active on the share of the steps at which what drives
+it cancels, and this share is what the tangent kernel sees. Two things keep it under leaps:
+
+- The corrector leaves the slopes of such pre-activations at those of the start (`slopes_at_end`).
+  A leap then does to them what one large step would do, so that their displacement from the kink
+  stays bounded and what drives them must cancel over the leaps as over the steps. With the mean of
+  the slopes at both ends a pre-activation would instead stay on the side where it is pushed less.
+- Their distances from the kink are proportional to the length of the leaps. Just after another
+  length the side with the longer way back is overrepresented until the distances have adapted.
+  So lengths change little before a recorded step (`LeapControl.next_leap`).
 """
 
 import math
@@ -30,6 +42,10 @@ ROUNDING = 100.0
 # Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
 # the pre-activations in a step, and the eigenvalue problem over n^2/m.
 ELEMENTWISE, EIGENVALUES = 70.0, 4.0
+# Where there are kinks, this many leaps of the same length lead to a recorded step, unless they
+# would be shorter than the leap before: after so many the kernel does not show that earlier ones
+# were shorter.
+EQUAL_LEAPS = 4
 # The length of a leap changes by factors between these, so that its error meets the tolerance.
 SAFETY, LEAST_FACTOR, LARGEST_FACTOR = 0.8, 0.1, 3.0
 
@@ -93,7 +109,8 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
 
     The error is the larger of |f_2 - f_1| / |e_2|, between predictor and corrector, relative to the
     residuals at the end (of that order is the error of the square root of the loss), and of the
-    same for the coefficients, |A_2 - A_1| / |A_2|, times MOVE_WEIGHT.
+    same for the coefficients, |A_2 - A_1| / |A_2|, times MOVE_WEIGHT; A_2 here with all slopes at
+    the end, those of `slopes_1`.
     """
     start, slopes, errors = network.coefficients, network.slopes, network.errors
     try:
@@ -109,12 +126,16 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     predicted = start + network.directions(slopes, of_kernel(sums.total, errors))
     errors_1, slopes_1 = network.look(predicted)
     # F(theta_1); F(theta) + A (theta_1 - theta) is the way with the residuals that were expected
-    way_1 = network.directions(slopes_1, errors_1)
+    end_slopes = slopes_at_end(network, slopes, slopes_1, errors_1)
+    way_1 = network.directions(end_slopes, errors_1)
     expected = of_kernel(sums.power, errors)
     change = network.output_change(way_1) + of_kernel(eigenvalues, expected)
     correction = of_kernel(sums.growing_slope, change) - sums.growing_at_zero * expected
     moved = network.directions(slopes, correction).add_(way_1, alpha=sums.growing_at_zero)
     corrected = predicted.add_(moved)
+    if end_slopes is not slopes_1:
+        # What the corrector leaves out at kinks counts as error: some are crossed for good.
+        moved += network.directions(slopes_1 - end_slopes, sums.growing_at_zero * errors_1)
     errors_2, slopes_2 = network.look(corrected)
     norm = torch.linalg.vector_norm
     rounding = ROUNDING * torch.finfo(errors.dtype).eps * norm(network.targets)
@@ -123,6 +144,22 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     # max() would pass over a NaN.
     error = max(of_outputs, of_way) if math.isfinite(of_outputs + of_way) else math.inf
     return Leap(corrected, errors_2, slopes_2, error)
+
+
+def slopes_at_end(
+    network: FunctionSpaceNetwork, slopes: Tensor, slopes_1: Tensor, errors_1: Tensor
+) -> Tensor:
+    """Slopes (m, n) with which the corrector goes on from the end of the predictor.
+
+    slopes, slopes_1: act' at the start and at the end, (m, n). errors_1: residuals at the end (n,).
+    They are those at the end, but those at the start for pre-activations that have crossed a kink
+    with c_i e_a > 0. Being active adds -c_i e_a times something positive to the change of h_i(x_a),
+    so that a kink can drive a pre-activation back from both sides for this sign alone.
+    """
+    if not network.kinked:
+        return slopes_1
+    driven_back = (network.output_weights[:, None] * errors_1 > 0).logical_and_(slopes_1 != slopes)
+    return torch.where(driven_back, slopes, slopes_1)
 
 
 def cost_of_leap(network: FunctionSpaceNetwork) -> float:
@@ -142,16 +179,19 @@ def cost_of_leap(network: FunctionSpaceNetwork) -> float:
 class LeapControl:
     """How long leaps are, and where plain steps take less work.
 
-    tolerance: of a leap's error. worth: the shortest leap, in steps. length: the next leap's.
-    pause: plain steps before the next leap; each leap that fails although it is short doubles
-    `patience`, the next pause, up to MOST_PATIENCE.
+    tolerance: of a leap's error. worth: the shortest leap, in steps. equal: leaps of about the same
+    length that lead to a recorded step. length: the longest that the next leap may be. pause: plain
+    steps before the next leap; each leap that fails although it is short doubles `patience`, the
+    next pause, up to MOST_PATIENCE. last: length of the last leap, 1 after a plain step.
     """
 
     tolerance: float
     worth: int
+    equal: int = EQUAL_LEAPS
     length: float = 0.0
     pause: int = 0
     patience: int = 0
+    last: int = 1
 
     MOST_PATIENCE = 2000
 
@@ -160,14 +200,22 @@ class LeapControl:
         self.patience = self.patience or 10 * self.worth
 
     def next_leap(self, most: int) -> int:
-        """Length of the leap to be tried now, at most `most`; 0: a plain step is to be made."""
+        """Length of the leap to be tried now; 0: a plain step is to be made.
+
+        most: steps up to the next recorded one. They are divided into leaps of the same length:
+        `equal` of them; or fewer, where these are no longer than the last leap was or would
+        otherwise not be worth it; or more, where leaps of that length are not accurate enough.
+        """
         if self.pause > 0 or most < self.worth:
             return 0
-        return min(int(self.length), most)
+        longest = min(int(self.length), max(self.last, most / self.equal))
+        count = min(math.ceil(most / longest), most // self.worth)
+        return min(int(self.length), math.ceil(most / count))
 
     def stepped(self) -> None:
         """A plain step was made."""
         self.pause = max(0, self.pause - 1)
+        self.last = 1
 
     def judge(self, n_steps: int, error: float) -> bool:
         """Whether a leap is good enough; sets the next one's length."""
@@ -180,7 +228,7 @@ class LeapControl:
         cut_short = accepted and n_steps < int(self.length)
         self.length = max(length, self.length) if cut_short else length
         if accepted:
-            self.patience = 10 * self.worth
+            self.patience, self.last = 10 * self.worth, n_steps
         if self.length < self.worth:
             self.pause, self.length = self.patience, 2.0 * self.worth
             self.patience = min(2 * self.patience, self.MOST_PATIENCE)
@@ -188,8 +236,16 @@ class LeapControl:
 
     def state(self) -> list[float]:
         """The numbers that `restore` needs."""
-        return [self.length, self.pause, self.patience]
+        return [self.length, self.pause, self.patience, self.last]
 
     def restore(self, state: list[float]) -> None:
         """Go on from a state."""
-        self.length, self.pause, self.patience = state[0], int(state[1]), int(state[2])
+        self.length, self.pause = state[0], int(state[1])
+        self.patience, self.last = int(state[2]), int(state[3])
+
+
+def control_of(network: FunctionSpaceNetwork, tolerance: float) -> LeapControl:
+    """The control of the leaps of a network, of errors up to a tolerance."""
+    worth = math.ceil(cost_of_leap(network))
+    # Without kinks the kernel does not depend on how long leaps are.
+    return LeapControl(tolerance, worth, EQUAL_LEAPS if network.kinked else 1)

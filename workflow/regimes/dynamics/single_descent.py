@@ -13,6 +13,7 @@ from regimes.dynamics.leaps import LeapControl, leap
 from regimes.dynamics.recording import refitted
 
 SECONDS_BETWEEN_REPORTS = 10.0
+LEAP_LENGTH = "leap_length"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Descent:
     """What a run came to.
 
     history: what the observer measures, (recorded steps, ...) by name, NaN once the run has
-    diverged.
+    diverged; with leaps also LEAP_LENGTH, the number of steps of the leap that ended at the
+    recorded step, 1 if a plain step did.
     diverged: whether the residuals became infinite. plain_steps, leaps, failed_leaps: numbers.
     """
 
@@ -122,7 +124,10 @@ def descend(
             result.diverged = True
             return result
         if step == steps[position]:
-            for name, value in observe(network).items():
+            measured = dict(observe(network))
+            if control is not None:
+                measured[LEAP_LENGTH] = float(control.last)
+            for name, value in measured.items():
                 if name not in result.history:
                     result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
                 result.history[name][position] = value

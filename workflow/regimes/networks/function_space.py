@@ -96,6 +96,11 @@ class FunctionSpaceNetwork:
         """Number of training points n."""
         return len(self.targets)
 
+    @property
+    def kinked(self) -> bool:
+        """Whether act' is constant but for jumps, as that of ReLU: act(z) = act'(z) z."""
+        return not hasattr(self.activation, "value_and_slope_")
+
     def step(self) -> None:
         """One step of gradient descent."""
         outputs = torch.zeros_like(self.targets)

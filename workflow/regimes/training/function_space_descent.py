@@ -48,6 +48,7 @@ HISTORY_NAMES = {
     "weight_distance": "distance |W - W_0|_F of the trained weights along the run",
     "active_fraction": "smallest share over the points of the neurons in the active region",
     "mean_square_slope": "smallest mean over the neurons of act'(h)^2 over the points",
+    "leap_length": "number of steps of the leap that ended at the step, 1 if a plain step did",
 }
 COUNTS = {"diverged": np.int8, "plain_steps": np.int64, "leaps": np.int64, "failed_leaps": np.int64}
 MAP_DIMS = ("moment", "map_point", "neuron")

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from regimes.dynamics.leaps import LeapControl, cost_of_leap
+from regimes.dynamics.leaps import LeapControl, control_of
 from regimes.dynamics.recording import recorded_steps
 from regimes.errors import DataError
 from regimes.networks.activation import load_activation
@@ -90,8 +90,7 @@ class FunctionSpaceProblem:
         )
         control = None
         if block["leaps"]["enabled"]:
-            worth = int(np.ceil(cost_of_leap(network)))
-            control = LeapControl(block["leaps"]["tolerance"], worth)
+            control = control_of(network, block["leaps"]["tolerance"])
         return Run(
             network,
             self._tensor(targets[n_train:]),

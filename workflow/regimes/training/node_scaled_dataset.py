@@ -38,6 +38,10 @@ HISTORIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "weight_change": ("distance |w_tj - w_0j| of the nodes that moved most by the end", ("moved",)),
     "ntg_change": ("spectral norm |NTG_t - NTG_0| along the run", ()),
     "ntg_smallest_eigenvalue": ("smallest eigenvalue of the NTG matrix along the run", ()),
+    "leap_length": (
+        "number of steps of the leap that ended at the step, 1 if a plain step did",
+        (),
+    ),
 }
 COUNTS = ("diverged", "plain_steps", "leaps", "failed_leaps")
 DIMENSIONS = {

@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor
 
 from regimes.datasets.parts import part_of
-from regimes.dynamics.leaps import LeapControl, cost_of_leap
+from regimes.dynamics.leaps import LeapControl, control_of
 from regimes.dynamics.losses import gradient_factor
 from regimes.dynamics.recording import recorded_steps
 from regimes.dynamics.single_descent import Descent
@@ -116,8 +116,7 @@ class Run:
         if len(self.output) == 1:
             self.network = self._function_space()
             if self.block["leaps"]["enabled"]:
-                worth = int(np.ceil(cost_of_leap(self.network)))
-                self.control = LeapControl(self.block["leaps"]["tolerance"], worth)
+                self.control = control_of(self.network, self.block["leaps"]["tolerance"])
         else:
             # The kernel of k outputs would be k n x k n: no leaps.
             self.network = WeightSpaceNetwork(
