@@ -1,8 +1,10 @@
 """Mean tangent Gram matrices, their variance, and what they are made of."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, special
 
 from regimes.embeddings.activation import activate
 from regimes.measures.gaussian_expectations import expected_product
@@ -72,7 +74,7 @@ def test_quadrature_of_smooth_functions_has_converged() -> None:
     act = ACTIVATIONS["tanh"]
     factors = [act.curvature, act.slope, lambda z: act.slope(z) * act.value(z)]
     found = expected_product(factors, covariance)
-    assert found == pytest.approx(expected_product(factors, covariance, nodes=90), abs=1e-13)
+    assert found == pytest.approx(expected_product(factors, covariance, spacing=0.1), abs=1e-13)
     density = lambda u: np.exp(-2 * u**2) * np.sqrt(2 / np.pi)  # noqa: E731 (variance 1/4)
     by_scipy, _ = integrate.quad(lambda u: act.slope(u) ** 4 * density(u), -8, 8, epsabs=1e-13)
     assert expected_product([lambda u: act.slope(u) ** 4], [[0.25]]) == pytest.approx(
@@ -80,7 +82,61 @@ def test_quadrature_of_smooth_functions_has_converged() -> None:
     )
 
 
+def by_panels(function: Callable[[np.ndarray], np.ndarray], variance: float, r: float) -> float:
+    """E g(u) g(u') at a correlation r, by Gauss-Legendre rules of 20 nodes in 60 panels."""
+    nodes, node_weights = np.polynomial.legendre.leggauss(20)
+    ends = np.linspace(-10, 10, 61)
+    half = (ends[1] - ends[0]) / 2
+    z = ((ends[:-1] + half)[:, None] + half * nodes).ravel()
+    weights = np.tile(half * node_weights, 60) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    first = variance**0.5 * z
+    if abs(r) == 1:
+        return float(weights @ (function(first) * function(r * first)))
+    second = r * first[:, None] + (1 - r**2) ** 0.5 * first
+    return float((weights * function(first)) @ (function(second) @ weights))
+
+
+@pytest.mark.parametrize("variance", [0.1, 1.0, 3.5, 10.0])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_expectations_are_accurate_at_any_variance(name: str, variance: float) -> None:
+    for r in (-1.0, -0.9999, 0.4, 0.99, 0.999999, 1.0):
+        covariance = variance * np.array([[1, r], [r, 1]])
+        slope = ACTIVATIONS[name].slope
+        for function in (slope, lambda z, slope=slope: slope(z) ** 2):
+            found = expected_product([function, function], covariance)
+            assert found == pytest.approx(by_panels(function, variance, r), abs=1e-12)
+
+
+def test_expectations_that_would_take_too_many_points() -> None:
+    with pytest.raises(ValueError, match=r"variances up to 100 are too large .* 3 functions"):
+        expected_product([np.tanh] * 3, 100 * np.eye(3))
+
+
 # The matrix
+
+
+@pytest.mark.parametrize("variance", [0.1, 1.0, 3.5, 10.0])
+@pytest.mark.parametrize("activation", ["relu", *SMOOTH])
+def test_matrix_at_any_variance_and_correlation(activation: str, variance: float) -> None:
+    angles = np.arccos([1.0, 0.999999, 0.99, 0.4, -0.99, -0.9999])
+    points = np.sqrt(2 * variance) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    gram = mean_tangent_gram(points, activation)[0]
+    for angle, found in zip(angles, gram, strict=True):
+        r = float(np.cos(angle))
+        if activation == "relu":
+            # P(u > 0, u' > 0), with u' given u normal of mean r u and variance 1 - r^2.
+            spread = np.sqrt(1 - r**2) or 1e-300
+            density = lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)  # noqa: E731
+            ratio = r / spread
+            expected, _ = integrate.quad(
+                lambda z, ratio=ratio, density=density: density(z) * special.ndtr(ratio * z),
+                *(0, 12),
+                points=[1e-3, 1e-2, 0.1, 1],
+                epsabs=1e-13,
+            )
+        else:
+            expected = by_panels(ACTIVATIONS[activation].slope, variance, r)
+        assert found == pytest.approx(variance * r * expected, abs=1e-10)
 
 
 def drawn_slopes(activation: str, draws: int = 400_000) -> np.ndarray:

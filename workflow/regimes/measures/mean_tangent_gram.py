@@ -17,7 +17,9 @@ from regimes.networks.activation_derivatives import ACTIVATIONS
 def mean_tangent_gram(inputs: np.ndarray, activation: str = "relu") -> np.ndarray:
     """Theta*(X) of (9): (1/d) x . x' E act'(u) act'(u') with u = w . x / d^(1/2), (n, n).
 
-    inputs: (n, d). activation: a key of `activation_derivatives.ACTIVATIONS`.
+    inputs: (n, d). activation: a key of `activation_derivatives.ACTIVATIONS`. For smooth ones the
+    expectations have errors below 1e-12 whatever the variance |x|^2 / d of u, which may be up to
+    about 4000: see `gaussian_expectations`.
     """
     dimension = inputs.shape[1]
     if activation == "relu":
