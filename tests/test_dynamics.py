@@ -556,9 +556,9 @@ def a_step(
     [
         (a_step(defect=0.2), 0.2 / 2 / 0.1),  # over the scale of the targets
         (a_step(defect=0.2, residuals=0.05), 0.2 / 0.5 / 0.1),  # over ten times the residuals
-        (a_step(of_a=0.6), 0.6 / 3 / 0.1),  # over the way of a
-        (a_step(of_w=0.6), 0.6 / 4 / 0.1),  # over the way of w
-        (a_step(defect=0.2, of_a=0.6, of_w=0.4), 0.6 / 3 / 0.1),  # the largest counts
+        (a_step(of_a=0.6), 0.6 / 3 / 0.3 / 0.1),  # over a share of the way of a
+        (a_step(of_w=0.6), 0.6 / 4 / 0.3 / 0.1),  # over a share of the way of w
+        (a_step(defect=0.2, of_a=0.6, of_w=0.4), 0.6 / 3 / 0.3 / 0.1),  # the largest counts
     ],
 )
 def test_error_of_a_step(step: Step, error: float) -> None:

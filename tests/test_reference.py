@@ -1,79 +1,94 @@
-"""The solver against explicit Euler with very many steps, in all three regimes.
+"""The solver against independent references in all regimes: tests/data/flow_references.csv.
 
-docs/accuracy.md has more settings, and says what the others leave open.
+The command tests/flow_references.py makes these. docs/accuracy.md has the errors by setting, and
+those on settings whose flow is not unique.
 """
 
-from functools import cache
+from functools import cache, partial
 
-import numpy as np
 import pytest
-import torch
-from euler import DETERMINED_WITHIN, SETTINGS, Reference, errors, reference, regime, solve
+from flow_references import (
+    CORNERS,
+    DETERMINED_WITHIN,
+    KINKED,
+    SMOOTH,
+    Problem,
+    SmoothFlow,
+    by_chebyshev,
+    by_scipy,
+    read,
+    reference,
+)
+from reference_runs import BOUNDS, Run, by_width, regime, solve
+from scipy.integrate import LSODA
 
-from regimes.networks.two_layer import Weights
-
-# Settings of the accuracy page by seed. What they must have in common to be here is a property of
-# the reference alone: it is determined (spread and ambiguity below DETERMINED_WITHIN).
-DETERMINED = {
-    0: [
-        (-0.5, 2.0),
-        (0.0, 0.5),
-        (0.0, 1.0),
-        (0.0, 1.6),
-        (0.0, 2.0),
-        (0.5, 0.8),
-        (0.5, 1.5),
-        (0.5, 2.0),
-        (1.0, 1.0),
-        (1.0, 1.8),
-        (1.0, 2.2),
-    ],
-}
-EVERY = [setting for settings in DETERMINED.values() for setting in settings]
-ALLOWED = {0.03: 0.015, 0.01: 0.005}
+ACTIVATIONS = (*KINKED, *SMOOTH)
+WIDEST_QUICK = 200
+REFERENCES = {row.problem: row for row in read()}
+DETERMINED = [row for row in REFERENCES.values() if row.determined]
+# A cheap row of each method
+RECOMPUTED = (
+    Problem("relu", 0.0, 1.6, 60, 0),
+    Problem("tanh", 0.0, 1.0, 60, 0),
+    Problem("gelu", 1.0, 0.4, 60, 1),
+)
 
 
 @cache
-def solve_every(tolerance: float) -> tuple[Weights, list[Weights], np.ndarray]:
-    """Initial and final weights of all runs, and the times that they took."""
-    starts, ends, times = [], [], []
-    for seed, settings in DETERMINED.items():
-        initial, flow = solve(settings, seed, tolerance)
-        assert flow.converged.all()
-        starts.append(initial)
-        ends += flow.weights
-        times.append(flow.flow_time)
-    start = Weights(torch.cat([one.a for one in starts]), torch.cat([one.w for one in starts]))
-    return start, ends, np.concatenate(times)
+def runs(activation: str, tolerance: float, wide: bool) -> list[Run]:
+    """The solver on all determined problems of an activation, up to WIDEST_QUICK or above."""
+    rows = [
+        row
+        for row in DETERMINED
+        if row.activation == activation and (row.width > WIDEST_QUICK) == wide
+    ]
+    assert rows
+    return [run for one_width in by_width(rows) for run in solve(one_width, tolerance)]
 
 
-@pytest.fixture(scope="module")
-def euler() -> Reference:
-    initial, _, flow_time = solve_every(min(ALLOWED))
-    return reference(EVERY, initial, torch.tensor(flow_time))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_references_cover_all_regimes(activation: str) -> None:
+    settings = {(row.gamma_prime, row.gamma) for row in DETERMINED if row.activation == activation}
+    assert {regime(*setting) for setting in settings} == {"linear", "critical", "condensed"}
+    assert len(settings & set(CORNERS)) > len(CORNERS) / 2
 
 
-def test_settings_cover_the_regimes() -> None:
-    assert len(set(EVERY)) >= 10 and set(EVERY) <= set(SETTINGS)
-    assert {regime(*setting) for setting in EVERY} == {"linear", "critical", "condensed"}
+@pytest.mark.parametrize("problem", RECOMPUTED, ids=lambda problem: problem.activation)
+def test_the_table_is_what_its_command_computes(problem: Problem) -> None:
+    row, again = REFERENCES[problem], reference(problem)
+    assert again.method == row.method
+    for layer in ("w", "a", "theta"):
+        name = f"relative_distance_{layer}"
+        assert getattr(again, name) == pytest.approx(getattr(row, name), rel=1e-6), layer
+    assert again.flow_time == pytest.approx(row.flow_time, rel=1e-4)
+    assert again.determined and again.spread == pytest.approx(row.spread, rel=0.1, abs=1e-6)
 
 
-@pytest.mark.parametrize("run", range(len(EVERY)), ids=map(str, EVERY))
-def test_the_reference_has_converged(euler: Reference, run: int) -> None:
-    for layer, spread in euler.spread.items():
-        assert spread[run] < DETERMINED_WITHIN, layer
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_other_integrators_find_the_same_flow(activation: str) -> None:
+    problem = Problem(activation, 0.0, 1.0, 60, 0)
+    row, flow = REFERENCES[problem], SmoothFlow(problem)
+    scale = flow.linear_scale()
+    expected = row.relative_distance_w, row.relative_distance_a, row.relative_distance_theta
+    for solve_flow, tolerance in ((partial(by_scipy, method=LSODA), 1e-8), (by_chebyshev, 1e-5)):
+        found = solve_flow(flow, tolerance, scale, 10**6).distances
+        assert found == pytest.approx(expected, rel=DETERMINED_WITHIN / 10), solve_flow
 
 
-@pytest.mark.parametrize("tolerance", ALLOWED)
-@pytest.mark.parametrize("layer", ["w", "a", "theta"])
-def test_distances_agree_with_explicit_euler(
-    euler: Reference, layer: str, tolerance: float
+@pytest.mark.parametrize("tolerance", BOUNDS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_distances_agree_with_the_references(activation: str, tolerance: float) -> None:
+    bounds = BOUNDS[tolerance]
+    too_far = [str(run) for run in runs(activation, tolerance, False) if not run.within(bounds)]
+    assert not too_far, "\n".join(too_far)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tolerance", BOUNDS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_distances_of_wide_networks_agree_with_the_references(
+    activation: str, tolerance: float
 ) -> None:
-    initial, final, _ = solve_every(tolerance)
-    off = errors(initial, final, euler)[layer]
-    too_far = {
-        setting: f"{100 * float(value):+.2f} %"
-        for setting, value in zip(EVERY, off, strict=True)
-        if not abs(value) < ALLOWED[tolerance]
-    }
-    assert not too_far
+    bounds = BOUNDS[tolerance]
+    too_far = [str(run) for run in runs(activation, tolerance, True) if not run.within(bounds)]
+    assert not too_far, "\n".join(too_far)

@@ -10,6 +10,9 @@ from regimes.dynamics.exponential import Step
 # Defects may be this many times larger against the residuals of the moment than against the
 # targets. It keeps the tail of the loss curve monotone for a tenth more of steps.
 RESIDUAL_SLACK = 10.0
+# Differences of distances may be this share of the tolerance: unlike defects, of which the next
+# step corrects most, they add up over the steps.
+DISTANCE_SHARE = 0.3
 # Displacements below this many roundings of the weights are noise: 1e-12 of them in float64.
 ROUNDINGS = 4096
 
@@ -21,11 +24,11 @@ class StepSizeControl:
     The error is the largest of these ratios over `tolerance`: the defect of the outputs over the
     scale of the targets, and over RESIDUAL_SLACK times the residuals at the start of the step; and
     for either layer, the difference that the second move of the step makes to the distance from
-    the initial weights, over that distance. On smooth stretches it falls as h^2 or faster, where
-    neurons cross kinks more slowly, for which the exponent in h <- h * clip(safety * error^-1/2,
-    shrink, grow) allows. It is what is reported that is controlled: kinks limit any method to about
-    first order in the single weights, and outputs and distances, sums over many neurons, are
-    smooth in them.
+    the initial weights, over DISTANCE_SHARE of that distance. On smooth stretches it falls as h^2
+    or faster, where neurons cross kinks more slowly, for which the exponent in
+    h <- h * clip(safety * error^-1/2, shrink, grow) allows. It is what is reported that is
+    controlled: kinks limit any method to about first order in the single weights, and outputs and
+    distances, sums over many neurons, are smooth in them.
 
     tolerance: (E,), or one for all elements.
     """
@@ -53,7 +56,7 @@ class StepSizeControl:
         defect = step.defect / torch.minimum(scale, RESIDUAL_SLACK * residuals)
         noise = ROUNDINGS * torch.finfo(scale.dtype).eps
         differences = (step.differences / (step.distances + noise * norms)).amax(dim=0)
-        return torch.maximum(defect, differences) / self.tolerance
+        return torch.maximum(defect, differences / DISTANCE_SHARE) / self.tolerance
 
     def next_size(self, h: Tensor, error: Tensor) -> Tensor:
         """Size of the next try; an overflow (error inf or NaN) shrinks it most."""

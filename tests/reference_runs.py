@@ -1,0 +1,102 @@
+"""The solver on the problems of tests/data/flow_references.csv."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+import torch
+from flow_references import RELATIVE_LOSS, Reference
+from problems import four_points, relative_distances, stack
+
+from regimes.dynamics.gradient_flow import Limits, integrate
+from regimes.dynamics.step_size import StepSizeControl
+from regimes.networks.two_layer import TwoLayerNetwork, Weights
+from regimes.parameterisations import normalised
+
+# What the solver promises on determined references: the largest relative error of the distances of
+# w and of a, by tolerance.
+BOUNDS = {0.03: {"w": 0.015, "a": 0.03}, 0.003: {"w": 0.002, "a": 0.005}}
+MAX_STEPS = 20_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """The solver on one problem.
+
+    error_w, error_a: relative errors of the relative distances; infinite where the run did not
+    converge. steps: accepted and rejected.
+    """
+
+    reference: Reference
+    error_w: float
+    error_a: float
+    accepted: int
+    rejected: int
+
+    def __str__(self) -> str:
+        row = self.reference
+        return (
+            f"{row.activation}, gamma' = {row.gamma_prime:g}, gamma = {row.gamma:g}, "
+            f"m = {row.width}, seed {row.seed}: RD_w {100 * self.error_w:+.2f} %, "
+            f"RD_a {100 * self.error_a:+.2f} %"
+        )
+
+    def within(self, bounds: dict[str, float]) -> bool:
+        """Whether both errors are below their bounds."""
+        return abs(self.error_w) < bounds["w"] and abs(self.error_a) < bounds["a"]
+
+
+def regime(gamma_prime: float, gamma: float) -> str:
+    """Regime of a setting in the limit of large width."""
+    boundary = 1 + max(gamma_prime, 0)
+    if gamma == boundary:
+        return "critical"
+    return "linear" if gamma < boundary else "condensed"
+
+
+def batch(rows: Sequence[Reference]) -> tuple[TwoLayerNetwork, Weights]:
+    """Networks and initial weights of problems with one activation and one width."""
+    inputs, _ = four_points()
+    scales = [
+        normalised.scales({"gamma_prime": row.gamma_prime, "gamma": row.gamma, "width": row.width})
+        for row in rows
+    ]
+    starts = [row.problem.start() for row in rows]
+    network = TwoLayerNetwork(
+        inputs,
+        inputs.new_tensor([scale.output for scale in scales]),
+        inputs.new_tensor([scale.mobility_a for scale in scales]),
+        inputs.new_tensor([scale.mobility_w for scale in scales]),
+        import_module(f"regimes.activations.{rows[0].activation}"),
+    )
+    a, w = (torch.tensor(np.stack(values)) for values in zip(*starts, strict=True))
+    return network, Weights(a, w)
+
+
+def solve(rows: Sequence[Reference], tolerance: float) -> list[Run]:
+    """Runs of the solver on problems with one activation and one width, in one batch."""
+    network, initial = batch(rows)
+    _, targets = four_points()
+    limits = Limits(RELATIVE_LOSS, MAX_STEPS, 1e30)
+    flow = integrate(network, initial, targets, StepSizeControl(tolerance), limits, 8)
+    found = relative_distances(initial, stack(flow.weights))
+    runs = []
+    for place, row in enumerate(rows):
+        errors = [
+            float(found[layer][place]) / getattr(row, f"relative_distance_{layer}") - 1
+            if flow.converged[place]
+            else np.inf
+            for layer in ("w", "a")
+        ]
+        steps = flow.accepted_steps[place], flow.rejected_steps[place]
+        runs.append(Run(row, *errors, *map(int, steps)))
+    return runs
+
+
+def by_width(rows: Iterable[Reference]) -> list[list[Reference]]:
+    """Rows of one activation in batches of one width each, narrow ones first."""
+    rows = list(rows)
+    return [
+        [row for row in rows if row.width == width] for width in sorted({row.width for row in rows})
+    ]
