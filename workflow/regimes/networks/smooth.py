@@ -34,7 +34,7 @@ from regimes.networks.motion import Batch, Sums, Tile, Weights, multiplied
 GAMMA = 1 / (2 + 2**0.5)
 E32 = 6 + 2**0.5
 # The error of a neuron's own step may be this share of the tolerance.
-SHARE_OF_TOLERANCE = 0.3
+SHARE_OF_TOLERANCE = 0.1
 # Own steps for which a pivot of W is smaller (for unstable neurons, 1 - gamma times growth over the
 # step) are tried again, half as long.
 SMALLEST_PIVOT, TOO_LONG = 0.25, 4.0
