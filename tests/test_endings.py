@@ -163,7 +163,7 @@ def test_a_dead_point_is_left_out() -> None:
 def test_targets_of_one_sign_in_the_condensed_regime(width: int) -> None:
     network, weights = draw([(-0.5, 2.0)], width)
     targets = torch.tensor([0.3, 0.6, 0.7, 0.2], dtype=torch.float64)
-    result = follow(network, weights, targets, max_steps=2000)
+    result = follow(network, weights, targets, max_steps=8000)
     active = network.inputs @ result.weights[0].w > 0
     if width == 200:
         assert endings(result) == ["converged"]
