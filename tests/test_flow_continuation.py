@@ -1,7 +1,8 @@
 """Gradient flow whose max_steps is raised goes on with the bits of an uninterrupted training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,25 @@ SOLVER = {"tolerance": 0.03, "relative_loss": 1e-6, "max_time": 1e30, "precision
 TO_THE_END = 5000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kind:
-    """Settings and data; runs: a batch takes, None: all. caps: of trainings one after the other."""
+    """Settings and data; runs: a batch takes, None: all."""
 
     block: dict[str, Any]
     data: xr.Dataset
     runs: int | None = None
-    caps: tuple[int, ...] = ()
+
+    @cached_property
+    def whole(self) -> xr.Dataset:
+        """All runs until they end by themselves."""
+        return self.run(TO_THE_END)
+
+    @cached_property
+    def caps(self) -> list[int]:
+        """Caps that cut some runs short and not others; at the first one some end."""
+        counts = np.unique(tries(self.whole))
+        caps = {int(counts[0]), int(counts[len(counts) // 2]), int(counts[-1]) - 1}
+        return sorted(cap for cap in caps if cap < counts[-1])
 
     def run(
         self,
@@ -112,20 +124,14 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@cache
+def case_of(name: str) -> Kind:
+    return KINDS[name]()
+
+
+@pytest.fixture(params=KINDS)
 def case(request: pytest.FixtureRequest) -> Kind:
-    """Settings with caps that cut some runs short and not others; at the first one some end."""
-    kind = KINDS[request.param]()
-    counts = np.unique(tries(kind.run(TO_THE_END)))
-    middle = counts[len(counts) // 2]
-    caps = sorted({int(counts[0]), int(middle), int(counts[-1]) - 1})
-    return replace(kind, caps=tuple(cap for cap in caps if cap < counts[-1]))
-
-
-@pytest.fixture(scope="module")
-def whole(case: Kind) -> xr.Dataset:
-    """All runs until they end by themselves."""
-    return case.run(TO_THE_END)
+    return case_of(request.param)
 
 
 def tries(runs: xr.Dataset) -> xr.DataArray:
@@ -138,39 +144,39 @@ def state_of(folder: Path) -> Path:
 
 
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
-    case: Kind, whole: xr.Dataset, tmp_path: Path
+    case: Kind, tmp_path: Path
 ) -> None:
     for cap in case.caps:
         folder = tmp_path / str(cap)
         # Keeping states changes nothing.
         xr.testing.assert_identical(case.run(cap, folder), case.run(cap))
         lines: list[str] = []
-        xr.testing.assert_identical(case.run(TO_THE_END, folder, lines.append), whole)
+        xr.testing.assert_identical(case.run(TO_THE_END, folder, lines.append), case.whole)
         assert lines[0] == f"going on from the states of a training up to {cap}"
 
 
-def test_it_goes_on_more_than_once(case: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
+def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
     for cap in case.caps:
         xr.testing.assert_identical(case.run(cap, tmp_path), case.run(cap))
         # Of all there is one file, that of the largest cap.
         path = state_of(tmp_path)
         assert path.parent.name == "flows"
         assert torch.load(path, weights_only=True)["cap"] == cap
-    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path), whole)
+    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path), case.whole)
 
 
-def test_the_cases_are_what_they_are_meant_to_be(case: Kind, whole: xr.Dataset) -> None:
-    assert int(tries(whole).max()) < TO_THE_END
+def test_the_cases_are_what_they_are_meant_to_be(case: Kind) -> None:
+    assert int(tries(case.whole).max()) < TO_THE_END
     for cap in case.caps:
-        cut_short = tries(whole) > cap
+        cut_short = tries(case.whole) > cap
         assert bool(cut_short.any()) and not bool(cut_short.all())
-    assert bool((tries(whole) == case.caps[0]).any())
-    assert bool((whole["diverged"] == 0).all())
-    assert bool(whole["converged"].any()) is (case.block["solver"]["max_time"] > 1e6)
+    assert bool((tries(case.whole) == case.caps[0]).any())
+    assert bool((case.whole["diverged"] == 0).all())
+    assert bool(case.whole["converged"].any()) is (case.block["solver"]["max_time"] > 1e6)
 
 
 def test_only_runs_at_the_cap_are_followed(
-    case: Kind, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cap = case.caps[0]
     case.run(cap, tmp_path)
@@ -184,9 +190,9 @@ def test_only_runs_at_the_cap_are_followed(
     monkeypatch.setattr(exponential, "step", counted)
     content = torch.load(state_of(tmp_path), weights_only=True)
     case.run(TO_THE_END, tmp_path)
-    assert sum(sizes) == int((tries(whole) - cap).clip(min=0).sum())
+    assert sum(sizes) == int((tries(case.whole) - cap).clip(min=0).sum())
     kept = [state for number, state in content["states"].items() if number != 0]
-    assert sum(len(state["run"]) for state in kept) == int((tries(whole) > cap).sum())
+    assert sum(len(state["run"]) for state in kept) == int((tries(case.whole) > cap).sum())
     # No state keeps more than its own runs' weights.
     for state in kept:
         weights = state["point"]["w"]
@@ -194,8 +200,8 @@ def test_only_runs_at_the_cap_are_followed(
 
 
 def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
-    case = kind(ONE_WIDTH, (), runs=1)
-    ends = np.sort(tries(case.run(TO_THE_END)).values.ravel())
+    case = kind(ONE_WIDTH, runs=1)
+    ends = np.sort(tries(case.whole).values.ravel())
     case.run(int(ends[-2]), tmp_path)
     lines: list[str] = []
     case.run(TO_THE_END, tmp_path, lines.append)
@@ -203,7 +209,7 @@ def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
 
 
 def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
-    case = KINDS["relu, snapshots, batches"]()
+    case = case_of("relu, snapshots, batches")
     cap = case.caps[0]
     capped = case.run(cap, tmp_path)
     path = state_of(tmp_path)
@@ -236,19 +242,18 @@ def test_a_run_that_is_shrinking_its_steps_at_the_cap(
         return weights, frozen
 
     monkeypatch.setattr(gradient_flow, "_initial_weights", with_a_bad_one)
-    case = kind(ONE_WIDTH, ())
-    whole = case.run(TO_THE_END)
-    assert int(whole["diverged"].sum()) == 1
-    end = int(tries(whole).where(whole["diverged"] == 1).max())
+    case = kind(ONE_WIDTH)
+    assert int(case.whole["diverged"].sum()) == 1
+    end = int(tries(case.whole).where(case.whole["diverged"] == 1).max())
     for cap in (end - 1, end):
         folder = tmp_path / str(cap)
         assert bool((case.run(cap, folder)["diverged"] == 0).all()), cap
-        xr.testing.assert_identical(case.run(TO_THE_END, folder), whole)
+        xr.testing.assert_identical(case.run(TO_THE_END, folder), case.whole)
 
 
 def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> None:
-    case = KINDS["tanh, snapshots, batches"]()
-    most = int(tries(case.run(TO_THE_END)).max())
+    case = case_of("tanh, snapshots, batches")
+    most = int(tries(case.whole).max())
     case.run(most, tmp_path)
     assert not list(tmp_path.rglob("*.pt"))
     case.run(most - 1, tmp_path)
@@ -256,13 +261,12 @@ def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> N
 
 
 def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
-    case = KINDS["tanh"]()
-    whole = case.run(TO_THE_END)
-    most = int(tries(whole).max())
+    case = case_of("tanh")
+    most = int(tries(case.whole).max())
     case.run(most, tmp_path)
     lines: list[str] = []
     again = case.run(TO_THE_END, tmp_path, lines.append)
-    xr.testing.assert_identical(again, whole)
+    xr.testing.assert_identical(again, case.whole)
     assert len(lines) > 1 and all(line.endswith("all runs had ended") for line in lines[1:])
     assert torch.load(state_of(tmp_path), weights_only=True)["cap"] == TO_THE_END
 
@@ -271,7 +275,7 @@ def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
     "changes", [{"max_time": 1e20}, {"relative_loss": 1e-7}, {"tolerance": 0.02}]
 )
 def test_other_settings_do_not_go_on(tmp_path: Path, changes: dict[str, float]) -> None:
-    case = KINDS["tanh"]()
+    case = case_of("tanh")
     case.run(case.caps[0], tmp_path)
     lines: list[str] = []
     other = case.run(TO_THE_END, tmp_path, lines.append, **changes)
@@ -280,7 +284,7 @@ def test_other_settings_do_not_go_on(tmp_path: Path, changes: dict[str, float]) 
 
 
 def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
-    case = KINDS["tanh"]()
+    case = case_of("tanh")
     small, large = case.caps[0], case.caps[-1]
     case.run(large, tmp_path)
     before = state_of(tmp_path).read_bytes()
@@ -292,17 +296,17 @@ def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path:
 
 
 def test_damaged_states_count_as_none(tmp_path: Path) -> None:
-    case = KINDS["tanh"]()
+    case = case_of("tanh")
     case.run(case.caps[0], tmp_path)
     path = state_of(tmp_path)
     path.write_bytes(path.read_bytes()[:500])
     lines: list[str] = []
-    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path, lines.append), case.run(TO_THE_END))
+    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path, lines.append), case.whole)
     assert not any("going on" in line for line in lines)
 
 
 def test_no_states_without_a_hash_of_the_data(tmp_path: Path) -> None:
-    case = KINDS["tanh"]()
+    case = case_of("tanh")
     case.data.attrs.clear()
     case.run(case.caps[0], tmp_path)
     assert not list(tmp_path.iterdir())

@@ -93,6 +93,21 @@ def assert_equal_to_rounding(one: xr.Dataset, two: xr.Dataset) -> None:
         xr.testing.assert_allclose(one[name], two[name], rtol=1e-6, atol=0)
 
 
+def assert_equal_but_for_kinks(one: xr.Dataset, two: xr.Dataset) -> None:
+    """The same runs, most of them up to rounding: where a neuron sits on a kink, rounding decides
+    on its slope, which changes what the rest of that run is within its error, and no other run.
+    """
+    for name in ("converged", "stationary", "capped", "diverged"):
+        xr.testing.assert_equal(one[name], two[name])
+    distances = ("relative_distance_w", "relative_distance_a")
+    off = xr.concat([abs(one[name] / two[name] - 1) for name in distances], "layer").max("layer")
+    assert float((off < 1e-9).mean()) >= 0.8
+    assert float(off.max()) < SOLVER["tolerance"] / 100
+    same = off < 1e-9
+    for name in set(LONG_NAMES) - {"final_loss", "history_loss", "history_time"}:
+        xr.testing.assert_allclose(one[name].where(same), two[name].where(same), rtol=1e-8)
+
+
 def test_variables_have_the_dimensions_of_the_block(trained: xr.Dataset) -> None:
     assert set(trained.data_vars) == set(LONG_NAMES)
     sizes = {name: len(values) for name, values in AXES.items()}
@@ -195,7 +210,7 @@ def test_results_do_not_depend_on_the_memory(
     pieces = train(block_of(AXES), data, "cpu")
     assert max(len(initial.a) for _, initial in recorder.calls) <= 10
     assert [len(initial.a) for _, initial in recorder.calls if initial.a.shape[1] == 40] == [4] * 3
-    assert_equal_to_rounding(pieces, trained)
+    assert_equal_but_for_kinks(pieces, trained)
 
 
 def test_repetition_is_bitwise_equal(data: xr.Dataset, trained: xr.Dataset) -> None:
@@ -271,11 +286,7 @@ def test_unnormalised_system_takes_the_same_way(
         other[name] = other[name] / factor
     # theta is not the same: the layers weigh differently in its norm.
     other["relative_distance_theta"] = trained["relative_distance_theta"]
-    linear = {"gamma": [0.5, 0.8]}
-    assert_equal_to_rounding(other.sel(linear), trained.sel(linear))
-    # Neurons that slide along a kink, of pre-activation 0, turn rounding into a part of the error.
-    for name in ("relative_distance_w", "relative_distance_a"):
-        xr.testing.assert_allclose(other[name], trained[name], rtol=SOLVER["tolerance"] / 10)
+    assert_equal_but_for_kinks(other, trained)
 
 
 def test_exponents_alone_are_enough(data: xr.Dataset) -> None:
