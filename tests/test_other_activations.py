@@ -4,6 +4,7 @@ Flows to the end are in tests/test_reference.py.
 """
 
 from importlib import import_module
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from scipy.integrate import solve_ivp
 
 from regimes.activations import leaky_relu, tanh
 from regimes.networks import smooth, two_layer
+from regimes.networks.activation import load_activation
 from regimes.networks.activation_derivatives import ACTIVATIONS
-from regimes.networks.two_layer import Impulse, Move, TwoLayerNetwork, Weights
+from regimes.networks.smooth import Smooth
+from regimes.networks.two_layer import Impulse, Move, Prediction, TwoLayerNetwork, Weights
 from regimes.streams import stream
 
 ROUNDING = {"rtol": 1e-12, "atol": 1e-13}
@@ -30,20 +33,28 @@ BY_TORCH = {
 numbers = st.one_of(st.just(0.0), st.floats(-1e3, 1e3))
 
 
-def batch(activation: str, width: int, n_elements: int = 2) -> tuple[TwoLayerNetwork, Weights]:
-    """Networks whose scales all differ, with outputs of order one."""
-    inputs, _ = four_points()
+def batch(
+    activation: str, width: int, n_elements: int = 2, precision: torch.dtype = torch.float64
+) -> tuple[TwoLayerNetwork, Weights]:
+    """Networks whose scales all differ, with outputs of order one. activation: a name or a formula."""
+    inputs, _ = four_points(precision)
     random = stream(7, activation, width)
-    scales = [torch.tensor(random.uniform(0.5, 1.5, n_elements)) for _ in range(3)]
+    scales = [
+        torch.tensor(random.uniform(0.5, 1.5, n_elements), dtype=precision) for _ in range(3)
+    ]
     scales[0] /= width**0.5
     a, w = random.normal(size=(n_elements, width)), random.normal(size=(n_elements, 2, width))
-    module = import_module(f"regimes.activations.{activation}")
-    return TwoLayerNetwork(inputs, *scales, module), Weights(torch.tensor(a), torch.tensor(w))
+    own = {} if activation in BY_TORCH else {"activation_expression": activation}
+    module = load_activation({"activation": activation} | own)
+    weights = Weights(torch.tensor(a, dtype=precision), torch.tensor(w, dtype=precision))
+    return TwoLayerNetwork(inputs, *scales, module), weights
 
 
-def impulse_of(size: float, n_elements: int = 2) -> Impulse:
+def impulse_of(
+    size: float, n_elements: int = 2, precision: torch.dtype = torch.float64
+) -> Impulse:
     """An impulse of that size with a density that changes its direction in time."""
-    direction = torch.tensor(stream(8, "impulse").normal(size=(n_elements, 4)))
+    direction = torch.tensor(stream(8, "impulse").normal(size=(n_elements, 4)), dtype=precision)
     total = size * direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True)
     return Impulse(total, 0.1 * total.roll(1, dims=1))
 
@@ -151,6 +162,59 @@ def test_neurons_follow_their_equations(activation: str) -> None:
         assert middle < coarse / 2.5 and fine < middle / 2.5
         coarse, _, fine = off.max(axis=1)
         assert fine < coarse / 2.5**2
+
+
+@pytest.mark.parametrize("activation", [*SMOOTH, "z * sigmoid(z)", "softplus(2 * z) + erf(z)"])
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32])
+def test_neurons_move_together_as_they_do_one_by_one(
+    activation: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, weights = batch(activation, width=101, precision=precision)
+    weights.a[:, ::2] *= 100
+    weights.w[0, :, 3] = 0
+    impulse = impulse_of(2.0, precision=precision)
+    tolerance = torch.full_like(network.output_scale, 0.003)
+
+    def both_moves() -> tuple[Prediction, Move]:
+        prediction = network.predict(weights, weights, impulse, tolerance)
+        return prediction, network.correct(weights, weights, impulse, tolerance, prediction)
+
+    one_by_one = both_moves()
+    together = Mock(side_effect=Smooth._travel_together, autospec=True)
+    monkeypatch.setattr(Smooth, "_travel_one_by_one", lambda *given: together(*given))
+    # Half of the neurons, and more, need more than one step of their own.
+    at_once = both_moves()
+    assert all(len(call.args[1].element) > 80 for call in together.call_args_list)
+    off = 1e-9 if precision is torch.float64 else 3e-3
+    bounds = {"rtol": off, "atol": off}
+    for one, other in zip(one_by_one, at_once, strict=True):
+        torch.testing.assert_close(one.kernel, other.kernel, **bounds)
+        torch.testing.assert_close(one.distances, other.distances, **bounds)
+    torch.testing.assert_close(one_by_one[1].weights.a, at_once[1].weights.a, **bounds)
+    torch.testing.assert_close(one_by_one[1].weights.w, at_once[1].weights.w, **bounds)
+    torch.testing.assert_close(one_by_one[1].outputs, at_once[1].outputs, **bounds)
+
+
+@pytest.mark.parametrize("way", ["_travel_one_by_one", "_travel_together"])
+def test_what_is_no_number_is_given_up(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Smooth, "_travel_one_by_one", getattr(Smooth, way))
+    network, weights = batch("tanh", width=10, n_elements=3)
+    weights.a[0, 5] = torch.nan
+    weights.w[1, 0, 3] = torch.inf
+    move = moved(network, weights, impulse_of(2.0, n_elements=3))
+    assert move.outputs.isnan().all(dim=1).tolist() == [True, True, False]
+    assert move.outputs[2].isfinite().all()
+
+
+@pytest.mark.parametrize("activation", SMOOTH)
+def test_a_number_has_the_values_that_arrays_have(activation: str) -> None:
+    module = import_module(f"regimes.activations.{activation}")
+    z = torch.linspace(-20, 20, 81, dtype=torch.float64)
+    value, slope = z.clone(), torch.empty_like(z)
+    module.value_and_slope_(value, slope)
+    curvature = module.curvature(z, value, slope)
+    found = torch.tensor([module.scalar(float(one)) for one in z], dtype=torch.float64)
+    torch.testing.assert_close(found.T, torch.stack([value, slope, curvature]), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("activation", SMOOTH)

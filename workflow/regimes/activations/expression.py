@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from regimes.activation_formulas import Z, parse
-from regimes.formulas import with_floats
+from regimes.formulas import sigmoid, softplus, with_floats
 
 # What the functions of an expression are here, by their names in SymPy.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def from_expression(text: str) -> ModuleType:
-    """A module like those beside this one, with `value_and_slope_` and `curvature`.
+    """A module like those beside this one, with `value_and_slope_`, `curvature` and `scalar`.
 
     text: see `regimes.activation_formulas`. Raises ConfigError for what is not allowed there. What
     the expression comes to where it divides 0 by 0 or overflows, it comes to here too.
@@ -46,7 +46,21 @@ def from_expression(text: str) -> ModuleType:
     module = ModuleType("regimes.activations.expression", text)
     module.value_and_slope_ = value_and_slope_
     module.curvature = lambda z, value, slope: curvature(z)[0]
+    module.scalar = _scalar([value, slope, sympy.diff(slope, Z)])
     return module
+
+
+def _scalar(expressions: list[sympy.Expr]) -> Callable[[float], tuple[float, float, float]]:
+    """Expressions in z as one function of a number, of Python's arithmetic and `math` alone."""
+    numeric = [
+        with_floats(
+            expression.replace(sigmoid, lambda z: 1 / (1 + sympy.exp(-z))).replace(
+                softplus, lambda z: sympy.Max(0, z) + sympy.log(1 + sympy.exp(-sympy.Abs(z)))
+            )
+        )
+        for expression in expressions
+    ]
+    return sympy.lambdify(Z, tuple(numeric), modules="math", cse=True)
 
 
 def _compiled(expressions: list[sympy.Expr]) -> Callable[[Tensor], list[Tensor]]:

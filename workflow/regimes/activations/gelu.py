@@ -22,3 +22,10 @@ def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
     square = z * z
     density = (square * -0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
     return square.neg_().add_(2).mul_(density)
+
+
+def scalar(z: float) -> tuple[float, float, float]:
+    """act(z), act'(z) and act''(z) of a number."""
+    below = 0.5 * (1 + math.erf(z * math.sqrt(0.5)))
+    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    return z * below, below + z * density, (2 - z * z) * density

@@ -1,5 +1,7 @@
 """Softplus: log(1 + exp(z)), a smooth ReLU."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,3 +18,9 @@ def value_and_slope_(z: Tensor, slope: Tensor) -> None:
 def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
     """act''(z) where act' is `slope`: act' (1 - act')."""
     return slope - slope * slope
+
+
+def scalar(z: float) -> tuple[float, float, float]:
+    """act(z), act'(z) and act''(z) of a number."""
+    slope = 1 / (1 + math.exp(-z))
+    return max(z, 0.0) + math.log1p(math.exp(-abs(z))), slope, slope * (1 - slope)

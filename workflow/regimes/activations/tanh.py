@@ -1,5 +1,7 @@
 """Hyperbolic tangent."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -13,3 +15,10 @@ def value_and_slope_(z: Tensor, slope: Tensor) -> None:
 def curvature(z: Tensor, value: Tensor, slope: Tensor) -> Tensor:
     """act''(z) where act and act' are `value` and `slope`: -2 act act'."""
     return (value * slope).mul_(-2)
+
+
+def scalar(z: float) -> tuple[float, float, float]:
+    """act(z), act'(z) and act''(z) of a number."""
+    value = math.tanh(z)
+    slope = 1 - value * value
+    return value, slope, -2 * value * slope

@@ -25,6 +25,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +35,7 @@ from regimes.networks.motion import Batch, Sums, Tile, Weights, multiplied
 GAMMA = 1 / (2 + 2**0.5)
 E32 = 6 + 2**0.5
 # The error of a neuron's own step may be this share of the tolerance.
-SHARE_OF_TOLERANCE = 0.1
+SHARE_OF_TOLERANCE = 0.03
 # Own steps for which a pivot of W is smaller (for unstable neurons, 1 - gamma times growth over the
 # step) are tried again, half as long.
 SMALLEST_PIVOT, TOO_LONG = 0.25, 4.0
@@ -225,12 +226,19 @@ class Smooth:
         """
         if not len(late.element):
             return
+        if late.element.is_cuda:
+            self._travel_together(late, sums)
+        else:
+            self._travel_one_by_one(late, sums)
+
+    def _travel_together(self, late: Late, sums: Sums | None) -> None:
+        """By operations on the arrays of all that are under way."""
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
         time = torch.zeros_like(h)
         # What is no number here gets no better by shorter steps.
-        lost = ~torch.isfinite(now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
+        lost = ~torch.isfinite(now.a + now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
         now.a[:, lost] = torch.nan
         for _ in range(MOST_TRIES):
             h = torch.minimum(h, 1 - time)
@@ -259,6 +267,37 @@ class Smooth:
             if not len(column):
                 return
         late.neurons.a[:, column] = torch.nan
+
+    def _travel_one_by_one(self, late: Late, sums: Sums | None) -> None:
+        """The same with one neuron after the other, compiled, on the CPU."""
+        # Numba takes its time to load, and no other activations need it.
+        from regimes.networks import own_steps
+
+        neurons, pull, inputs = late.neurons, late.pull, self.inputs
+        precision = torch.finfo(inputs.dtype)
+        limits = (SMALLEST_PIVOT, TOO_LONG, ROUNDINGS * precision.eps, precision.tiny)
+        size = _next_size(torch.ones_like(late.error), late.error)
+        rates = torch.cat([pull.rate_a, pull.rate_w, pull.tolerance, size])
+        a, w = neurons.a[0].double().numpy().copy(), _by_column(neurons.w[0])
+        found = np.empty((len(a), 3, len(inputs)))
+        grams = np.zeros((2, 0 if sums is None else len(sums.outputs), len(inputs), len(inputs)))
+        own_steps.travel()(
+            own_steps.scalar(self.activation.scalar),
+            inputs.double().numpy(),
+            (GAMMA, E32, *limits, SAFETY, SHRINK, GROW, float(MOST_TRIES)),
+            a,
+            w,
+            found,
+            *(_by_column(each) for each in (pull.total[0], pull.moment[0], rates)),
+            _by_column(pull.initial_w[0]),
+            late.element.numpy(),
+            *grams,
+        )
+        by_column = (a, w, found[:, 0], found[:, 1])
+        late.neurons = Neurons(*(inputs.new_tensor(values.T[None]) for values in by_column))
+        if sums is not None:
+            sums.gram_a += inputs.new_tensor(grams[0])
+            sums.gram_w += inputs.new_tensor(grams[1])
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
@@ -310,6 +349,11 @@ class Smooth:
             matrix[:, below, below] -= factors[:, :, None] * matrix[:, pivot, None, below]
             matrix[:, below, pivot] = factors
         return matrix
+
+
+def _by_column(values: Tensor) -> np.ndarray:
+    """Values (p, C) as an array (C, p) in float64."""
+    return np.ascontiguousarray(values.T.double().numpy())
 
 
 def _solve_(factors: Tensor, values: Tensor) -> Tensor:

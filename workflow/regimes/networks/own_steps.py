@@ -1,0 +1,184 @@
+"""The own steps of smooth neurons, compiled by Numba: one neuron after the other.
+
+On a GPU, `Smooth` takes late neurons through a step of the flow by operations on arrays of all that
+are still under way, over and over. Here the same formulas are applied to one neuron at a time, in
+float64, which spares thousands of calls on small arrays. Both agree to rounding, which neurons that
+leave an unstable balance multiply.
+
+Shapes: C neurons, E elements of the batch, n points, d features.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+_FLOAT, _COUNT = types.float64, types.int64
+_SCALAR = types.UniTuple(_FLOAT, 3)(_FLOAT)
+_LIST, _TABLE, _STACK = (types.Array(_FLOAT, ndim, "C") for ndim in (1, 2, 3))
+
+_compiled = njit(error_model="numpy")
+
+
+@_compiled
+def _forward(act, inputs, w, found):
+    """Values, slopes and curvatures of the activation at z = inputs w, into found (3, n)."""
+    for point in range(len(inputs)):
+        z = 0.0
+        for feature in range(len(w)):
+            z += inputs[point, feature] * w[feature]
+        found[0, point], found[1, point], found[2, point] = act(z)
+
+
+@_compiled
+def _force(inputs, density, found, a, rate_a, rate_w, by_w):
+    """a', and w' into by_w (d,)."""
+    by_a = 0.0
+    by_w[:] = 0
+    for point in range(len(inputs)):
+        by_a += density[point] * found[0, point]
+        for feature in range(len(by_w)):
+            by_w[feature] += inputs[point, feature] * density[point] * found[1, point]
+    by_w *= rate_w * a
+    return rate_a * by_a
+
+
+@_compiled
+def _factorise(inputs, density, curvatures, scale, matrix):
+    """Triangular factors of 1 - scale sum_i density_i act''(z_i) x_i x_i^T, into matrix (d, d);
+    returns the smallest pivot, or what is no number.
+    """
+    matrix[:] = 0
+    for point in range(len(inputs)):
+        bend = scale * density[point] * curvatures[point]
+        for row in range(len(matrix)):
+            for column in range(len(matrix)):
+                matrix[row, column] -= bend * inputs[point, row] * inputs[point, column]
+    smallest = math.inf
+    for row in range(len(matrix)):
+        matrix[row, row] += 1
+    for pivot in range(len(matrix)):
+        if not matrix[pivot, pivot] >= smallest:
+            smallest = matrix[pivot, pivot]
+        for row in range(pivot + 1, len(matrix)):
+            matrix[row, pivot] /= matrix[pivot, pivot]
+            for column in range(pivot + 1, len(matrix)):
+                matrix[row, column] -= matrix[row, pivot] * matrix[pivot, column]
+    return smallest
+
+
+@_compiled
+def _solve(matrix, values):
+    """Solution of the equations with these factors, in place of the right-hand side (d,)."""
+    for row in range(len(values)):
+        for column in range(row):
+            values[row] -= matrix[row, column] * values[column]
+    for row in range(len(values) - 1, -1, -1):
+        for column in range(row + 1, len(values)):
+            values[row] -= matrix[row, column] * values[column]
+        values[row] /= matrix[row, row]
+
+
+@_compiled
+def _length(vector):
+    total = 0.0
+    for value in vector:
+        total += value * value
+    return math.sqrt(total)
+
+
+def _travel(
+    act, inputs, constants, a, w, found, total, moment, rates, initial_w, element, gram_a, gram_w
+):
+    """Take neurons through a step of the flow; see `Smooth._travel_together` and `Smooth._step`.
+
+    constants: of the method, see `smooth`. Where neurons are, changed in place: a (C,), w (C, d),
+    found (C, 3, n): values, slopes and curvatures. What acts on them: total and moment (C, n), rates
+    (C, 4): of a and of w, the tolerance and the first size to try; initial_w (C, d), element (C,).
+    gram_a and gram_w (E, n, n) receive the kernel of the way; with E = 0 it is not wanted.
+    """
+    gamma, e32, smallest_pivot, too_long, noise, tiny, safety, shrink, grow, most_tries = constants
+    n_points, n_features = inputs.shape
+    middle, end = np.empty((2, 3, n_points))
+    density, row_a, row_w = np.empty((3, n_points))
+    force, middle_force, end_force, rest, k1, k2, middle_w, end_w = np.empty((8, n_features))
+    matrix = np.empty((n_features, n_features))
+    for c in range(len(a)):
+        rate_a, rate_w, tolerance, h = rates[c]
+        start, time = found[c], 0.0
+        _forward(act, inputs, w[c], start)
+        tries = most_tries if math.isfinite(a[c] + w[c].sum() + total[c].sum()) else 0.0
+        while tries > 0 and time < 1 - 1e-6:
+            tries -= 1
+            h = min(h, 1 - time)
+            density[:] = total[c] + moment[c] * (12 * time - 6)
+            scale = gamma * h * rate_w * a[c]
+            pivot = _factorise(inputs, density, start[2], scale, matrix)
+            force_a = _force(inputs, density, start, a[c], rate_a, rate_w, force)
+            k1[:] = force
+            _solve(matrix, k1)
+            middle_w[:] = w[c] + 0.5 * h * k1
+            _forward(act, inputs, middle_w, middle)
+            density += moment[c] * (6 * h)
+            middle_a = a[c] + 0.5 * h * force_a
+            force_a = _force(inputs, density, middle, middle_a, rate_a, rate_w, middle_force)
+            k2[:] = middle_force - k1
+            _solve(matrix, k2)
+            k2 += k1
+            end_w[:] = w[c] + h * k2
+            _forward(act, inputs, end_w, end)
+            density += moment[c] * (6 * h)
+            end_a = a[c] + h * force_a
+            _force(inputs, density, end, end_a, rate_a, rate_w, end_force)
+            rest[:] = end_force - e32 * (k2 - middle_force) - 2 * (k1 - force)
+            _solve(matrix, rest)
+            rest += k1 - 2 * k2
+            way = _length(end_w - initial_w[c])
+            allowed = tolerance * (way + noise * _length(end_w))
+            error = h / 6 * _length(rest) / max(allowed, tiny)
+            if not pivot > smallest_pivot:
+                error = too_long
+            elif math.isnan(error):
+                error = math.inf
+            if error <= 1:
+                if len(gram_a):
+                    row_a[:] = 0.5 * (start[0] + end[0])
+                    row_w[:] = (start[1] + 4 * middle[1] + end[1]) * (a[c] + end_a) / 12
+                    for i in range(n_points):
+                        for j in range(n_points):
+                            gram_a[element[c], i, j] += h * row_a[i] * row_a[j]
+                            gram_w[element[c], i, j] += h * row_w[i] * row_w[j]
+                time += h
+                a[c] = end_a
+                w[c] = end_w
+                start[:] = end
+            h *= min(max(safety * min(max(error, 1e-9), 1e9) ** (-1 / 3), shrink), grow)
+        if time < 1 - 1e-6:
+            a[c] = math.nan
+
+
+@cache
+def travel() -> Callable[..., None]:
+    """`_travel`, compiled for float64. It is kept for other processes where Numba can write."""
+    signature = types.void(
+        types.FunctionType(_SCALAR),
+        _TABLE,
+        types.UniTuple(_FLOAT, 10),
+        *(_LIST, _TABLE, _STACK),
+        *(_TABLE, _TABLE, _TABLE, _TABLE),
+        types.Array(_COUNT, 1, "C"),
+        *(_STACK, _STACK),
+    )
+    try:
+        return njit(signature, cache=True, error_model="numpy")(_travel)
+    except RuntimeError:  # Numba finds no folder that it can write to
+        return njit(signature, error_model="numpy")(_travel)
+
+
+@cache
+def scalar(function: Callable[[float], tuple[float, float, float]]) -> Any:
+    """An activation's value, slope and curvature at a number, compiled."""
+    return njit(_SCALAR, error_model="numpy")(function)
