@@ -29,10 +29,11 @@ from flow_references import (
     SMOOTH_AMBIGUITY,
     WIDE,
     WIDEST,
+    Problem,
     Reference,
     read,
 )
-from reference_runs import BOUNDS, Run, by_width, regime, solve
+from reference_runs import BOUNDS, EXCEPTIONS, Run, by_width, regime, solve
 
 TOLERANCES = (0.03, 0.01, 0.003)
 NAMES = {
@@ -77,6 +78,16 @@ found within the last step.
 - ReLU and leaky ReLU: explicit Euler, with steps that are a fixed fraction of the fastest time of
   the flow, and extrapolated from a fraction and its half: {FIRST_FRACTION:g} or less at m up to
   1000, {FIRST_FRACTION_WIDEST:g} or less at {WIDEST:,}. That makes tens of thousands of steps.
+"""
+KERNEL = """## Kernels
+
+The tangent kernel at the end of a step is not looked at when a step is accepted. Measured at
+m = 200 and the default tolerance, in steps over seven settings in all regimes, it is off by at most
+1.6 % with GELU and 0.8 % with softplus. With ReLU and leaky ReLU it is off by 11 % in the median,
+and by 10 % at a tolerance of 0.003: a neuron that slides along a kink has a pre-activation of 0,
+where its slope is 0 or 1 by rounding, while the flow goes on as if it were in between. What moves
+the outputs is the kernel of the way, for which the mean slopes are known. With tanh, whose
+saturated neurons do the same, it is 0.1 % in the median, but above 13 % in a tenth of the steps.
 """
 OPEN = f"""## What the flow leaves open
 
@@ -125,6 +136,10 @@ def summary(every: Sequence[dict[float, Run]]) -> Iterator[str]:
         yield _line([name, f"{len(determined)} of {len(chosen)}", *_worst(determined, TOLERANCES)])
     bounds = [BOUNDS.get(tolerance, {}).get(layer) for tolerance in TOLERANCES for layer in "wa"]
     yield _line(["*bound*", "", *(f"{100 * bound:g}" if bound else "" for bound in bounds)])
+    yield ""
+    yield "The bounds are kept by all determined runs but these:\n"
+    for problem, reason in EXCEPTIONS.items():
+        yield f"- {_name(problem)}: {reason}."
     yield ""
 
 
@@ -189,7 +204,7 @@ def page() -> str:
     every = list(measure([row for row in rows if row.computed]))
     determined = [runs for runs in every if _reference(runs).determined]
     left_open = [runs for runs in every if not _reference(runs).determined]
-    parts = [HEAD, *summary(every), METHODS]
+    parts = [HEAD, *summary(every), KERNEL, METHODS]
     parts.append("## Determined runs\n")
     parts.append(
         "Errors in % of the worst seed, by layer and tolerance; RD and steps (accepted and\n"
@@ -199,6 +214,13 @@ def page() -> str:
     parts += [OPEN, *tables(left_open, "###", True)]
     parts += not_computed([row for row in rows if not row.computed])
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _name(problem: Problem) -> str:
+    return (
+        f"{NAMES[problem.activation]}, γ′ = {problem.gamma_prime:g}, γ = {problem.gamma:g}, "
+        f"m = {problem.width:,}, seed {problem.seed}"
+    )
 
 
 def _reference(runs: dict[float, Run]) -> Reference:

@@ -58,7 +58,7 @@ class FlowSolver(Model):
         default=1e-6, gt=0, lt=1, description="Stop when the loss falls below this share of R(0)."
     )
     max_steps: Integer = Field(
-        default=5000, ge=1, description="Cap on the steps; a run that hits it is not converged."
+        default=5000, ge=1, description="Cap on the tried steps; a run that hits it is capped."
     )
     max_time: Number = Field(default=1e30, gt=0, le=1e30, description="Cap on the flow time.")
     precision: Literal["float64", "float32"] = Field(
