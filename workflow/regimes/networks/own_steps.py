@@ -83,10 +83,18 @@ def _solve(matrix, values):
 
 
 @_compiled
-def _length(vector):
+def _add(one, factor, other, out):
+    """one + factor other, into out: an expression of arrays would allocate its result."""
+    for i in range(len(out)):
+        out[i] = one[i] + factor * other[i]
+
+
+@_compiled
+def _distance(one, factor, other):
+    """|one + factor other|."""
     total = 0.0
-    for value in vector:
-        total += value * value
+    for i in range(len(one)):
+        total += (one[i] + factor * other[i]) ** 2
     return math.sqrt(total)
 
 
@@ -98,7 +106,8 @@ def _travel(
     constants: of the method, see `smooth`. Where neurons are, changed in place: a (C,), w (C, d),
     found (C, 3, n): values, slopes and curvatures. What acts on them: total and moment (C, n), rates
     (C, 4): of a and of w, the tolerance and the first size to try; initial_w (C, d), element (C,).
-    gram_a and gram_w (E, n, n) receive the kernel of the way; with E = 0 it is not wanted.
+    gram_a and gram_w (E, n, n) receive the kernel of the way, its lower triangle; with E = 0 it is
+    not wanted.
     """
     gamma, e32, smallest_pivot, too_long, noise, tiny, safety, shrink, grow, most_tries = constants
     n_points, n_features = inputs.shape
@@ -114,43 +123,44 @@ def _travel(
         while tries > 0 and time < 1 - 1e-6:
             tries -= 1
             h = min(h, 1 - time)
-            density[:] = total[c] + moment[c] * (12 * time - 6)
+            _add(total[c], 12 * time - 6, moment[c], density)
             scale = gamma * h * rate_w * a[c]
             pivot = _factorise(inputs, density, start[2], scale, matrix)
             force_a = _force(inputs, density, start, a[c], rate_a, rate_w, force)
             k1[:] = force
             _solve(matrix, k1)
-            middle_w[:] = w[c] + 0.5 * h * k1
+            _add(w[c], 0.5 * h, k1, middle_w)
             _forward(act, inputs, middle_w, middle)
-            density += moment[c] * (6 * h)
+            _add(density, 6 * h, moment[c], density)
             middle_a = a[c] + 0.5 * h * force_a
             force_a = _force(inputs, density, middle, middle_a, rate_a, rate_w, middle_force)
-            k2[:] = middle_force - k1
+            _add(middle_force, -1, k1, k2)
             _solve(matrix, k2)
-            k2 += k1
-            end_w[:] = w[c] + h * k2
+            _add(k2, 1, k1, k2)
+            _add(w[c], h, k2, end_w)
             _forward(act, inputs, end_w, end)
-            density += moment[c] * (6 * h)
+            _add(density, 6 * h, moment[c], density)
             end_a = a[c] + h * force_a
             _force(inputs, density, end, end_a, rate_a, rate_w, end_force)
-            rest[:] = end_force - e32 * (k2 - middle_force) - 2 * (k1 - force)
+            for i in range(n_features):
+                rest[i] = end_force[i] - e32 * (k2[i] - middle_force[i]) - 2 * (k1[i] - force[i])
             _solve(matrix, rest)
-            rest += k1 - 2 * k2
-            way = _length(end_w - initial_w[c])
-            allowed = tolerance * (way + noise * _length(end_w))
-            error = h / 6 * _length(rest) / max(allowed, tiny)
+            _add(rest, 1, k1, rest)
+            way = _distance(end_w, -1, initial_w[c])
+            allowed = tolerance * (way + noise * _distance(end_w, 0, end_w))
+            error = h / 6 * _distance(rest, -2, k2) / max(allowed, tiny)
             if not pivot > smallest_pivot:
                 error = too_long
             elif math.isnan(error):
                 error = math.inf
             if error <= 1:
-                if len(gram_a):
-                    row_a[:] = 0.5 * (start[0] + end[0])
-                    row_w[:] = (start[1] + 4 * middle[1] + end[1]) * (a[c] + end_a) / 12
-                    for i in range(n_points):
-                        for j in range(n_points):
-                            gram_a[element[c], i, j] += h * row_a[i] * row_a[j]
-                            gram_w[element[c], i, j] += h * row_w[i] * row_w[j]
+                for i in range(n_points if len(gram_a) else 0):
+                    row_a[i] = 0.5 * (start[0, i] + end[0, i])
+                    slope = (start[1, i] + 4 * middle[1, i] + end[1, i]) / 6
+                    row_w[i] = slope * 0.5 * (a[c] + end_a)
+                    for j in range(i + 1):
+                        gram_a[element[c], i, j] += h * row_a[i] * row_a[j]
+                        gram_w[element[c], i, j] += h * row_w[i] * row_w[j]
                 time += h
                 a[c] = end_a
                 w[c] = end_w

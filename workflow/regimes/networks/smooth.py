@@ -296,8 +296,9 @@ class Smooth:
         by_column = (a, w, found[:, 0], found[:, 1])
         late.neurons = Neurons(*(inputs.new_tensor(values.T[None]) for values in by_column))
         if sums is not None:
-            sums.gram_a += inputs.new_tensor(grams[0])
-            sums.gram_w += inputs.new_tensor(grams[1])
+            for gram, lower in zip((sums.gram_a, sums.gram_w), grams, strict=True):
+                both = lower + np.tril(lower, -1).swapaxes(1, 2)
+                gram += inputs.new_tensor(both)
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
