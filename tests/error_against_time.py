@@ -25,6 +25,7 @@ import numpy as np
 import seaborn as sns
 import torch
 from flow_references import KINKED, SMOOTH, Problem, Reference, SmoothFlow, TooExpensiveError, read
+from matplotlib.ticker import NullFormatter
 from reference_runs import solve
 from scipy.integrate import LSODA, RK45
 from torch import Tensor
@@ -33,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 IMAGE = HERE.parent / "docs" / "images" / "solver_error.svg"
 CASES = {
     "relu": Problem("relu", 0.0, 1.6, 1000, 0),
-    "leaky_relu": Problem("leaky_relu", 0.0, 1.6, 1000, 0),
+    "leaky_relu": Problem("leaky_relu", 0.0, 1.0, 1000, 0),
     "tanh": Problem("tanh", -1.0, 1.0, 1000, 0),
     "gelu": Problem("gelu", -1.0, 1.3, 1000, 0),
     "softplus": Problem("softplus", -1.0, 1.3, 1000, 0),
@@ -141,7 +142,7 @@ def draw(points: list[Point]) -> None:
     """A panel for each activation, with a line for each solver."""
     sns.set_theme(context="paper", style="ticks")
     names = list(dict.fromkeys(point["solver"] for point in points))
-    figure, axes = plt.subplots(1, len(CASES), figsize=(13, 3.4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(CASES), figsize=(13, 3.6), sharey=True, layout="constrained")
     for axis, (activation, problem) in zip(axes, CASES.items(), strict=True):
         for name, color in zip(names, sns.color_palette("deep"), strict=False):
             own = [p for p in points if (p["activation"], p["solver"]) == (activation, name)]
@@ -152,9 +153,12 @@ def draw(points: list[Point]) -> None:
             f"{activation.replace('_', ' ')}, "
             rf"$\gamma'={problem.gamma_prime:g}$, $\gamma={problem.gamma:g}$"
         )
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("error of the relative distances")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names)
+    )
     figure.savefig(IMAGE)
 
 

@@ -39,9 +39,7 @@ def batch(
     """Networks whose scales all differ, with outputs of order one. activation: a name or a formula."""
     inputs, _ = four_points(precision)
     random = stream(7, activation, width)
-    scales = [
-        torch.tensor(random.uniform(0.5, 1.5, n_elements), dtype=precision) for _ in range(3)
-    ]
+    scales = [torch.tensor(random.uniform(0.5, 1.5, n_elements), dtype=precision) for _ in range(3)]
     scales[0] /= width**0.5
     a, w = random.normal(size=(n_elements, width)), random.normal(size=(n_elements, 2, width))
     own = {} if activation in BY_TORCH else {"activation_expression": activation}
@@ -50,9 +48,7 @@ def batch(
     return TwoLayerNetwork(inputs, *scales, module), weights
 
 
-def impulse_of(
-    size: float, n_elements: int = 2, precision: torch.dtype = torch.float64
-) -> Impulse:
+def impulse_of(size: float, n_elements: int = 2, precision: torch.dtype = torch.float64) -> Impulse:
     """An impulse of that size with a density that changes its direction in time."""
     direction = torch.tensor(stream(8, "impulse").normal(size=(n_elements, 4)), dtype=precision)
     total = size * direction / torch.linalg.vector_norm(direction, dim=1, keepdim=True)
