@@ -36,7 +36,10 @@ numbers = st.one_of(st.just(0.0), st.floats(-1e3, 1e3))
 def batch(
     activation: str, width: int, n_elements: int = 2, precision: torch.dtype = torch.float64
 ) -> tuple[TwoLayerNetwork, Weights]:
-    """Networks whose scales all differ, with outputs of order one. activation: a name or a formula."""
+    """Networks whose scales all differ, with outputs of order one.
+
+    activation: a name or a formula.
+    """
     inputs, _ = four_points(precision)
     random = stream(7, activation, width)
     scales = [torch.tensor(random.uniform(0.5, 1.5, n_elements), dtype=precision) for _ in range(3)]

@@ -34,7 +34,7 @@ SOLVER = {
     "max_time": 1e30,
     "precision": "float64",
 }
-# By how much other roundings (in a batch of other runs) change weights of neurons that sit on kinks.
+# By how much other roundings, those of a batch of other runs, change weights at kinks.
 AT_KINKS = SOLVER["tolerance"] / 100
 WEIGHTS = ("output_weights", "input_weights")
 

@@ -103,11 +103,11 @@ def _travel(
 ):
     """Take neurons through a step of the flow; see `Smooth._travel_together` and `Smooth._step`.
 
-    constants: of the method, see `smooth`. Where neurons are, changed in place: a (C,), w (C, d),
-    found (C, 3, n): values, slopes and curvatures. What acts on them: total and moment (C, n), rates
-    (C, 4): of a and of w, the tolerance and the first size to try; initial_w (C, d), element (C,).
-    gram_a and gram_w (E, n, n) receive the kernel of the way, its lower triangle; with E = 0 it is
-    not wanted.
+    act: value, slope and curvature at z; inputs (n, d); constants: of the method, see `smooth`.
+    Where neurons are, changed in place: a (C,), w (C, d), found (C, 3, n): values, slopes and
+    curvatures. What acts on them: total and moment (C, n), initial_w (C, d), and rates (C, 4): of
+    a and of w, the tolerance and the first size to try. element (C,): whose they are. gram_a and
+    gram_w (E, n, n) receive the kernel of the way, its lower triangle; E = 0: it is not wanted.
     """
     gamma, e32, smallest_pivot, too_long, noise, tiny, safety, shrink, grow, most_tries = constants
     n_points, n_features = inputs.shape
