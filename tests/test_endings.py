@@ -175,7 +175,7 @@ def test_targets_of_one_sign_in_the_condensed_regime(width: int) -> None:
     inputs = network.inputs.numpy()
     fit = inputs @ np.linalg.lstsq(inputs, targets.numpy(), rcond=None)[0]
     best = np.square(fit - targets.numpy()).mean() / 2
-    np.testing.assert_allclose(result.final_loss, best, rtol=1e-3)
+    np.testing.assert_allclose(result.final_loss, best, rtol=5e-3)
 
 
 def test_runs_land_where_they_are_meant_to() -> None:

@@ -38,8 +38,12 @@ from regimes.networks.two_layer import Impulse, TwoLayerNetwork, Weights
 
 @dataclass
 class Point:
-    """A point of the flow: weights, residuals e (E, n) and tangent kernel G (E, n, n), with what
-    follows from the kernel: its eigenvalues (E, n) and its eigenvectors (E, n, n).
+    """A point of the flow: weights, residuals e (E, n) and the kernel with which they go on from
+    there (E, n, n), its eigenvalues (E, n) and its eigenvectors (E, n, n).
+
+    That is the tangent kernel G; with kinked activations, after a step, the mean of G and that of
+    the way there. A neuron that slides along a kink has a pre-activation of 0, and a slope of 0 or
+    1 by rounding, where the flow takes one in between: the mean slope of its way.
     """
 
     weights: Weights
@@ -112,7 +116,8 @@ def step(
     differences = (move.distances - prediction.distances).abs_()
     checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
     defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
-    end = Point.at(move.weights, residuals, move.kernel)
+    kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
+    end = Point.at(move.weights, residuals, kernel)
     return Step(end, defect, move.distances, differences, eigenvalues, components)
 
 

@@ -23,6 +23,7 @@ TIME_ROUNDING = 1e-6
 OVERSHOOT = 0.5
 # ... and is then to end at this one: where is known but roughly.
 LANDING = 0.8
+NEARER = 0.9
 # Of the runs under way, what a state has by name: all but what they were started with.
 STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "rejected")
 
@@ -190,7 +191,10 @@ def integrate(
         h = batch.control.next_size(batch.h, error)
         if (too_far & (error <= 1)).any():
             goal = LANDING * limits.relative_loss * batch.initial_loss
-            h = torch.where(too_far, torch.minimum(h, _time_to(goal, step, batch.h)), h)
+            # Where the kernel of the way is off, the time to there is too: the next try is shorter
+            # in any case.
+            nearer = torch.minimum(_time_to(goal, step, batch.h), NEARER * batch.h)
+            h = torch.where(too_far, torch.minimum(h, nearer), h)
         # The last step ends at the cap, but for rounding.
         batch.h = torch.minimum(h, limits.max_time - batch.time)
         batch.point = _keep(batch.point, step.end, accepted)

@@ -50,6 +50,7 @@ class Kinked:
     """A `Motion`. activation: a module with `slope`, `value`, `apply_`, `share`. inputs: (n, d)."""
 
     arrays = 1
+    share_of_way = 0.5
 
     def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation

@@ -99,9 +99,11 @@ class Motion(Protocol):
     """How the neurons of a batch move with one kind of activations.
 
     arrays: how many numbers it keeps for each point and neuron between its two methods.
+    share_of_way: of the kernel of the way there in that with which a flow goes on from a point.
     """
 
     arrays: int
+    share_of_way: float
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """Values and slopes of the activation (E, n, m) at weights (E, d, m)."""

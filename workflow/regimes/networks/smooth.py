@@ -150,6 +150,7 @@ class Smooth:
     """A `Motion`. activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d)."""
 
     arrays = 0
+    share_of_way = 0.0
 
     def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation
