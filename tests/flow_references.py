@@ -3,7 +3,7 @@
 `python tests/flow_references.py` computes them and writes tests/data/flow_references.csv, which
 `tests/test_reference.py` and `python tests/reference_table.py` measure the solver against. It
 shares no code with the solver; only the random initial weights are drawn by the package.
-It takes twenty minutes on one core. Rows are written as they are finished: an interrupted command
+It takes half an hour on one core. Rows are written as they are finished: an interrupted command
 goes on where it stopped, and a row is computed again once its line is deleted.
 
 The flow is that of f(x) = kappa sum_k a_k act(w_k . x), with kappa = m^-gamma and
