@@ -27,8 +27,8 @@ EXCEPTIONS = {
         "differ by 1 % move the RD_w of this flow by up to 2.9 %, those of seed 0 by 0.4 %"
     ),
     Problem("tanh", -1.0, 1.0, 1000, 0): (
-        "neurons leave the plateau one by one, and errors jump with what each does: below 0.4 and "
-        "0.5 % at any tolerance from 0.003 to 0.0003, and no larger at 0.03"
+        "neurons leave the plateau one by one, and errors jump with what each does, up to 0.4 % "
+        "of RD_w and 0.5 % of RD_a at tolerances from 0.003 to 0.0003"
     ),
 }
 

@@ -284,7 +284,7 @@ class Smooth:
         grams = np.zeros((2, 0 if sums is None else len(sums.outputs), len(inputs), len(inputs)))
         own_steps.travel()(
             own_steps.scalar(self.activation.scalar),
-            inputs.double().numpy(),
+            np.ascontiguousarray(inputs.double().numpy()),
             (GAMMA, E32, *limits, SAFETY, SHRINK, GROW, float(MOST_TRIES)),
             a,
             w,
