@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 
 from regimes.datasets import sines_on_sphere
-from regimes.datasets.layout import assemble
-from regimes.measures.grids import combined
-from regimes.measures.mean_tangent_gram import kappa
+from regimes.engines.common.node_scaling import node_scales
+from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
 from regimes.papers.caron2023.experiments import (
     CIFAR10,
@@ -20,7 +19,8 @@ from regimes.papers.caron2023.experiments import (
     SIMULATED,
     SIMULATED_HALF_SUM,
 )
-from regimes.parameterisations.node_scaling import node_scales
+from regimes.storage.grids import combined
+from regimes.storage.layout import assemble
 
 # Settings in the order of the configuration, from the kernel regime to the most features.
 SETTINGS = {

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regimes.networks.draws import initial_weights
-from regimes.networks.shallow import Rates, Weights
+from regimes.engines.common.draws import initial_weights
+from regimes.engines.common.shallow import Rates, Weights
 
 
 def draw(

@@ -10,11 +10,11 @@ import numpy as np
 import song_runs
 import xarray as xr
 
-from regimes import store
 from regimes.claims.core import Claim, Measured, evaluate
 from regimes.explorer.page import render
 from regimes.papers.luo2021 import condensation
 from regimes.papers.razborov2022.convergence import KEPT
+from regimes.storage import store
 
 TITLES = {
     "luo2021": "Phase diagram (Luo et al., 2021)",

@@ -1,7 +1,7 @@
 """Reference values of gradient flow on the four-point problem, from the equations alone.
 
 `python tests/flow_references.py` computes them and writes tests/data/flow_references.csv, which
-`tests/test_reference.py` and `python tests/reference_table.py` measure the solver against. It
+test_flow_references.py and `python tests/reference_table.py` measure the solver against. It
 shares no code with the solver; only the random initial weights are drawn by the package.
 It takes half an hour on one core. Rows are written as they are finished: an interrupted command
 goes on where it stopped, and a row is computed again once its line is deleted.
@@ -41,8 +41,8 @@ from numba import njit
 from scipy.integrate import DOP853, OdeSolver
 from torch import Tensor
 
-from regimes.networks.initialisation import antisymmetric, gaussian
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
+from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
 
 PATH = Path(__file__).parent / "data" / "flow_references.csv"
 POINTS = np.array([-1.0, -1 / 3, 1 / 3, 1.0])

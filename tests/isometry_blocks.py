@@ -17,7 +17,7 @@ def block_of(training: str, **changes: Any) -> dict[str, Any]:
     block = {
         "experiment": "small",
         "root_seed": 0,
-        "training": training,
+        "engine": training,
         "dataset": "sphere",
         "activation": "gelu",
         "scale_product": 1.0,

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.datasets.layout import assemble
-from regimes.parameterisations.node_scaling import node_scales
-from regimes.streams import stream
+from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.streams import stream
+from regimes.storage.layout import assemble
 
 NODE_SCALINGS = {
     "symmetrical": {"gamma": 1.0},
@@ -44,7 +44,7 @@ def block(**changes: Any) -> dict[str, Any]:
         "experiment": "small",
         "dataset": "made_up",
         "root_seed": 5,
-        "training": "node_scaled_descent",
+        "engine": "function_space.node_scaled",
         "node_scalings": NODE_SCALINGS,
         "skip_first": False,
         "initial_variance": 1.0,

@@ -9,10 +9,10 @@ import torch
 from flow_references import RELATIVE_LOSS, Problem, Reference
 from problems import four_points, relative_distances, stack
 
-from regimes.dynamics.gradient_flow import Limits, integrate
-from regimes.dynamics.step_size import StepSizeControl
-from regimes.networks.two_layer import TwoLayerNetwork, Weights
-from regimes.parameterisations import normalised
+from regimes.engines.gradient_flow.integrator import Limits, integrate
+from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.parameterisations import normalised
+from regimes.engines.gradient_flow.step_size import StepSizeControl
 
 # What the solver promises on determined references: the largest relative error of the distances of
 # w and of a, by tolerance.

@@ -54,8 +54,8 @@ of the solver is 0.03.
 
 Made by `python tests/reference_table.py` from
 [`tests/data/flow_references.csv`](../tests/data/flow_references.csv);
-[`tests/test_reference.py`](../tests/test_reference.py) holds the solver to the bounds of the first
-table.
+[a test](../tests/engines/gradient_flow/test_flow_references.py) holds the solver to the bounds
+of the first table.
 
 ## Summary
 

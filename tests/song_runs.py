@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from regimes.measures.grids import combined
 from regimes.papers.song2021 import mnist
+from regimes.storage.grids import combined
 
 LOSSES = ("mean_square", "log_likelihood")
 OMEGA_2 = (0.002, 0.00744, 0.01289, 0.01833, 0.02378, 0.03467, 0.04556, 0.05644, 0.06733, 0.07822)

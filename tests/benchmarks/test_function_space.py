@@ -20,13 +20,13 @@ from torch import Tensor
 
 from regimes.activations import relu
 from regimes.datasets import xor_with_noise
-from regimes.dynamics.leaps import LeapControl, cost_of_leap
-from regimes.dynamics.observation import log_spaced_steps
-from regimes.dynamics.single_descent import descend
-from regimes.embeddings import random_features
-from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
-from regimes.parameterisations.feature_scalings import SCALINGS
-from regimes.streams import stream
+from regimes.engines.common.observation import log_spaced_steps
+from regimes.engines.common.streams import stream
+from regimes.engines.function_space.descent import descend
+from regimes.engines.function_space.embeddings import random_features
+from regimes.engines.function_space.feature_scalings import SCALINGS
+from regimes.engines.function_space.multistep import LeapControl, cost_of_leap
+from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 
 WIDTH, N_TRAIN, N_STEPS = 1024, 400, 2000
 # Steps on the weights

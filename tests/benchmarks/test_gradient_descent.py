@@ -16,9 +16,9 @@ from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 from torch import Tensor
 
 from regimes.activations import relu
-from regimes.networks.draws import initial_weights
-from regimes.networks.shallow import Rates, ShallowNetworks, Weights
-from regimes.streams import stream
+from regimes.engines.common.draws import initial_weights
+from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
+from regimes.engines.common.streams import stream
 
 # S and m of Razborov (2022)
 SIZES = [(100, 500), (500, 900), (1000, 1000)]

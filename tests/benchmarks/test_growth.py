@@ -17,14 +17,14 @@ from gathered import Gathered, Seconds, timed
 from problems import stack
 
 from regimes.activations import relu
-from regimes.dynamics.gradient_flow import Limits, integrate
-from regimes.dynamics.single_descent import descend
-from regimes.dynamics.step_size import StepSizeControl
-from regimes.networks.function_space import Embedded, FunctionSpaceNetwork
-from regimes.networks.initialisation import gaussian
-from regimes.networks.two_layer import TwoLayerNetwork, Weights
-from regimes.parameterisations import normalised
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
+from regimes.engines.function_space.descent import descend
+from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.engines.gradient_flow.initialisation import gaussian
+from regimes.engines.gradient_flow.integrator import Limits, integrate
+from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.parameterisations import normalised
+from regimes.engines.gradient_flow.step_size import StepSizeControl
 
 GAMMA_PRIME, GAMMA = 0.0, 1.0
 TOLERANCE, RELATIVE_LOSS, MAX_STEPS = 0.03, 1e-6, 5000

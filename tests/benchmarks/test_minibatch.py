@@ -18,10 +18,10 @@ from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 from torch import Tensor, nn
 
 from regimes.activations import gelu, relu
-from regimes.dynamics.batch_losses import LOSSES
-from regimes.dynamics.classification import Points
-from regimes.dynamics.minibatch_descent import Schedule, descend
-from regimes.networks.batched import BatchedNetworks, Parameters, Trained
+from regimes.engines.sgd.batch_losses import LOSSES
+from regimes.engines.sgd.classification import Points
+from regimes.engines.sgd.descent import Schedule, descend
+from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
 
 N_POINTS, STUDENTS = 1280, 4
 # Epochs are timed in turns; the fastest of each method counts.

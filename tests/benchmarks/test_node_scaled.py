@@ -19,8 +19,8 @@ import xarray as xr
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 
 from regimes.datasets import sines_on_sphere, uci
-from regimes.dynamics.single_descent import descend
-from regimes.training.node_scaled_problem import NodeScaledProblem
+from regimes.engines.function_space.descent import descend
+from regimes.engines.function_space.node_scaled_runs import NodeScaledProblem
 
 N_STEPS, WIDTH = 5000, 2000
 # Steps of autograd

@@ -19,10 +19,10 @@ import torch
 from gathered import PACKAGE, PYTORCH, SCIPY, TORCHODE, Gathered, Measured, Seconds, timed
 from problems import INPUTS, TARGETS, draw, four_points, relative_distances, stack
 
-from regimes.dynamics.exponential import MOVES_PER_STEP
-from regimes.dynamics.gradient_flow import Limits, integrate
-from regimes.dynamics.step_size import StepSizeControl
-from regimes.networks.two_layer import Weights
+from regimes.engines.gradient_flow.exponential import MOVES_PER_STEP
+from regimes.engines.gradient_flow.integrator import Limits, integrate
+from regimes.engines.gradient_flow.network import Weights
+from regimes.engines.gradient_flow.step_size import StepSizeControl
 
 WIDTH = 1000
 SETTINGS = {"linear": (0.0, 0.6), "critical": (0.0, 1.0), "condensed": (0.0, 1.75)}

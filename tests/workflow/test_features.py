@@ -68,5 +68,5 @@ def test_features_are_made_and_made_again(features: Workflow) -> None:
     os.utime(folder / "pictures.nc", (now, now))
     assert features.plan().nothing_to_do
     assert features.plan(config=config("efficientnet_lite0")).jobs == {"features": 1}
-    features.add_code("workflow/regimes/backbones/pixels.py")
+    features.add_code("workflow/regimes/datasets/backbones/pixels.py")
     assert features.plan().jobs == {"features": 1}

@@ -11,7 +11,7 @@ from harness import PAPER, ROOT, SMALL, SMOKE, Workflow
 from PIL import Image
 
 from regimes.config.load import load
-from regimes.plan import Plan
+from regimes.plan.plan import Plan
 from regimes.tools.cli import main
 
 GLOBAL_ATTRIBUTES = {

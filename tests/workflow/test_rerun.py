@@ -84,7 +84,7 @@ def test_figure_code_redraws_only_the_figure(workflow: Workflow) -> None:
 
 def test_figure_code_redraws_without_snakemake_folder(workflow: Workflow) -> None:
     shutil.rmtree(workflow.directory / ".snakemake")
-    workflow.add_code("workflow/regimes/figures/style.py")
+    workflow.add_code("workflow/regimes/plotting/style.py")
     assert workflow.plan().jobs == {"figure": 1}
 
 

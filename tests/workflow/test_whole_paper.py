@@ -156,14 +156,14 @@ def test_code_reruns_what_imports_it(changed: Workflow, module: str, jobs: dict[
 
 
 def test_code_of_the_solver_trains_everything(changed: Workflow) -> None:
-    changed.add_code("workflow/regimes/dynamics/snapshots.py")
+    changed.add_code("workflow/regimes/engines/gradient_flow/snapshots.py")
     plan = changed.plan()
     assert plan.jobs["train"] == sum(BLOCKS.values())
     assert set(trained(plan)) == set(BLOCKS)
 
 
 def test_code_of_the_notebook_reruns_nothing(changed: Workflow) -> None:
-    changed.add_code("workflow/regimes/notebook.py")
+    changed.add_code("workflow/regimes/api.py")
     assert changed.plan().nothing_to_do
 
 

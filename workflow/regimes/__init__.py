@@ -14,7 +14,7 @@ _NOTEBOOK = ("open", "simulate")
 
 def __getattr__(name: str) -> Any:
     if name in _NOTEBOOK:
-        return getattr(import_module("regimes.notebook"), name)
+        return getattr(import_module("regimes.api"), name)
     raise AttributeError(f"module 'regimes' has no attribute {name!r}")
 
 

@@ -3,9 +3,9 @@
 import re
 
 from regimes.config.load import overlay_path, validate
-from regimes.devices import resolve
+from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError
-from regimes.plan import Plan
+from regimes.plan.plan import Plan
 
 
 def or_exit(function, *arguments):

@@ -1,6 +1,6 @@
 # Training: results/runs/<experiment>/<block>-<hash>.nc, one job per block of runs.
 #
-# The hash in the name covers everything that the content depends on (see regimes.plan), so that a
+# The hash in the name covers everything that the content depends on (see regimes.plan.plan), so that a
 # run that exists is never made again, whatever Snakemake knows about times, data and environments.
 # That is what the constraint says: existing runs are plain source files. An `ancient` data file
 # would not do it: Snakemake ignores the mark when the file is missing, and trains every block when

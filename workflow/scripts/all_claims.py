@@ -1,8 +1,8 @@
 """Put the claims of all papers into one file."""
 
-from regimes import store
 from regimes.claims.gathered import gather
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
 
 with job(snakemake.log[0]) as progress:
     params = snakemake.params

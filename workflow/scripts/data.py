@@ -3,8 +3,8 @@
 import os
 from importlib import import_module
 
-from regimes import store
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
 
 with job(snakemake.log[0]) as progress:
     params, name = snakemake.params, snakemake.wildcards.dataset

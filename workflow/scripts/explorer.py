@@ -1,9 +1,9 @@
 """Make the page of the explorer."""
 
-from regimes import store
-from regimes.atomic import replacing
 from regimes.explorer.page import render
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
+from regimes.storage.atomic import replacing
 
 with job(snakemake.log[0]) as progress:
     params, files = snakemake.params, snakemake.input

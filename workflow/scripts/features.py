@@ -11,14 +11,14 @@ from importlib import import_module
 
 import torch
 
-from regimes import store
 from regimes.errors import DataError
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
 
 with (
     job(snakemake.log[0]) as progress,
     # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
-    import_module("regimes.gpus").device_of_job(
+    import_module("regimes.jobs.gpus").device_of_job(
         snakemake.resources.get("gpu", 0), progress
     ) as device,
 ):

@@ -4,10 +4,10 @@ from importlib import import_module
 
 import matplotlib
 
-from regimes import store
-from regimes.figures import style
-from regimes.figures.save import save
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.plotting import style
+from regimes.plotting.save import save
+from regimes.storage import store
 
 matplotlib.use("Agg")
 

@@ -5,10 +5,10 @@ from importlib import import_module
 
 import xarray as xr
 
-from regimes import store
 from regimes.errors import DataError
-from regimes.measures.grids import combined, united
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
+from regimes.storage.grids import combined, united
 
 
 def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:

@@ -11,9 +11,9 @@ from importlib import import_module
 
 import torch
 
-from regimes import store
 from regimes.errors import DataError
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
 
 
 def require_hashed_code(probe: str) -> None:
@@ -25,14 +25,14 @@ def require_hashed_code(probe: str) -> None:
             "use the same version"
         )
     # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    if import_module("regimes.probe_plan").probe_code_hash(probe) != snakemake.params.code:
+    if import_module("regimes.plan.probes").probe_code_hash(probe) != snakemake.params.code:
         raise DataError("code of the probe changed since the workflow started: run it again")
 
 
 with (
     job(snakemake.log[0]) as progress,
     # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
-    import_module("regimes.gpus").device_of_job(
+    import_module("regimes.jobs.gpus").device_of_job(
         snakemake.resources.get("gpu", 0), progress
     ) as device,
 ):

@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-from regimes import store
-from regimes.atomic import replacing
-from regimes.scripting import job
+from regimes.jobs.job_log import job
+from regimes.storage import store
+from regimes.storage.atomic import replacing
 
 with job(snakemake.log[0]) as progress:
     params = snakemake.params

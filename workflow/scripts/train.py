@@ -9,10 +9,11 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 from importlib import import_module
 
-from regimes import store
+from regimes.engines.common.limits import CAPS
 from regimes.errors import DataError
-from regimes.scripting import job
-from regimes.training.caps import CAPS
+from regimes.jobs.job_log import job
+from regimes.plan.engines import engine_module
+from regimes.storage import store
 
 # Of trainings that ended at a cap, for those with a larger one.
 STATES = "results/states"
@@ -23,8 +24,8 @@ NO = ("false", "no", "off", "0", "f", "n")
 def require_hashed_code(block: dict) -> None:
     """Raise DataError unless the code and torch are those that the file's name was made from."""
     # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    provenance = import_module("regimes.provenance")
-    revision = import_module("regimes.revision")
+    provenance = import_module("regimes.plan.provenance")
+    revision = import_module("regimes.storage.versions")
     torch = revision.package_versions("torch")["torch"].partition("+")[0]
     if torch != snakemake.params.torch:
         raise DataError(
@@ -38,7 +39,7 @@ def require_hashed_code(block: dict) -> None:
 with (
     job(snakemake.log[0]) as progress,
     # The job was given a GPU exactly when training is to use one. Loaded by name, as above.
-    import_module("regimes.gpus").device_of_job(
+    import_module("regimes.jobs.gpus").device_of_job(
         snakemake.resources.get("gpu", 0), progress
     ) as device,
 ):
@@ -50,13 +51,13 @@ with (
             f"{snakemake.input.data} is not the data set of this config: delete it and run the "
             "same command again"
         )
-    module = f"regimes.training.{block['training']}"
+    module = engine_module(block["engine"])
     # Read from the config, not a parameter: another wording of the citation must not retrain.
     paper = snakemake.config["experiments"][block["experiment"]]["paper"]
     progress(f"{module} on {device}: {block['axes']}")
     # Read from the config, not a parameter: it changes no result.
     kept = str(snakemake.config.get("keep_states", True)).lower() not in NO
-    states = {"states": STATES} if kept and block["training"] in CAPS else {}
+    states = {"states": STATES} if kept and block["engine"] in CAPS else {}
     runs = import_module(module).train(block, data, device, progress, **states)
     require_hashed_code(block)
     store.write(

@@ -7,8 +7,8 @@ import sympy
 import torch
 from torch import Tensor
 
-from regimes.activation_formulas import Z, parse
-from regimes.formulas import sigmoid, softplus, with_floats
+from regimes.expressions.activations import Z, parse
+from regimes.expressions.formulas import sigmoid, softplus, with_floats
 
 # What the functions of an expression are here, by their names in SymPy.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -31,8 +31,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 def from_expression(text: str) -> ModuleType:
     """A module like those beside this one, with `value_and_slope_`, `curvature` and `scalar`.
 
-    text: see `regimes.activation_formulas`. Raises ConfigError for what is not allowed there. What
-    the expression comes to where it divides 0 by 0 or overflows, it comes to here too.
+    text: see `regimes.expressions.activations`. Raises ConfigError for what is not allowed there.
+    What the expression comes to where it divides 0 by 0 or overflows, it comes to here too.
     """
     value = parse(text)
     slope = sympy.diff(value, Z)

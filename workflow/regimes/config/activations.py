@@ -29,7 +29,7 @@ ActivationName = Annotated[
 
 def _canonical(text: str) -> str:
     # SymPy takes a second to load: only who has activations of their own waits for it.
-    from regimes.activation_formulas import canonical
+    from regimes.expressions.activations import canonical
 
     try:
         return canonical(text)

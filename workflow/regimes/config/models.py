@@ -11,19 +11,22 @@ from pydantic import Field, model_validator
 from regimes.config.activations import Expression, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
-from regimes.config.datasets import (
+from regimes.datasets.settings import (
     DatasetSettings,
     ImageFeaturesDataset,
     TeacherLabelsDataset,
 )
-from regimes.config.first_update import FirstUpdateExperiment
-from regimes.config.function_space import FunctionSpaceExperiment
-from regimes.config.gradient_descent import GradientDescentExperiment
-from regimes.config.gradient_flow import GradientFlowExperiment
-from regimes.config.minibatch import MinibatchExperiment
-from regimes.config.near_isometry import InitialSpectrumExperiment, LinearisedDescentExperiment
-from regimes.config.node_scaled import NodeScaledExperiment
-from regimes.config.teacher_student import TeacherStudentExperiment
+from regimes.engines.at_initialisation.first_update_settings import FirstUpdateExperiment
+from regimes.engines.common.isometry_settings import (
+    InitialSpectrumExperiment,
+    LinearisedDescentExperiment,
+)
+from regimes.engines.function_space.node_scaled_settings import NodeScaledExperiment
+from regimes.engines.function_space.settings import FunctionSpaceExperiment
+from regimes.engines.gradient_descent.settings import GradientDescentExperiment
+from regimes.engines.gradient_flow.settings import GradientFlowExperiment
+from regimes.engines.sgd.settings import MinibatchExperiment
+from regimes.engines.sgd.teacher_student_settings import TeacherStudentExperiment
 
 Scale = Literal["laptop", "smoke", "paper"]
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -60,7 +63,7 @@ Experiment = Annotated[
     | FirstUpdateExperiment
     | InitialSpectrumExperiment
     | LinearisedDescentExperiment,
-    Field(discriminator="training"),
+    Field(discriminator="engine"),
 ]
 
 
@@ -94,9 +97,9 @@ class ClaimsSettings(Model):
 # Trainings that can take data of its own for each seed.
 WITH_DRAWS = (
     "gradient_descent",
-    "function_space_descent",
-    "initial_spectrum",
-    "linearised_descent",
+    "function_space",
+    "at_initialisation.jacobian_spectrum",
+    "gradient_descent.linearised",
 )
 
 
@@ -104,10 +107,10 @@ def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> 
     """Raise ValueError unless a data set has the draws and points that an experiment asks for."""
     draws = getattr(dataset, "draws", 1)
     has_draws = dataset.kind == "unit_sphere" or draws > 1
-    if experiment.training not in WITH_DRAWS:
+    if experiment.engine not in WITH_DRAWS:
         if has_draws:
             raise ValueError(
-                f"{key}.dataset has draws, which training: {experiment.training} does not use"
+                f"{key}.dataset has draws, which engine: {experiment.engine} does not use"
             )
         return
     size = "n_points" if dataset.kind == "unit_sphere" else "n_train"

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import assemble, train_then_test
 from regimes.datasets.pixels import Scaling, one_hot
 from regimes.datasets.sources.cifar10 import ARCHIVE, BATCHES, LABELS, MOSAICS
 from regimes.datasets.sources.source import Source
 from regimes.errors import DataError
+from regimes.storage.layout import assemble, train_then_test
 
 CLASSES = (
     "airplane",

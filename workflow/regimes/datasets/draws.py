@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import described
+from regimes.storage.layout import described
 
 
 def stack_draws(

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from regimes import formulas
-from regimes.datasets.layout import PARTS, assemble, described, with_bias
 from regimes.datasets.sources.own_file import checked
 from regimes.datasets.tables import counts, random_split, standardised
 from regimes.errors import DataError
+from regimes.expressions import formulas
+from regimes.storage.layout import PARTS, assemble, described, with_bias
 
 KIND = "file"
 NETCDF = (".nc", ".nc4", ".netcdf")

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes import formulas
-from regimes.datasets.layout import assemble, train_then_test, with_bias
 from regimes.datasets.spheres import on_unit_sphere
+from regimes.engines.common.streams import stream
 from regimes.errors import DataError
-from regimes.streams import stream
+from regimes.expressions import formulas
+from regimes.storage.layout import assemble, train_then_test, with_bias
 
 KIND = "function"
 

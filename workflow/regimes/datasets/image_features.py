@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.backbones.extraction import extract
-from regimes.datasets.layout import PARTS, assemble
+from regimes.datasets.backbones.extraction import extract
+from regimes.storage.layout import PARTS, assemble
 
 # Channels, rows and columns of an image.
 SHAPE = (3, 32, 32)
@@ -26,14 +26,14 @@ def build(
 ) -> xr.Dataset:
     """The features of the images of another data set; targets and split are those of the images.
 
-    settings: `backbone`, a module of regimes.backbones, and `standardise`: "train" (mean 0 and
-    variance 1 of each feature on the training points) or "none". images: a data set of kind
+    settings: `backbone`, a module of regimes.datasets.backbones, and `standardise`: "train" (mean 0
+    and variance 1 of each feature on the training points) or "none". images: a data set of kind
     cifar10 with `inputs` (point, 3072) uint8. device: "cpu" or "cuda". progress: takes lines.
-    Returns `inputs` (point, feature) float32; the attribute `backbone` says what made them.
-    Raises DataError when the weights of the backbone cannot be had.
+    Returns `inputs` (point, feature) float32; the attribute `backbone` says what made them. Raises
+    DataError when the weights of the backbone cannot be had.
     """
     # Loaded by name: each backbone is code of its own features alone.
-    backbone = import_module(f"regimes.backbones.{settings['backbone']}")
+    backbone = import_module(f"regimes.datasets.backbones.{settings['backbone']}")
     pixels = np.ascontiguousarray(images["inputs"].values).reshape(-1, *SHAPE)
     inputs = extract(backbone.load(device), pixels, device, progress)
     steps = [images.attrs["preprocessing"], backbone.PREPROCESSING]

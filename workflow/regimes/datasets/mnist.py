@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import assemble, train_then_test, with_bias
 from regimes.datasets.pixels import Scaling, one_hot
 from regimes.datasets.sources.mnist import (
     FIRST_IMAGES,
@@ -18,6 +17,7 @@ from regimes.datasets.sources.mnist import (
     TRAIN_LABELS,
 )
 from regimes.datasets.sources.source import Source
+from regimes.storage.layout import assemble, train_then_test, with_bias
 
 N_SHIPPED = 10_000
 N_PIXELS = 28 * 28

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import assemble, train_then_test, with_bias
+from regimes.storage.layout import assemble, train_then_test, with_bias
 
 
 def build(settings: Mapping[str, Any]) -> xr.Dataset:

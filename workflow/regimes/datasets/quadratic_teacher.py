@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from regimes.datasets.draws import stack_draws
-from regimes.datasets.layout import assemble, train_then_test
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
+from regimes.storage.layout import assemble, train_then_test
 
 KIND = "quadratic_teacher"
 CITATION = (

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import assemble, train_then_test
 from regimes.datasets.spheres import on_unit_sphere
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
+from regimes.storage.layout import assemble, train_then_test
 
 KIND = "sines_on_sphere"
 CITATION = (

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from regimes.datasets.layout import PARTS
+from regimes.engines.common.streams import stream
 from regimes.errors import DataError
-from regimes.streams import stream
+from regimes.storage.layout import PARTS
 
 
 def random_split(

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.datasets.layout import PARTS, described
 from regimes.datasets.pixels import one_hot
-from regimes.dynamics.batch_losses import LOSSES, BatchLoss
-from regimes.dynamics.classification import Points, evaluate
-from regimes.dynamics.minibatch_descent import Schedule, descend
+from regimes.engines.common.streams import stream
+from regimes.engines.sgd.batch_losses import LOSSES, BatchLoss
+from regimes.engines.sgd.class_data import ClassData
+from regimes.engines.sgd.classification import Points, evaluate
+from regimes.engines.sgd.descent import Schedule, descend
+from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
 from regimes.errors import DataError
-from regimes.networks.batched import BatchedNetworks, Parameters, Trained
-from regimes.streams import stream
-from regimes.training.class_data import ClassData
+from regimes.storage.layout import PARTS, described
 
 KIND = "teacher_labels"
 LOSS: BatchLoss = LOSSES["cross_entropy"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import PARTS, assemble, described, with_bias
 from regimes.datasets.sources.uci import CSV
 from regimes.datasets.tables import counts, random_split, standardised
+from regimes.storage.layout import PARTS, assemble, described, with_bias
 
 KIND = "uci"
 

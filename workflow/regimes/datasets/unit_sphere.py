@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.datasets.layout import assemble, described, train_then_test
 from regimes.datasets.spheres import on_unit_sphere
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
+from regimes.storage.layout import assemble, described, train_then_test
 
 KIND = "unit_sphere"
 CITATION = (
@@ -25,7 +25,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
 
     settings: `draws`, `n_points`, `n_features` and `seed`. Of two data sets that differ in
     `draws` or `n_points` alone, the smaller is the beginning of the larger.
-    Returns the layout of `regimes.datasets.layout`, all points for training, with `draw` as the
+    Returns the layout of `regimes.storage.layout`, all points for training, with `draw` as the
     first dimension of `inputs` and `targets`.
     """
     n_points, n_features = settings["n_points"], settings["n_features"]

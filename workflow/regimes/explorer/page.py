@@ -10,11 +10,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from regimes.explorer import caron2023, chen2022, contents, razborov2022, song2021
+from regimes.explorer import contents
 from regimes.explorer.assets import PAGE, SCRIPTS
 from regimes.explorer.claims import rows
 from regimes.explorer.phase_diagrams import condensations, diagrams
 from regimes.explorer.values import origin
+from regimes.papers.caron2023 import explorer as caron2023
+from regimes.papers.chen2022 import explorer as chen2022
+from regimes.papers.razborov2022 import explorer as razborov2022
+from regimes.papers.song2021 import explorer as song2021
 
 # Names of Plotly's templates for both colour schemes.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}

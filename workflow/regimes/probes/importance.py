@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.streams import stream
+from regimes.engines.common.streams import stream
 
 
 def ranked_nodes(run: xr.Dataset, importance: str, block: Mapping[str, Any]) -> np.ndarray:

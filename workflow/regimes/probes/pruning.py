@@ -7,12 +7,12 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.datasets.parts import part_of
-from regimes.dynamics.batch_losses import cross_entropy
-from regimes.networks.activation import load_activation
-from regimes.networks.outputs import features, scores
+from regimes.activations.load import load_activation
+from regimes.engines.common.outputs import features, scores
+from regimes.engines.sgd.batch_losses import cross_entropy
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import described, gathered, one_by_one
+from regimes.storage.parts import part_of
 
 LONG_NAMES = {
     f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"

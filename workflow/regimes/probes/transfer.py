@@ -4,7 +4,7 @@ It is g(u) = H^(-1/2) sum_h v_h relu(r_h . u / k^(1/2)) of the values u (k,) of 
 nodes, with H neurons, all weights standard normal at the start and both layers trained by gradient
 descent on the mean square (Section 6.2 of Caron et al., 2023; the parameterisation is that of
 their networks at gamma = 1, with which a learning rate of 1 makes sense). The authors' code has two
-hidden layers: `regimes.networks.deep`.
+hidden layers: `regimes.probes.deep`.
 """
 
 import itertools
@@ -17,17 +17,17 @@ import xarray as xr
 from torch import Tensor
 
 from regimes.activations import relu
-from regimes.datasets.parts import part_of
-from regimes.dynamics.losses import gradient_factor
-from regimes.dynamics.single_descent import descend
+from regimes.activations.load import load_activation
+from regimes.engines.common.losses import gradient_factor
+from regimes.engines.common.outputs import features, outputs, scores
+from regimes.engines.common.streams import stream
+from regimes.engines.function_space.descent import descend
+from regimes.engines.function_space.weight_space import WeightSpaceNetwork
 from regimes.errors import DataError
-from regimes.networks.activation import load_activation
-from regimes.networks.deep import DeepNetwork
-from regimes.networks.outputs import features, outputs, scores
-from regimes.networks.weight_space import WeightSpaceNetwork
+from regimes.probes.deep import DeepNetwork
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import described, gathered, one_by_one
-from regimes.streams import stream
+from regimes.storage.parts import part_of
 
 LONG_NAMES = {
     f"transfer_{part}_{what}": f"{text} of the external network on the {whole} points"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from regimes.errors import RegimesError
-from regimes.provenance import PACKAGE
+from regimes.plan.provenance import PACKAGE
 from regimes.tools import cost
 
 # Modules below regimes.tools: each has SUMMARY, add_arguments(parser) and run(arguments) -> exit

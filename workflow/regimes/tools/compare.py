@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from regimes import store
-from regimes.atomic import replacing
 from regimes.errors import StoreError
+from regimes.storage import store
+from regimes.storage.atomic import replacing
 from regimes.tools.differences import differences
 
 SUMMARY = "by how much two results differ, and where"

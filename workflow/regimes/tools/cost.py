@@ -26,10 +26,10 @@ from pathlib import Path
 
 from regimes.config import models
 from regimes.errors import ConfigError
+from regimes.plotting.wording import counted
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import COLUMNS, Record, read_table, records, rows
 from regimes.tools.schedule import Task, wall_seconds
-from regimes.wording import counted
 
 SUMMARY = "what a snakemake command would cost, before it starts"
 # Words after `regimes cost` that are not Snakemake's.

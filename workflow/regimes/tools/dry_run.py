@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from regimes.errors import ConfigError
-from regimes.plan import Plan
-from regimes.provenance import PACKAGE, config_hash
+from regimes.plan.plan import Plan
+from regimes.plan.provenance import PACKAGE, config_hash
 from regimes.tools.work import work
 
 # Of Snakemake: what does something else than to make files, some of it at once.

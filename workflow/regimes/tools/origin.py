@@ -15,13 +15,13 @@ from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
-from regimes.plan import MeasurePlan, Plan
-from regimes.provenance import config_hash, module_path
-from regimes.revision import CHECKOUT
+from regimes.plan.plan import MeasurePlan, Plan
+from regimes.plan.provenance import config_hash, module_path
+from regimes.plotting.wording import counted
+from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
 from regimes.tools.differences import differences
 from regimes.tools.metadata import Metadata, read
-from regimes.wording import counted
 
 SUMMARY = "what made a file, and whether it is up to date"
 # Rules: their rule file, script, and the function that makes the content.

@@ -18,15 +18,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regimes import state_names
 from regimes.config.load import merge
 from regimes.config.models import SCALES
+from regimes.engines.common.limits import CAPS, without_cap
 from regimes.errors import StoreError
-from regimes.plan import Plan
-from regimes.revision import package_versions
-from regimes.state_names import shared_part
+from regimes.plan import state_names
+from regimes.plan.plan import Plan
+from regimes.plan.state_names import shared_part
+from regimes.storage.versions import package_versions
 from regimes.tools import metadata, settings
-from regimes.training.caps import CAPS, without_cap
 
 SUMMARY = "list or delete the runs that no config refers to any more"
 NOT_INSTALLED = "not installed"
@@ -126,7 +126,7 @@ def referred(plan: Plan) -> set[str]:
     for block in plan.all_blocks():
         known = (plan.data[block.dataset].hash, block.code, block.torch)
         paths.add(f"results/checkpoints/{shared_part(block.settings, *known)}")
-        if block.settings["training"] in CAPS:
+        if block.settings["engine"] in CAPS:
             shared = shared_part(without_cap(block.settings), *known)
             paths.add(f"results/states/{block.experiment}/{shared}")
     return paths

@@ -12,7 +12,7 @@ import netCDF4
 
 from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError
-from regimes.provenance import PACKAGE, config_hash
+from regimes.plan.provenance import PACKAGE, config_hash
 from regimes.tools.work import work
 
 TIMES = PACKAGE.parent / "resources/times.csv"

@@ -8,8 +8,8 @@ from typing import Any
 
 from regimes.config.load import load, merge
 from regimes.errors import ConfigError
-from regimes.plan import Plan
-from regimes.revision import CHECKOUT
+from regimes.plan.plan import Plan
+from regimes.storage.versions import CHECKOUT
 
 # What `backbone: auto` may stand for.
 AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")

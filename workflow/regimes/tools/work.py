@@ -7,10 +7,10 @@ from typing import Any
 # Keys of a number of steps (or draws) that every run makes; other runs end when they are done.
 FIXED_STEPS = {
     "gradient_descent": (),
-    "function_space_descent": ("max_steps",),
-    "node_scaled_descent": ("max_steps",),
-    "minibatch_descent": ("epochs",),
-    "teacher_student_descent": ("epochs",),
+    "function_space": ("max_steps",),
+    "function_space.node_scaled": ("max_steps",),
+    "sgd": ("epochs",),
+    "sgd.teacher_student": ("epochs",),
     "first_update": ("draws",),
 }
 # Axes whose value is a size; of others only the number of values counts.
@@ -27,7 +27,7 @@ def work(settings: Mapping[str, Any]) -> float | None:
         return None if not parts or None in parts else math.fsum(parts)
     if "axes" not in settings:
         return None
-    steps = math.prod(settings[key] for key in FIXED_STEPS.get(settings.get("training"), ()))
+    steps = math.prod(settings[key] for key in FIXED_STEPS.get(settings.get("engine"), ()))
     total = 0.0
     for grid in settings.get("grids") or [{}]:
         axes = {**settings["axes"], **grid}

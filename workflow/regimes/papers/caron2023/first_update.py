@@ -6,11 +6,11 @@ Theorem 5.1 on the weights, Theorem 5.2 on the tangent kernel, and (12) on its v
 import numpy as np
 import xarray as xr
 
+from regimes.activations.derivatives import ACTIVATIONS
+from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.errors import DataError
-from regimes.measures.mean_tangent_gram import kappa, limiting_variance_constant
-from regimes.networks.activation_derivatives import ACTIVATIONS
+from regimes.kernels.mean_tangent_gram import kappa, limiting_variance_constant
 from regimes.papers.caron2023.theorems import mean_kernel_rate, mean_weight_rate
-from regimes.parameterisations.node_scaling import zipf_sum_of_squares
 
 # Code of the training points in `split` of a data set.
 TRAIN = 0
@@ -33,13 +33,13 @@ SOURCES = {
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """What was averaged, beside its closed form.
 
-    runs: of one width, as made by `regimes.training.first_update`. data: their training points.
-    For each name of MEASURED: the mean `name`, `name_standard_error`, `name_expected` and the
-    distance of the two in standard errors, `name_z`; for the two of which the covariance is known
-    also the comparison of all components at once, `name_chi_square` with `name_degrees`, and
-    `name_ratio`: the mean projected on the closed form, which makes 1 of the closed form, with
-    `name_ratio_standard_error`; NaN where the closed form is 0. Settings are in the order of
-    falling gamma, then alpha.
+    runs: of one width, as made by `regimes.engines.at_initialisation.first_update`. data: their
+    training points. For each name of MEASURED: the mean `name`, `name_standard_error`,
+    `name_expected` and the distance of the two in standard errors, `name_z`; for the two of which
+    the covariance is known also the comparison of all components at once, `name_chi_square` with
+    `name_degrees`, and `name_ratio`: the mean projected on the closed form, which makes 1 of the
+    closed form, with `name_ratio_standard_error`; NaN where the closed form is 0. Settings are in
+    the order of falling gamma, then alpha.
     """
     if runs.sizes["width"] > 1:
         widths = ", ".join(map(str, runs["width"].values))

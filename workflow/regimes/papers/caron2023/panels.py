@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from regimes.figures.style import mark_scale
 from regimes.papers.caron2023.node_settings import NodeSetting, shown_settings
 from regimes.papers.caron2023.selection import positive
+from regimes.plotting.style import mark_scale
 
 WEIGHT_LABEL = r"weight change $\|w_{tj} - w_{0j}\|$"
 NTG_LABEL = r"NTG change $\|\Theta_t - \Theta_0\|_2$"

@@ -15,7 +15,7 @@ from regimes.papers.caron2023.experiments import (
     WIDTH,
 )
 from regimes.papers.caron2023.node_settings import shown_settings
-from regimes.wording import counted
+from regimes.plotting.wording import counted
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from regimes.measures.mean_tangent_gram import kappa
+from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import theorem, training
 
 # Probability with which the bounds (c) and (d) may fail.

@@ -7,8 +7,8 @@ import itertools
 
 import numpy as np
 
-from regimes.measures.gaussian_expectations import expected_product
-from regimes.networks.activation_derivatives import ACTIVATIONS
+from regimes.activations.derivatives import ACTIVATIONS
+from regimes.kernels.gaussian_expectations import expected_product
 
 # Of the quadrature; the expectation of an odd function is 0.
 ROUNDING = 1e-14

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from regimes.claims.core import Claim, Measured, Measures
-from regimes.measures.growth import power_law_slope
 from regimes.papers.chen2022.decay import above_rounding
 from regimes.papers.chen2022.selection import ran, shown_width
 from regimes.papers.chen2022.sizes import (
@@ -21,7 +20,8 @@ from regimes.papers.chen2022.sizes import (
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
-from regimes.wording import counted
+from regimes.plotting.wording import counted
+from regimes.statistics import power_law_slope
 
 LEAST_R_SQUARED = 0.98
 LINEAR_N_TRAIN = (20, 40)

@@ -15,7 +15,7 @@ from regimes.papers.chen2022.panels import (
 )
 from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import Size
-from regimes.wording import counted
+from regimes.plotting.wording import counted
 
 
 def draw_errors(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from regimes.papers.chen2022.panels import LOSS_LABEL, finish, label_thousands
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
 from regimes.papers.chen2022.sizes import FIGURE_5
-from regimes.wording import counted
+from regimes.plotting.wording import counted
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

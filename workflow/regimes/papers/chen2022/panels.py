@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from regimes.figures.style import mark_scale
-from regimes.wording import counted
+from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import counted
 
 # Colour of each model in every figure.
 COLOURS = {

@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from regimes.measures.gram import limiting_gram
-from regimes.measures.limiting_kernels import smallest_eigenvalue
+from regimes.kernels.gram import limiting_gram
+from regimes.kernels.limiting_kernels import smallest_eigenvalue
 from regimes.papers.chen2022 import curves
 
 # The embedding and the activation of the experiment (Section 4.3, Appendix I.3).

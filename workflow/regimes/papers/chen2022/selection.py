@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.chen2022.sizes import STEPS, Size
-from regimes.wording import counted
+from regimes.plotting.wording import counted
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:

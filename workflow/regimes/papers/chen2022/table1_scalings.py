@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.parameterisations.abc import AbcParameterisation, from_scaling
-from regimes.parameterisations.feature_scalings import SCALINGS, FeatureScaling
+from regimes.engines.function_space.feature_scalings import SCALINGS, FeatureScaling
+from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling
 
 # Left edge of the labels and of each scaling's column, as shares of the width.
 LABEL_EDGE, FIRST_EDGE, COLUMN = 0.0, 0.235, 0.255

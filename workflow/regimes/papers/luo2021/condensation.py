@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from regimes.engines.common.streams import stream
 from regimes.papers.luo2021.neurons import amplitude, orientation
-from regimes.streams import stream
 
 ANGULAR_BINS = 360
 AMPLITUDE_BINS = 120

@@ -9,8 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
-from regimes.wording import counted
+from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import counted
 
 PAPER_WIDTH = 1000
 # The colours of the paper's scatter plots.

@@ -9,9 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
-from regimes.wording import counted
+from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import counted
 
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
 FAMILIES = {

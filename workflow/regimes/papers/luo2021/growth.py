@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from regimes.measures.growth import mean_and_error, power_law_slope
+from regimes.statistics import mean_and_error, power_law_slope
 
 KEPT = (
     "relative_distance_w",

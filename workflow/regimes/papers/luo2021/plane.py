@@ -9,8 +9,8 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.plotting.style import mark_scale
 
 # Red for slopes below 0 (linear regime) and blue above, as in the paper; safe for colour blindness.
 SLOPE_COLOURS = "RdBu"

@@ -9,14 +9,7 @@ import sympy
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
-from regimes.papers.luo2021.regimes_of_theory import (
-    E_ET_AL_LINEAR_ABOVE,
-    regime,
-    regimes_along,
-)
-from regimes.parameterisations.initialisations import (
+from regimes.papers.luo2021.initialisations import (
     BETA_EXPONENT,
     INITIALISATIONS,
     Initialisation,
@@ -27,6 +20,13 @@ from regimes.parameterisations.initialisations import (
     parse,
     slopes,
 )
+from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.regimes_of_theory import (
+    E_ET_AL_LINEAR_ABOVE,
+    regime,
+    regimes_along,
+)
+from regimes.plotting.style import mark_scale
 
 # d of the four-point problem, which the measures do not carry: the input and the bias.
 N_FEATURES = 2

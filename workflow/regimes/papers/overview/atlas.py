@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from regimes.figures.style import mark_scale
 from regimes.papers.luo2021.plane import LARGEST_SLOPE, SLOPE_COLOURS
 from regimes.papers.luo2021.regimes_of_theory import regime
 from regimes.papers.luo2021.theory import boundary_gamma
 from regimes.papers.overview.placement import Placement, measured_regime
+from regimes.plotting.style import mark_scale
 
 # Marker and name of each paper; its experiments' names start with it but for those of the first.
 PAPERS = {

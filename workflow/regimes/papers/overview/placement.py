@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.measures.growth import power_law_slope
+from regimes.statistics import power_law_slope
 
 # Below and above this the exponent is that of the linear and of the condensed regime; L1 allows
 # the boundary as much in gamma.

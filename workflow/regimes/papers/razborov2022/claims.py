@@ -26,7 +26,7 @@ from regimes.papers.razborov2022.sizes import (
     WIDTHS,
     main_series,
 )
-from regimes.wording import counted
+from regimes.plotting.wording import counted
 
 # The last row of Table 2 is a single run.
 SINGLE_RUN_TOLERANCE = 0.1

@@ -9,11 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
 from regimes.papers.razborov2022.comparison import summary
 from regimes.papers.razborov2022.paper_values import TABLE1, TABLE1_RUNS
 from regimes.papers.razborov2022.sizes import LARGEST_N_TRAIN, main_series
-from regimes.wording import counted
+from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import counted
 
 
 def main_runs(measures: Mapping[str, xr.Dataset]) -> xr.Dataset:

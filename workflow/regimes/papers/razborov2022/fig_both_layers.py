@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
+from regimes.plotting.style import mark_scale
 
 # How a run ended: the variable that says so, marker and label.
 ENDINGS = {

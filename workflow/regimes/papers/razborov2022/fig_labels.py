@@ -9,8 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
 from regimes.papers.razborov2022.sizes import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
+from regimes.plotting.style import mark_scale
 
 KINDS = {
     "razborov2022_random": "random",

@@ -6,10 +6,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.figures.style import mark_scale
 from regimes.papers.razborov2022.comparison import beside_paper
 from regimes.papers.razborov2022.paper_values import TABLE1, TABLE1_RUNS
 from regimes.papers.razborov2022.typeset import draw_table
+from regimes.plotting.style import mark_scale
 
 
 def table(measures: Mapping[str, xr.Dataset]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from regimes.measures.near_isometry import Constants
+from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import locality, rate_bound
 
 # What is taken over from the runs.
@@ -31,7 +31,7 @@ KEPT = (
 
 
 def convergence(runs: xr.Dataset) -> xr.Dataset:
-    """KEPT, and of each run made by `regimes.training.linearised_descent`:
+    """KEPT, and of each run made by `regimes.engines.gradient_descent.linearised`:
 
     - locality: h(Theta_0) over the right side of (9), whose constant is 1 here;
     - decay_ratio: the slowest decay of the loss, least of ln(h_0 / h_i) / i over all steps i, over

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
-from regimes.figures.style import mark_scale
 from regimes.papers.song2021.experiments import (
     EPOCHS,
     LOG_LIKELIHOOD,
@@ -24,6 +23,7 @@ from regimes.papers.song2021.experiments import (
     WIDTH,
     he_omega_2,
 )
+from regimes.plotting.style import mark_scale
 
 # Colour and label of each loss.
 LOSSES = {

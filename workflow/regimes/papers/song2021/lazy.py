@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.errors import DataError
-from regimes.measures.near_isometry import Constants, smoothness
+from regimes.kernels.near_isometry import Constants, smoothness
 from regimes.papers.song2021.convergence import convergence
 from regimes.papers.song2021.lemma3 import lazy_bound, output_norm_bound
 
@@ -19,8 +19,8 @@ HISTORIES = {
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The distance from the linearised network, beside the bound (82), over scale_ratio and seed.
 
-    runs: of one size, as made by `regimes.training.linearised_descent`. data is not needed. Beside
-    `convergence.convergence` there are
+    runs: of one size, as made by `regimes.engines.gradient_descent.linearised`. data is not needed.
+    Beside `convergence.convergence` there are
 
     - gap, loss, linearised_loss (scale_ratio, seed, step), largest_gap (scale_ratio, seed);
     - chi_84: sigma_max(V) by the second line of (84), and lazy_bound: the right side of (82),

@@ -1,6 +1,6 @@
 """The conditions of Theorem 2 of Song et al. (2021), its rate, and the bound on lazy training.
 
-From the constants of Lemma 3, see `regimes.measures.near_isometry`, of networks (15) with the loss
+From the constants of Lemma 3, see `regimes.kernels.near_isometry`, of networks (15) with the loss
 h = |Phi - Y|^2 (16). What takes numbers takes arrays of them too, `Constants` of arrays included.
 """
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from regimes.measures.near_isometry import ALPHA_F, Constants
+from regimes.kernels.near_isometry import ALPHA_F, Constants
 
 Numbers = TypeVar("Numbers", float, np.ndarray, xr.DataArray)
 

@@ -20,8 +20,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     - had a logarithm of its loss that was a line over the second half of the steps, R^2 at least
       LEAST_R_SQUARED.
 
-    runs: as made by `regimes.training.linearised_descent`, with omega_1 given. data is not needed.
-    Beside `convergence.convergence` there are
+    runs: as made by `regimes.engines.gradient_descent.linearised`, with omega_1 given. data is not
+    needed. Beside `convergence.convergence` there are
 
     - linear (.., width, seed), and smallest_width (.., seed): the smallest width of the grid from
       which on all are linear, NaN if the widest is not;

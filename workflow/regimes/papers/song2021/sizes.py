@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from matplotlib.figure import Figure
 
 from regimes.claims.core import Claim, Measures
-from regimes.figures.style import mark_scale
 from regimes.papers.song2021.claims_theory import CLAIMS
+from regimes.plotting.style import mark_scale
 
 
 def mark(figure: Figure, measures: Measures, scale: str, names: Iterable[str]) -> None:

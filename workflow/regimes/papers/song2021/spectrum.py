@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from regimes.measures.hermite import norm, normalised_coefficients
-from regimes.measures.near_isometry import Constants
+from regimes.kernels.hermite import norm, normalised_coefficients
+from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import least_hidden_singular_value, locality
 
 # Code of the training points in `split` of a data set.
@@ -19,7 +19,7 @@ LEAST_WIDTH = 8
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `regimes.training.initial_spectrum` drew, beside the theory.
+    """What `regimes.engines.at_initialisation.jacobian_spectrum` drew, beside the theory.
 
     data: what the runs were drawn with. Over n_features, n_train, width and seed:
 

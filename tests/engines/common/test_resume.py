@@ -1,0 +1,385 @@
+"""Trainings whose cap is raised go on from where they ended, with the same bits as in one go."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import node_scaled_blocks
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from regimes.datasets import unit_sphere, xor_with_noise
+from regimes.engines.common.checkpoints import Checkpoint
+from regimes.engines.common.limits import CAPS, cap_of, without_cap
+from regimes.engines.common.recording import refitted
+from regimes.engines.function_space import engine as function_space_descent
+from regimes.engines.function_space import node_scaled as node_scaled_descent
+from regimes.engines.gradient_descent import engine as gradient_descent
+from regimes.engines.sgd import engine as minibatch_descent
+from regimes.engines.sgd import teacher_student as teacher_student_descent
+from regimes.jobs import resources as usage
+
+N_CLASSES, N_FEATURES = 4, 7
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A training with settings and data; caps: of an earlier training; cap: the raised one."""
+
+    train: Callable[..., xr.Dataset]
+    block: dict[str, Any]
+    data: xr.Dataset
+    caps: tuple[int, ...]
+    cap: int
+
+    def at(self, cap: int) -> dict[str, Any]:
+        """The settings with a cap."""
+        block = without_cap(self.block)
+        *outer, last = CAPS[block["engine"]]
+        inner = block
+        for key in outer:
+            inner = inner[key]
+        inner[last] = cap
+        return block
+
+    def run(self, cap: int, states: Path | None = None, **more: Any) -> xr.Dataset:
+        """The runs with a cap."""
+        runs = self.train(self.at(cap), self.data, "cpu", states=states, **more)
+        return runs.drop_attrs()
+
+
+def classes() -> xr.Dataset:
+    random = np.random.default_rng(0)
+    inputs = random.standard_normal((70, N_FEATURES))
+    labels = (inputs @ random.standard_normal((N_FEATURES, N_CLASSES))).argmax(axis=1)
+    return xr.Dataset(
+        {
+            "inputs": (("point", "feature"), inputs),
+            "targets": (("point", "output"), np.eye(N_CLASSES)[labels]),
+            "split": ("point", np.repeat([0, 1], [50, 20]).astype(np.int8)),
+        },
+        attrs={"data_hash": "classes"},
+    )
+
+
+def node_scaled(n_outputs: int = 1, **changes: Any) -> Kind:
+    block = node_scaled_blocks.block(**changes)
+    data = node_scaled_blocks.made_up_data(n_outputs=n_outputs)
+    # The first is recorded whatever the cap (every 20 steps), the second only as the end.
+    return Kind(node_scaled_descent.train, block, data, (60, 75), 170)
+
+
+def leaping_nodes() -> Kind:
+    leaps = {"enabled": True, "tolerance": 0.1}
+    kind = node_scaled(learning_rate=0.1, leaps=leaps)
+    return replace(kind, caps=(1000, 1310), cap=4000)
+
+
+def function_space(leaps: bool, **changes: Any) -> Kind:
+    block = {
+        "experiment": "features",
+        "root_seed": 1,
+        "engine": "function_space",
+        "dataset": "xor",
+        "models": {"ours": {"embedding": "random_features", "depth": 3, "scaling": "ours"}},
+        "activation": "relu",
+        "learning_rate": 1.0,
+        "max_steps": 100,
+        "leaps": {"enabled": leaps, "tolerance": 0.01},
+        "record": {"points_per_decade": 4, "every": 0, "feature_map_neurons": 3},
+        "precision": "float64",
+        "axes": {"model": ["ours"], "width": [20], "n_train": [10], "seed": [0, 1]},
+    }
+    settings = {"n_train": 10, "n_test": 5, "n_features": 6, "seed": 0, "draws": 2}
+    data = xor_with_noise.build(settings).assign_attrs(data_hash="xor")
+    caps, cap = ((1000, 1500), 4000) if leaps else ((100, 150), 400)
+    return Kind(function_space_descent.train, block | changes, data, caps, cap)
+
+
+def minibatches(**changes: Any) -> Kind:
+    block = {
+        "experiment": "minibatches",
+        "root_seed": 1,
+        "engine": "sgd",
+        "family": "node_scaled",
+        "dataset": "classes",
+        "node_scalings": {"gamma_1": {"gamma": 1.0}},
+        "skip_first": False,
+        "initial_variance": 2.0,
+        "activation": "relu",
+        "loss": "cross_entropy",
+        "learning_rate": 2.0,
+        "batch_size": 16,
+        "epochs": 4,
+        "record": {"moved": 3, "every_epochs": 2},
+        "precision": "float32",
+        "axes": {"setting": ["gamma_1"], "width": [30], "seed": [0, 1]},
+    }
+    return Kind(minibatch_descent.train, block | changes, classes(), (4, 5), 9)
+
+
+def students(**changes: Any) -> Kind:
+    block = {
+        "experiment": "students",
+        "root_seed": 1,
+        "engine": "sgd.teacher_student",
+        "dataset": "classes",
+        "activation": "gelu",
+        "learning_rate": 0.1,
+        "batch_size": 16,
+        "epochs": 4,
+        "record": {"every_epochs": 2},
+        "precision": "float32",
+        "axes": {
+            "loss": ["mean_square", "log_likelihood"],
+            "omega_2": [0.1, 1.0],
+            "width": [20],
+            "seed": [0, 1],
+        },
+    }
+    return Kind(teacher_student_descent.train, block | changes, classes(), (4, 5), 9)
+
+
+def full_batch(**changes: Any) -> Kind:
+    block = {
+        "experiment": "spheres",
+        "dataset": "sphere",
+        "root_seed": 7,
+        "engine": "gradient_descent",
+        "activation": "relu",
+        "loss": "half_sum",
+        "layers": "both",
+        "learning_rate": 0.02,
+        "learning_rate_exceptions": [],
+        "rate_unit": "one",
+        "output_weights": "rademacher",
+        "target_scale": "sqrt_width",
+        "labels": "random",
+        "stopping": {"residual_norm": 0.1, "abort_on_increase": False, "max_steps": 64},
+        "record": {
+            "points_per_decade": 2,
+            "activation_changes": True,
+            "smallest_eigenvalue": "steps",
+            "invariant": True,
+        },
+        "precision": "float64",
+        "axes": {"width": [20, 30], "n_train": [8, 12], "rate_ratio": [0.1], "seed": [0, 1, 2]},
+    }
+    data = unit_sphere.build({"draws": 3, "n_points": 15, "n_features": 10, "seed": 5})
+    data = data.assign_attrs(data_hash="sphere")
+    return Kind(gradient_descent.train, block | changes, data, (FIRST_CAP, 90), 400)
+
+
+FIRST_CAP = 64
+KINDS = {
+    "node_scaled": node_scaled,
+    "node_scaled, leaps": leaping_nodes,
+    "node_scaled, three outputs": lambda: node_scaled(n_outputs=3),
+    "node_scaled, diverging": lambda: node_scaled(learning_rate=1000.0),
+    "function_space": lambda: function_space(leaps=False),
+    "function_space, leaps": lambda: function_space(leaps=True),
+    "function_space, diverging": lambda: function_space(
+        leaps=False, learning_rate=1e5, activation="leaky_relu"
+    ),
+    "minibatches": minibatches,
+    "minibatches, diverging": lambda: minibatches(loss="mean_square", learning_rate=1e3),
+    "students": students,
+    "full_batch": full_batch,
+    "full_batch, diverging": lambda: full_batch(learning_rate=0.3),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def whole(kind: Kind) -> xr.Dataset:
+    return kind.run(kind.cap)
+
+
+def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
+    kind: Kind, whole: xr.Dataset, tmp_path: Path
+) -> None:
+    for index, cap in enumerate(kind.caps):
+        folder = tmp_path / str(index)
+        # Keeping states changes nothing.
+        xr.testing.assert_identical(kind.run(cap, folder), kind.run(cap))
+        lines: list[str] = []
+        continued = kind.run(kind.cap, folder, progress=lines.append)
+        assert lines[0] == f"going on from the states of a training up to {cap}"
+        xr.testing.assert_identical(continued, whole)
+        # Of both there is one file, now that of the larger cap.
+        (path,) = folder.rglob("*.pt")
+        assert path.parent.name == kind.block["experiment"]
+        assert torch.load(path, weights_only=True)["cap"] == kind.cap
+
+
+def test_it_goes_on_more_than_once(kind: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
+    for cap in sorted(kind.caps):
+        kind.run(cap, tmp_path)
+    xr.testing.assert_identical(kind.run(kind.cap, tmp_path), whole)
+
+
+def test_it_does_go_on_from_the_states(kind: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
+    kind.run(kind.caps[0], tmp_path)
+    (path,) = tmp_path.rglob("*.pt")
+    content = torch.load(path, weights_only=True)
+    for state in content["states"].values():
+        history = state.get("history") or state["result"]["history"]
+        for values in history.values():
+            values.fill_(-123.0)
+    torch.save(content, path)
+    continued = kind.run(kind.cap, tmp_path)
+    marked = [name for name in continued.data_vars if bool((continued[name] == -123.0).any())]
+    assert marked and not continued.identical(whole)
+    for name in marked:
+        if "step" in continued[name].dims:
+            first = continued[name].isel(step=1)
+            assert bool((first == -123.0).all()), name
+
+
+def test_the_cases_are_what_they_are_meant_to_be() -> None:
+    runs = KINDS["full_batch"]().run(FIRST_CAP)
+    # Some runs of a batch ended, others hit the cap; a whole batch ended.
+    ended = runs["converged"].squeeze("rate_ratio").astype(bool)
+    by_batch = [ended.sel(width=w, n_train=n) for w, n in itertools.product((20, 30), (8, 12))]
+    assert any(bool(one.any()) and not bool(one.all()) for one in by_batch)
+    assert any(bool(one.all()) for one in by_batch)
+    for name in KINDS:
+        if "diverging" in name:
+            assert bool(KINDS[name]().run(KINDS[name]().caps[0])["diverged"].any()), name
+    # Runs diverge before the last step that all caps record, and after it.
+    ends = [KINDS["node_scaled, diverging"]().run(cap)["diverged"] for cap in (60, 75)]
+    assert 0 < int(ends[0].sum()) < int(ends[1].sum())
+    for name in ("node_scaled, leaps", "function_space, leaps"):
+        # Already before the smaller caps, so that these cut leaps short.
+        kind = KINDS[name]()
+        assert int(kind.run(kind.caps[1])["leaps"].min()) > 2
+
+
+def test_other_settings_do_not_go_on(tmp_path: Path) -> None:
+    kind = node_scaled()
+    kind.run(kind.caps[0], tmp_path)
+    for changes in ({"root_seed": 6}, {"record": kind.block["record"] | {"every": 10}}):
+        other = node_scaled(**changes)
+        lines: list[str] = []
+        other.run(kind.cap, tmp_path, progress=lines.append)
+        assert not any("going on" in line for line in lines)
+    assert len(list(tmp_path.rglob("*.pt"))) == 3
+
+
+def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
+    kind = node_scaled()
+    kind.run(kind.cap, tmp_path)
+    (path,) = tmp_path.rglob("*.pt")
+    before = path.read_bytes()
+    lines: list[str] = []
+    small = kind.run(kind.caps[0], tmp_path, progress=lines.append)
+    assert not any("going on" in line for line in lines) and path.read_bytes() == before
+    xr.testing.assert_identical(small, kind.run(kind.caps[0]))
+
+
+def test_other_recorded_steps_start_afresh_and_say_so(tmp_path: Path) -> None:
+    kind = node_scaled()
+    kind.run(kind.caps[0], tmp_path)
+    (path,) = tmp_path.rglob("*.pt")
+    content = torch.load(path, weights_only=True)
+    content["steps"][1] = 3
+    torch.save(content, path)
+    lines: list[str] = []
+    runs = kind.run(kind.cap, tmp_path, progress=lines.append)
+    assert "starting afresh" in lines[0]
+    xr.testing.assert_identical(runs, kind.run(kind.cap))
+
+
+def test_damaged_states_count_as_none(tmp_path: Path) -> None:
+    kind = node_scaled()
+    kind.run(kind.caps[0], tmp_path)
+    (path,) = tmp_path.rglob("*.pt")
+    path.write_bytes(path.read_bytes()[:500])
+    xr.testing.assert_identical(kind.run(kind.cap, tmp_path), kind.run(kind.cap))
+
+
+def test_no_states_without_a_hash_of_the_data(tmp_path: Path) -> None:
+    kind = node_scaled()
+    data = kind.data.drop_attrs(deep=False)
+    node_scaled_descent.train(kind.block, data, "cpu", states=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["node_scaled", "function_space", "students", "full_batch"])
+def test_a_killed_training_still_leaves_all_states(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]()
+    kind.run(kind.caps[0], tmp_path / "whole")
+    offers = 0
+    # So late that earlier runs have ended.
+    total = _offers(kind, monkeypatch)
+
+    class KilledError(Exception):
+        pass
+
+    def offer(self: Checkpoint, state: Callable[[], dict[str, Any]]) -> None:
+        nonlocal offers
+        offers += 1
+        if offers == total - 1:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state(), self.path)
+            raise KilledError
+
+    more = {"checkpoints": tmp_path / "checkpoints"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "offer", offer)
+        with pytest.raises(KilledError):
+            kind.run(kind.caps[0], tmp_path / "killed", **more)
+    kind.run(kind.caps[0], tmp_path / "killed", **more)
+    (first,), (second,) = ((tmp_path / one).rglob("*.pt") for one in ("whole", "killed"))
+    states = [torch.load(path, weights_only=True)["states"] for path in (first, second)]
+    assert states[0].keys() == states[1].keys() and len(states[0]) > 1
+    xr.testing.assert_identical(kind.run(kind.cap, tmp_path / "killed"), kind.run(kind.cap))
+
+
+def _offers(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many checkpoints a training offers."""
+    offered = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "offer", lambda self, state: offered.append(1))
+        kind.run(kind.caps[0])
+    return len(offered)
+
+
+def test_what_was_used_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usage, "_EARLIER", {"cpu_seconds": 0.0, "wall_seconds": 0.0})
+    kind = students()
+    kind.run(kind.caps[0], tmp_path)
+    assert usage._EARLIER["cpu_seconds"] == 0
+    before = usage.used()["cpu_seconds"]
+    kind.run(kind.cap, tmp_path)
+    assert 0 < usage._EARLIER["cpu_seconds"] <= before
+    usage.add_earlier({"cpu_seconds": 0.0})
+    assert usage._EARLIER["cpu_seconds"] > 0
+
+
+def test_caps_are_found_and_left_out() -> None:
+    block = full_batch().block
+    assert cap_of(block) == FIRST_CAP
+    rest = without_cap(block)
+    assert rest["stopping"] == {"residual_norm": 0.1, "abort_on_increase": False}
+    assert cap_of(block) == FIRST_CAP, "the block itself is not changed"
+    assert "epochs" not in without_cap(minibatches().block)
+
+
+def test_histories_are_cut_or_filled() -> None:
+    history = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(refitted(history, 2, axis=1), history[:, :2])
+    longer = refitted(history, 5, axis=1)
+    np.testing.assert_array_equal(longer[:, :3], history)
+    assert np.isnan(longer[:, 3:]).all() and math.isnan(refitted(history, 3, axis=0)[2, 0])

@@ -1,0 +1,236 @@
+"""Networks with scaled nodes: against autograd, leaps against steps, what is recorded, restarts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from node_scaled_blocks import NODE_SCALINGS, block, by_autograd, initial, made_up_data
+
+from regimes.datasets import sines_on_sphere
+from regimes.engines.common.checkpoints import Checkpoint
+from regimes.engines.function_space import node_scaled as node_scaled_descent
+from regimes.engines.function_space.node_scaled import train
+from regimes.errors import DataError
+from regimes.storage.store import check_described
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_features", [4, 30])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"activation": "tanh", "initial_variance": 2.0, "skip_first": True},
+        {"loss": "half_sum", "learning_rate": 0.05},
+    ],
+)
+def test_steps_are_those_of_autograd(n_outputs: int, n_features: int, changes: dict) -> None:
+    # More features than points too: then the inputs' span is what is trained in.
+    settings, data = block(**changes), made_up_data(n_features, n_outputs)
+    runs = train(settings, data, "cpu")
+    for setting in NODE_SCALINGS:
+        expected = by_autograd(settings, data, setting, width=20, seed=1)
+        run = runs.sel(setting=setting, seed=1, width=20)
+        np.testing.assert_allclose(
+            run["train_risk_history"], expected["risk"][run["step"]], rtol=1e-9
+        )
+        np.testing.assert_allclose(run["final_weights"], expected["weights"], atol=1e-10)
+        np.testing.assert_allclose(run["weight_change"], expected["way"], atol=1e-10)
+
+
+def test_ntg_is_that_of_the_jacobian() -> None:
+    settings, data = block(max_steps=40), made_up_data(n_outputs=2)
+    runs = train(settings, data, "cpu")
+    inputs = torch.tensor(data["inputs"].values[data["split"].values == 0])
+    for setting in NODE_SCALINGS:
+        run = runs.sel(setting=setting, seed=0, width=20)
+        weights, signs, scales = initial(settings, setting, 20, 0, inputs.shape[1], 2)
+        kernels = []
+        for at in (weights, run["final_weights"].values):
+
+            def first_output(weights: torch.Tensor, signs=signs, scales=scales) -> torch.Tensor:
+                values = torch.relu(weights @ inputs.T / inputs.shape[1] ** 0.5)
+                return torch.tensor(np.sqrt(scales) * signs[0]) @ values
+
+            jacobian = torch.autograd.functional.jacobian(first_output, torch.tensor(at))
+            flat = jacobian.reshape(len(inputs), -1)
+            kernels.append((flat @ flat.T).numpy())
+        start, end = kernels
+        assert float(run["ntg_norm"]) == pytest.approx(np.linalg.norm(start, 2))
+        change = run["ntg_change_history"].values
+        assert change[0] == 0
+        assert change[-1] == pytest.approx(np.linalg.norm(end - start, 2), rel=1e-8)
+        smallest = run["ntg_smallest_eigenvalue_history"].values
+        assert smallest[0] == pytest.approx(np.linalg.eigvalsh(start)[0], abs=1e-12)
+        assert smallest[-1] == pytest.approx(np.linalg.eigvalsh(end)[0], abs=1e-12)
+
+
+def test_ntg_of_the_first_points_alone() -> None:
+    record = block()["record"] | {"ntg_points": 5}
+    few = train(block(record=record), made_up_data(), "cpu")
+    short = made_up_data().isel(point=slice(5))
+    norm = train(block(max_steps=1), short, "cpu")["ntg_norm"]
+    np.testing.assert_allclose(few["ntg_norm"], norm)
+    without = train(block(record=record | {"ntg": False}), made_up_data(), "cpu")
+    assert not any("ntg" in str(name) for name in without)
+
+
+@pytest.mark.parametrize("setting", ["gamma_1", "gamma_05", "gamma_0"])
+def test_leaps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
+    data = sines_on_sphere.build(
+        {"n_train": 100, "n_test": 20, "n_features": 50, "noise": 1.0, "seed": 0}
+    )
+    scalings = {
+        "gamma_1": {"gamma": 1.0},
+        "gamma_05": {"gamma": 0.5, "alpha": 0.5},
+        "gamma_0": {"gamma": 0.0, "alpha": 0.4},
+    }
+    settings = block(
+        node_scalings={setting: scalings[setting]},
+        max_steps=4000,
+        axes={"setting": [setting], "width": [200], "seed": [0]},
+    )
+    plain = train(settings, data, "cpu").squeeze()
+    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
+    assert int(plain["leaps"]) == 0 and int(plain["plain_steps"]) == 4000
+    assert int(leaps["plain_steps"]) < 2000
+    decades = np.log10(leaps["train_risk_history"] / plain["train_risk_history"])
+    assert float(abs(decades).max()) < 0.05
+    ways = leaps["weight_change"] / plain["weight_change"]
+    moved = plain["weight_change"] > 0.01 * plain["weight_change"].max()
+    assert float(abs(np.log(ways.where(moved))).max()) < 0.01
+    # A single activation that changes earlier or later is seen in it, at this width and gamma = 1.
+    change = abs(leaps["ntg_change_history"] - plain["ntg_change_history"])
+    assert float(change.mean()) < 0.05 * float(plain["ntg_change_history"].max())
+
+
+def test_leaps_record_the_kernel_of_steps() -> None:
+    """Although many pre-activations of ReLU are driven to and fro over the kink late in the run.
+
+    With the mean of the slopes at both ends of a leap, the change of the kernel would be 9 % high
+    and its smallest eigenvalue 2 % low on average.
+    """
+    data = sines_on_sphere.build(
+        {"n_train": 60, "n_test": 20, "n_features": 30, "noise": 1.0, "seed": 0}
+    )
+    settings = block(
+        node_scalings={"gamma_1": {"gamma": 1.0}},
+        max_steps=6000,
+        record=block()["record"] | {"every": 150},
+        axes={"setting": ["gamma_1"], "width": [600], "seed": [0]},
+    )
+    plain = train(settings, data, "cpu").squeeze()
+    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
+    # Single values fluctuate from step to step; 31 of them hardly do on average.
+    late = (plain["step"] > 1500).values
+    for name, bias, spread in (
+        ("ntg_change", 0.03, 0.06),
+        ("ntg_smallest_eigenvalue", 0.008, 0.02),
+    ):
+        ratio = (leaps[f"{name}_history"] / plain[f"{name}_history"]).values[late]
+        assert abs(ratio.mean() - 1) < bias, name
+        assert ratio.std() < spread, name
+    lengths = leaps["leap_length_history"].values
+    assert lengths[0] == 1 and "leap_length_history" not in plain
+    assert (lengths[1:] <= np.diff(plain["step"])).all()
+    assert int(leaps["plain_steps"]) < 200 and int(leaps["leaps"]) < 300
+
+
+def test_what_is_recorded() -> None:
+    data = made_up_data(n_outputs=3)
+    runs = train(block(), data, "cpu")
+    check_described(runs)
+    assert runs["step"].values.tolist() == [0, 1, 2, 3, 6, 10, 18, 20, 32, 40, 56, 60]
+    assert runs["train_risk_history"].dims == ("setting", "width", "seed", "step")
+    assert runs["weight_change_history"].dims == ("setting", "width", "seed", "step", "moved")
+    assert runs["final_weights"].dims == ("setting", "width", "seed", "node", "feature")
+    assert runs["output_weights"].dims == ("setting", "width", "seed", "output", "node")
+    assert runs["node_scale"].dims == ("setting", "width", "node")
+    np.testing.assert_allclose(runs["node_scale"].sum("node"), 1)
+    # Those that moved most, in this order, and their way along the run.
+    chosen = runs["weight_change"].isel(node=runs["moved_node"])
+    assert (chosen.diff("moved") <= 0).all()
+    np.testing.assert_array_equal(chosen, runs["weight_change_history"].isel(step=-1))
+    assert np.all(chosen.isel(moved=0) == runs["weight_change"].max("node"))
+    # Against the whole network as the paper writes it.
+    points = data.isel(point=data["split"].values == 1)
+    values = np.maximum(runs["final_weights"] @ points["inputs"] / 4**0.5, 0)
+    outputs = (np.sqrt(runs["node_scale"]) * runs["output_weights"] * values).sum("node")
+    risk = np.square(outputs - points["targets"]).mean(["output", "point"])
+    np.testing.assert_allclose(runs["test_risk_history"].isel(step=-1), risk, rtol=1e-10)
+    right = (outputs.argmax("output") == points["targets"].argmax("output")).mean("point")
+    np.testing.assert_allclose(runs["test_accuracy_history"].isel(step=-1), right)
+    # t of the flow of 1/2 sum e^2: 2 eta / (n k) a step.
+    np.testing.assert_allclose(runs["flow_time_per_step"], 2 / (12 * 3))
+
+
+def test_settings_start_from_the_same_weights_and_do_not_depend_on_their_block() -> None:
+    data = made_up_data()
+    together = train(block(max_steps=1), data, "cpu")
+    assert np.ptp(together["output_weights"].values, axis=0).max() == 0
+    for setting in NODE_SCALINGS:
+        axes = {"setting": [setting], "width": [20], "seed": [1]}
+        scalings = {setting: NODE_SCALINGS[setting]}
+        alone = train(block(max_steps=1, axes=axes, node_scalings=scalings), data, "cpu")
+        assert alone.drop_attrs().identical(together.sel(setting=[setting], seed=[1]).drop_attrs())
+
+
+def test_first_training_points_alone() -> None:
+    data = made_up_data()
+    few = train(block(n_train=5), data, "cpu")
+    chosen = np.flatnonzero(data["split"].values == 0)[:5]
+    others = np.flatnonzero(data["split"].values)
+    same = train(block(), data.isel(point=np.concatenate([chosen, others])), "cpu")
+    assert few.drop_attrs().identical(same.drop_attrs())
+    with pytest.raises(DataError, match=r"13 train points are wanted.* only 12"):
+        train(block(n_train=13), data, "cpu")
+
+
+def test_divergence_is_data() -> None:
+    settings = block(learning_rate=1e6, activation="relu", max_steps=400)
+    runs = train(settings, made_up_data(), "cpu")
+    assert (runs["diverged"] == 1).all()
+    assert np.isfinite(runs["train_risk_history"].isel(step=0)).all()
+    assert np.isnan(runs["train_risk_history"].isel(step=-1)).all()
+    assert np.isnan(runs["final_weights"]).all()
+    assert np.isnan(runs["weight_change"]).all()
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_killed_job_goes_on_with_the_same_bits(
+    n_outputs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = made_up_data(n_outputs=n_outputs)
+    settings = block(leaps={"enabled": True, "tolerance": 0.01}, max_steps=300)
+    whole = train(settings, data, "cpu", checkpoints=tmp_path)
+    assert not list(tmp_path.iterdir())
+    offers = 0
+
+    class KilledError(Exception):
+        pass
+
+    def offer(self: Checkpoint, state) -> None:
+        nonlocal offers
+        offers += 1
+        # In the third run
+        if offers == 250:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state(), self.path)
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "offer", offer)
+        with pytest.raises(KilledError):
+            train(settings, data, "cpu", checkpoints=tmp_path)
+    lines: list[str] = []
+    resumed = train(settings, data, "cpu", lines.append, checkpoints=tmp_path)
+    assert "going on from a checkpoint" in lines[0]
+    assert resumed.drop_attrs().identical(whole.drop_attrs())
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_training_points() -> None:
+    data = made_up_data()
+    with pytest.raises(DataError, match="has no training points"):
+        node_scaled_descent.train(block(), data.isel(point=data["split"].values > 0), "cpu")

@@ -1,0 +1,318 @@
+"""Gradient flow whose max_steps is raised goes on with the bits of an uninterrupted training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from problems import INPUTS, TARGETS
+
+from regimes.datasets import points
+from regimes.engines.common.limits import cap_of, without_cap
+from regimes.engines.gradient_flow import engine as gradient_flow
+from regimes.engines.gradient_flow import exponential
+from regimes.engines.gradient_flow.exponential import Point, Step
+from regimes.engines.gradient_flow.network import TwoLayerNetwork
+
+GRID = {"gamma_prime": [-0.5, 0.5], "gamma": [0.5, 0.8, 1.4], "width": [20, 40], "seed": [0, 1]}
+ONE_WIDTH = GRID | {"width": [20]}
+LEVELS = [1.0, 0.5, 0.1, 1e-3, 0.0]
+SOLVER = {"tolerance": 0.03, "relative_loss": 1e-6, "max_time": 1e30, "precision": "float64"}
+TO_THE_END = 5000
+
+
+@dataclass
+class Kind:
+    """Settings and data; runs: a batch takes, None: all."""
+
+    block: dict[str, Any]
+    data: xr.Dataset
+    runs: int | None = None
+
+    @cached_property
+    def whole(self) -> xr.Dataset:
+        """All runs until they end by themselves."""
+        return self.run(TO_THE_END)
+
+    @cached_property
+    def caps(self) -> list[int]:
+        """Caps that cut some runs short and not others; at the first one some end."""
+        counts = np.unique(tries(self.whole))
+        caps = {int(counts[0]), int(counts[len(counts) // 2]), int(counts[-1]) - 1}
+        return sorted(cap for cap in caps if cap < counts[-1])
+
+    def run(
+        self,
+        cap: int,
+        states: Path | None = None,
+        progress: Callable[[str], None] = lambda text: None,
+        **changes: Any,
+    ) -> xr.Dataset:
+        """The runs with a cap; changes: of the solver."""
+        block = self.block | {"solver": self.block["solver"] | changes | {"max_steps": cap}}
+        with pytest.MonkeyPatch.context() as patch:
+            if self.runs is not None:
+                arrays = 0 if self.block["activation"] == "tanh" else 1
+                numbers = 20 * (4 * (2 + 1) + 4 * arrays)
+                patch.setattr(gradient_flow, "BATCH_BYTES", 8 * numbers * self.runs)
+            runs = gradient_flow.train(block, self.data, "cpu", progress, states=states)
+        return runs.drop_attrs()
+
+
+def four_points() -> xr.Dataset:
+    inputs = [row[0] for row in INPUTS]
+    data = points.build({"inputs": inputs, "targets": TARGETS, "bias": True})
+    return data.assign_attrs(data_hash="four points")
+
+
+def few_of_many_features() -> xr.Dataset:
+    """Fewer points than features, so that a part of the weights is frozen."""
+    random = np.random.default_rng(3)
+    return xr.Dataset(
+        {
+            "inputs": (("point", "feature"), random.standard_normal((4, 9))),
+            "targets": ("point", random.standard_normal(4)),
+            "split": ("point", np.zeros(4, dtype=np.int8)),
+        },
+        attrs={"data_hash": "few points"},
+    )
+
+
+def kind(
+    axes: dict[str, list],
+    data: xr.Dataset | None = None,
+    runs: int | None = None,
+    solver: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Kind:
+    block = {
+        "experiment": "flows",
+        "engine": "gradient_flow",
+        "dataset": "four_point",
+        "root_seed": 7,
+        "parameterisation": "normalised",
+        "activation": "relu",
+        "antisymmetric_initialisation": "auto",
+        "axes": axes,
+        "solver": SOLVER | (solver or {}),
+        "history_points": 8,
+    }
+    return Kind(block | changes, four_points() if data is None else data, runs)
+
+
+KINDS = {
+    "relu": lambda: kind(GRID),
+    "tanh": lambda: kind(GRID, activation="tanh"),
+    "relu, snapshots, batches": lambda: kind(ONE_WIDTH, runs=5, snapshots=LEVELS),
+    "tanh, snapshots, batches": lambda: kind(
+        ONE_WIDTH, activation="tanh", runs=5, snapshots=LEVELS
+    ),
+    "projections": lambda: kind(
+        ONE_WIDTH,
+        few_of_many_features(),
+        snapshots=LEVELS,
+        snapshot_content="projections",
+    ),
+    "float32": lambda: kind(ONE_WIDTH, snapshots=LEVELS, solver={"precision": "float32"}),
+    "tolerances": lambda: kind(ONE_WIDTH | {"solver_tolerance": [0.1, 0.01]}),
+    "out of time": lambda: kind(GRID, solver={"max_time": 3.0}),
+}
+
+
+@cache
+def case_of(name: str) -> Kind:
+    return KINDS[name]()
+
+
+@pytest.fixture(params=KINDS)
+def case(request: pytest.FixtureRequest) -> Kind:
+    return case_of(request.param)
+
+
+def tries(runs: xr.Dataset) -> xr.DataArray:
+    return runs["solver_steps"] + runs["rejected_steps"]
+
+
+def state_of(folder: Path) -> Path:
+    (path,) = folder.rglob("*.pt")
+    return path
+
+
+def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
+    case: Kind, tmp_path: Path
+) -> None:
+    for cap in case.caps:
+        folder = tmp_path / str(cap)
+        # Keeping states changes nothing.
+        xr.testing.assert_identical(case.run(cap, folder), case.run(cap))
+        lines: list[str] = []
+        xr.testing.assert_identical(case.run(TO_THE_END, folder, lines.append), case.whole)
+        assert lines[0] == f"going on from the states of a training up to {cap}"
+
+
+def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
+    for cap in case.caps:
+        xr.testing.assert_identical(case.run(cap, tmp_path), case.run(cap))
+        # Of all there is one file, that of the largest cap.
+        path = state_of(tmp_path)
+        assert path.parent.name == "flows"
+        assert torch.load(path, weights_only=True)["cap"] == cap
+    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path), case.whole)
+
+
+def test_the_cases_are_what_they_are_meant_to_be(case: Kind) -> None:
+    assert int(tries(case.whole).max()) < TO_THE_END
+    for cap in case.caps:
+        cut_short = tries(case.whole) > cap
+        assert bool(cut_short.any()) and not bool(cut_short.all())
+    assert bool((tries(case.whole) == case.caps[0]).any())
+    assert bool((case.whole["diverged"] == 0).all())
+    assert bool(case.whole["converged"].any()) is (case.block["solver"]["max_time"] > 1e6)
+
+
+def test_only_runs_at_the_cap_are_followed(
+    case: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cap = case.caps[0]
+    case.run(cap, tmp_path)
+    sizes = []
+    step = exponential.step
+
+    def counted(network: TwoLayerNetwork, point: Point, *others: Any) -> Step:
+        sizes.append(len(point.residuals))
+        return step(network, point, *others)
+
+    monkeypatch.setattr(exponential, "step", counted)
+    content = torch.load(state_of(tmp_path), weights_only=True)
+    case.run(TO_THE_END, tmp_path)
+    assert sum(sizes) == int((tries(case.whole) - cap).clip(min=0).sum())
+    kept = [state for number, state in content["states"].items() if number != 0]
+    assert sum(len(state["run"]) for state in kept) == int((tries(case.whole) > cap).sum())
+    # No state keeps more than its own runs' weights.
+    for state in kept:
+        weights = state["point"]["w"]
+        assert weights.untyped_storage().nbytes() == weights.nbytes
+
+
+def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
+    case = kind(ONE_WIDTH, runs=1)
+    ends = np.sort(tries(case.whole).values.ravel())
+    case.run(int(ends[-2]), tmp_path)
+    lines: list[str] = []
+    case.run(TO_THE_END, tmp_path, lines.append)
+    assert len(ends) == 12 and sum(line.endswith("all runs had ended") for line in lines) == 11
+
+
+def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
+    case = case_of("relu, snapshots, batches")
+    cap = case.caps[0]
+    capped = case.run(cap, tmp_path)
+    path = state_of(tmp_path)
+    content = torch.load(path, weights_only=True)
+    content["states"][0]["final_loss"].fill_(123.0)
+    for number, state in content["states"].items():
+        if number != 0:
+            state["snapshots"]["time"].fill_(-123.0)
+    torch.save(content, path)
+    continued = case.run(TO_THE_END, tmp_path)
+    ended = (tries(continued) < cap).values
+    assert (continued["final_loss"].values[ended] == 123).all()
+    assert (continued["final_loss"].values[tries(continued).values > cap] < 1).all()
+    start = continued["snapshot_time"].sel(snapshot=1.0).values
+    assert ((start == -123) == (tries(continued) > cap).values).all()
+    # What was not reached before the cap is taken after it, not at the cap.
+    late = capped["final_loss"] > 1e-3 * capped["initial_loss"]
+    later = continued["snapshot_time"] > capped["snapshot_time"]
+    assert bool(late.any()) and bool(later.sel(snapshot=1e-3).where(late, True).all())
+
+
+def test_a_run_that_is_shrinking_its_steps_at_the_cap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = gradient_flow._initial_weights
+
+    def with_a_bad_one(*arguments: Any) -> Any:
+        weights, frozen = draw(*arguments)
+        weights.a[5] *= 1e120  # the first step overflows
+        return weights, frozen
+
+    monkeypatch.setattr(gradient_flow, "_initial_weights", with_a_bad_one)
+    case = kind(ONE_WIDTH)
+    assert int(case.whole["diverged"].sum()) == 1
+    end = int(tries(case.whole).where(case.whole["diverged"] == 1).max())
+    for cap in (end - 1, end):
+        folder = tmp_path / str(cap)
+        assert bool((case.run(cap, folder)["diverged"] == 0).all()), cap
+        xr.testing.assert_identical(case.run(TO_THE_END, folder), case.whole)
+
+
+def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> None:
+    case = case_of("tanh, snapshots, batches")
+    most = int(tries(case.whole).max())
+    case.run(most, tmp_path)
+    assert not list(tmp_path.rglob("*.pt"))
+    case.run(most - 1, tmp_path)
+    assert state_of(tmp_path)
+
+
+def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
+    case = case_of("tanh")
+    most = int(tries(case.whole).max())
+    case.run(most, tmp_path)
+    lines: list[str] = []
+    again = case.run(TO_THE_END, tmp_path, lines.append)
+    xr.testing.assert_identical(again, case.whole)
+    assert len(lines) > 1 and all(line.endswith("all runs had ended") for line in lines[1:])
+    assert torch.load(state_of(tmp_path), weights_only=True)["cap"] == TO_THE_END
+
+
+@pytest.mark.parametrize(
+    "changes", [{"max_time": 1e20}, {"relative_loss": 1e-7}, {"tolerance": 0.02}]
+)
+def test_other_settings_do_not_go_on(tmp_path: Path, changes: dict[str, float]) -> None:
+    case = case_of("tanh")
+    case.run(case.caps[0], tmp_path)
+    lines: list[str] = []
+    other = case.run(TO_THE_END, tmp_path, lines.append, **changes)
+    assert not any("going on" in line for line in lines)
+    xr.testing.assert_identical(other, case.run(TO_THE_END, **changes))
+
+
+def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
+    case = case_of("tanh")
+    small, large = case.caps[0], case.caps[-1]
+    case.run(large, tmp_path)
+    before = state_of(tmp_path).read_bytes()
+    lines: list[str] = []
+    runs = case.run(small, tmp_path, lines.append)
+    assert not any("going on" in line for line in lines)
+    assert state_of(tmp_path).read_bytes() == before
+    xr.testing.assert_identical(runs, case.run(small))
+
+
+def test_damaged_states_count_as_none(tmp_path: Path) -> None:
+    case = case_of("tanh")
+    case.run(case.caps[0], tmp_path)
+    path = state_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:500])
+    lines: list[str] = []
+    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path, lines.append), case.whole)
+    assert not any("going on" in line for line in lines)
+
+
+def test_no_states_without_a_hash_of_the_data(tmp_path: Path) -> None:
+    case = case_of("tanh")
+    case.data.attrs.clear()
+    case.run(case.caps[0], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_cap_is_that_of_the_solver() -> None:
+    block = {"engine": "gradient_flow", "solver": SOLVER | {"max_steps": 9}}
+    assert cap_of(block) == 9
+    assert without_cap(block) == {"engine": "gradient_flow", "solver": SOLVER}

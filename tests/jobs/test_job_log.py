@@ -1,0 +1,135 @@
+"""The small pieces around the scripts: logs, devices, the points data set, saved figures."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from regimes.datasets import points
+from regimes.errors import DataError
+from regimes.jobs import devices
+from regimes.jobs.job_log import job
+from regimes.plotting import style
+from regimes.plotting.save import save
+from regimes.storage.versions import git_commit, package_version
+
+
+def test_job_writes_a_log(tmp_path: Path) -> None:
+    with job(tmp_path / "log") as progress:
+        progress("half way")
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [line.split("s  ")[1] for line in lines] == ["started", "half way", "finished"]
+
+
+def test_job_turns_known_errors_into_one_line(tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as caught, job(tmp_path / "log"):
+        raise DataError("no such data")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "error: no such data\n"
+    assert (tmp_path / "log").read_text().endswith("error: no such data\n")
+
+
+def test_job_keeps_the_traceback_of_defects(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), job(tmp_path / "log"):
+        _ = 1 / 0
+    assert "Traceback" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("cuda: Optional[str] = '12.8'\nhip = None\n", True),
+        ('cuda = "12.8"\n', True),
+        ("cuda: Optional[str] = None\ngit_version = 'x'\n", False),
+        ("__version__ = '2'\n", False),
+    ],
+)
+def test_cuda_build_is_read_from_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, expected: bool
+) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch/__init__.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "torch/version.py").write_text(version)
+    spec = type("Spec", (), {"origin": str(tmp_path / "torch/__init__.py")})
+    monkeypatch.setattr(devices, "find_spec", lambda _: spec)
+    assert devices.torch_has_cuda() is expected
+
+
+def test_device_is_taken_as_asked_or_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices.resolve("cpu") == "cpu" and devices.resolve("cuda") == "cuda"
+    monkeypatch.setattr(devices, "torch_has_cuda", lambda: True)
+    monkeypatch.setattr(devices, "cuda_device_visible", lambda: True)
+    assert devices.resolve("auto") == "cuda"
+    monkeypatch.setattr(devices, "cuda_device_visible", lambda: False)
+    assert devices.resolve("auto") == "cpu"
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_hidden_devices_are_not_visible(monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:
+    monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", hidden)
+    assert not devices.cuda_device_visible()
+
+
+def test_points_with_bias() -> None:
+    settings = {"inputs": [-1.0, 2.0], "targets": [0.5, 1.5], "bias": True}
+    dataset = points.build(settings)
+    np.testing.assert_array_equal(dataset["inputs"], [[-1.0, 1.0], [2.0, 1.0]])
+    np.testing.assert_array_equal(dataset["targets"], [0.5, 1.5])
+    assert dataset["split"].values.tolist() == [0, 0]
+    assert dataset["split"].attrs["flag_meanings"].split()[0] == "train"
+    assert {"licence", "citation", "preprocessing"} <= set(dataset.attrs)
+
+
+def test_points_with_several_features() -> None:
+    settings = {"inputs": [[1.0, 2.0], [3.0, 4.0]], "targets": [0.0, 1.0], "bias": False}
+    np.testing.assert_array_equal(points.build(settings)["inputs"], [[1, 2], [3, 4]])
+
+
+def test_saved_figures_are_equal_files(tmp_path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    def draw(name: str) -> tuple[bytes, bytes]:
+        with style.publication():
+            figure, axes = plt.subplots()
+            axes.plot([0, 1], label="line")
+            axes.legend()
+            style.mark_scale(figure, "smoke")
+            pdf, png = tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"
+            hashes = {"config_hash": "abc", "code_hash": "def"}
+            save(
+                figure,
+                pdf,
+                png,
+                title="t",
+                **hashes,
+                source="m",
+                scale="smoke",
+                measures=["a", "b"],
+            )
+            plt.close(figure)
+        return pdf.read_bytes(), png.read_bytes()
+
+    first = draw("a")
+    assert first == draw("b")
+    made_by = b"config_hash=abc code_hash=def source=m scale=smoke measures=a,b"
+    assert made_by in first[0] and b"Date" not in first[0]
+    assert all(word.split(b"=")[0] in first[1] for word in made_by.split())
+
+
+def test_scale_mark_is_left_out_at_the_papers_size() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    style.mark_scale(figure, "paper")
+    assert not figure.texts
+    style.mark_scale(figure, "smoke")
+    assert figure.texts[0].get_text() == "scale: smoke"
+
+
+def test_revision_is_known() -> None:
+    assert package_version()[0].isdigit()
+    assert git_commit()

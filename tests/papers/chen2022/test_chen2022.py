@@ -1,0 +1,772 @@
+"""Chen et al. (2022): measures, claims and figures on made-up runs."""
+
+import re
+import warnings
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+from chen_runs import (
+    DATA,
+    PAPER,
+    RATE,
+    SHARE,
+    STEPS,
+    made_up_measures,
+    made_up_runs,
+    without,
+)
+from matplotlib.figure import Figure
+
+from regimes.claims.core import evaluate
+from regimes.datasets import xor_with_noise
+from regimes.engines.function_space.embeddings import random_features
+from regimes.papers.chen2022 import (
+    curves,
+    fig1_random_labels,
+    fig2_quadratic_embedding,
+    fig3_scalings,
+    fig4_feature_learning,
+    fig5_random_labels_m4096,
+    fig6_quadratic_curves,
+    fig7_feature_learning_n400,
+    fig8_feature_learning_n800,
+    fig_random_labels_draws,
+    fig_theory,
+    scalings,
+    theory,
+)
+from regimes.papers.chen2022.claims import CLAIMS
+from regimes.papers.chen2022.decay import fitted_decay
+from regimes.papers.chen2022.panels import over_runs
+from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
+from regimes.papers.chen2022.sizes import (
+    EXPERIMENTS,
+    FIGURE_1,
+    FIGURE_3,
+    QUADRATIC_EMBEDDING,
+    RANDOM_LABELS,
+    RANDOM_LABELS_DRAWS,
+    SCALINGS,
+)
+from regimes.plotting.style import publication
+from regimes.plotting.wording import counted
+from regimes.storage.store import check_described
+
+END = {"step": -1}
+
+
+@pytest.fixture(autouse=True)
+def drawing() -> Iterator[None]:
+    """Draw without a display, and leave no figures behind."""
+    backend = mpl.get_backend()
+    plt.switch_backend("Agg")
+    with publication(), warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as a letter that the font does not have
+        yield
+    plt.close("all")
+    plt.switch_backend(backend)
+
+
+@pytest.fixture(scope="module")
+def all_measures() -> dict[str, xr.Dataset]:
+    return {name: made_up_measures(name) for name in (*EXPERIMENTS, RANDOM_LABELS_DRAWS)}
+
+
+@pytest.fixture
+def measures(all_measures: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """Measures at the paper's size, to be changed."""
+    return {name: runs.copy(deep=True) for name, runs in all_measures.items()}
+
+
+# The fit of the decay
+
+
+def history(values: np.ndarray, steps: np.ndarray = STEPS) -> xr.DataArray:
+    return xr.DataArray(values, dims="step", coords={"step": steps})
+
+
+@pytest.mark.parametrize("rate", [1e-6, 2e-4, 1e-3, 0.05])
+def test_exponential_decay_is_fitted_exactly(rate: float) -> None:
+    # At 0.05 the fall to the rounding floor ends within 1200 steps, among log-spaced ones.
+    found, r_squared = fitted_decay(history(3 * np.exp(-rate * STEPS)))
+    assert found == pytest.approx(rate) and r_squared == pytest.approx(1)
+
+
+def test_the_fit_does_not_see_rounding_nor_the_ends() -> None:
+    noise = np.random.default_rng(0).uniform(1, 9, len(STEPS))
+    loss = np.maximum(np.exp(-4e-3 * STEPS), 1e-29 * noise)
+    found, r_squared = fitted_decay(history(loss))
+    assert found == pytest.approx(4e-3) and r_squared == pytest.approx(1)
+    # A drop by 9 % of the fall at once, and a standstill at the end, are not in the middle.
+    logs = -np.minimum(2e-4 * STEPS, 2e-4 * 40_000) - 0.09 * 8 * (STEPS > 0)
+    found, r_squared = fitted_decay(history(np.exp(logs)))
+    assert found == pytest.approx(2e-4) and r_squared == pytest.approx(1)
+
+
+def test_the_fit_weighs_steps_not_points() -> None:
+    found, r_squared = fitted_decay(history(np.exp(-0.2 * np.sqrt(STEPS))))
+    # Least squares on a fine even grid of the same stretch
+    low, high = (0.1 * np.sqrt(5e4)) ** 2, (0.9 * np.sqrt(5e4)) ** 2
+    x = np.linspace(low, high, 20_001)
+    slope = np.polyfit(x, -0.2 * np.sqrt(x), 1)[0]
+    assert found == pytest.approx(-slope, rel=0.02)
+    assert r_squared == pytest.approx(np.corrcoef(x, -np.sqrt(x))[0, 1] ** 2, abs=5e-3)
+    assert r_squared < 0.98
+
+
+def test_a_decay_of_two_rates_is_not_linear() -> None:
+    loss = np.exp(-5e-4 * STEPS) + 1e-2 * np.exp(-2e-5 * STEPS)
+    assert fitted_decay(history(loss))[1] < 0.98
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        np.full(len(STEPS), np.nan),
+        np.where(STEPS > 100, np.nan, 1.0),
+        np.ones(len(STEPS)),
+        1.0 + STEPS,
+        np.exp(-20.0 * STEPS),  # over before five steps were recorded
+        np.where(STEPS == 0, 1.0, 0.0),
+    ],
+)
+def test_no_fit_without_a_decay_to_fit(loss: np.ndarray) -> None:
+    rate, r_squared = fitted_decay(history(loss))
+    assert np.isnan(rate) and np.isnan(r_squared)
+
+
+# The bounds
+
+
+def test_bounds_of_known_runs() -> None:
+    runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20, 40], seeds=2)
+    np.testing.assert_allclose(
+        theory.theory_rate(runs).transpose("n_train", "seed", ...).squeeze()[:, 0],
+        [SHARE * RATE / 20, SHARE * RATE / 40],
+        rtol=1e-4,
+    )
+    ratio = theory.least_decay_ratio(runs).squeeze().transpose("seed", "n_train")
+    np.testing.assert_allclose(ratio, [[1 / SHARE] * 2, [1.01 / SHARE] * 2], rtol=1e-4)
+    # By hand: lambda_max / lambda_min = 20, K = 1/2, I of length 2, L_0 = 0.04 n
+    run = runs.isel(model=0, width=0, n_train=0, seed=0)
+    fall = np.sqrt(20 * 0.04) * (1 - np.exp(-RATE / 20 * STEPS / 2))
+    for printed, kappa in ((True, 9 * 20 * 2 / (2 * 0.5)), (False, 9 * 20 / (2**0.5 * 0.5 * 2))):
+        expected = np.maximum(0.3**1.5 - kappa * fall, 0) ** (2 / 3)
+        np.testing.assert_allclose(theory.active_fraction_bound(run, printed), expected, atol=1e-12)
+
+
+def test_no_bound_from_a_singular_gram_matrix() -> None:
+    runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20, 40], seeds=2)
+    runs["gram_smallest_eigenvalue"].loc[{"n_train": 40}] = [[[1e-17, -3e-17]]]
+    assert (theory.theory_rate(runs).sel(n_train=40) == 0).all()
+    assert theory.least_decay_ratio(runs).sel(n_train=40).isnull().all()
+    bound = theory.active_fraction_bound(runs, printed=False)
+    assert bound.sel(n_train=40).isnull().all() and bound.sel(n_train=20).notnull().all()
+
+
+def test_rounding_is_no_slow_decay() -> None:
+    runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20], seeds=1)
+    runs["loss_history"] = np.maximum(runs["loss_history"] ** 50, 1e-28 * 0.04**50)
+    assert theory.least_decay_ratio(runs) == pytest.approx(50 / SHARE, rel=1e-4)
+
+
+def test_every_scaling_obeys_the_rate() -> None:
+    """One small step of gradient descent in function space under each row of Table 1."""
+    rng = np.random.default_rng(2)
+    n, m, features = 6, 500, 40
+    embedding = rng.standard_normal((n, features))
+    gram = embedding @ embedding.T / features
+    targets, signs = rng.uniform(-1, 1, n), rng.choice([-1, 1], m)
+    weights, step = rng.standard_normal((m, features)), 1e-4
+    for output, hidden, rate in (
+        (1 / m, features**-0.5, m),
+        (m**-0.5, features**-0.5, 1),
+        (1 / m, m**-0.5 * features**-0.5, m**2),  # MF, with 1/m of its D = m features
+    ):
+        h = hidden * weights @ embedding.T
+        error = output * signs @ np.tanh(h) - targets
+        slope = 1 / np.cosh(h) ** 2
+        gradient = output * hidden * (signs[:, None] * slope * error) @ embedding / n
+        moved = hidden * (weights - rate * step * gradient) @ embedding.T
+        losses = [error @ error, np.sum((output * signs @ np.tanh(moved) - targets) ** 2)]
+        inside = abs(h) < 1
+        least = 1 / np.cosh(1) ** 2
+        bound = 2 * np.linalg.eigvalsh(gram)[0] * least**2 * inside.mean(0).min() * step / n
+        assert np.log(losses[0] / losses[1]) > bound > 0
+
+
+# The measures
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_measures_of_known_runs(name: str) -> None:
+    runs = made_up_runs(name, widths=[64, 128], seeds=2)
+    result = curves.measure(runs.transpose(), DATA)
+    check_described(result)
+    axes = ("model", "width", "n_train", "seed")
+    assert result["train_loss"].dims == result["active_fraction_bound"].dims == (*axes, "step")
+    assert result["fitted_rate"].dims == result["gram_min_eigenvalue"].dims == axes
+    assert result["diverged"].dtype == float
+    expected = RATE / runs["n_train"] * (1 + 0.01 * runs["seed"])
+    assert abs(result["fitted_rate"] / expected - 1).max() < 1e-6
+    assert "history" not in " ".join(map(str, result.data_vars))
+
+
+def test_measures_where_nothing_was_run() -> None:
+    runs = without(made_up_runs(SCALINGS, seeds=2), width=8192, n_train=200)
+    result = curves.measure(runs, DATA)
+    gone = result["diverged"].isnull()
+    assert int(gone.sum()) == 3 * 2
+    for name in ("fitted_rate", "theory_rate", "least_decay_ratio"):
+        assert (result[name].isnull() == gone).all()
+
+
+# What is shown
+
+
+def test_selection() -> None:
+    runs = without(made_up_measures(SCALINGS), width=8192, n_train=[200, 400])
+    assert shown_width(runs, 8192) == 4096
+    assert shown_width(runs, 512) == 1024
+    assert shown_width(runs.sel(n_train=600), 8192) == 8192
+    assert nearest_n_train(runs, 600) == 600
+    assert nearest_n_train(runs.sel(width=[8192]), 300) == 600
+
+
+def test_reduction_says_what_the_paper_has_more() -> None:
+    runs = made_up_measures(RANDOM_LABELS).isel(model=0)
+    assert reduction(runs.sel(width=8192), FIGURE_1) is None
+    small = runs.sel(width=4096, n_train=[20, 60], seed=[0, 1]).isel(step=slice(40))
+    assert reduction(small, FIGURE_1) == (
+        f"m = 4096, n = 20, 60, 2 seeds, {int(small['step'][-1])} steps; "
+        "paper: m = 8192, n = 20, 40, 60, 80, 100, 5 seeds, 50000 steps"
+    )
+    # Where a grid has fewer seeds
+    assert reduction(without(runs, n_train=80, seed=[1, 2, 3, 4]), FIGURE_1) == (
+        "1 seed; paper: 5 seeds"
+    )
+
+
+# Claims
+
+
+def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, str]:
+    """Verdict, value and detail of one claim."""
+    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    row = evaluate([claim], changed, "laptop").isel(claim=0)
+    return row["verdict"].item(), row["value"].item(), row["detail"].item()
+
+
+def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
+    found = evaluate(CLAIMS, measures, "laptop")
+    assert found["claim"].values.tolist() == [f"C{number}" for number in range(1, 10)]
+    assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
+    assert found["figure"].values.tolist() == [
+        "chen2022/fig1_random_labels",
+        "chen2022/fig2_quadratic_embedding",
+        "chen2022/fig4_feature_learning",
+        "chen2022/fig3_scalings",
+        "chen2022/fig5_random_labels_m4096",
+        "chen2022/fig6_quadratic_curves",
+        "chen2022/theory",
+        "chen2022/theory",
+        "chen2022/random_labels_draws",
+    ]
+    assert {name for claim in CLAIMS for name in claim.needs} == {
+        *EXPERIMENTS,
+        RANDOM_LABELS_DRAWS,
+    }
+
+
+@pytest.mark.parametrize(("r_squared", "expected"), [(0.981, "reproduced"), (0.979, None)])
+@pytest.mark.parametrize("n", [20, 40])
+def test_c1_looks_at_every_run(
+    measures: dict[str, xr.Dataset], n: int, r_squared: float, expected: str | None
+) -> None:
+    runs = measures[RANDOM_LABELS]
+    runs["fit_r_squared"].loc[{"width": 8192, "n_train": n, "seed": 3}] = r_squared
+    # Neither the narrower network nor more points have a say.
+    runs["fit_r_squared"].loc[{"width": 4096}] = 0.5
+    runs["fit_r_squared"].loc[{"n_train": 100}] = 0.5
+    found, value, detail = verdict("C1", measures)
+    assert found == (expected or "not reproduced") and value == pytest.approx(r_squared)
+    assert f"{r_squared:.4f} at n = {n}" in detail and "m = 8192" in detail
+
+
+def test_c1_needs_falling_rates(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[RANDOM_LABELS]
+    place = {"width": 8192, "n_train": 80}
+    runs["fitted_rate"].loc[place] = 1.01 * runs["fitted_rate"].sel(width=8192, n_train=60).values
+    found, value, detail = verdict("C1", measures)
+    assert found == "not reproduced" and value > 0.98 and "not falling" in detail
+
+
+@pytest.mark.parametrize("name", ["fitted_rate", "fit_r_squared"])
+def test_c1_takes_a_run_without_a_fit_for_no_success(
+    measures: dict[str, xr.Dataset], name: str
+) -> None:
+    measures[RANDOM_LABELS][name].loc[{"width": 8192, "n_train": 20, "seed": 1}] = np.nan
+    assert verdict("C1", measures)[0] == "not reproduced"
+
+
+@pytest.mark.parametrize("n", [40, 80])
+def test_c1_needs_every_n(measures: dict[str, xr.Dataset], n: int) -> None:
+    runs = measures[RANDOM_LABELS]
+    few = {RANDOM_LABELS: runs.sel(n_train=[20, n])}
+    found, _, detail = verdict("C1", few)
+    assert found == "not run" and detail.startswith("needs n = ")
+    # At a smaller width it is checked all the same.
+    found, _, detail = verdict("C1", {RANDOM_LABELS: runs.sel(width=[4096])})
+    assert found == "reproduced" and detail.startswith("m = 4096")
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.99, "reproduced"), (1.01, "not reproduced")])
+def test_c2_looks_at_every_n(measures: dict[str, xr.Dataset], ratio: float, expected: str) -> None:
+    runs = measures[QUADRATIC_EMBEDDING]
+    place = {"width": 8192, "n_train": 400}
+    plain = runs["test_error"].loc[{"model": "plain", **place}]
+    runs["test_error"].loc[{"model": "quadratic", **place}] = ratio * plain.values
+    found, value, detail = verdict("C2", measures)
+    assert found == expected and value == pytest.approx(ratio)
+    assert f"{ratio:.3g} at n = 400" in detail and "0 runs diverged" in detail
+
+
+def test_c2_needs_both_models(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[QUADRATIC_EMBEDDING]
+    assert verdict("C2", {QUADRATIC_EMBEDDING: runs.sel(model=["plain"])})[0] == "not run"
+    alone = without(runs, model="quadratic")
+    assert verdict("C2", {QUADRATIC_EMBEDDING: alone})[0] == "not run"
+    # A model whose runs all diverged has no test error, and no success.
+    runs["test_error"].loc[{"model": "plain", "n_train": 50}] = np.nan
+    assert verdict("C2", measures)[0] == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("r_squared", "varied", "factor", "worst"),
+    [
+        (0.981, 1.0, 1.0, 0.95),
+        (0.979, 1.0, 1.0, 1.05),
+        (1.0, 1.19, 1.0, 0.95),
+        (1.0, 1.21, 1.0, 1.05),
+        (1.0, 1.0, 1.1, 0.95),
+        (1.0, 1.0, 1.5, None),
+    ],
+)
+def test_c3_looks_at_every_part(
+    measures: dict[str, xr.Dataset],
+    r_squared: float,
+    varied: float,
+    factor: float,
+    worst: float | None,
+) -> None:
+    runs = measures[SCALINGS]
+    place = {"width": 2048, "n_train": 400}
+    runs["fit_r_squared"].loc[{"model": "ours", **place, "seed": 1}] = r_squared
+    runs["fit_r_squared"].loc[{"model": "ntk"}] = 0.3
+    runs["feature_movement"].loc[{"model": "mean_field", **place}] *= varied
+    runs["feature_movement"].loc[{"model": "ntk", "width": 8192, "n_train": 800}] *= factor
+    found, value, detail = verdict("C3", measures)
+    expected = worst is not None and worst < 1
+    assert found == ("reproduced" if expected else "not reproduced"), detail
+    if factor == 1:
+        assert value == pytest.approx(worst, abs=1e-6)
+    else:
+        # The mean of log m over powers of two, by hand: 3/2 of a step past the middle of four
+        slope = np.log(factor) * 1.5 / (5 * np.log(2))
+        assert value == pytest.approx(slope / 0.1)
+    assert f"{r_squared:.4f}" in detail and f"MF {varied - 1:.1%}" in detail
+
+
+def test_c3_needs_two_widths(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[SCALINGS]
+    assert verdict("C3", {SCALINGS: runs.sel(width=[8192])})[0] == "not run"
+    assert verdict("C3", {SCALINGS: runs.sel(model=["ours", "ntk"])})[0] == "not run"
+    one_width = without(runs, model="ntk", width=[1024, 2048, 4096])
+    found, _, detail = verdict("C3", {SCALINGS: one_width})
+    assert found == "not run" and "NTK has one" in detail
+    some = without(runs, width=[2048, 4096, 8192], n_train=[200, 400])
+    assert verdict("C3", {SCALINGS: some})[0] == "reproduced"
+
+
+@pytest.mark.parametrize("model", ["ours", "mean_field", "ntk"])
+def test_c3_takes_a_diverged_run_for_no_success(
+    measures: dict[str, xr.Dataset], model: str
+) -> None:
+    place = {"model": model, "width": 2048, "n_train": 400, "seed": 0}
+    runs = measures[SCALINGS]
+    runs["diverged"].loc[place] = 1
+    for name in ("feature_movement", "fit_r_squared"):
+        runs[name].loc[place] = np.nan
+    found, value, _ = verdict("C3", measures)
+    assert found == "not reproduced" and np.isnan(value)
+
+
+@pytest.mark.parametrize("n", [400, 600, 800])
+@pytest.mark.parametrize(("ratio", "expected"), [(0.99, "reproduced"), (1.01, "not reproduced")])
+def test_c4_looks_at_every_n(
+    measures: dict[str, xr.Dataset], n: int, ratio: float, expected: str
+) -> None:
+    runs = measures[SCALINGS]
+    place = {"width": 8192, "n_train": n}
+    others = runs["test_error"].sel(place).sel(model=["ntk", "mean_field"]).isel(step=-1)
+    lowest = float(others.mean("seed").min())
+    runs["test_error"].loc[{"model": "ours", **place}] = ratio * lowest
+    found, value, detail = verdict("C4", measures)
+    assert found == expected and value == pytest.approx(np.log(ratio))
+    assert f"{ratio:.3g} at n = {n}" in detail and "MF -0.6" in detail
+
+
+def test_c4_compares_the_slopes(measures: dict[str, xr.Dataset]) -> None:
+    error = measures[SCALINGS]["test_error"]
+    flat = error.loc[{"model": "mean_field"}].mean("n_train")
+    error.loc[{"model": "mean_field"}] = flat.expand_dims(n_train=4, axis=1).values
+    found, value, detail = verdict("C4", measures)
+    assert found == "not reproduced" and 0.2 < value < 0.4 and "MF -0.00" in detail
+
+
+def test_c4_needs_the_papers_width(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[SCALINGS]
+    found, _, detail = verdict("C4", {SCALINGS: runs.sel(width=[2048, 4096])})
+    assert found == "not run" and detail.startswith("needs m = 8192")
+    for lacking in ({"n_train": 600}, {"model": "ntk"}, {"model": "ntk", "n_train": 800}):
+        part = without(runs, width=8192, **lacking)
+        assert verdict("C4", {SCALINGS: part})[0] == "not run", lacking
+    assert verdict("C4", {SCALINGS: without(runs, width=8192, n_train=200)})[0] == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "name", "curve", "width"),
+    [
+        ("C5", RANDOM_LABELS, "train_loss", 4096),
+        ("C6", QUADRATIC_EMBEDDING, "train_loss", 2048),
+        ("C6", QUADRATIC_EMBEDDING, "test_error", 8192),
+    ],
+)
+@pytest.mark.parametrize(("distance", "expected"), [(0.09, "reproduced"), (0.11, None)])
+def test_c5_and_c6_compare_the_curves(
+    measures: dict[str, xr.Dataset],
+    claim_id: str,
+    name: str,
+    curve: str,
+    width: int,
+    distance: float,
+    expected: str | None,
+) -> None:
+    n = PAPER[name][1][2]
+    place = {"width": width, "n_train": n, "step": 1000}
+    measures[name][curve].loc[place] *= 10**distance
+    found, value, detail = verdict(claim_id, measures)
+    assert found == (expected or "not reproduced") and value == pytest.approx(distance)
+    assert f"{curve.replace('_', ' ')} {distance:.3f} at" in detail and f"n = {n}" in detail
+
+
+def test_c5_leaves_rounding_out(measures: dict[str, xr.Dataset]) -> None:
+    loss = measures[RANDOM_LABELS]["train_loss"]
+    loss.loc[{"step": slice(10_000, None)}] = 1e-30
+    loss.loc[{"width": 8192, "step": slice(10_000, None)}] = 1e-32
+    assert verdict("C5", measures)[0] == "reproduced"
+
+
+@pytest.mark.parametrize(("claim_id", "name"), [("C5", RANDOM_LABELS), ("C6", QUADRATIC_EMBEDDING)])
+def test_c5_and_c6_need_both_widths(
+    measures: dict[str, xr.Dataset], claim_id: str, name: str
+) -> None:
+    runs = measures[name]
+    for width in runs["width"].values:
+        found, _, detail = verdict(claim_id, {name: runs.sel(width=[width])})
+        assert found == "not run" and "needs m = " in detail
+    narrow, wide = runs["width"].values
+    apart = without(runs, width=narrow, seed=[0, 1, 2])
+    apart = without(apart, width=wide, seed=[3, 4])
+    assert verdict(claim_id, {name: apart})[0] == "not run"
+    # Curves of seeds that one width lacks are not compared.
+    some = without(runs, width=wide, seed=[2, 3, 4])
+    found, value, _ = verdict(claim_id, {name: some})
+    assert found == "reproduced" and value == pytest.approx(0, abs=1e-9)
+    # Nor is there agreement with a run that diverged.
+    runs["diverged"].loc[{"width": wide, "seed": 1}] = 1
+    runs["train_loss"].loc[{"width": wide, "seed": 1}] = np.nan
+    assert verdict(claim_id, {name: runs})[0] == "not reproduced"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize(("ratio", "expected"), [(1.001, "reproduced"), (0.999, None)])
+def test_c7_finds_a_single_slow_run(
+    measures: dict[str, xr.Dataset], name: str, ratio: float, expected: str | None
+) -> None:
+    measures[name]["least_decay_ratio"][0, 1, 2, 1] = ratio
+    found, value, detail = verdict("C7", measures)
+    assert found == (expected or "not reproduced") and value == pytest.approx(ratio)
+    assert "random labels: 50 of 50 runs have a bound" in detail
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("form", ["active_fraction_bound", "active_fraction_bound_printed"])
+def test_c8_finds_a_single_step(measures: dict[str, xr.Dataset], name: str, form: str) -> None:
+    runs = measures[name]
+    runs[form][0, 1, 2, 1, 30] = runs["active_fraction"][0, 1, 2, 1, 30] + 0.01
+    found, value, detail = verdict("C8", measures)
+    assert found == "not reproduced" and value == pytest.approx(-0.01)
+    assert "-0.01 at" in detail and "recorded steps" in detail
+
+
+def test_c8_looks_where_the_bound_says_anything(measures: dict[str, xr.Dataset]) -> None:
+    for name in EXPERIMENTS:
+        for form in ("active_fraction_bound", "active_fraction_bound_printed"):
+            bound = measures[name][form]
+            measures[name][form] = bound.where(bound["step"] == 0, 0.0)
+    found, _, detail = verdict("C8", measures)
+    assert found == "not run" and "says nothing" in detail
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "variables"),
+    [
+        ("C7", ["least_decay_ratio"]),
+        ("C8", ["active_fraction_bound", "active_fraction_bound_printed"]),
+    ],
+)
+def test_c7_and_c8_need_bounds(
+    measures: dict[str, xr.Dataset], claim_id: str, variables: list[str]
+) -> None:
+    for runs in measures.values():
+        for variable in variables:
+            runs[variable] = runs[variable] * np.nan
+        assert verdict(claim_id, {RANDOM_LABELS: measures[RANDOM_LABELS]})[0] == "not run"
+    assert verdict(claim_id, measures)[0] == "not run"
+
+
+# Figures
+
+MODULES = {
+    fig1_random_labels: RANDOM_LABELS,
+    fig2_quadratic_embedding: QUADRATIC_EMBEDDING,
+    fig3_scalings: SCALINGS,
+    fig4_feature_learning: SCALINGS,
+    fig5_random_labels_m4096: RANDOM_LABELS,
+    fig6_quadratic_curves: QUADRATIC_EMBEDDING,
+    fig7_feature_learning_n400: SCALINGS,
+    fig8_feature_learning_n800: SCALINGS,
+    fig_theory: None,
+}
+
+
+def drawn(module, measures: dict[str, xr.Dataset]) -> Figure:
+    name = MODULES[module]
+    return module.draw(measures if name is None else {name: measures[name]}, "laptop")
+
+
+def texts(figure: Figure) -> list[str]:
+    figure.canvas.draw()
+    return [text.get_text() for text in figure.findobj(mpl.text.Text)]
+
+
+def curve(axes: plt.Axes, label: str) -> np.ndarray:
+    (line,) = [line for line in axes.lines if line.get_label() == label]
+    return line.get_xydata()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_papers_size_is_not_marked(module, measures: dict[str, xr.Dataset]) -> None:
+    found = texts(drawn(module, measures))
+    assert "scale: laptop" not in found
+    assert not any("paper" in text for text in found), found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_smaller_runs_are_marked(module) -> None:
+    small = {
+        name: made_up_measures(name, widths=[32], n_train=[10], seeds=1) for name in EXPERIMENTS
+    }
+    found = texts(drawn(module, small))
+    assert "scale: laptop" in found
+    assert any("m = 32, n = 10, 1 seed; paper: m = " in text for text in found), found
+
+
+@pytest.mark.parametrize("module", [*MODULES, fig_random_labels_draws])
+def test_a_single_run_is_not_called_runs(module) -> None:
+    single = {
+        name: made_up_measures(name, widths=[32], n_train=[10], seeds=1)
+        for name in (*EXPERIMENTS, RANDOM_LABELS_DRAWS)
+    }
+    name = MODULES.get(module, RANDOM_LABELS_DRAWS)
+    found = texts(module.draw(single if name is None else {name: single[name]}, "laptop"))
+    assert not any(re.search(r"\b1 (runs|seeds|data sets|steps)\b", text) for text in found), found
+    assert any("1 run" in text or "1 data set," in text for text in found), found
+
+
+def test_numbers_of_runs_in_words() -> None:
+    assert over_runs("mean and range", [5]) == "mean and range of 5 runs"
+    assert over_runs("mean and range", [5, 3]) == "mean and range of 3 to 5 runs"
+    assert over_runs("mean and range", [1, 5]) == "mean and range of 1 to 5 runs"
+    assert over_runs("mean and range", [1, 1]) == "1 run"
+    assert [counted(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+
+
+def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> None:
+    runs = without(measures[QUADRATIC_EMBEDDING], width=2048, seed=[3, 4])
+    found = texts(fig6_quadratic_curves.draw({QUADRATIC_EMBEDDING: runs}, "laptop"))
+    assert any("mean and range of 3 to 5 runs" in text for text in found), found
+
+
+def test_curves_that_are_cut_are_said_to_be(measures: dict[str, xr.Dataset]) -> None:
+    note = "losses below $10^{-8}$ are not shown"
+    assert not any(note in text for text in texts(drawn(fig6_quadratic_curves, measures)))
+    runs = measures[QUADRATIC_EMBEDDING]
+    runs["train_loss"].loc[{"model": "quadratic", "step": slice(10_000, None)}] = 1e-9
+    figure = drawn(fig6_quadratic_curves, measures)
+    assert any(note in text for text in texts(figure))
+    plain, quadratic = (figure.axes[place].get_ylim()[0] for place in (0, 4))
+    assert quadratic == pytest.approx(1e-8) and plain > 1e-8
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_figures_of_runs_with_gaps(module, measures: dict[str, xr.Dataset]) -> None:
+    """Several grids, a run that diverged, and a singular Gram matrix."""
+    for name, runs in measures.items():
+        runs = without(runs, width=max(PAPER[name][0]), n_train=PAPER[name][1][1])
+        runs["diverged"][..., 0] = xr.where(runs["diverged"][..., 0] == 0, 1, np.nan)
+        for variable in ("train_loss", "test_error", "active_fraction", "feature_map"):
+            runs[variable].loc[{"seed": 0}] = np.nan
+        runs["theory_rate"].loc[{"n_train": PAPER[name][1][2]}] = 0
+        measures[name] = runs
+    texts(drawn(module, measures))
+
+
+@pytest.mark.parametrize(
+    ("module", "width"), [(fig1_random_labels, 8192), (fig5_random_labels_m4096, 4096)]
+)
+def test_losses_on_random_labels(module, width: int, measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[RANDOM_LABELS]
+    runs["train_loss"].loc[{"width": 4096}] *= 1.1
+    runs["theory_rate"].loc[{"n_train": slice(40, None)}] = 0
+    figure = drawn(module, measures)
+    losses, rates = figure.axes
+    for n in FIGURE_1.n_train:
+        shown = curve(losses, f"$n = {n}$")
+        expected = runs["train_loss"].sel(width=width, n_train=n).mean("seed").squeeze()
+        np.testing.assert_allclose(shown, np.transpose([STEPS, expected]))
+    assert losses.get_title() == f"$m = {width}$" and losses.get_yscale() == "log"
+    legend = [text.get_text() for text in rates.get_legend().get_texts()]
+    assert rates.get_title() == "no bound from $n = 40$ on: $G$ singular"
+    assert {"measured", "bound (50)"} <= set(legend)
+
+
+def test_errors_against_n(measures: dict[str, xr.Dataset]) -> None:
+    figure = drawn(fig3_scalings, measures)
+    (axes,) = figure.axes
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["ours", "NTK", "MF"]
+    runs = measures[SCALINGS].sel(width=8192)
+    for (line, *_), model in zip(axes.containers, ["ours", "ntk", "mean_field"], strict=True):
+        expected = runs["test_error"].sel(model=model).isel(END).mean("seed")
+        expected = np.transpose([FIGURE_3.n_train, expected])
+        np.testing.assert_allclose(line.get_xydata(), expected)
+    assert any("after 50000 steps" in text for text in texts(figure))
+    (axes,) = drawn(fig2_quadratic_embedding, measures).axes
+    assert len(axes.containers) == 2
+
+
+def test_curves_at_two_widths(measures: dict[str, xr.Dataset]) -> None:
+    figure = drawn(fig6_quadratic_curves, measures)
+    assert len(figure.axes) == 2 * 4
+    assert [axes.get_title() for axes in figure.axes[:4]] == [
+        f"$n = {n}$" for n in (50, 200, 700, 1000)
+    ]
+    runs = measures[QUADRATIC_EMBEDDING].sel(model="quadratic", n_train=700)
+    lines = [line.get_ydata() for line in figure.axes[6].lines]
+    assert len(lines) == 4
+    for index, (width, name) in enumerate(
+        (width, name) for width in (2048, 8192) for name in ("train_loss", "test_error")
+    ):
+        np.testing.assert_allclose(lines[index], runs[name].sel(width=width).mean("seed"))
+    # Of smaller networks the two nearest.
+    small = made_up_measures(QUADRATIC_EMBEDDING, widths=[128, 512, 1024], n_train=[50], seeds=2)
+    found = texts(fig6_quadratic_curves.draw({QUADRATIC_EMBEDDING: small}, "laptop"))
+    assert any(text.startswith("thick and thin: $m = 512$ and $m = 1024$") for text in found)
+
+
+@pytest.mark.parametrize(
+    ("module", "n"),
+    [
+        (fig4_feature_learning, 600),
+        (fig7_feature_learning_n400, 400),
+        (fig8_feature_learning_n800, 800),
+    ],
+)
+def test_features(module, n: int, measures: dict[str, xr.Dataset]) -> None:
+    figure = drawn(module, measures)
+    panels = np.array(figure.axes).reshape(2, 3)
+    (legend,) = figure.legends
+    assert legend.get_texts()[1].get_text() == "$m = 2048$"
+    assert all("mean movement" in axes.get_title() for axes in panels[1])
+    assert [axes.get_title() for axes in panels[0]] == ["ours", "NTK", "MF"]
+    runs = measures[SCALINGS].sel(n_train=n)
+    ntk = runs.sel(model="ntk")
+    shown = curve(panels[0, 1], "$m = 2048$")
+    np.testing.assert_allclose(shown[:, 1], ntk["train_loss"].sel(width=2048).mean("seed"))
+    assert sum(line.get_linestyle() == "--" for line in panels[0, 1].lines) == 4
+    features = ntk["feature_map"].sel(width=8192, seed=0)
+    for moment, label in enumerate(("start", "end")):
+        expected = features.sel(moment=moment).transpose("neuron", "map_point")
+        np.testing.assert_allclose(curve(panels[1, 1], label), expected)
+    assert any(text.startswith(f"$n = {n}$; above") for text in texts(figure))
+
+
+def test_features_at_the_nearest_n(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[SCALINGS].sel(n_train=[200, 400], width=[1024, 2048])
+    found = texts(fig4_feature_learning.draw({SCALINGS: runs}, "laptop"))
+    assert any("$n = 400$ (paper: $n = 600$)" in text for text in found)
+    assert any("m = 1024, 2048, n = 400; paper: m = 8192, n = 600" in text for text in found)
+
+
+def test_theory_beside_the_runs(measures: dict[str, xr.Dataset]) -> None:
+    figure = drawn(fig_theory, measures)
+    rates, labels, _, scalings = figure.axes
+    points = curve(rates, "shallow")
+    assert len(points) == 2 * 5 * 5
+    runs = measures[RANDOM_LABELS]
+    np.testing.assert_allclose(np.sort(points[:, 0]), np.sort(runs["theory_rate"].values.ravel()))
+    assert "$m = 8192$, $n = 20$" in labels.get_title()
+    shown = curve(scalings, "NTK")
+    runs = measures[SCALINGS].sel(model="ntk", width=8192, n_train=200)
+    np.testing.assert_allclose(shown[:, 1], runs["active_fraction"].mean("seed"))
+    bounds = [line.get_ydata() for line in scalings.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(bounds[1], runs["active_fraction_bound"].mean("seed"))
+
+
+def test_the_limit_of_the_gram_matrix() -> None:
+    settings = {"n_train": 12, "n_test": 3, "n_features": 8, "seed": 0, "draws": 2}
+    data = xor_with_noise.build(settings)
+    runs = made_up_runs(SCALINGS, widths=[8], n_train=[5, 12], seeds=2)
+    measured = scalings.measure(runs, data)
+    check_described(measured)
+    limit = measured["limiting_gram_min_eigenvalue"]
+    assert limit.dims == ("n_train", "seed")
+    for seed in (0, 1):
+        inputs = data["inputs"].values[seed, :12]
+        psi = random_features.embed(
+            inputs, {"embedding_width": 60_000, "activation": "relu"}, np.random.default_rng(1)
+        )
+        for n_train in (5, 12):
+            finite = np.linalg.eigvalsh(psi[:n_train] @ psi[:n_train].T)[0]
+            assert float(limit.sel(n_train=n_train, seed=seed)) == pytest.approx(finite, rel=0.1)
+
+
+def test_fresh_data_are_shown_and_judged_run_by_run(measures: dict[str, xr.Dataset]) -> None:
+    runs = measures[RANDOM_LABELS_DRAWS]
+    figure = fig_random_labels_draws.draw({RANDOM_LABELS_DRAWS: runs}, "laptop")
+    assert [axis.get_title() for axis in figure.axes] == [
+        f"$n = {n}$" for n in runs["n_train"].values
+    ]
+    for axis in figure.axes:
+        assert len(axis.lines) == 5
+    assert verdict("C9", measures)[0] == "reproduced"
+    runs["fit_r_squared"].loc[{"n_train": 40, "seed": 3}] = 0.9
+    found, value, _ = verdict("C9", measures)
+    assert found == "not reproduced" and value == pytest.approx(0.9)
+    assert verdict("C9", measures | {RANDOM_LABELS_DRAWS: runs.sel(n_train=[20])})[0] == "not run"

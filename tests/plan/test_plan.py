@@ -1,0 +1,308 @@
+"""The plan: names, hashes and order of the jobs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from regimes.config.load import load, validate
+from regimes.errors import ConfigError
+from regimes.plan import plan as plan_module
+from regimes.plan.plan import BlockPlan, Plan
+
+CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+
+
+def make(**overrides: object) -> Plan:
+    return Plan.from_config(load(CONFIG, overrides))
+
+
+def phase_diagram(**changes: object) -> dict:
+    return {"experiments": {"phase_diagram": changes}}
+
+
+def hashes(plan: Plan) -> set[str]:
+    """Runs of the phase diagram."""
+    return {block.path for block in blocks_of(plan)}
+
+
+def blocks_of(plan: Plan) -> list[BlockPlan]:
+    return list(plan.blocks["phase_diagram"].values())
+
+
+def test_default_blocks() -> None:
+    blocks = blocks_of(make())
+    assert len(blocks) == 27
+    assert blocks[0].path.startswith("results/runs/phase_diagram/gamma_prime=-1.0_seed=0-")
+    assert blocks[0].settings["axes"]["gamma_prime"] == [-1.0]
+    assert len(blocks[0].settings["axes"]["gamma"]) == 19
+    assert blocks[0].settings["root_seed"] == 2021
+
+
+def test_first_block_axis_decides_the_order() -> None:
+    blocks = blocks_of(make())
+    by_priority = sorted(blocks, key=lambda block: -block.priority)
+    slowest = [block.settings["axes"]["gamma_prime"][0] for block in by_priority]
+    assert slowest == sorted(slowest)
+    assert min(block.priority for block in blocks) > 0
+
+
+def test_block_axes_set_the_grain() -> None:
+    assert len(blocks_of(make(**phase_diagram(block_axes=[])))) == 1
+    every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
+    assert len(blocks_of(every)) == 9 * 19 * 5 * 3
+
+
+def descent(**changes: object) -> Plan:
+    """A plan with an experiment on two grids beside the others."""
+    experiment = {
+        "engine": "gradient_descent",
+        "paper": "luo2021",
+        "dataset": "sphere",
+        "learning_rate": 0.001,
+        "stopping": {"max_steps": 100},
+        "axes": {"seed": [0, 1]},
+        "grids": [{"width": [20], "n_train": [5]}, {"width": [10, 11], "n_train": [6, 7]}],
+        "measure": "luo2021.growth",
+    }
+    sphere = {"kind": "unit_sphere", "draws": 2, "n_points": 10, "n_features": 3}
+    return make(datasets={"sphere": sphere}, experiments={"descent": experiment | changes})
+
+
+def test_grids_are_cut_into_blocks_one_by_one() -> None:
+    plan = descent()
+    blocks = list(plan.blocks["descent"].values())
+    assert [block.settings["axes"] for block in blocks] == [
+        {"width": [width], "n_train": n_train, "seed": [seed]}
+        for width, n_train in ((20, [5]), (10, [6, 7]), (11, [6, 7]))
+        for seed in (0, 1)
+    ]
+    # What is listed first starts first.
+    priorities = [block.priority for block in blocks]
+    assert priorities == sorted(priorities, reverse=True) and min(priorities) > 0
+    assert blocks[0].name.startswith("width=20_seed=0-")
+    measure = plan.measures["descent"]
+    assert measure.runs == tuple(block.path for block in blocks) and measure.grids == (2, 4)
+    assert plan.measures["phase_diagram"].grids == (27,)
+
+
+def test_added_grids_keep_the_other_blocks() -> None:
+    grids = [{"width": [20], "n_train": [5]}, {"width": [10, 11], "n_train": [6, 7]}]
+    before = set(descent().blocks["descent"])
+    after = set(descent(grids=[{"width": [30], "n_train": [5]}, *grids]).blocks["descent"])
+    assert before < after and len(after - before) == 2
+    other = set(descent(learning_rate=0.002).blocks["descent"])
+    assert not before & other
+
+
+def test_too_many_blocks_of_several_grids_are_refused() -> None:
+    width = {"start": 1, "stop": 9999, "step": 1}
+    grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
+    with pytest.raises(ConfigError, match=r"descent.block_axes = .* makes 29997 jobs"):
+        descent(grids=grids, axes={"seed": [0]}, block_axes=["width"])
+
+
+def test_experiments_do_not_share_runs_by_accident() -> None:
+    # The random streams are named after the experiment, and so are the files.
+    plan = make()
+    paths = [block.path for block in plan.all_blocks()]
+    assert len(set(paths)) == len(paths)
+    assert {block.experiment for block in plan.all_blocks()} == set(plan.measures)
+
+
+def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
+    plan = make()
+    assert plan.all_claims.path in plan.all_targets()
+    assert set(plan.targets("luo2021")) < set(plan.all_targets())
+    # The scorecard shows them, and is made anew when any experiment behind a claim changes.
+    scorecard = plan.figures["scorecard"]
+    assert scorecard.measures == {"claims": plan.all_claims.path}
+    changed = make(experiments={"song2021_lazy": {"relative_loss": 0.02}})
+    assert changed.figures["scorecard"].config_hash != scorecard.config_hash
+    assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
+
+
+def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
+    settings = yaml.safe_load(CONFIG.read_text())
+    del settings["claims"]
+    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper has any"):
+        validate(settings)
+
+
+def test_a_table_is_a_csv_file_too() -> None:
+    plan = make()
+    tables = {name: figure.csv for name, figure in plan.figures.items() if figure.csv}
+    assert tables == {
+        name: f"figures/{name}.csv"
+        for name in (
+            "luo2021/table01_initializations",
+            "razborov2022/table1",
+            "razborov2022/table2",
+            "chen2022/table1_scalings",
+            "song2021/table1_scaling",
+            "scorecard",
+            "atlas",
+        )
+    }
+    for name, path in tables.items():
+        assert path in plan.targets(plan.figures[name].paper)
+
+
+def test_names_are_plain_python_values() -> None:
+    def check(value: object) -> None:
+        assert type(value) in (dict, list, str, int, float, bool), type(value)
+        for item in value.values() if isinstance(value, dict) else ():
+            check(item)
+        for item in value if isinstance(value, list) else ():
+            check(item)
+
+    check(make().all_blocks()[0].settings)
+
+
+def test_added_values_keep_the_other_blocks() -> None:
+    before = hashes(make())
+    more = hashes(make(**phase_diagram(axes={"seed": [0, 1, 2, 3]})))
+    assert before < more and len(more - before) == 9
+    paper = hashes(make(scale="paper"))
+    assert before < paper
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"root_seed": 1},
+        phase_diagram(solver={"tolerance": 0.01}),
+        phase_diagram(history_points=32),
+        phase_diagram(axes={"width": [1000, 5000]}),
+        phase_diagram(antisymmetric_initialisation="never"),
+        {"datasets": {"four_point": {"bias": False}}},
+    ],
+)
+def test_what_training_reads_changes_every_run(overrides: dict) -> None:
+    assert not hashes(make()) & hashes(make(**overrides))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"device": "cuda"},
+        {"data_mirror": "/some/folder"},
+        {"keep_states": False},
+        {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}},
+        {"figures": {"phase_diagram": {"caption": "other"}}},
+        {"papers": {"luo2021": {"citation": "other"}}},
+        {"papers": {"other2030": {"title": "t", "citation": "c"}}},
+        {"datasets": {"two": {"kind": "points", "inputs": [0, 1], "targets": [0, 1]}}},
+    ],
+)
+def test_what_training_does_not_read_changes_nothing(overrides: dict) -> None:
+    before, after = make(), make(**overrides)
+    assert hashes(before) == hashes(after)
+    assert before.stamps.items() <= after.stamps.items()
+
+
+def test_data_mirror_is_in_no_hash() -> None:
+    digits = {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}}
+    before, after = make(**digits), make(**digits, data_mirror="/some/folder")
+    assert before == after
+
+
+def test_every_setting_of_a_data_set_is_in_its_hash() -> None:
+    def digest(**keys: object) -> str:
+        settings = {"kind": "uci", "name": "energy", **keys}
+        return make(datasets={"new": settings}).data["new"].hash
+
+    assert digest() == digest(split_seed=0, standardise="train", shares=[0.4, 0.2, 0.4])
+    changed = [
+        digest(split_seed=1),
+        digest(standardise="none"),
+        digest(shares=[0.4, 0.4, 0.2]),
+        digest(target="cooling_load"),
+        digest(bias=True),
+    ]
+    assert len({digest(), *changed}) == 6
+
+
+def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_torch(version: str) -> set[str]:
+        versions = {"torch": version, "plotly": "1.0"}
+        monkeypatch.setattr(plan_module, "package_versions", lambda *_: versions)
+        return hashes(make())
+
+    assert with_torch("2.13.0+cpu") == with_torch("2.13.0+cu128") == with_torch("2.13.0")
+    assert with_torch("2.13.0") != with_torch("2.14.0")
+
+
+def test_measures_list_their_runs() -> None:
+    plan = make()
+    measure = plan.measures["phase_diagram"]
+    assert set(measure.runs) == hashes(plan)
+    assert all(run in plan.stamps[measure.stamp] for run in measure.runs)
+
+
+def test_targets_of_a_paper() -> None:
+    assert {
+        "figures/phase_diagram.pdf",
+        "figures/phase_diagram.png",
+        "results/measures/phase_diagram.nc",
+        "results/claims/luo2021.nc",
+        "results/claims/luo2021.md",
+    } <= set(make().targets("luo2021"))
+
+
+def test_figures_in_folders() -> None:
+    figure = {
+        "draw": "luo2021.fig04_phase_diagram",
+        "paper": "luo2021",
+        "measures": ["phase_diagram"],
+        "caption": "c",
+    }
+    plan = make(figures={"luo2021/fig99_other": figure})
+    assert plan.figures["luo2021/fig99_other"].pdf == "figures/luo2021/fig99_other.pdf"
+    assert plan.figures["luo2021/fig99_other"].stamp == (
+        "results/code/figures-luo2021-fig99_other.txt"
+    )
+
+
+def test_missing_modules_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"activation = 'relo'.*allowed: .*relu"):
+        make(**phase_diagram(activation="relo"))
+    with pytest.raises(ConfigError, match=r"measure = 'phaze'.*regimes\.papers\.luo2021\.phaze"):
+        make(**phase_diagram(measure="luo2021.phaze"))
+
+
+def test_unknown_block_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="belongs to no block of the present config"):
+        make().block("phase_diagram", "seed=7-0123456789abcdef")
+
+
+def test_stamps_are_written_below_a_directory(tmp_path: Path) -> None:
+    plan = make()
+    plan.write_stamps(tmp_path)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.txt")}
+    assert written == set(plan.stamps)
+
+
+def test_the_explorer_finds_measures_by_their_module() -> None:
+    renamed = {"phase_diagram_other": {"measure": "luo2021.phase_diagram"}}
+    other = load(CONFIG).experiments["phase_diagram"].model_dump(mode="json", exclude_none=True)
+    plan = make(experiments={name: other | changes for name, changes in renamed.items()})
+    explorer = plan.explorer
+    assert explorer.measures["phase_diagram_other"] == "results/measures/phase_diagram_other.nc"
+    assert {"phase_diagram", "condensation", "song2021_mnist"} <= set(explorer.measures)
+    assert not {"growth_unit", "conservation", "song2021_order"} & set(explorer.measures)
+    assert explorer.claims["luo2021"] == "results/claims/luo2021.nc"
+    assert all(explorer.path not in plan.targets(paper) for paper in plan.papers)
+
+
+def test_the_explorers_stamp_covers_its_page_and_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def text() -> str:
+        plan = make()
+        return plan.stamps[plan.explorer.stamp]
+
+    before = text()
+    assert text() == before
+    titled = make(papers={"luo2021": {"title": "Another title"}})
+    assert titled.stamps[titled.explorer.stamp] != before
+    monkeypatch.setattr(plan_module, "assets_hash", lambda: "other")
+    assert text() != before

@@ -1,0 +1,311 @@
+"""`regimes prune`: what it deletes, and what it never touches."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from regimes.engines.common.blocks import path_of
+from regimes.engines.common.limits import CAPS
+from regimes.engines.common.resume import Continuation
+from regimes.errors import StoreError
+from regimes.plan import plan as plan_module
+from regimes.plan.plan import Plan
+from regimes.storage import store
+from regimes.storage import versions as revision
+from regimes.tools import cli, prune, settings
+
+SMOKE = {"scale": "smoke"}
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return settings.plan_of(SMOKE)
+
+
+def touch(directory: Path, *paths: str) -> set[str]:
+    for path in paths:
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text("x" * 1000)
+    return set(paths)
+
+
+def write_data(directory: Path, name: str) -> str:
+    value = xr.Variable("x", np.zeros(3), {"long_name": "a value", "units": "1"})
+    dataset = xr.Dataset({"value": value}, attrs={"data_hash": "0" * 64})
+    path = f"results/data/{name}.nc"
+    described = {"title": f"Data set {name}", "source": "s", "references": "r", "config": {}}
+    store.write(dataset, directory / path, **described)
+    return path
+
+
+@pytest.fixture
+def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
+    """A directory, the files that the smoke scale needs, and those of other settings."""
+    (tmp_path / "elsewhere").mkdir()
+    used = {block.path for block in plan.blocks["phase_diagram"].values()}
+    used |= {next(iter(plan.probes))}
+    touch(tmp_path, *used)
+    used |= {write_data(tmp_path, "four_point"), *plan.stamps}
+    plan.write_stamps(tmp_path)
+    unused = touch(
+        tmp_path,
+        "results/runs/phase_diagram/gamma_prime=0.0_seed=0-0123456789abcdef.nc",
+        "results/runs/no_more/all-0123456789abcdef.nc",
+        "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
+        f"results/checkpoints/{'0' * 64}.pt",
+        f"results/checkpoints/{'0' * 64}-{'0' * 16}.pt",
+        f"results/states/no_more/{'0' * 64}.pt",
+    )
+    unused |= {write_data(tmp_path, "no_more"), "results/code/data-no_more.txt"}
+    stamp = tmp_path / "results/code/data-no_more.txt"
+    stamp.write_text(f"code {'0' * 64}\nsettings {'1' * 64}\n")
+    return tmp_path, used, unused
+
+
+FOREIGN = (
+    "results/runs/phase_diagram/notes.txt",
+    "results/runs/mine-0123456789abcdef.nc",
+    "results/runs/phase_diagram/below/all-0123456789abcdef.nc",
+    "results/data/mine.nc",
+    "results/code/data-mine.txt",
+    "results/checkpoints/best.pt",
+)
+UNTOUCHED = (
+    "results/measures/no_more.nc",
+    "results/claims/no_more.nc",
+    "results/logs/runs/no_more/all-0123456789abcdef.log",
+    "figures/no_more.pdf",
+    "elsewhere/all-0123456789abcdef.nc",
+)
+
+
+def files(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def test_only_what_no_config_refers_to_goes(results: tuple, plan: Plan, capsys) -> None:
+    directory, used, unused = results
+    foreign, untouched = touch(directory, *FOREIGN), touch(directory, *UNTOUCHED)
+    found = prune.find(directory, [plan])
+    assert set(map(str, found.unused)) == unused
+    assert set(map(str, found.foreign)) == foreign
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke"]
+    before = files(directory)
+    assert cli.main(command) == 0
+    output = capsys.readouterr().out
+    assert files(directory) == before and "nothing was deleted" in output
+    assert all(path in output for path in unused | foreign)
+    assert f"{len(unused)} files" in output and not any(path in output for path in used)
+    assert cli.main([*command, "--yes"]) == 0
+    assert files(directory) == used | foreign | untouched
+    assert not (directory / "results/runs/no_more").exists()
+    assert (directory / "results/runs").is_dir()
+
+
+def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> None:
+    directory, used, _ = results
+    # At laptop scale, nothing of this is needed but data and stamps.
+    command = ["prune", "--directory", str(directory), "--yes"]
+    other = {"experiments": {"phase_diagram": {"axes": {"seed": [7]}}}}
+    mine = settings.plan_of(SMOKE | other).blocks["phase_diagram"].values()
+    of_file = touch(directory, *(block.path for block in mine))
+    file = tmp_path / "mine.yaml"
+    file.write_text("scale: smoke\nexperiments: {phase_diagram: {axes: {seed: [7]}}}\n")
+    assert cli.main([*command, "--keep-scale", "smoke", "--keep-configfile", str(file)]) == 0
+    assert used | of_file <= files(directory)
+    assert cli.main([*command, "--keep-scale", "smoke"]) == 0
+    assert used <= files(directory) and not of_file & files(directory)
+    assert cli.main(command) == 0
+    assert not any("results/runs" in path for path in files(directory))
+
+
+@pytest.mark.parametrize("build", ["", "+cpu", "+cu130"])
+def test_checkpoints_of_the_plan_are_kept(
+    results: tuple, plan: Plan, monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
+    directory, _, _ = results
+    # The metadata of a build for GPUs do not say so, and another node may have another build.
+    monkeypatch.setattr(torch, "__version__", torch.__version__.partition("+")[0] + build)
+    block = next(iter(plan.blocks["phase_diagram"].values()))
+    data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
+    for device in ("cpu", "cuda"):
+        path = path_of(block.settings, data, device, directory / "results/checkpoints")
+        torch.save({"step": 1}, path)
+        assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
+    assert len(list(path.parent.glob(f"{path.name[:64]}-*.pt"))) == 2
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    for other in (block.settings | {"root_seed": 1}, block.settings):
+        path = path_of(other, data, "cpu", path.parent)
+        torch.save({"step": 1}, path)
+        assert path.relative_to(directory) in prune.find(directory, [plan]).unused
+
+
+@pytest.mark.parametrize(
+    "experiment", ["razborov2022", "chen2022_scalings", "caron2023_energy", "song2021_mnist"]
+)
+def test_states_of_the_plan_are_kept_whatever_the_cap(
+    results: tuple, plan: Plan, experiment: str
+) -> None:
+    directory, _, _ = results
+    block = next(iter(plan.blocks[experiment].values()))
+    data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
+    folder = directory / "results/states"
+    steps = np.arange(3)
+    paths = set()
+    for cap in (10, 20):
+        settings_of_cap = json.loads(json.dumps(block.settings))
+        *outer, last = CAPS[block.settings["engine"]]
+        inner = settings_of_cap
+        for key in outer:
+            inner = inner[key]
+        inner[last] = cap
+        states = Continuation(settings_of_cap, data, "cpu", steps, 2, folder)
+        states.keep(0, 1, lambda: {"step": 1})
+        states.write()
+        paths.add(states.path)
+    (path,) = paths
+    assert path.is_file() and path.parent.name == experiment
+    assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
+
+
+def test_a_locked_directory_is_left_alone(results: tuple, capsys) -> None:
+    directory, _, _ = results
+    touch(directory, ".snakemake/locks/0.output.lock")
+    before = files(directory)
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke"]
+    assert cli.main([*command, "--yes"]) == 1
+    assert "is locked" in capsys.readouterr().err and files(directory) == before
+    # To look is always allowed.
+    assert cli.main(command) == 0
+
+
+def test_temporary_files_go_when_they_are_old(results: tuple, plan: Plan) -> None:
+    directory, _, _ = results
+    name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
+    touch(directory, name)
+    found = prune.find(directory, [plan])
+    assert Path(name) not in (*found.unused, *found.foreign)
+    os.utime(directory / name, (1, 1))
+    assert Path(name) in prune.find(directory, [plan]).unused
+
+
+def test_links_are_not_followed(results: tuple, plan: Plan) -> None:
+    directory, _, _ = results
+    touch(directory, "elsewhere/all-0123456789abcdef.nc")
+    link = directory / "results/runs/phase_diagram/link-0123456789abcdef.nc"
+    link.symlink_to(directory / "elsewhere/all-0123456789abcdef.nc")
+    (directory / "results/runs/linked").symlink_to(directory / "elsewhere")
+    found = prune.find(directory, [plan])
+    assert {path.name for path in found.foreign} == {link.name, "linked"}
+
+
+@pytest.mark.parametrize("name", ["results", "results/runs", "results/states"])
+def test_linked_folders_are_listed_and_left_alone(
+    results: tuple, tmp_path_factory: pytest.TempPathFactory, name: str, capsys
+) -> None:
+    directory, _, unused = results
+    shared = tmp_path_factory.mktemp("shared") / "folder"
+    (directory / name).rename(shared)
+    (directory / name).symlink_to(shared)
+    before = files(shared)
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", "--yes"]
+    assert cli.main(command) == 0
+    assert files(shared) == before and len(before) > 0
+    assert f"left alone: {name}\n" in capsys.readouterr().out
+    mine = {path for path in unused if not path.startswith(name + "/")}
+    assert not any((directory / path).exists() for path in mine)
+
+
+def test_a_directory_without_results_is_refused(tmp_path: Path, capsys) -> None:
+    assert cli.main(["prune", "--directory", str(tmp_path)]) == 1
+    assert "has no folder results" in capsys.readouterr().err
+    with pytest.raises(StoreError):
+        prune.delete(_locked(tmp_path), [])
+
+
+def _locked(directory: Path) -> Path:
+    touch(directory, ".snakemake/locks/1.input.lock")
+    return directory
+
+
+def test_runs_of_either_backbone_are_kept(results: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, _, _ = results
+    blocks = set()
+    for there in (True, False):
+        monkeypatch.setattr(plan_module, "is_there", lambda *_, there=there: there)
+        of_one = settings.plan_of({}).blocks["caron2023_cifar10"].values()
+        blocks |= touch(directory, next(iter(of_one)).path)
+    assert len(blocks) == 2
+    command = ["prune", "--directory", str(directory), "--yes"]
+    assert cli.main(command) == 0
+    assert blocks <= files(directory)
+    other = ["--config", "datasets={cifar10_features: {backbone: resnet18}}"]
+    assert cli.main([*command, *other]) == 0
+    assert len(blocks & files(directory)) == 1
+
+
+def test_runs_that_no_config_knows_are_warned_of(results: tuple, capsys) -> None:
+    directory, _, _ = results
+    command = ["prune", "--directory", str(directory)]
+    assert cli.main([*command, "--config", "scale=smoke"]) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert cli.main(command) == 0
+    assert "warning: no config refers to any of the runs" in capsys.readouterr().out
+
+
+def test_without_torch_nothing_is_pruned(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, _ = results
+    monkeypatch.setattr(revision.metadata, "version", _no_distribution)
+    before = files(directory)
+    assert cli.main(["prune", "--directory", str(directory), "--yes"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: torch is not installed") and error.count("\n") == 1
+    assert files(directory) == before
+
+
+def _no_distribution(name: str) -> str:
+    raise revision.metadata.PackageNotFoundError(name)
+
+
+def test_files_that_vanish_are_no_error(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    directory, _, unused = results
+    name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
+    listed = prune._files
+
+    def vanishing(root: Path):
+        if root.name == "runs":
+            yield directory / name
+        yield from listed(root)
+
+    monkeypatch.setattr(prune, "_files", vanishing)
+    found = prune.find(directory, [])
+    gone = min(unused)
+    (directory / gone).unlink()
+    monkeypatch.setattr(prune, "find", lambda *_: found)
+    assert cli.main(["prune", "--directory", str(directory), "--config", "scale=smoke"]) == 0
+    assert f"0.00 MB  {gone}" in capsys.readouterr().out
+
+
+def test_own_files_are_looked_for_from_the_directory(
+    results: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory, _, _ = results
+    (directory / "own.csv").write_text("x,y\n" + "".join(f"{i},{i * i}\n" for i in range(50)))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    datasets = "datasets={mine: {kind: file, path: own.csv, target: y}}"
+    command = ["prune", "--directory", str(directory), "--config", "scale=smoke", datasets]
+    assert cli.main(command) == 0
+    data = str(directory / "results/data/four_point.nc")
+    command[0:1] = ["origin", data]
+    assert cli.main(command) == 0
+    assert cli.main(["prune", "--directory", str(directory / "none")]) == 1
+    assert cli.main(["origin", data, "--directory", str(directory / "none")]) == 1

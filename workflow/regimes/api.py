@@ -1,0 +1,243 @@
+"""Results and single runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
+
+import difflib
+import itertools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from regimes.config.load import load
+from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.jobs.devices import resolve
+from regimes.plan.engines import engine_module
+from regimes.plan.plan import Plan
+from regimes.storage import store
+from regimes.storage.grids import united
+
+FOLDERS = ("measures", "claims", "data", "")
+# The checkout that this package is part of.
+CHECKOUT = Path(__file__).resolve().parents[2]
+CONFIG = "config.yaml"
+# Axes of which an experiment's first value is taken when none is given.
+DEFAULTED = ("width", "seed")
+# The training that `simulate` follows with a progress bar.
+FOLLOWED = "gradient_flow"
+
+
+def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
+    """A result of the workflow as a Dataset in memory.
+
+    name: an experiment ("phase_diagram": its measures), a paper ("luo2021": its claims), a data
+    set ("four_point"), "runs/<experiment>" (all its runs that exist, on their grid), or the path
+    of a NetCDF file. directory: where the workflow ran; by default the nearest folder at or above
+    the present one that has `results`, else the checkout.
+    Raises StoreError when there is no such result, naming those that there are.
+    """
+    name = str(name)
+    if name.endswith(".nc") and Path(name).is_file():
+        return store.read(name)
+    root = _root(directory)
+    results = root / "results"
+    if name.startswith("runs/"):
+        return _runs(name.removeprefix("runs/"), root)
+    for folder in FOLDERS:
+        path = results / folder / f"{name}.nc"
+        if path.is_file():
+            return store.read(path)
+    found = sorted({path.stem for folder in FOLDERS for path in (results / folder).glob("*.nc")})
+    close = difflib.get_close_matches(name, found, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise StoreError(
+        f"no result {name!r} below {results}; {hint}"
+        f"there are: {', '.join(found) or 'none yet (run snakemake first)'}"
+    )
+
+
+def simulate(
+    experiment: str = "phase_diagram",
+    *,
+    directory: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    activations: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> xr.Dataset:
+    """Train a single setting of an experiment and return its results, with a progress bar.
+
+    experiment: whose settings to start from, a key of config.yaml below `experiments`. changes:
+    one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
+    experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
+    the experiment's first ones. activations: of your own, as in config.yaml, such as
+    {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, as in
+    `open`. The same setting of the same experiment gives the numbers of the workflow but for
+    rounding.
+
+    Returns the variables of a run's file without the axes, which are scalar coordinates, and by
+    default with the weights at the start and at the end (`snapshots`).
+    Raises ConfigError, naming the key, for what is not allowed; DeviceError for device "cuda"
+    where torch finds no GPU.
+    """
+    path = _root(directory) / CONFIG
+    own = {"activations": dict(activations)} if activations else {}
+    config = load(path if path.is_file() else CHECKOUT / CONFIG, own)
+    if experiment not in config.experiments:
+        raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
+    followed = [name for name, one in config.experiments.items() if one.engine == FOLLOWED]
+    if experiment not in followed:
+        raise ConfigError(
+            f"experiment = {experiment!r} is not trained by {FOLLOWED}; allowed: "
+            f"{', '.join(followed)}"
+        )
+    known = config.experiments[experiment].axes.model_dump(exclude_none=True)
+    axes: dict[str, Any] = {}
+    for axis, values in known.items():
+        if axis in changes:
+            axes[axis] = [changes.pop(axis)]
+        elif axis in DEFAULTED or len(values) == 1:
+            axes[axis] = [values[0]]
+        else:
+            raise ConfigError(
+                f"{axis} is missing: one value of your own, or one of those of {experiment}: "
+                + ", ".join(f"{value:g}" for value in values)
+            )
+    if "axes" in changes:
+        raise ConfigError(f"axes: give one value of each axis by its name: {', '.join(known)}")
+    if "tolerance" in changes:
+        solver = changes.get("solver", {})
+        if not isinstance(solver, Mapping):
+            raise ConfigError(f"solver = {solver!r}; must be a mapping")
+        changes["solver"] = {**solver, "tolerance": changes.pop("tolerance")}
+    settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
+    # Only this experiment is planned: whatever else the config holds is not needed.
+    overrides = {"experiments": {experiment: settings}, "device": device, **own}
+    config = load(path if path.is_file() else CHECKOUT / CONFIG, overrides)
+    chosen = config.experiments[experiment]
+    plan = Plan.from_config(
+        config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
+    )
+    (block,) = plan.all_blocks()
+    with _mirror(config.data_mirror):
+        data = _data(plan, chosen.dataset)
+    train = import_module(engine_module(chosen.engine)).train
+    place = resolve(device)
+    if place == "cuda":
+        _require_cuda()
+    if not progress:
+        result = train(block.settings, data, place)
+    else:
+        with _Bar(block.settings) as bar:
+            result = train(block.settings, data, place, watch=bar.update)
+            bar.end(result)
+    result.attrs |= {
+        "title": f"One run of experiment {experiment}",
+        "config": json.dumps(block.settings, sort_keys=True),
+        "device": place,
+    }
+    return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+@contextmanager
+def _mirror(folder: str | None) -> Iterator[None]:
+    """Let readers of data look into the config's mirror, if it names one."""
+    before = os.environ.get("REGIMES_DATA")
+    if folder:
+        os.environ["REGIMES_DATA"] = folder
+    try:
+        yield
+    finally:
+        if folder:
+            os.environ.pop("REGIMES_DATA")
+            if before is not None:
+                os.environ["REGIMES_DATA"] = before
+
+
+def _require_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; use cpu or auto")
+
+
+def _data(plan: Plan, name: str) -> xr.Dataset:
+    """A data set, made anew."""
+    planned = plan.data[name]
+    sources = [_data(plan, planned.source)] if planned.source else []
+    return import_module(f"regimes.datasets.{planned.kind}").build(planned.settings, *sources)
+
+
+class _Bar:
+    """A progress bar over the decades that the loss has to fall."""
+
+    def __init__(self, settings: Mapping[str, Any]):
+        from tqdm.auto import tqdm
+
+        self.total = -math.log10(settings["solver"]["relative_loss"])
+        self.bar = tqdm(
+            total=round(self.total, 2),
+            desc="loss",
+            unit="decade",
+            bar_format="{l_bar}{bar}| {n:.2f}/{total:g} decades [{elapsed}{postfix}]",
+        )
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def update(self, state: Any) -> None:
+        self._show(state.relative_loss, state.steps)
+
+    def end(self, result: xr.Dataset) -> None:
+        steps = int(result["solver_steps"].item() + result["rejected_steps"].item())
+        initial = result["initial_loss"].item()
+        self._show(result["final_loss"].item() / initial if initial else 0.0, steps)
+
+    def _show(self, relative_loss: float, steps: int) -> None:
+        lowest = 10**-self.total
+        # A run that diverged has no loss.
+        fallen = -math.log10(min(max(relative_loss, lowest), 1.0)) if relative_loss >= 0 else 0.0
+        self.bar.n = fallen
+        self.bar.set_postfix_str(f"{steps} steps")
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
+def _root(directory: str | Path | None) -> Path:
+    if directory is not None:
+        return Path(directory)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "results").is_dir():
+            return folder
+    return CHECKOUT
+
+
+def _runs(experiment: str, root: Path) -> xr.Dataset:
+    plan = Plan.from_config(load(root / CONFIG if (root / CONFIG).is_file() else CHECKOUT / CONFIG))
+    if experiment not in plan.blocks:
+        raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.blocks)}")
+    paths = iter(root / block.path for block in plan.blocks[experiment].values())
+    grids = [
+        [store.read(path) for path in itertools.islice(paths, count) if path.is_file()]
+        for count in plan.measures[experiment].grids
+    ]
+    if not any(grids):
+        raise StoreError(
+            f"no runs of {experiment} for the present config yet: run "
+            f"snakemake results/measures/{experiment}.nc"
+        )
+    return united(
+        [
+            xr.combine_by_coords(
+                blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
+            )
+            for blocks in grids
+            if blocks
+        ]
+    )

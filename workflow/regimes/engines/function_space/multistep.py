@@ -1,0 +1,251 @@
+"""Many steps of gradient descent at once.
+
+While the tangent kernel Theta stays what it is, K steps take the residuals e to (1 - Theta)^K e,
+and the parameters move as one step with the residuals sum_{k<K} (1 - Theta)^k e would move them.
+That is an exponential integrator's step with powers in place of exponentials. Where the kernel
+changes, this is a predictor, and what the way F(theta) of a step differs by at its end,
+
+    r = F(theta_1) - F(theta) - A (theta_1 - theta),    A = dF/dtheta with the kernel kept,
+
+grows from 0 to r over the K steps, to first order: the corrector adds (1/K) sum_k k (1 + A)^(K-1-k)
+r. Its effect on the outputs is the estimate of the error. With Theta = Q diag(lambda) Q^T all
+functions of A come down to functions of lambda, in n x n work.
+
+At a kink of the activation a pre-activation may be driven back from both sides. Gradient descent
+then makes it jump to and fro over the kink, active on the share of the steps at which what drives
+it cancels, and this share is what the tangent kernel sees. Two things keep it under leaps:
+
+- The corrector leaves the slopes of such pre-activations at those of the start (`slopes_at_end`).
+  A leap then does to them what one large step would do, so that their displacement from the kink
+  stays bounded and what drives them must cancel over the leaps as over the steps. With the mean of
+  the slopes at both ends a pre-activation would instead stay on the side where it is pushed less.
+- Their distances from the kink are proportional to the length of the leaps. Just after another
+  length the side with the longer way back is overrepresented until the distances have adapted.
+  So lengths change little before a recorded step (`LeapControl.next_leap`).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regimes.engines.function_space.network import FunctionSpaceNetwork
+
+# Below this, K lambda is so small that differences of powers would lose digits.
+SERIES_BELOW = 1e-2
+# Near h = 0, where many neurons of a ReLU network cross their kinks at once, the outputs alone do
+# not tell: at m = 512, n = 200 and mean-field scaling the loss was 0.2 decades off without this.
+MOVE_WEIGHT = 3.0
+# Residuals below this many roundings of the targets are noise, which no leap has to follow.
+ROUNDING = 100.0
+# Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
+# the pre-activations in a step, and the eigenvalue problem over n^2/m.
+ELEMENTWISE, EIGENVALUES = 70.0, 4.0
+# Where there are kinks, this many leaps of the same length lead to a recorded step, unless they
+# would be shorter than the leap before: after so many the kernel does not show that earlier ones
+# were shorter.
+EQUAL_LEAPS = 4
+# The length of a leap changes by factors between these, so that its error meets the tolerance.
+SAFETY, LEAST_FACTOR, LARGEST_FACTOR = 0.8, 0.1, 3.0
+
+
+@dataclass(frozen=True)
+class PowerSums:
+    """Functions of the eigenvalues lambda (n,) of Theta, for K steps.
+
+    power: (1 - lambda)^K. total: sum_{k<K} (1 - lambda)^k. growing_at_zero: (K - 1)/2, the value at
+    lambda = 0 of p(lambda) = (1/K) sum_{k<K} k (1 - lambda)^(K-1-k). growing_slope:
+    (p(0) - p(lambda)) / lambda.
+    """
+
+    power: Tensor
+    total: Tensor
+    growing_at_zero: float
+    growing_slope: Tensor
+
+
+def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
+    """The functions of `PowerSums`, of the number format of the eigenvalues.
+
+    Computed in float64, in which they are accurate at all eigenvalues from 0 on.
+    """
+    x = eigenvalues.double()
+    power = torch.pow(1 - x, n_steps)
+    small = n_steps * x < SERIES_BELOW
+    safe = torch.where(small, torch.ones_like(x), x)
+    # 1 - (1 - x)^n_steps without cancellation, where the logarithm exists
+    inside = safe < 0.5
+    fallen = torch.where(
+        inside, -torch.expm1(n_steps * torch.log1p(-torch.where(inside, safe, 0 * safe))), 1 - power
+    )
+    total = fallen / safe
+    at_zero = (n_steps - 1) / 2
+    slope = (at_zero - (1 - total / n_steps) / safe) / safe
+    # Binomial series of both
+    terms = [float((-1) ** j * math.comb(n_steps, j + 1)) for j in range(6)]
+    series = sum(term * x**j for j, term in enumerate(terms))
+    slope_series = sum(terms[j + 2] / n_steps * x**j for j in range(4))
+    return PowerSums(
+        power.to(eigenvalues.dtype),
+        torch.where(small, series, total).to(eigenvalues.dtype),
+        at_zero,
+        torch.where(small, slope_series, slope).to(eigenvalues.dtype),
+    )
+
+
+@dataclass
+class Leap:
+    """Where a leap has led: coefficients, residuals and slopes; error: estimated, relative."""
+
+    coefficients: Tensor
+    errors: Tensor
+    slopes: Tensor
+    error: float
+
+
+def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
+    """Where `n_steps` steps of gradient descent lead; the network stays where it is.
+
+    The error is the larger of |f_2 - f_1| / |e_2|, between predictor and corrector, relative to the
+    residuals at the end (of that order is the error of the square root of the loss), and of the
+    same for the coefficients, |A_2 - A_1| / |A_2|, times MOVE_WEIGHT; A_2 here with all slopes at
+    the end, those of `slopes_1`.
+    """
+    start, slopes, errors = network.coefficients, network.slopes, network.errors
+    try:
+        eigenvalues, vectors = torch.linalg.eigh(network.tangent_kernel())
+    except torch.linalg.LinAlgError:  # a kernel that is not finite: the run is about to diverge
+        return Leap(start, errors, slopes, math.inf)
+    eigenvalues.clamp_(min=0)
+    sums = power_sums(eigenvalues, n_steps)
+
+    def of_kernel(values: Tensor, vector: Tensor) -> Tensor:
+        return vectors @ (values * (vectors.mT @ vector))
+
+    predicted = start + network.directions(slopes, of_kernel(sums.total, errors))
+    errors_1, slopes_1 = network.look(predicted)
+    # F(theta_1); F(theta) + A (theta_1 - theta) is the way with the residuals that were expected
+    end_slopes = slopes_at_end(network, slopes, slopes_1, errors_1)
+    way_1 = network.directions(end_slopes, errors_1)
+    expected = of_kernel(sums.power, errors)
+    change = network.output_change(way_1) + of_kernel(eigenvalues, expected)
+    correction = of_kernel(sums.growing_slope, change) - sums.growing_at_zero * expected
+    moved = network.directions(slopes, correction).add_(way_1, alpha=sums.growing_at_zero)
+    corrected = predicted.add_(moved)
+    if end_slopes is not slopes_1:
+        # What the corrector leaves out at kinks counts as error: some are crossed for good.
+        moved += network.directions(slopes_1 - end_slopes, sums.growing_at_zero * errors_1)
+    errors_2, slopes_2 = network.look(corrected)
+    norm = torch.linalg.vector_norm
+    rounding = ROUNDING * torch.finfo(errors.dtype).eps * norm(network.targets)
+    of_outputs = float(norm(errors_2 - errors_1) / (norm(errors_2) + rounding))
+    of_way = MOVE_WEIGHT * float(norm(moved) / norm(corrected))
+    # max() would pass over a NaN.
+    error = max(of_outputs, of_way) if math.isfinite(of_outputs + of_way) else math.inf
+    return Leap(corrected, errors_2, slopes_2, error)
+
+
+def slopes_at_end(
+    network: FunctionSpaceNetwork, slopes: Tensor, slopes_1: Tensor, errors_1: Tensor
+) -> Tensor:
+    """Slopes (m, n) with which the corrector goes on from the end of the predictor.
+
+    slopes, slopes_1: act' at the start and at the end, (m, n). errors_1: residuals at the end (n,).
+    They are those at the end, but those at the start for pre-activations that have crossed a kink
+    with c_i e_a > 0. Being active adds -c_i e_a times something positive to the change of h_i(x_a),
+    so that a kink can drive a pre-activation back from both sides for this sign alone.
+    """
+    if not network.kinked:
+        return slopes_1
+    driven_back = (network.output_weights[:, None] * errors_1 > 0).logical_and_(slopes_1 != slopes)
+    return torch.where(driven_back, slopes, slopes_1)
+
+
+def cost_of_leap(network: FunctionSpaceNetwork) -> float:
+    """How many plain steps a leap costs, about: by counts of operations, as timed on a CPU core.
+
+    On a GPU eigenvalues cost more beside products, which nothing here knows.
+    """
+    n_points, product = network.n_points, len(network.basis)
+    if network.in_weights:
+        product *= 2
+    step = product + ELEMENTWISE
+    eigenvalues = EIGENVALUES * n_points**2 / network.width
+    return (n_points + 3 * product + 5 * ELEMENTWISE + eigenvalues) / step
+
+
+@dataclass
+class LeapControl:
+    """How long leaps are, and where plain steps take less work.
+
+    tolerance: of a leap's error. worth: the shortest leap, in steps. equal: leaps of about the same
+    length that lead to a recorded step. length: the longest that the next leap may be. pause: plain
+    steps before the next leap; each leap that fails although it is short doubles `patience`, the
+    next pause, up to MOST_PATIENCE. last: length of the last leap, 1 after a plain step.
+    """
+
+    tolerance: float
+    worth: int
+    equal: int = EQUAL_LEAPS
+    length: float = 0.0
+    pause: int = 0
+    patience: int = 0
+    last: int = 1
+
+    MOST_PATIENCE = 2000
+
+    def __post_init__(self) -> None:
+        self.length = self.length or 2.0 * self.worth
+        self.patience = self.patience or 10 * self.worth
+
+    def next_leap(self, most: int) -> int:
+        """Length of the leap to be tried now; 0: a plain step is to be made.
+
+        most: steps up to the next recorded one. They are divided into leaps of the same length:
+        `equal` of them; or fewer, where these are no longer than the last leap was or would
+        otherwise not be worth it; or more, where leaps of that length are not accurate enough.
+        """
+        if self.pause > 0 or most < self.worth:
+            return 0
+        longest = min(int(self.length), max(self.last, most / self.equal))
+        count = min(math.ceil(most / longest), most // self.worth)
+        return min(int(self.length), math.ceil(most / count))
+
+    def stepped(self) -> None:
+        """A plain step was made."""
+        self.pause = max(0, self.pause - 1)
+        self.last = 1
+
+    def judge(self, n_steps: int, error: float) -> bool:
+        """Whether a leap is good enough; sets the next one's length."""
+        accepted = error <= self.tolerance
+        factor = LARGEST_FACTOR if error == 0 else SAFETY * (self.tolerance / error) ** 0.5
+        if not math.isfinite(error):
+            factor = LEAST_FACTOR
+        length = n_steps * min(max(factor, LEAST_FACTOR), LARGEST_FACTOR)
+        # A leap that was cut short says nothing against the longer one.
+        cut_short = accepted and n_steps < int(self.length)
+        self.length = max(length, self.length) if cut_short else length
+        if accepted:
+            self.patience, self.last = 10 * self.worth, n_steps
+        if self.length < self.worth:
+            self.pause, self.length = self.patience, 2.0 * self.worth
+            self.patience = min(2 * self.patience, self.MOST_PATIENCE)
+        return accepted
+
+    def state(self) -> list[float]:
+        """The numbers that `restore` needs."""
+        return [self.length, self.pause, self.patience, self.last]
+
+    def restore(self, state: list[float]) -> None:
+        """Go on from a state."""
+        self.length, self.pause = state[0], int(state[1])
+        self.patience, self.last = int(state[2]), int(state[3])
+
+
+def control_of(network: FunctionSpaceNetwork, tolerance: float) -> LeapControl:
+    """The control of the leaps of a network, of errors up to a tolerance."""
+    worth = math.ceil(cost_of_leap(network))
+    # Without kinks the kernel does not depend on how long leaps are.
+    return LeapControl(tolerance, worth, EQUAL_LEAPS if network.kinked else 1)

@@ -1,0 +1,204 @@
+"""Shallow networks on an embedding, trained by gradient descent on their pre-activations.
+
+f(x) = s sum_i c_i act(h_i(x)): (2) and (3) of Chen et al. (2022), and Table 1 with its scales; with
+c_i = lambda_i^(1/2) a_i, (2) of Caron et al. (2023). Only the weights of h are trained, so that a
+step of gradient descent moves the pre-activations along the Gram matrix G of the embedding,
+
+    h_i(x) <- h_i(x) - (k/n) c_i sum_a G(x, x_a) e_a act'(h_i(x_a)),
+
+which is (11) in discrete time, and the dimension of the embedding never appears. The state is the
+coefficients A of h = h_0 + A B: B = G, and A sums up c_i e_a act'(h_i(x_a)); or, where the
+embedding has fewer dimensions than half the number of points, B = Psi^T and A is the way of the
+weights.
+Either predicts at any other point.
+
+Shapes: m neurons, n training points, r coordinates of the embedding, p further points.
+"""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from regimes.engines.common.shallow import activate_
+
+# On the CPU the neurons are worked through in pieces whose pre-activations take this many bytes
+# and stay in a core's cache, but not of fewer neurons than this.
+PIECE_BYTES = 1024**2
+LEAST_NEURONS = 64
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Points in orthonormal coordinates of the embedding, training (n, r) and further ones (p, r).
+
+    Products of rows are the Gram function G of (12).
+    """
+
+    train: Tensor
+    test: Tensor
+
+
+class FunctionSpaceNetwork:
+    """One network: where it is, and how it moves.
+
+    embedded: the points. initial: pre-activations h_0 of all points, (m, n + p), training points
+    first. output_weights: c (m,), fixed. targets: (n,). output_scale: s. step_factor: k.
+    in_weights: the state is the way of the weights; by default where that takes less work.
+    """
+
+    def __init__(
+        self,
+        embedded: Embedded,
+        initial: Tensor,
+        output_weights: Tensor,
+        targets: Tensor,
+        activation: ModuleType,
+        *,
+        output_scale: float,
+        step_factor: float,
+        in_weights: bool | None = None,
+    ):
+        n_points, n_coordinates = embedded.train.shape
+        self.targets = targets
+        self.output_weights = output_weights
+        # Where they are not 1 throughout, as of signs they are.
+        squares = output_weights.square()
+        self._squares = None if bool((squares == 1).all()) else squares[:, None]
+        self.activation = activation
+        self.output_scale = output_scale
+        self.step_factor = step_factor
+        self.in_weights = 2 * n_coordinates < n_points if in_weights is None else in_weights
+        self.gram = embedded.train @ embedded.train.mT
+        self.initial = initial[:, :n_points].contiguous()
+        self._initial_test = initial[:, n_points:]
+        if self.in_weights:
+            self.basis = embedded.train.mT.contiguous()
+            self._test_basis = embedded.test.mT.contiguous()
+        else:
+            self.basis = self.gram
+            self._test_basis = embedded.train @ embedded.test.mT
+        # What sum_a act'(h_i(x_a)) e_a is multiplied by in a step, (m, 1).
+        self.factor = (output_weights * (-step_factor / n_points))[:, None].contiguous()
+        self.coefficients = initial.new_zeros(len(output_weights), len(self.basis))
+        self.slopes = torch.empty_like(self.initial)
+        self._values = torch.empty_like(self.initial[: self._rows()])
+        self.errors = self._forward(self.coefficients, self.slopes)
+
+    @property
+    def width(self) -> int:
+        """Number of neurons m."""
+        return len(self.output_weights)
+
+    @property
+    def n_points(self) -> int:
+        """Number of training points n."""
+        return len(self.targets)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether act' is constant but for jumps, as that of ReLU: act(z) = act'(z) z."""
+        return not hasattr(self.activation, "value_and_slope_")
+
+    def step(self) -> None:
+        """One step of gradient descent."""
+        outputs = torch.zeros_like(self.targets)
+        for rows in self.pieces():
+            slopes, coefficients = self.slopes[rows], self.coefficients[rows]
+            slopes.mul_(self.errors)
+            way = self._times_coordinates(slopes) if self.in_weights else slopes
+            coefficients.addcmul_(way, self.factor[rows])
+            self._add_outputs(outputs, rows, coefficients, slopes)
+        self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
+
+    def directions(self, slopes: Tensor, errors: Tensor) -> Tensor:
+        """Change of the coefficients (m, rows of B) that pre-activations of given slopes (m, n)
+        and residuals (n,) make in one step.
+        """
+        change = (slopes * errors).mul_(self.factor)
+        return self._times_coordinates(change) if self.in_weights else change
+
+    def _times_coordinates(self, values: Tensor) -> Tensor:
+        """Values (m, n) times the coordinates (n, r): (m, r)."""
+        # In this order a product with few columns is two to four times faster on a CPU.
+        return (self.basis @ values.mT).mT
+
+    def look(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals (n,) and slopes act'(h) (m, n) at some coefficients."""
+        slopes = torch.empty_like(self.slopes)
+        return self._forward(coefficients, slopes), slopes
+
+    def move_to(self, coefficients: Tensor, errors: Tensor, slopes: Tensor) -> None:
+        """Go to coefficients at which `look` has given errors and slopes."""
+        self.coefficients, self.errors, self.slopes = coefficients, errors, slopes
+
+    def tangent_kernel(self) -> Tensor:
+        """Theta (n, n): a step changes the residuals by -Theta e, to first order."""
+        share = self.step_factor * self.output_scale / self.n_points
+        weighted = self.slopes if self._squares is None else self.slopes * self._squares
+        return (self.slopes.mT @ weighted).mul_(self.gram).mul_(share)
+
+    def output_change(self, directions: Tensor) -> Tensor:
+        """Change of the outputs (n,) with a change of the coefficients, to first order."""
+        change = torch.zeros_like(self.targets)
+        for rows in self.pieces():
+            moved = (directions[rows] @ self.basis).mul_(self.slopes[rows])
+            change += self.output_weights[rows] @ moved
+        return change.mul_(self.output_scale)
+
+    def pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """h of some neurons at the training points (m, n) and at the others (m, p)."""
+        coefficients = self.coefficients[rows]
+        train = torch.addmm(self.initial[rows], coefficients, self.basis)
+        return train, torch.addmm(self._initial_test[rows], coefficients, self._test_basis)
+
+    def initial_pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """The same at the start."""
+        return self.initial[rows], self._initial_test[rows]
+
+    def coordinate_distance(self) -> float:
+        """Norm of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
+        if self.in_weights:
+            return float(torch.linalg.vector_norm(self.coefficients))
+        total = torch.zeros((), dtype=self.basis.dtype, device=self.basis.device)
+        for rows in self.pieces():
+            coefficients = self.coefficients[rows]
+            total += ((coefficients @ self.basis).mul_(coefficients)).sum()
+        return float(total.clamp(min=0).sqrt())
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` needs."""
+        return {"coefficients": self.coefficients}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state of the same network, with the same bits."""
+        self.coefficients.copy_(state["coefficients"])
+        self.errors = self._forward(self.coefficients, self.slopes)
+
+    def _forward(self, coefficients: Tensor, slopes: Tensor) -> Tensor:
+        outputs = torch.zeros_like(self.targets)
+        for rows in self.pieces():
+            self._add_outputs(outputs, rows, coefficients[rows], slopes[rows])
+        return outputs.mul_(self.output_scale).sub_(self.targets)
+
+    def _add_outputs(
+        self, outputs: Tensor, rows: slice, coefficients: Tensor, slopes: Tensor
+    ) -> None:
+        """Add what a piece contributes to the outputs before scaling, and put in its slopes."""
+        values = self._values[: len(coefficients)]
+        torch.addmm(self.initial[rows], coefficients, self.basis, out=values)
+        activate_(self.activation, values, slopes)
+        outputs.addmv_(values.mT, self.output_weights[rows])
+
+    def _rows(self) -> int:
+        if self.initial.device.type != "cpu":
+            return self.width
+        in_a_piece = PIECE_BYTES // (self.n_points * self.initial.element_size())
+        n_pieces = -(-self.width // max(LEAST_NEURONS, in_a_piece))
+        return -(-self.width // n_pieces)
+
+    def pieces(self) -> list[slice]:
+        """The neurons, in pieces that are worked through one after the other."""
+        rows = self._rows()
+        return [slice(first, first + rows) for first in range(0, self.width, rows)]

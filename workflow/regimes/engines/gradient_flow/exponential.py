@@ -1,0 +1,179 @@
+"""One step of the exponential integrator of gradient flow.
+
+With residuals e = f(theta) - y and the tangent kernel G = J M J^T / n, gradient flow is
+
+    theta' = -(1/n) M J^T e,    e' = -G e.
+
+All stiffness between the residuals sits in the n x n matrix G, so it is treated exactly (an
+exponential integrator in error space; compare Hochbruck & Ostermann, Acta Numerica 2010). While G
+stays as it is, residuals decay as exp(-tau G) e, and theta moves under their impulse c = int e dt:
+
+1. c_1 = h phi_1(-h G) e with G at theta; move along c_1, which gives a first end and the kernel
+   G_1 of the way there, averaged over kinks and curvature (a discrete gradient, see `two_layer`).
+2. c_2 = h phi_1(-h G_1) e; move along c_2, to the end of the step. The residuals there should be
+   exp(-h G_1) e.
+
+phi_1(z) = (e^z - 1) / z. The two ends are a pair of methods of first and second order. How far they
+are apart in what is reported (the distances of both layers from their start) and the defect of the
+outputs, |f - y - exp(-h G_1) e|, estimate the error of the step.
+
+An impulse has a direction in the space of residuals that changes while it acts: where G_1 is stiff,
+some of its components come early. A change of its pace alone would change no end, as neurons go the
+same way under it, sooner or later. What is left is, to first order in time, the moment
+
+    mu = int (t - 1/2) e dt - kappa c,    kappa such that c . G_1 mu = 0,
+
+t being the share of the step that has gone by. Motions may take account of it.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from regimes.engines.gradient_flow.network import Impulse, TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.phi import phi1
+
+
+@dataclass
+class Point:
+    """A point of the flow: weights, residuals e (E, n) and the kernel with which they go on from
+    there (E, n, n), its eigenvalues (E, n) and its eigenvectors (E, n, n).
+
+    That is the tangent kernel G; with kinked activations, after a step, the mean of G and that of
+    the way there. A neuron that slides along a kink has a pre-activation of 0, and a slope of 0 or
+    1 by rounding, where the flow takes one in between: the mean slope of its way.
+    """
+
+    weights: Weights
+    residuals: Tensor
+    kernel: Tensor
+    eigenvalues: Tensor
+    vectors: Tensor
+
+    @classmethod
+    def at(cls, weights: Weights, residuals: Tensor, kernel: Tensor) -> "Point":
+        return cls(weights, residuals, kernel, *eigen(kernel))
+
+    def __getitem__(self, index) -> "Point":
+        return Point(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+@dataclass
+class Step:
+    """A tried step: its end, what judges it, and the residuals on the way.
+
+    defect: |e - exp(-h G_1) e_0| at the end (E,), inf after an overflow; distances: |a - a(0)| and
+    |w - w(0)| from the initial weights (2, E), at the end; differences: by how much those at the
+    first end differ (2, E); eigenvalues of G_1 and components of e_0 in its eigenbasis, (E, n).
+    """
+
+    end: Point
+    defect: Tensor
+    distances: Tensor
+    differences: Tensor
+    eigenvalues: Tensor
+    components: Tensor
+
+
+# Moves through the neurons that a step costs: each is worth about one evaluation of a gradient
+# and of a kernel.
+MOVES_PER_STEP = 2
+# Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
+NOISE = 16
+
+
+def start(network: TwoLayerNetwork, weights: Weights, targets: Tensor) -> Point:
+    """The point of the flow at `weights`; targets: (n,)."""
+    outputs, kernel = network.tangent(weights)
+    return Point.at(weights, outputs - targets, kernel)
+
+
+def step(
+    network: TwoLayerNetwork,
+    point: Point,
+    initial: Weights,
+    targets: Tensor,
+    h: Tensor,
+    tolerance: Tensor,
+) -> Step:
+    """Try a step of size h (E,), each element its own. An overflow shows as a defect of inf.
+
+    initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
+    """
+    components = project(point.vectors, point.residuals)
+    impulse = _impulse(point.eigenvalues, point.vectors, components, h)
+    prediction = network.predict(point.weights, initial, impulse, tolerance)
+    eigenvalues, vectors = eigen(prediction.kernel)
+    components = project(vectors, point.residuals)
+    impulse = _impulse(eigenvalues, vectors, components, h)
+    move = network.correct(point.weights, initial, impulse, tolerance, prediction)
+
+    residuals = move.outputs - targets
+    expected = recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
+    defect = torch.linalg.vector_norm(residuals - expected, dim=1)
+    differences = (move.distances - prediction.distances).abs_()
+    checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
+    defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
+    kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
+    end = Point.at(move.weights, residuals, kernel)
+    return Step(end, defect, move.distances, differences, eigenvalues, components)
+
+
+def eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (E, n) and eigenvectors (E, n, n) of kernels, in ascending order.
+
+    Kernels are positive semidefinite: eigenvalues that are less than rounding of the largest are 0.
+    """
+    eigenvalues, vectors = torch.linalg.eigh(tame(kernel))
+    noise = NOISE * kernel.shape[1] * torch.finfo(kernel.dtype).eps * eigenvalues[:, -1:]
+    return torch.where(eigenvalues > noise, eigenvalues, 0.0), vectors
+
+
+def tame(kernel: Tensor) -> Tensor:
+    """Kernels (E, n, n), with zeros for those that are no numbers, at which eigh would stop.
+
+    Such a run has overflowed, which its loss and its defects show.
+    """
+    finite = torch.isfinite(kernel).all(dim=(1, 2))
+    return torch.where(finite[:, None, None], kernel, 0.0)
+
+
+def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor) -> Impulse:
+    """The impulse of residuals that decay under a kernel for a time h (E,), given its eigenvalues,
+    its eigenvectors and their components.
+    """
+    z = -h[:, None] * eigenvalues
+    # What the network cannot change does not move it, however long it lasts: without this, rounding
+    # would be multiplied by steps that grow without end.
+    components = torch.where(eigenvalues > 0, components, 0.0)
+    total = h[:, None] * phi1(z) * components
+    moment = h[:, None] * first_moment(z) * components
+    weight = eigenvalues * total
+    pace = (weight * moment).sum(1) / (weight * total).sum(1).clamp(min=torch.finfo(z.dtype).tiny)
+    moment -= pace[:, None] * total
+    return Impulse(recombine(vectors, total), recombine(vectors, moment))
+
+
+def first_moment(z: Tensor) -> Tensor:
+    """int_0^1 (t - 1/2) e^(z t) dt, elementwise, for z <= 0."""
+    # By its series where the formula would lose digits: the sum of k z^k / (2 (k + 2)!)
+    near = z.abs() < 0.5
+    small = torch.where(near, z, 0.0)
+    series = torch.zeros_like(z)
+    for k in range(12, 0, -1):
+        series = (series + k / (2 * math.factorial(k + 2))) * small
+    far = torch.where(near, -1.0, z)
+    phi2 = (phi1(far) - 1) / far
+    return torch.where(near, series, phi1(far) / 2 - phi2)
+
+
+def project(vectors: Tensor, values: Tensor) -> Tensor:
+    """Components of values (E, n) in the bases of vectors (E, n, n)."""
+    return torch.bmm(vectors.mT, values[:, :, None]).squeeze(2)
+
+
+def recombine(vectors: Tensor, components: Tensor) -> Tensor:
+    """The values (E, n) with these components."""
+    return torch.bmm(vectors, components[:, :, None]).squeeze(2)

@@ -1,0 +1,370 @@
+"""Gradient flow of a batch of runs until each has converged or hits a cap."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regimes.engines.gradient_flow import exponential
+from regimes.engines.gradient_flow.exponential import Point, Step
+from regimes.engines.gradient_flow.history import LossHistory
+from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.snapshots import Snapshots
+from regimes.engines.gradient_flow.step_size import StepSizeControl
+
+SECONDS_BETWEEN_REPORTS = 10.0
+# A time this close to its cap, relatively, has reached it.
+TIME_ROUNDING = 1e-6
+# The last step is taken again, shorter, if it ends below this share of the loss that is wanted, ...
+OVERSHOOT = 0.5
+# ... and is then to end at this one: where is known but roughly.
+LANDING = 0.8
+NEARER = 0.9
+# Of the runs under way, what a state has by name: all but what they were started with.
+STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "rejected")
+
+
+# How a run can end: each run has one of these.
+ENDINGS = ("converged", "stationary", "capped", "diverged")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run ends: loss at most `relative_loss` times its initial value (converged), no more
+    than that to be gained (stationary), or a cap on the tried steps or on the flow time.
+    """
+
+    relative_loss: float
+    max_steps: int
+    max_time: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is: runs that ended, of how many, the most steps tried by a run so far, and
+    the largest loss of those under way over its initial value.
+    """
+
+    ended: int
+    runs: int
+    steps: int
+    relative_loss: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ended} of {self.runs} runs ended, up to {self.steps} steps, "
+            f"largest relative loss {self.relative_loss:.1e}"
+        )
+
+
+@dataclass
+class FlowResult:
+    """What a batch of R runs came to; numpy arrays over runs, their final weights and snapshots.
+
+    A run that diverged has NaN losses and weights that are not to be used; of a run that was not
+    followed, since it had ended before the state that was gone on from, there is nothing.
+    """
+
+    weights: list[Weights | None]
+    initial_loss: np.ndarray
+    final_loss: np.ndarray
+    converged: np.ndarray
+    stationary: np.ndarray
+    capped: np.ndarray
+    diverged: np.ndarray
+    flow_time: np.ndarray
+    accepted_steps: np.ndarray
+    rejected_steps: np.ndarray
+    history_time: np.ndarray
+    history_loss: np.ndarray
+    snapshots: Snapshots
+
+    @classmethod
+    def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
+        """Storage for `n_runs` runs."""
+        real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
+        flags = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
+        counts = {
+            name: np.zeros(n_runs, dtype=np.int64) for name in ("accepted_steps", "rejected_steps")
+        }
+        return cls(
+            weights=[None] * n_runs,
+            flow_time=np.zeros(n_runs),
+            history_time=np.empty((n_runs, 0)),
+            history_loss=np.empty((n_runs, 0)),
+            snapshots=snapshots,
+            **real,
+            **flags,
+            **counts,
+        )
+
+
+@dataclass
+class _Batch:
+    """The runs still under way; every field is indexed by run."""
+
+    run: Tensor
+    network: TwoLayerNetwork
+    initial: Weights
+    norms: Tensor
+    scale: Tensor
+    control: StepSizeControl
+    point: Point
+    initial_loss: Tensor
+    time: Tensor
+    h: Tensor
+    accepted: Tensor
+    rejected: Tensor
+
+    def __getitem__(self, index) -> "_Batch":
+        return _Batch(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @property
+    def loss(self) -> Tensor:
+        """R = |e|^2 / (2 n), (E,)."""
+        return _loss(self.point.residuals)
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+
+def integrate(
+    network: TwoLayerNetwork,
+    initial: Weights,
+    targets: Tensor,
+    control: StepSizeControl,
+    limits: Limits,
+    history_points: int,
+    progress: Callable[[Progress], None] = lambda report: None,
+    *,
+    snapshot_levels: Sequence[float] = (),
+    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
+    keep_state: Callable[[dict[str, Any]], None] | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> FlowResult:
+    """Follow the gradient flow of a batch of runs from `initial` weights.
+
+    targets: (n,). snapshot_levels: shares of the initial loss at which weights are kept, see
+    `Snapshots`. `progress` is called every `seconds_between_reports`. Each run has steps of its
+    own and leaves the batch when it ends, so that a result does not depend on the others but for
+    rounding. Divergence (an infinite loss, or steps that shrink to nothing) is recorded, never
+    raised.
+
+    keep_state: receives the state of the runs that `max_steps` alone ends, if any. state: such a
+    state, on the CPU, of the same runs with smaller `max_steps`: they alone are followed, from
+    there, with the bits of an uninterrupted flow. (All runs of a batch try a step at a time, so
+    that the cap ends them together, and without it these would be the batch from there on. Of
+    control, the step size is all that is carried from step to step.)
+    """
+    n_runs = len(initial.a)
+    snapshots = Snapshots(snapshot_levels, initial)
+    result = FlowResult.empty(n_runs, snapshots)
+    if state is None:
+        history = LossHistory()
+        batch = _start(network, initial, targets, control, limits)
+    else:
+        history = LossHistory(state["history"])
+        batch = _restored(network, initial, control, state)
+        snapshots.restore(batch.run, state["snapshots"])
+
+    def keep(cut_short: _Batch) -> None:
+        if keep_state is not None:
+            keep_state(_state(cut_short, history, snapshots))
+
+    last_report = time.monotonic()
+    batch = _collect(batch, result, limits, keep)
+    while len(batch):
+        step = exponential.step(
+            batch.network, batch.point, batch.initial, targets, batch.h, batch.control.tolerance
+        )
+        error = batch.control.error(step, batch.norms.T, batch.scale)
+        too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
+        accepted = (error <= 1) & ~too_far
+        history.add(batch.run, batch.time, batch.h, step, accepted)
+        batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
+        batch.accepted += accepted
+        batch.rejected += ~accepted
+        h = batch.control.next_size(batch.h, error)
+        if (too_far & (error <= 1)).any():
+            goal = LANDING * limits.relative_loss * batch.initial_loss
+            # Where the kernel of the way is off, the time to there is too: the next try is shorter
+            # in any case.
+            nearer = torch.minimum(_time_to(goal, step, batch.h), NEARER * batch.h)
+            h = torch.where(too_far, torch.minimum(h, nearer), h)
+        # The last step ends at the cap, but for rounding.
+        batch.h = torch.minimum(h, limits.max_time - batch.time)
+        batch.point = _keep(batch.point, step.end, accepted)
+        if time.monotonic() - last_report > seconds_between_reports:
+            last_report = time.monotonic()
+            progress(_progress(batch, n_runs))
+        batch = _collect(batch, result, limits, keep)
+    result.history_time, result.history_loss = history.resample(n_runs, history_points)
+    return result
+
+
+def _start(
+    network: TwoLayerNetwork,
+    initial: Weights,
+    targets: Tensor,
+    control: StepSizeControl,
+    limits: Limits,
+) -> _Batch:
+    point = exponential.start(network, initial, targets)
+    n_runs = len(initial.a)
+    counts = torch.zeros(n_runs, dtype=torch.int64, device=initial.a.device)
+    norms = torch.stack(initial.norms(), dim=1)
+    control = control.spread(initial.a)
+    # With zero targets, what is left to compare defects with are the first residuals.
+    target_norm = torch.linalg.vector_norm(targets).expand(n_runs)
+    first_norm = torch.linalg.vector_norm(point.residuals, dim=1)
+    return _Batch(
+        run=torch.arange(n_runs, device=initial.a.device),
+        network=network,
+        initial=initial,
+        norms=norms,
+        scale=torch.where(target_norm > 0, target_norm, first_norm),
+        control=control,
+        point=point,
+        initial_loss=_loss(point.residuals),
+        time=torch.zeros_like(first_norm),
+        h=control.first_size(point.eigenvalues).clamp(max=limits.max_time),
+        accepted=counts,
+        rejected=counts.clone(),
+    )
+
+
+def _state(batch: _Batch, history: LossHistory, snapshots: Snapshots) -> dict[str, Any]:
+    """What is needed to follow the runs of a batch further."""
+    point = batch.point
+    return {
+        **{name: getattr(batch, name) for name in STATE},
+        "point": {
+            "a": point.weights.a,
+            "w": point.weights.w,
+            "residuals": point.residuals,
+            "kernel": point.kernel,
+        },
+        "history": history.state(batch.run),
+        "snapshots": snapshots.state(batch.run),
+    }
+
+
+def _restored(
+    network: TwoLayerNetwork, initial: Weights, control: StepSizeControl, state: Mapping[str, Any]
+) -> _Batch:
+    """The batch of a state; network, initial, control: of all runs, as it was started with."""
+    own = {name: state[name].to(initial.a.device) for name in STATE}
+    run = own["run"]
+    point = {name: values.to(initial.a.device) for name, values in state["point"].items()}
+    weights = Weights(point["a"], point["w"])
+    return _Batch(
+        network=network[run],
+        initial=initial[run],
+        control=control.spread(initial.a)[run],
+        point=Point.at(weights, point["residuals"], point["kernel"]),
+        **own,
+    )
+
+
+def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
+    """The new point where its step was accepted, else the old one."""
+    rejected = (~accepted).nonzero().squeeze(1)
+    if len(rejected):
+        # Only what was rejected is copied: the weights are large and most steps are accepted.
+        for target, source in (
+            (new.weights.a, old.weights.a),
+            (new.weights.w, old.weights.w),
+            (new.residuals, old.residuals),
+            (new.kernel, old.kernel),
+            (new.eigenvalues, old.eigenvalues),
+            (new.vectors, old.vectors),
+        ):
+            target[rejected] = source[rejected]
+    return new
+
+
+def _collect(
+    batch: _Batch, result: FlowResult, limits: Limits, keep: Callable[[_Batch], None]
+) -> _Batch:
+    """Write the runs that have ended into `result` and return the others.
+
+    keep: receives, as they were before, those that would not have ended with more steps.
+    """
+    loss = batch.loss
+    goal = limits.relative_loss * batch.initial_loss
+    finite = torch.isfinite(loss)
+    converged = finite & (loss <= goal)
+    stationary = finite & ~converged & (_within_reach(batch.point) <= goal)
+    late = batch.time >= limits.max_time * (1 - TIME_ROUNDING)
+    capped = (batch.accepted + batch.rejected >= limits.max_steps) | late
+    # No finite loss, or steps too small to move the time.
+    stuck = ~(batch.time + batch.h > batch.time) & ~capped
+    diverged = ~finite | (stuck & ~converged & ~stationary)
+    capped &= ~(converged | stationary | diverged)
+    ended = converged | stationary | capped | diverged
+    # Before their ends are taken for the snapshots that they did not get to.
+    cut_short = (capped & ~late).nonzero().squeeze(1)
+    if len(cut_short):
+        keep(batch[cut_short])
+    result.snapshots.take(
+        batch.run, loss / batch.initial_loss, batch.time, batch.point.weights, ended
+    )
+    if not ended.any():
+        return batch
+    index = ended.nonzero().squeeze(1)
+    runs = batch.run[index].tolist()
+    for run, position in zip(runs, index.tolist(), strict=True):
+        # A copy: a view would keep the whole batch in memory.
+        ended_weights = batch.point.weights[position]
+        result.weights[run] = Weights(ended_weights.a.clone(), ended_weights.w.clone())
+    values = {
+        "initial_loss": batch.initial_loss,
+        "final_loss": torch.where(diverged, torch.nan, loss),
+        "converged": converged,
+        "stationary": stationary,
+        "capped": capped,
+        "diverged": diverged,
+        "flow_time": batch.time,
+        "accepted_steps": batch.accepted,
+        "rejected_steps": batch.rejected,
+    }
+    for name, value in values.items():
+        getattr(result, name)[runs] = value[index].cpu().numpy()
+    return batch[(~ended).nonzero().squeeze(1)]
+
+
+def _loss(residuals: Tensor) -> Tensor:
+    """R = |e|^2 / (2 n), of residuals (..., n)."""
+    return residuals.square().mean(dim=-1) / 2
+
+
+def _within_reach(point: Point) -> Tensor:
+    """What the flow with the present kernel could still take from the loss, |P e|^2 / (2 n), (E,):
+    P projects on the eigenvectors of the kernel whose eigenvalues are more than rounding.
+    """
+    components = exponential.project(point.vectors, point.residuals)
+    return _loss(torch.where(point.eigenvalues > 0, components, 0.0))
+
+
+def _time_to(goal: Tensor, step: Step, h: Tensor) -> Tensor:
+    """After which part of a step of size h (E,) the loss is at `goal` (E,), by bisection."""
+    early, late = torch.zeros_like(h), h
+    for _ in range(40):
+        middle = 0.5 * (early + late)
+        decayed = torch.exp(-middle[:, None] * step.eigenvalues) * step.components
+        above = _loss(decayed) > goal
+        early, late = torch.where(above, middle, early), torch.where(above, late, middle)
+    return late
+
+
+def _progress(batch: _Batch, n_runs: int) -> Progress:
+    return Progress(
+        ended=n_runs - len(batch),
+        runs=n_runs,
+        steps=int((batch.accepted + batch.rejected).max()),
+        relative_loss=float((batch.loss / batch.initial_loss).max()),
+    )

@@ -1,0 +1,176 @@
+"""Two-layer networks f(x) = s sum_k a_k act(w_k . x), batched, and how they move.
+
+The dynamics sees a network as a map from weights to outputs with two operations: `tangent`, the
+outputs and their tangent kernel at a point, and a move along an impulse, `predict` and `correct`.
+They work through the neurons in tiles that stay in cache, and no Jacobian is ever formed.
+
+Shapes: E elements of the batch, n points, d features, m neurons.
+
+Given the residuals as functions of time, neurons do not see each other: each follows equations of
+its own, and how is left to a `Motion` (`kinked` where the slope of the activation jumps at 0 and is
+constant elsewhere, `smooth` where it is continuous). They have in common the discrete gradient:
+with the mean a_mid of a neuron's output weight over a move, the mean act_mid of its activation and
+the mean slopes s_ik = (act(z(1)) - act(z(0))) / (z(1) - z(0)), the outputs change under an impulse
+c = int e dt as those of a linear network whose tangent kernel is
+
+    G_ij = (s^2/n) sum_k [M_a act_mid_ik act_mid_jk + M_w a_mid_k^2 s_ik s_jk x_i . x_j],
+
+f(1) - f(0) = -G c: the kernel G = J M J^T / n (J: Jacobian of the outputs, M: mobilities) of the
+way. It depends on where the way ends, so that a move is tried twice: `predict`, then `correct` with
+the impulse that belongs to the kernel which the prediction found.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor
+
+from regimes.engines.gradient_flow.kinked import Kinked
+from regimes.engines.gradient_flow.motion import Batch, Motion, Sums, Weights
+from regimes.engines.gradient_flow.smooth import Smooth
+
+# Bytes of one array of points x neurons in a tile: calls cost little beside the arithmetic, and a
+# handful of them still fits a processor's last cache. Half or a quarter of it takes a third longer.
+TILE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass
+class Impulse:
+    """What the residuals e do over a step, each (E, n).
+
+    total: the integral of e over the step. moment: that of (t - 1/2) e, t being the share of the
+    step that has gone by, less what a mere change of pace makes of it (see `exponential`).
+    """
+
+    total: Tensor
+    moment: Tensor
+
+
+@dataclass
+class Prediction:
+    """A first try of a move: the kernel (E, n, n) of its way, the distances |a - a(0)| and
+    |w - w(0)| of its end from the initial weights (2, E), and what is kept of the way.
+    """
+
+    kernel: Tensor
+    distances: Tensor
+    ways: Any
+
+
+@dataclass
+class Move:
+    """A move: weights, outputs (E, n) and tangent kernel (E, n, n) at its end, and the distances
+    |a - a(0)| and |w - w(0)| from the initial weights (2, E).
+    """
+
+    weights: Weights
+    outputs: Tensor
+    kernel: Tensor
+    distances: Tensor
+
+
+class TwoLayerNetwork:
+    """A batch of networks that share inputs, width and activation, but not their scales.
+
+    inputs: (n, d). output_scale, mobility_a, mobility_w: (E,). All of one floating type, on one
+    device. activation: a module of `regimes.activations`.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        output_scale: Tensor,
+        mobility_a: Tensor,
+        mobility_w: Tensor,
+        activation: ModuleType,
+    ):
+        self.activation = activation
+        self.motion = motion(activation, inputs)
+        self.inputs = inputs
+        self.output_scale = output_scale
+        self.mobility_a = mobility_a
+        self.mobility_w = mobility_w
+        self._overlaps = inputs @ inputs.T
+
+    def __getitem__(self, index) -> "TwoLayerNetwork":
+        scales = (self.output_scale, self.mobility_a, self.mobility_w)
+        return TwoLayerNetwork(
+            self.inputs, *(scale[index] for scale in scales), activation=self.activation
+        )
+
+    def tangent(self, weights: Weights) -> tuple[Tensor, Tensor]:
+        """Outputs f (E, n) and tangent kernel G = J M J^T / n (E, n, n) at `weights`."""
+        sums = Sums(weights.a, len(self.inputs))
+        for elements, neurons in self._tiles(weights):
+            a, w = weights.tile(elements, neurons)
+            sums.add_tangent(elements, a, *self.motion.forward(w))
+        return self._outputs(sums), self._kernel(sums)
+
+    def predict(
+        self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
+    ) -> Prediction:
+        """First try of a move from `weights`. initial: the weights that training started from, to
+        which distances and the tolerance (E,) of the neurons' own errors refer.
+        """
+        batch = self._batch(weights, initial, impulse, tolerance)
+        sums, ways = self.motion.predict(batch)
+        return Prediction(self._kernel(sums), sums.distances(), ways)
+
+    def correct(
+        self,
+        weights: Weights,
+        initial: Weights,
+        impulse: Impulse,
+        tolerance: Tensor,
+        prediction: Prediction,
+    ) -> Move:
+        """The move from `weights`, with the impulse that belongs to the predicted kernel."""
+        batch = self._batch(weights, initial, impulse, tolerance)
+        end, sums = self.motion.correct(batch, prediction.ways)
+        return Move(end, self._outputs(sums), self._kernel(sums), sums.distances())
+
+    def _batch(
+        self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
+    ) -> Batch:
+        scale = (self.output_scale / len(self.inputs))[:, None]
+        return Batch(
+            weights,
+            initial,
+            impulse.total * scale,
+            impulse.moment * scale,
+            self.mobility_a[:, None],
+            self.mobility_w[:, None],
+            tolerance[:, None],
+            list(self._tiles(weights)),
+        )
+
+    def _outputs(self, sums: "Sums") -> Tensor:
+        return sums.outputs * self.output_scale[:, None]
+
+    def _kernel(self, sums: "Sums") -> Tensor:
+        scale = (self.output_scale**2 / len(self.inputs))[:, None, None]
+        through_a = self.mobility_a[:, None, None] * sums.gram_a
+        through_w = self.mobility_w[:, None, None] * self._overlaps * sums.gram_w
+        return scale * (through_a + through_w)
+
+    def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:
+        """Slices of elements and of neurons that cover the batch."""
+        n_elements, width = weights.a.shape
+        if weights.a.is_cuda:
+            yield slice(0, n_elements), slice(0, width)
+            return
+        room = max(1, TILE_BYTES // (weights.a.element_size() * len(self.inputs)))
+        elements = max(1, room // width)
+        # Equal tiles: a short last one would cost as many calls as a full one.
+        neurons = -(-width // -(-width // room))
+        for first in range(0, n_elements, elements):
+            for start in range(0, width, neurons):
+                yield slice(first, first + elements), slice(start, start + neurons)
+
+
+def motion(activation: ModuleType, inputs: Tensor) -> Motion:
+    """How neurons with a module of `regimes.activations` move on inputs (n, d)."""
+    kind = Smooth if hasattr(activation, "value_and_slope_") else Kinked
+    return kind(activation, inputs)

@@ -1,0 +1,49 @@
+"""Risk and accuracy of networks on labelled points."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regimes.engines.sgd.batch_losses import BatchLoss
+from regimes.engines.sgd.network import BatchedNetworks
+
+# Points are evaluated in chunks for which an array of neurons x points takes this many bytes.
+CHUNK_BYTES = {"cpu": 4 * 1024**2, "cuda": 256 * 1024**2}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Labelled points that networks share: inputs (n, d), labels (n,), or (E, n) if the networks
+    have labels of their own.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def labels_of(self, elements: int | slice) -> Tensor:
+        """Labels (n,) of one network, or (n,) or (E, n) of several."""
+        return self.labels if self.labels.dim() == 1 else self.labels[elements]
+
+
+def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict[str, Tensor]:
+    """Mean loss `risk` and share of points `accuracy` whose largest output is that of their label,
+    each (E,), in float64 on the CPU.
+    """
+    inputs = points.inputs
+    sums = torch.zeros(2, len(networks), dtype=torch.float64, device=inputs.device)
+    for group in networks.groups:
+        labels = points.labels_of(group.elements)
+        column = networks.width * group.n_networks * inputs.element_size()
+        size = max(1, CHUNK_BYTES[inputs.device.type] // column)
+        for first in range(0, len(points), size):
+            chunk, outputs = slice(first, first + size), group.outputs(inputs[first : first + size])
+            correct = outputs.argmax(-2) == labels[..., chunk]
+            losses = loss.values(outputs, labels[..., chunk])
+            for row, values in enumerate((losses, correct)):
+                sums[row, group.elements] += values.sum(-1, dtype=torch.float64)
+    risk, accuracy = (sums / len(points)).cpu()
+    return {"risk": risk, "accuracy": accuracy}

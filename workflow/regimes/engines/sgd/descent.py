@@ -1,0 +1,196 @@
+"""Stochastic gradient descent on minibatches of a batch of runs, without momentum."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regimes.engines.common.recording import refitted
+from regimes.engines.sgd.batch_losses import BatchLoss
+from regimes.engines.sgd.classification import Points
+from regimes.engines.sgd.network import BatchedNetworks, Group
+
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Constant learning rate, points of a minibatch, number of epochs, and every how many of them
+    something is recorded, beside the start and the end.
+    """
+
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    every_epochs: int = 1
+
+    def recorded_epochs(self) -> np.ndarray:
+        """Numbers of epochs after which networks are observed."""
+        return np.unique(np.append(np.arange(0, self.epochs, self.every_epochs), self.epochs))
+
+    def steps_in_epoch(self, n_points: int) -> int:
+        """Number of minibatches; the last one may have fewer points."""
+        return -(-n_points // self.batch_size)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is: epochs of how many, runs that diverged of how many, and the largest
+    training risk of the others when they were last observed.
+    """
+
+    epoch: int
+    epochs: int
+    diverged: int
+    runs: int
+    risk: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.epoch} of {self.epochs} epochs, largest training risk {self.risk:.1e}, "
+            f"{self.diverged} of {self.runs} runs diverged"
+        )
+
+
+@dataclass
+class MinibatchResult:
+    """What a batch of E runs came to.
+
+    history: what the observer measures, each (E, recorded epochs, ...), NaN once a run has
+    diverged. diverged: (E,) of bool.
+    """
+
+    history: dict[str, np.ndarray]
+    diverged: np.ndarray
+
+
+# What is observed of the networks, each (E, ...); among it `train_risk`, which says whether a run
+# has diverged.
+Observer = Callable[[BatchedNetworks], dict[str, Tensor]]
+
+
+def descend(
+    networks: BatchedNetworks,
+    points: Points,
+    orders: Callable[[int], np.ndarray],
+    schedule: Schedule,
+    loss: BatchLoss,
+    observe: Observer,
+    *,
+    progress: Callable[[Progress], None] = lambda report: None,
+    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
+    keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
+    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
+    state: dict[str, Any] | None = None,
+) -> MinibatchResult:
+    """Move networks through all epochs, and observe them after the recorded ones.
+
+    networks: at their start. orders: of an epoch, in which order each run takes the points,
+    permutations (E, n). A run whose risk is not finite when it is observed has diverged: that is
+    recorded, never raised, and nothing that a run does depends on the others.
+
+    keep_state: is offered after each epoch what makes the state, for a checkpoint. state: goes on
+    from there, with networks made as at the start; the results are bit by bit those of an
+    uninterrupted run. keep_end: is offered the epoch and what makes the state after each recorded
+    epoch. A state may be that of a descent with another number of epochs.
+    """
+    recorded = {int(epoch): column for column, epoch in enumerate(schedule.recorded_epochs())}
+    if state is None:
+        epoch, result = 0, MinibatchResult({}, np.zeros(len(networks), dtype=bool))
+    else:
+        epoch = state["epoch"]
+        history = {
+            name: refitted(values.numpy(), len(recorded), axis=1)
+            for name, values in state["history"].items()
+        }
+        result = MinibatchResult(history, state["diverged"].numpy())
+        networks.restore(state["networks"])
+    last_report = time.monotonic()
+
+    def present() -> dict[str, Any]:
+        return {
+            "epoch": epoch,
+            "networks": networks.state(),
+            "history": {name: torch.from_numpy(values) for name, values in result.history.items()},
+            "diverged": torch.from_numpy(result.diverged),
+        }
+
+    def report() -> None:
+        nonlocal last_report
+        if time.monotonic() - last_report < seconds_between_reports:
+            return
+        last_report = time.monotonic()
+        risk = result.history["train_risk"][~result.diverged]
+        seen = risk[:, sum(number <= epoch for number in recorded) - 1]
+        n_diverged = int(result.diverged.sum())
+        largest = float(seen.max(initial=0.0))
+        progress(Progress(epoch, schedule.epochs, n_diverged, len(networks), largest))
+
+    if state is None:
+        _record(result, 0, len(recorded), observe(networks))
+    batches = [_Minibatches(group, points, schedule.batch_size) for group in networks.groups]
+    while epoch < schedule.epochs:
+        order = torch.from_numpy(orders(epoch)).to(points.inputs.device)
+        for group, minibatches in zip(networks.groups, batches, strict=True):
+            if not result.diverged[group.elements].all():
+                for inputs, labels in minibatches.of(order[group.elements]):
+                    group.step(inputs, labels, loss.gradient_, schedule.learning_rate)
+            report()
+        epoch += 1
+        if epoch in recorded:
+            _record(result, recorded[epoch], len(recorded), observe(networks))
+            keep_end(epoch, present)
+        keep_state(present)
+    return result
+
+
+def _record(
+    result: MinibatchResult, column: int, n_columns: int, observed: dict[str, Tensor]
+) -> None:
+    """Write what is observed into a column of the history, of the runs that have not diverged."""
+    result.diverged |= ~np.isfinite(observed["train_risk"].cpu().numpy())
+    for name, tensor in observed.items():
+        values = tensor.cpu().numpy()
+        if name not in result.history:
+            shape = (len(values), n_columns, *values.shape[1:])
+            result.history[name] = np.full(shape, np.nan, dtype=values.dtype)
+        result.history[name][~result.diverged, column] = values[~result.diverged]
+
+
+class _Minibatches:
+    """Gathers the points of a group's minibatches, always into the same memory."""
+
+    def __init__(self, group: Group, points: Points, size: int):
+        self.points = points
+        self.labels = points.labels_of(group.elements)
+        self.batch = () if group.one else (group.n_networks,)
+        self.size = size
+        self._buffers: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def of(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs (..., b, d), labels (..., b) of an epoch's minibatches, by an order (..., n)."""
+        for first in range(0, order.shape[-1], self.size):
+            chosen = order[..., first : first + self.size]
+            index, inputs, labels = self._memory(chosen.shape[-1])
+            index.copy_(chosen)
+            flat = index.view(-1)
+            torch.index_select(self.points.inputs, 0, flat, out=inputs.view(len(flat), -1))
+            if self.labels.dim() == 1:
+                torch.index_select(self.labels, 0, flat, out=labels.view(-1))
+            else:
+                torch.gather(self.labels, 1, index, out=labels)
+            yield inputs, labels
+
+    def _memory(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        if size not in self._buffers:
+            shape, labels = (*self.batch, size), self.labels
+            self._buffers[size] = (
+                labels.new_empty(shape),
+                self.points.inputs.new_empty(*shape, self.points.inputs.shape[1]),
+                labels.new_empty(shape),
+            )
+        return self._buffers[size]

@@ -1,0 +1,135 @@
+"""Settings of experiments that are trained by minibatch descent."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from regimes.config.activations import ActivationName
+from regimes.config.axes import (
+    MOST_RECORDS,
+    ModuleName,
+    Name,
+    SeedAxis,
+    WidthAxis,
+    check_block_axes,
+)
+from regimes.config.base import Integer, Model, Number
+from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
+from regimes.probes.settings import PruningProbe
+
+
+class MinibatchAxes(Model):
+    """The grid; each axis of numbers is a list or {start, stop, step}."""
+
+    setting: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Node scalings, keys of `node_scalings`; all by default.",
+    )
+    width: WidthAxis = Field(description="Numbers of hidden neurons m.")
+    seed: SeedAxis = Field(
+        description="Random initialisations, and orders in which the points are taken."
+    )
+
+
+class MinibatchRecord(Model):
+    """What is recorded of a run on minibatches, and when."""
+
+    moved: Integer = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="Number of the nodes that move most whose distance from the start is kept "
+        "along the run.",
+    )
+    every_epochs: Integer = Field(
+        default=1,
+        ge=1,
+        description="Every so many epochs all points are evaluated, beside the start and the end.",
+    )
+
+
+class MinibatchProbes(Model):
+    """What is done with the trained networks; a change here trains none of them again."""
+
+    pruning: PruningProbe | None = Field(default=None, description="Prune nodes.")
+
+
+class MinibatchExperiment(Model):
+    """An experiment trained by stochastic gradient descent on minibatches, without momentum.
+
+    Classification: the data's targets are labels, or one output for each class.
+    """
+
+    engine: Literal["sgd"] = Field(description="How the networks are trained.")
+    family: Literal["node_scaled"] = Field(
+        default="node_scaled",
+        description="Networks: a module of regimes.engines.sgd.models. node_scaled: asymmetrical "
+        "node scaling, with the first layer trained.",
+    )
+    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
+    dataset: Name = Field(description="Training data, a key of `datasets`.")
+    node_scalings: dict[Name, NodeScaling] = Field(
+        min_length=1, description="Scales of the nodes, by name."
+    )
+    skip_first: bool = Field(
+        default=False,
+        description="The first node gets none of the Zipf law and the second the most, as in the "
+        "authors' code.",
+    )
+    initial_variance: Number = Field(
+        default=1.0,
+        gt=0,
+        description="Variance of the initial weights: 1 in the paper, 2 in the authors' code.",
+    )
+    activation: ActivationName = Field(default="relu", description="Activation function.")
+    loss: Literal["cross_entropy", "mean_square"] = Field(
+        default="cross_entropy",
+        description="Mean over the points of a minibatch of -log softmax(f) at the label, or of "
+        "the mean square over the outputs of f less the one-hot label.",
+    )
+    learning_rate: Number = Field(gt=0, description="Learning rate, the same throughout.")
+    batch_size: Integer = Field(
+        ge=1, description="Points of a minibatch; the last one of an epoch may have fewer."
+    )
+    epochs: Integer = Field(
+        ge=1, le=1_000_000, description="Number of passes through the training points."
+    )
+    record: MinibatchRecord = Field(default=MinibatchRecord(), description="What is recorded.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float32", description="Number format of the weights."
+    )
+    probes: MinibatchProbes = Field(
+        default=MinibatchProbes(), description="What is done with trained networks."
+    )
+    axes: MinibatchAxes = Field(description="The grid of settings.")
+    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
+        default=("setting",),
+        description="Axes that separate jobs. Jobs start in the order of these axes, low values "
+        "first.",
+    )
+    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+
+    def all_grids(self) -> list[dict[str, tuple]]:
+        """The grid, as the only one of a list."""
+        names = self.axes.setting or tuple(self.node_scalings)
+        return [{"setting": names, "width": self.axes.width, "seed": self.axes.seed}]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MinibatchExperiment":
+        (grid,) = self.all_grids()
+        check_settings(grid["setting"], self.node_scalings)
+        check_block_axes(self.block_axes, list(grid))
+        if len(grid["width"]) > 1 and "width" not in self.block_axes:
+            raise ValueError("several widths need width in block_axes: a file holds weights of one")
+        if self.record.moved > min(grid["width"]):
+            raise ValueError(
+                f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "
+                "axes.width"
+            )
+        if self.epochs / self.record.every_epochs > MOST_RECORDS:
+            raise ValueError(
+                f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "
+                f"epochs more than {MOST_RECORDS} times"
+            )
+        return self

@@ -1,0 +1,110 @@
+"""The device of a job: the CPU, or a GPU that no other job of this user's holds.
+
+Several jobs on one machine would all take the first GPU. Each therefore locks one of those that it
+may see, and sees that one alone. A lock ends with its process, whatever ended it. No result depends
+on which GPU it was. Imported by jobs by name: this is not part of the code that makes the results.
+"""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from regimes.errors import DeviceError
+from regimes.jobs.devices import VISIBLE, visible_devices
+
+SECONDS_BETWEEN_TRIES = 0.5
+
+
+@contextmanager
+def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
+    """Give the device that a job is to use: `cpu` without GPUs, else `cuda`, which is one GPU.
+
+    gpus: how many the job was given, the resource `gpu`. progress: writes a line to the job's log.
+    The GPU is locked until the block ends; CUDA_VISIBLE_DEVICES names it alone. To be called before
+    torch has used a GPU. Raises DeviceError when torch finds none, or for a folder of locks that
+    is somebody else's.
+    """
+    if not gpus:
+        yield "cpu"
+        return
+    devices = visible_devices()
+    with ExitStack() as stack:
+        # Of what cannot be listed torch takes the first; a single GPU of an allocation is nobody
+        # else's.
+        if devices and not (len(devices) == 1 and _allocation()):
+            device = stack.enter_context(claimed(devices, lock_folder(), progress))
+            os.environ[VISIBLE] = device
+            progress(f"GPU {device} of {','.join(devices)}")
+        _require_cuda()
+        yield "cuda"
+
+
+@contextmanager
+def claimed(
+    devices: Sequence[str], folder: Path, progress: Callable[[str], None] = print
+) -> Iterator[str]:
+    """Lock the first free one of some devices, and give its name; wait while none is free.
+
+    devices: names as in CUDA_VISIBLE_DEVICES. folder: where the lock files are, which stay.
+    """
+    locks = {device: FileLock(folder / f"{_file_name(device)}.lock") for device in devices}
+    waiting = False
+    while True:
+        for device, lock in locks.items():
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            try:
+                yield device
+            finally:
+                lock.release()
+            return
+        if not waiting:
+            progress(f"waiting for a GPU: other jobs hold {','.join(devices)}")
+            waiting = True
+        time.sleep(SECONDS_BETWEEN_TRIES)
+
+
+def lock_folder() -> Path:
+    """The folder of this user's locks on this machine, in the system's folder for temporary files.
+
+    Raises DeviceError if it cannot be made or belongs to another user.
+    """
+    allocation = _allocation()
+    name = f"regimes-gpus-{os.getuid()}" + (f"-{_file_name(allocation)}" if allocation else "")
+    folder = Path(tempfile.gettempdir()) / name
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+    except OSError:
+        mine = False
+    if not mine:
+        raise DeviceError(f"{folder} is no folder of yours: set TMPDIR to one where it can be made")
+    return folder
+
+
+def _allocation() -> str | None:
+    """The allocation of Slurm that has chosen the GPUs, None if it has not or there is none.
+
+    Each has locks of its own: inside it devices may be counted from 0, whichever they are.
+    """
+    return os.environ.get("SLURM_JOB_ID") if VISIBLE in os.environ else None
+
+
+def _file_name(name: str) -> str:
+    # Parts of a GPU have names with slashes.
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def _require_cuda() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")

@@ -1,0 +1,134 @@
+"""Write and read the NetCDF files of every stage."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from regimes.errors import StoreError
+from regimes.jobs.resources import used
+from regimes.storage.atomic import replacing
+from regimes.storage.versions import git_commit, package_version, package_versions
+
+CONVENTIONS = "CF-1.11"
+# Keys in the encoding of a variable that is stored as integers.
+PACKING = ("dtype", "scale_factor", "add_offset")
+# So many rows of a packed variable are in memory a second time.
+ROWS_AT_ONCE = 1000
+
+
+def write(
+    dataset: xr.Dataset,
+    path: str | Path,
+    *,
+    title: str,
+    source: str,
+    references: str,
+    config: Mapping[str, Any],
+    device: str = "cpu",
+    **attributes: str,
+) -> None:
+    """Write a dataset as compressed NetCDF4 with checksums, complete or not at all.
+
+    Every variable and coordinate needs the attributes `long_name` and `units` ("1" if it has
+    none). The dataset's own global attributes are kept; those named here, `history`,
+    `regimes_version`, `git_commit`, `torch_version`, `created`, `Conventions` and what the job has
+    used (`cpu_seconds`, `wall_seconds`, `peak_memory` in bytes) are added.
+    A variable whose `encoding` asks for the `dtype` float32 is stored in that; one whose encoding
+    has `scale_factor` and `add_offset`, as integers of its `dtype`.
+
+    config: the effective settings behind the file, stored as JSON.
+    device: where the numbers were computed.
+    attributes: further global attributes.
+    Raises ValueError, naming the variable, when `long_name` or `units` is missing, or when a
+    variable is not what its `scale_factor` and `add_offset` make of integers.
+    """
+    check_described(dataset)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    described = {
+        **dataset.attrs,
+        **attributes,
+        "title": title,
+        "source": source,
+        "references": references,
+        "history": f"{created} {title}",
+        "regimes_version": package_version(),
+        "git_commit": git_commit(),
+        "config": json.dumps(config, sort_keys=True),
+        "device": device,
+        "torch_version": package_versions("torch")["torch"],
+        "created": created,
+        "Conventions": CONVENTIONS,
+        **used(),
+    }
+    dataset = dataset.assign(
+        {
+            name: _packed(variable)
+            for name, variable in dataset.data_vars.items()
+            if variable.encoding.keys() >= set(PACKING)
+        }
+    )
+    encoding = {str(name): _encoding(variable) for name, variable in dataset.variables.items()}
+    for name in dataset.coords:  # CF allows no missing values in coordinates
+        encoding[str(name)]["_FillValue"] = None
+    with replacing(path) as temporary:
+        dataset.assign_attrs(described).to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+def read(path: str | Path) -> xr.Dataset:
+    """Read a file into memory and close it.
+
+    Raises StoreError when the file is missing, truncated or corrupt; the checksums in the file
+    are compared for every value.
+    """
+    path = Path(path)
+    cure = "run the same command again to make it"
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist: {cure}")
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dataset.load()
+    except Exception as error:  # netCDF4 and xarray raise many kinds for a damaged file
+        reason = " ".join(str(error).split())[:120]
+        raise StoreError(
+            f"{path} is truncated or corrupt ({reason}): delete it and {cure}"
+        ) from error
+
+
+def check_described(dataset: xr.Dataset) -> None:
+    """Raise ValueError, naming the variable, unless each one has `long_name` and `units`."""
+    for name, variable in dataset.variables.items():
+        for attribute in ("long_name", "units"):
+            if not variable.attrs.get(attribute):
+                raise ValueError(f"variable {name!r} has no attribute {attribute!r}")
+
+
+def _packed(variable: xr.DataArray) -> xr.Variable:
+    """The integers behind a variable, with the attributes from which readers restore it."""
+    # By hand: xarray warns that integers hold no NaN, and does not notice what they do not hold.
+    dtype, scale, offset = (variable.encoding[name] for name in PACKING)
+    values = np.atleast_1d(variable.values)
+    integers = np.empty(values.shape, dtype)
+    for start in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        with np.errstate(invalid="ignore"):  # what fits no integer is found below
+            integers[rows] = np.rint((values[rows] - offset) / scale)
+        if not np.array_equal(integers[rows].astype(np.float64) * scale + offset, values[rows]):
+            raise ValueError(f"{variable.name!r} is no {dtype} times {scale} plus {offset}")
+    attributes = variable.attrs | {"scale_factor": scale, "add_offset": offset}
+    return xr.Variable(variable.dims, integers.reshape(variable.shape), attributes)
+
+
+def _encoding(variable: xr.Variable) -> dict[str, Any]:
+    if variable.dtype.kind not in "biufc":
+        return {}  # strings have variable length, to which no filter applies
+    encoding: dict[str, Any] = {"_FillValue": np.nan if variable.dtype.kind == "f" else None}
+    if variable.dtype.kind == "f" and str(variable.encoding.get("dtype")) == "float32":
+        encoding["dtype"] = "float32"
+    if variable.ndim:
+        encoding.update(zlib=True, complevel=4, shuffle=True, fletcher32=True)
+    return encoding
