@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from regimes.activations.apply import activate
 from regimes.engines.function_space import network as function_space
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import identity, quadratic, random_features
-from regimes.engines.function_space.embeddings.activation import activate
 from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import (
     LeapControl,

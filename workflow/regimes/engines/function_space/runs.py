@@ -10,9 +10,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from regimes.activations.apply import activate_
 from regimes.activations.load import load_activation
 from regimes.engines.common.recording import recorded_steps
-from regimes.engines.common.shallow import activate_
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.active_region import ACTIVE_REGIONS
 from regimes.engines.function_space.feature_scalings import SCALINGS
