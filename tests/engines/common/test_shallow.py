@@ -9,6 +9,7 @@ from autograd_descent import ACTIVATIONS, LOSSES
 from descent_problems import draw, rates
 
 from regimes.activations.apply import activate_
+from regimes.engines.common import shallow
 from regimes.engines.common.draws import initial_weights
 from regimes.engines.common.losses import gradient_factor
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
