@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
+from regimes.config import layers
 from regimes.config.load import load, validate
 from regimes.errors import ConfigError
 from regimes.plan import plan as plan_module
@@ -47,9 +47,9 @@ def test_first_block_axis_decides_the_order() -> None:
     assert min(block.priority for block in blocks) > 0
 
 
-def test_block_axes_set_the_grain() -> None:
-    assert len(blocks_of(make(**phase_diagram(block_axes=[])))) == 1
-    every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
+def test_split_by_set_the_grain() -> None:
+    assert len(blocks_of(make(**phase_diagram(split_by=[])))) == 1
+    every = make(**phase_diagram(split_by=["gamma_prime", "gamma", "width", "seed"]))
     assert len(blocks_of(every)) == 9 * 19 * 5 * 3
 
 
@@ -98,8 +98,8 @@ def test_added_grids_keep_the_other_blocks() -> None:
 def test_too_many_blocks_of_several_grids_are_refused() -> None:
     width = {"start": 1, "stop": 9999, "step": 1}
     grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
-    with pytest.raises(ConfigError, match=r"descent.block_axes = .* makes 29997 jobs"):
-        descent(grids=grids, axes={"seed": [0]}, block_axes=["width"])
+    with pytest.raises(ConfigError, match=r"descent.split_by = .* makes 29997 jobs"):
+        descent(grids=grids, axes={"seed": [0]}, split_by=["width"])
 
 
 def test_experiments_do_not_share_runs_by_accident() -> None:
@@ -122,11 +122,14 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
     assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
 
 
-def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
-    settings = yaml.safe_load(CONFIG.read_text())
-    del settings["claims"]
+def test_a_figure_cannot_show_claims_that_no_paper_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(layers, "PAPERS", tmp_path)
+    figure = {"plot": "overview.scorecard", "paper": "own", "claims": True, "caption": "Claims."}
+    own = {"papers": {"own": {"title": "t", "citation": "c"}}, "figures": {"scorecard": figure}}
     with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper has any"):
-        validate(settings)
+        validate(own)
 
 
 def test_a_table_is_a_csv_file_too() -> None:
@@ -252,7 +255,7 @@ def test_targets_of_a_paper() -> None:
 
 def test_figures_in_folders() -> None:
     figure = {
-        "draw": "luo2021.fig04_phase_diagram",
+        "plot": "luo2021.fig04_phase_diagram",
         "paper": "luo2021",
         "measures": ["phase_diagram"],
         "caption": "c",

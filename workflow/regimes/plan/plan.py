@@ -362,13 +362,13 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     counts = _blocks_by_grid(experiment)
     if sum(counts) > MOST_BLOCKS:
         raise ConfigError(
-            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes "
+            f"config: experiments.{name}.split_by = {list(experiment.split_by)} makes "
             f"{sum(counts)} jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
         )
     blocks = {}
     for axes in experiment.all_grids():
-        for values in itertools.product(*(axes[axis] for axis in experiment.block_axes)):
-            chosen = dict(zip(experiment.block_axes, values, strict=True))
+        for values in itertools.product(*(axes[axis] for axis in experiment.split_by)):
+            chosen = dict(zip(experiment.split_by, values, strict=True))
             settings = {
                 **shared,
                 **_named_by_axes(shared, chosen, axes),
@@ -384,7 +384,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             digest = config_hash(
                 {"settings": settings, "data": dataset.hash, "code": code, "torch": torch}
             )
-            # In the order of the axes: the order of block_axes is that of the jobs alone.
+            # In the order of the axes: the order of split_by is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
             block = f"{label}-{digest[:HASH_LENGTH]}"
             blocks[block] = BlockPlan(
@@ -396,7 +396,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 dataset=experiment.dataset,
                 code=code,
                 torch=torch,
-                # In the order of the block axes, so that what is listed first starts first.
+                # In the order of these axes, so that what is listed first starts first.
                 priority=sum(counts) - len(blocks),
             )
     return blocks
@@ -421,7 +421,7 @@ def _named_by_axes(
 def _blocks_by_grid(experiment: Experiment) -> list[int]:
     """Number of blocks of each grid of an experiment."""
     return [
-        math.prod(len(axes[axis]) for axis in experiment.block_axes)
+        math.prod(len(axes[axis]) for axis in experiment.split_by)
         for axes in experiment.all_grids()
     ]
 
@@ -429,7 +429,7 @@ def _blocks_by_grid(experiment: Experiment) -> list[int]:
 def _training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "block_axes"):
+    for key in ("paper", "measure", "split_by"):
         del settings[key]
     settings.pop("probes", None)
     expression = config.activations.get(settings.get("activation"))
@@ -536,7 +536,7 @@ def _figure(
     stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
-    module = f"regimes.papers.{figure.draw}"
+    module = f"regimes.papers.{figure.plot}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
     code = code_hash([*scripts, module])
     inputs = {key: measures[key] for key in figure.measures}
@@ -625,7 +625,7 @@ def _check_modules(config: Config) -> None:
             _check_scales(name, experiment)
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
-        _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
+        _need(f"figures.{name}.plot", f"regimes.papers.{figure.plot}")
     for name in config.claims:
         _need(f"claims.{name}", f"regimes.papers.{name}.claims")
 
