@@ -21,7 +21,7 @@ from regimes.plan.provenance import SCRIPTS
 from regimes.plotting.save import save
 from regimes.storage import store
 from regimes.tools import cli, metadata, origin, settings
-from regimes.tools.differences import differences
+from regimes.tools.settings import differences
 
 FIGURE = "phase_diagram"
 OVERRIDES = {"scale": "smoke"}

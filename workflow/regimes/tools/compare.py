@@ -24,7 +24,7 @@ import xarray as xr
 from regimes.errors import StoreError
 from regimes.storage import store
 from regimes.storage.atomic import replacing
-from regimes.tools.differences import differences
+from regimes.tools.settings import differences
 
 SUMMARY = "by how much two results differ, and where"
 HEADER = ("variable", "values", "equal", "largest absolute", "largest relative", "where")
