@@ -1,17 +1,16 @@
 """`regimes cost`: what would run, and what it may take."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
 
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash
-from regimes.storage import store
 from regimes.tools import cli, cost
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import FILES, Record, all_records, read_table, records, work
@@ -197,6 +196,7 @@ def test_work_counts_neurons_points_and_steps() -> None:
     grids = flow | {"axes": {"seed": [0, 1]}, "grids": [{"width": [1]}, {"width": [2, 3]}]}
     assert work(grids) == 12
     assert work({"experiments": {"a": flow, "b": grids}}) == 412
+    assert work({"experiments": {"a": flow, "b": {}}}) is None
     assert work({"kind": "points"}) is None
 
 
@@ -233,31 +233,28 @@ def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None
         "typical_cases",
     ],
 )
-def test_trainings_at_laptop_scale_are_in_the_table(plan: Plan, experiment: str) -> None:
-    settings = [block.settings for block in plan.blocks[experiment].values()]
+def test_trainings_at_laptop_scale_are_in_the_table(laptop: Plan, experiment: str) -> None:
+    settings = [block.settings for block in laptop.blocks[experiment].values()]
     jobs = [replace(JOB, name=experiment, settings="new", work=work(one)) for one in settings]
     assert {one.origin for one in cost.estimate(jobs, [], read_table(), "laptop")} == {cost.TABLE}
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
+def laptop() -> Plan:
     return plan_of()
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, write_result: Callable[..., None]) -> Path:
     """A folder with a run that says its time and one that only its log tells of."""
     block = {
         "experiment": "some",
         "engine": "gradient_flow",
         "axes": {"width": [10], "seed": [0]},
     }
-    value = xr.Variable("x", np.zeros(3), {"long_name": "a value", "units": "1"})
-    described = {"title": "t", "source": "s", "references": "r"}
     for name, logged in (("new", "99.0"), ("old", "7.5")):
         path = tmp_path / f"results/runs/some/{name}-0123456789abcdef.nc"
-        config = block | {"datasets": {"d": {}}}
-        store.write(xr.Dataset({"value": value}), path, **described, config=config)
+        write_result(path, "Runs of it", block | {"datasets": {"d": {}}})
         if name == "old":
             dataset = xr.load_dataset(path)
             del dataset.attrs["cpu_seconds"]

@@ -124,14 +124,14 @@ def paired(
         raise StoreError(f"{first} and {second}: a directory cannot be compared with a file")
     if not paths[0].is_dir():
         return [(paths[0].stem, paths[0], paths[1])], []
-    names = [{path.name for path in _measures(path).glob("*.nc")} for path in paths]
+    folders = [_measures(path) for path in paths]
+    names = [{path.name for path in folder.glob("*.nc")} for folder in folders]
     both = sorted(names[0] & names[1])
     if not both:
         raise StoreError(f"{first} and {second} have no measures of the same experiment")
     notes = [f"only A has {name}" for name in sorted(names[0] - names[1])]
     notes += [f"only B has {name}" for name in sorted(names[1] - names[0])]
-    pairs = [(Path(name).stem, *(_measures(path) / name for path in paths)) for name in both]
-    return pairs, notes
+    return [(Path(name).stem, folders[0] / name, folders[1] / name) for name in both], notes
 
 
 def _found(name: str, directory: Path) -> Path:

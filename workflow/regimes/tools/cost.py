@@ -100,14 +100,15 @@ def estimate(
 
     scale: of the config; a row of the table that says no work counts for its own scale alone.
     """
-    of_kind: dict[str, dict[tuple[str, str], list[Record]]] = {}
-    for source, found in ((HERE, here), (TABLE, table)):
-        of_kind[source] = defaultdict(list)
-        for one in found:
-            of_kind[source][one.rule, one.name].append(one)
-    return [
-        _estimate(job, of_kind[HERE][job.kind], of_kind[TABLE][job.kind], scale) for job in jobs
-    ]
+    here_by_kind, table_by_kind = _by_kind(here), _by_kind(table)
+    return [_estimate(job, here_by_kind[job.kind], table_by_kind[job.kind], scale) for job in jobs]
+
+
+def _by_kind(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
+    groups = defaultdict(list)
+    for one in found:
+        groups[one.rule, one.name].append(one)
+    return groups
 
 
 def _estimate(job: Job, here: list[Record], table: list[Record], scale: str | None) -> Estimate:
@@ -199,7 +200,7 @@ def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -
         # Figures of a paper in one line.
         name = name.split("/")[0] if rule in ("figure", "table") else name
         groups[stage, name, rule].append(one)
-    lines = [HEADER]
+    lines: list[tuple[str, ...]] = [HEADER]
     for (_, name, rule), group in sorted(groups.items()):
         counts = Counter(one.origin for one in group)
         origins = [origin if len(counts) == 1 else f"{n} {origin}" for origin, n in counts.items()]
@@ -223,28 +224,27 @@ def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -
     unknown = sum(one.seconds is None for one in estimates)
     without_size = sum(one.size is None for one in estimates)
     minutes, megabytes = _sums(estimates)
+    of_disk = f", unknown of {counted(without_size, 'job')}" if without_size else ""
     text += [
         "",
-        f"jobs        {len(estimates)}",
+        f"jobs        {len(jobs)}",
         f"CPU time    {minutes} min",
         f"wall time   {_at_least(wall, unknown, len(jobs))} min on {where}, "
         "without Snakemake's own",
-        f"disk        {megabytes} MB"
-        + (f", unknown of {counted(without_size, 'job')}" if without_size else ""),
+        f"disk        {megabytes} MB{of_disk}",
     ]
     if unknown:
         text.append(f"unknown     {counted(unknown, 'job')}, in none of these sums")
     return "\n".join(text)
 
 
-def _sums(estimates: Sequence[Estimate]) -> tuple[str, str]:
+def _sums(estimates: Sequence[Estimate]) -> tuple[str, ...]:
     """CPU minutes and megabytes of some jobs."""
-    minutes = [one.seconds / 60 for one in estimates if one.seconds is not None]
-    megabytes = [one.size / 1e6 for one in estimates if one.size is not None]
-    n = len(estimates)
-    return (
-        _at_least(math.fsum(minutes), n - len(minutes), n),
-        _at_least(math.fsum(megabytes), n - len(megabytes), n),
+    minutes = [one.seconds and one.seconds / 60 for one in estimates]
+    megabytes = [one.size and one.size / 1e6 for one in estimates]
+    return tuple(
+        _at_least(math.fsum(filter(None, values)), values.count(None), len(values))
+        for values in (minutes, megabytes)
     )
 
 

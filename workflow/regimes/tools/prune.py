@@ -114,7 +114,9 @@ def run(arguments: argparse.Namespace) -> int:
 def find(directory: Path, plans: Iterable[Plan]) -> Found:
     """The files in the folders that may be pruned, told apart by what some plans refer to."""
     needed = {path for plan in plans for path in referred(plan)}
-    used, unused, foreign = [], [], []
+    used: list[Path] = []
+    unused: list[Path] = []
+    foreign: list[Path] = []
     for path, own in _candidates(directory):
         state = NAME.fullmatch(path.name)
         known = path.with_name(state["shared"]) if own and state else path

@@ -95,7 +95,8 @@ def work(settings: Mapping[str, Any]) -> float | None:
     """
     if "experiments" in settings:
         parts = [work(one) for one in settings["experiments"].values()]
-        return math.fsum(parts) if parts and None not in parts else None
+        known = [part for part in parts if part is not None]
+        return math.fsum(known) if known and known == parts else None
     if "axes" not in settings:
         return None
     grids = [settings["axes"] | grid for grid in settings.get("grids") or [{}]]
