@@ -13,7 +13,7 @@ from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash
 from regimes.tools import cli, cost
 from regimes.tools.dry_run import Job, dry_run
-from regimes.tools.records import FILES, Record, all_records, read_table, records, work
+from regimes.tools.records import FILES, Record, all_records, kind_of, read_table, records, work
 from regimes.tools.settings import plan_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,6 +242,26 @@ def test_trainings_at_laptop_scale_are_in_the_table(laptop: Plan, experiment: st
 @pytest.fixture(scope="module")
 def laptop() -> Plan:
     return plan_of()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("results/data/airfoil.nc", ("data", "airfoil")),
+        ("results/runs/some/gamma=0.5-0123456789abcdef.nc", ("train", "some")),
+        ("results/probes/some/pruning/all-0123456789abcdef.nc", ("probe", "some/pruning")),
+        ("results/measures/some.nc", ("measure", "some")),
+        ("results/claims/luo2021.nc", ("claims", "luo2021")),
+        ("results/claims.nc", ("all_claims", "all_claims")),
+        ("results/explorer.html", ("explorer", "explorer")),
+        ("figures/luo2021/fig03_growth.pdf", ("figure", "luo2021/fig03_growth")),
+        ("figures/table.csv", ("table", "table")),
+        ("figures/table.png", None),
+        ("results/code/data-airfoil.txt", None),
+    ],
+)
+def test_paths_tell_the_kind_of_a_job(path: str, kind: tuple[str, str] | None) -> None:
+    assert kind_of(path) == kind
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ FILES = {
 # Rules whose jobs have settings by which they can be told apart; the files of these say them.
 WITH_SETTINGS = ("data", "train", "probe", "measure", "claims")
 FINISHED = re.compile(r"^ *([\d.]+) s  finished$", flags=re.MULTILINE)
-# Keys that say how many steps every run makes. Below `stopping` or `solver`, they only limit runs
-# that end by themselves.
+# Keys of an experiment that say how many steps its runs make. Below `stopping` or `solver`, they
+# only limit runs that end by themselves.
 STEPS = ("max_steps", "epochs", "draws")
 # Axes whose value is a size; of others only the number of values counts.
 SIZES = ("width", "n_train")
