@@ -1,6 +1,10 @@
-"""Options of subcommands that say which settings are meant: those of Snakemake, read alike."""
+"""Settings: which ones the options of a subcommand mean, and how two differ.
+
+The options are those of Snakemake, and are read as it reads them.
+"""
 
 import argparse
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -17,6 +21,9 @@ from regimes.storage.versions import CHECKOUT
 CONFIG = path if (path := CHECKOUT / "config.yaml").is_file() else None
 # What `backbone: auto` may stand for.
 AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
+# Values of differing settings are cut to so many characters.
+LONGEST = 80
+_MISSING = object()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, Any]:
-    """What `--config` and `--configfile` set, the former over the latter.
+    """The settings of `--config` and `--configfile`, the former over the latter.
 
-    Raises ConfigError for what is neither.
+    Raises ConfigError for an entry without a key, and for a file without keys.
     """
     merged: dict[str, Any] = {}
     for file in configfiles:
@@ -86,10 +93,25 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
         return [Plan.from_config(load(CONFIG, layer)) for layer in layers]
 
 
+def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Dotted key and both values, as JSON (`-` for none), wherever two nested settings differ."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for name in dict.fromkeys([*first, *second]):
+            below = f"{key}.{name}" if key else str(name)
+            yield from differences(first.get(name, _MISSING), second.get(name, _MISSING), below)
+    elif first != second:
+        yield key, _shown(first), _shown(second)
+
+
+def _shown(value: Any) -> str:
+    text = "-" if value is _MISSING else json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
 @contextmanager
 def _within(directory: Path) -> Iterator[None]:
     if not directory.is_dir():
-        raise ConfigError(f"--directory {directory}: is no folder")
+        raise ConfigError(f"--directory {directory}: there is no such folder")
     with chdir(directory):
         yield
 
