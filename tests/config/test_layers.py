@@ -115,8 +115,8 @@ def test_null_takes_a_key_away(papers: Path) -> None:
     ("raw", "expected"),
     [
         (
-            experiments(mine={"inherits": "parant"}),
-            "experiments.mine.inherits = 'parant' is no experiment; did you mean 'parent'? there",
+            experiments(mine={"inherits": "parents"}),
+            "experiments.mine.inherits = 'parents' is no experiment; did you mean 'parent'? there",
         ),
         (experiments(a={"inherits": "b"}, b={"inherits": "a"}), "circle: a -> b -> a"),
         (experiments(mine={"inherits": "mine"}), "goes round in a circle: mine -> mine"),
@@ -144,13 +144,13 @@ def test_wrong_parents_and_scales_are_named(papers: Path, raw: dict, expected: s
         ({"experiments": {"heir": {"inherits": "x"}}}, "experiments.heir.inherits = 'x' is no ex"),
         ({"experiments": {"heir": {"inherits": "heir"}}}, "circle: heir -> heir"),
         ({"experiments": {"heir": {"paper": "x"}}}, "experiments.heir.paper: leave it out"),
-        ({"experimens": {}}, "unknown key experimens; did you mean 'experiments'?"),
+        ({"experimints": {}}, "unknown key experimints; did you mean 'experiments'?"),
         (
             {"experiments": {"heir": {"inherits": "parent", "solver": {"maxsteps": 1}}}},
             "unknown key experiments.heir.solver.maxsteps; did you mean 'max_steps'?",
         ),
         ({"datasets": {"points": {"kind": "pints"}}}, "datasets.points.kind = 'pints'; did you"),
-        ({"paper": {"titel": "x"}}, "unknown key papers.one2020.titel; did you mean 'title'?"),
+        ({"paper": {"titles": "x"}}, "unknown key papers.one2020.titles; did you mean 'title'?"),
     ],
     ids=str,
 )

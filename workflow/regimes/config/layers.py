@@ -139,7 +139,7 @@ def read(path: Path, shown: str) -> dict[str, Any]:
         content = _parsed(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise ConfigError(f"{shown}: is not a mapping of keys to values")
     return content
 
