@@ -8,6 +8,7 @@ from harness import PAPER, SMOKE, Workflow, copy_checkout
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all tests of this folder `workflow`; those of the whole config share one process.
 
