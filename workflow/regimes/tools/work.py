@@ -4,15 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Keys of a number of steps (or draws) that every run makes; other runs end when they are done.
-FIXED_STEPS = {
-    "gradient_descent": (),
-    "function_space": ("max_steps",),
-    "function_space.node_scaled": ("max_steps",),
-    "sgd": ("epochs",),
-    "sgd.teacher_student": ("epochs",),
-    "first_update": ("draws",),
-}
+from regimes.engines.registry import settings_classes
+
 # Axes whose value is a size; of others only the number of values counts.
 SIZES = ("width", "n_train")
 
@@ -27,7 +20,9 @@ def work(settings: Mapping[str, Any]) -> float | None:
         return None if not parts or None in parts else math.fsum(parts)
     if "axes" not in settings:
         return None
-    steps = math.prod(settings[key] for key in FIXED_STEPS.get(settings.get("engine"), ()))
+    engine = settings_classes().get(settings.get("engine"))
+    # Of other engines runs end when they are done.
+    steps = math.prod(settings[key] for key in (engine.work if engine else ()))
     total = 0.0
     for grid in settings.get("grids") or [{}]:
         axes = {**settings["axes"], **grid}

@@ -1,26 +1,19 @@
-"""Experiments on the theory of Song et al. (2021): constants at the start, and gradient descent."""
+"""What the experiments on the theory of Song et al. (2021) share."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from regimes.config.axes import (
     CountAxis,
     ModuleName,
     Name,
-    RatioAxis,
     SeedAxis,
     WidthAxis,
     check_split,
 )
-from regimes.config.base import Integer, Model, Number
-
-
-def _positive(values: tuple[float, ...]) -> tuple[float, ...]:
-    for value in values:
-        if value <= 0:
-            raise ValueError(f"{value:g} is not greater than 0")
-    return values
+from regimes.config.base import Model, Number
+from regimes.engines.common.settings import EngineSettings
 
 
 class SphereAxes(Model):
@@ -36,18 +29,10 @@ class SphereAxes(Model):
     )
 
 
-class DescentSphereAxes(SphereAxes):
-    """The same with the ratio of the layers' initial scales."""
-
-    scale_ratio: Annotated[RatioAxis, AfterValidator(_positive)] | None = Field(
-        default=None,
-        description="Ratios omega_2 / omega_1, their product as for scale_product; by default "
-        "omega_1 is first_scale.",
-    )
-
-
-class NearIsometryExperiment(Model):
+class NearIsometryExperiment(EngineSettings):
     """What both kinds share: networks V act(W x), the loss |V act(W X) - Y|^2 with |Y| = 1."""
+
+    takes_draws = True
 
     paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
     dataset: Name = Field(description="Training data, a key of `datasets`.")
@@ -79,36 +64,3 @@ class NearIsometryExperiment(Model):
     def _axes_exist(self) -> "NearIsometryExperiment":
         check_split(self.split_by, list(self.all_grids()[0]))
         return self
-
-
-class InitialSpectrumExperiment(NearIsometryExperiment):
-    """Constants of Lemma 3 of song2021 at random starts; nothing is trained."""
-
-    engine: Literal["at_initialisation.jacobian_spectrum"] = Field(
-        description="How the networks are trained."
-    )
-    distances: tuple[Annotated[Number, Field(gt=0)], ...] = Field(
-        default=(0.01, 0.1, 1.0),
-        min_length=1,
-        description="Distances of the second network of a pair, between which the change of the "
-        "Jacobian is taken, over the norm of the weights that differ.",
-    )
-    axes: SphereAxes = Field(description="The grid of settings.")
-
-
-class LinearisedDescentExperiment(NearIsometryExperiment):
-    """Gradient descent of both layers at the theory's learning rate, and its linearisation."""
-
-    engine: Literal["gradient_descent.linearised"] = Field(
-        description="How the networks are trained."
-    )
-    relative_loss: Number = Field(
-        default=0.001, gt=0, lt=1, description="Stop when the loss is below this share of h_0."
-    )
-    max_steps: Integer = Field(
-        ge=1, le=10_000_000, description="Cap on the steps; the run keeps its values."
-    )
-    points_per_decade: Integer = Field(
-        default=16, ge=1, le=1000, description="Recorded steps for each factor of ten."
-    )
-    axes: DescentSphereAxes = Field(description="The grid of settings.")

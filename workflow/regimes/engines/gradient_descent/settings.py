@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
@@ -16,6 +16,8 @@ from regimes.config.axes import (
     check_split,
 )
 from regimes.config.base import Integer, Model, Number
+from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.settings import EngineSettings
 
 
 class DescentAxes(Model):
@@ -91,8 +93,11 @@ class DescentRecord(Model):
     )
 
 
-class GradientDescentExperiment(Model):
+class GradientDescentExperiment(EngineSettings):
     """An experiment trained by full-batch gradient descent."""
+
+    limit = ("stopping", "max_steps")
+    takes_draws = True
 
     engine: Literal["gradient_descent"] = Field(description="How the networks are trained.")
     paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
@@ -172,3 +177,40 @@ class GradientDescentExperiment(Model):
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
+
+
+def _positive(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if value <= 0:
+            raise ValueError(f"{value:g} is not greater than 0")
+    return values
+
+
+class DescentSphereAxes(SphereAxes):
+    """The same with the ratio of the layers' initial scales."""
+
+    scale_ratio: Annotated[RatioAxis, AfterValidator(_positive)] | None = Field(
+        default=None,
+        description="Ratios omega_2 / omega_1, their product as for scale_product; by default "
+        "omega_1 is first_scale.",
+    )
+
+
+class LinearisedDescentExperiment(NearIsometryExperiment):
+    """Gradient descent of both layers at the theory's learning rate, and its linearisation."""
+
+    limit = ("max_steps",)
+
+    engine: Literal["gradient_descent.linearised"] = Field(
+        description="How the networks are trained."
+    )
+    relative_loss: Number = Field(
+        default=0.001, gt=0, lt=1, description="Stop when the loss is below this share of h_0."
+    )
+    max_steps: Integer = Field(
+        ge=1, le=10_000_000, description="Cap on the steps; the run keeps its values."
+    )
+    points_per_decade: Integer = Field(
+        default=16, ge=1, le=1000, description="Recorded steps for each factor of ten."
+    )
+    axes: DescentSphereAxes = Field(description="The grid of settings.")

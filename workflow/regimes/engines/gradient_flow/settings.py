@@ -1,6 +1,8 @@
 """Experiments that are trained by gradient flow."""
 
-from typing import Annotated, Literal, get_args
+import itertools
+from importlib import import_module
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,6 +17,9 @@ from regimes.config.axes import (
     check_split,
 )
 from regimes.config.base import Integer, Model, Number
+from regimes.engines.common.settings import EngineSettings
+
+PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
 
 
 class Axes(Model):
@@ -66,8 +71,12 @@ class FlowSolver(Model):
     )
 
 
-class GradientFlowExperiment(Model):
+class GradientFlowExperiment(EngineSettings):
     """An experiment trained by gradient flow."""
+
+    limit = ("solver", "max_steps")
+    followed = True
+    modules_by_key: ClassVar = {"parameterisation": PARAMETERISATIONS}
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
     paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
@@ -116,6 +125,16 @@ class GradientFlowExperiment(Model):
     def all_grids(self) -> list[dict[str, tuple]]:
         """The grid, as the only one of a list."""
         return [{name: values for name, values in dict(self.axes).items() if values is not None}]
+
+    def check(self) -> None:
+        """Raise ConfigError when the parameterisation leaves a setting's scales open."""
+        parameterisation = import_module(f"{PARAMETERISATIONS}.{self.parameterisation}")
+        exponents = self.exponents.model_dump(exclude_none=True)
+        (grid,) = self.all_grids()
+        axes = {name: values for name, values in grid.items() if name != "seed"}
+        for values in itertools.product(*axes.values()):
+            setting = dict(zip(axes, values, strict=True))
+            parameterisation.scales({**setting, "exponents": exponents})
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientFlowExperiment":

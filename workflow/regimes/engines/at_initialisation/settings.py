@@ -1,12 +1,13 @@
-"""Experiments that average the first update of training over random initialisations."""
+"""Experiments on networks at their random start: nothing is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_split
-from regimes.config.base import Integer, Model
-from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
+from regimes.config.base import Integer, Model, Number
+from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.settings import EngineSettings, NodeScaling, check_settings
 
 
 class FirstUpdateAxes(Model):
@@ -21,12 +22,14 @@ class FirstUpdateAxes(Model):
     seed: SeedAxis = Field(description="Independent repetitions, each of `draws` draws.")
 
 
-class FirstUpdateExperiment(Model):
+class FirstUpdateExperiment(EngineSettings):
     """Means over initialisations at the start of gradient flow: Section 5 and (12) of caron2023.
 
     The networks have scaled nodes, output weights -1 or 1 that stay as they are, and the loss
     1/2 sum e^2. Nothing is trained: gradient flow is looked at when it starts.
     """
+
+    work = ("draws",)
 
     engine: Literal["at_initialisation.first_update"] = Field(
         description="How the networks are trained."
@@ -79,3 +82,18 @@ class FirstUpdateExperiment(Model):
                 )
         check_split(self.split_by, list(grid))
         return self
+
+
+class InitialSpectrumExperiment(NearIsometryExperiment):
+    """Constants of Lemma 3 of song2021 at random starts; nothing is trained."""
+
+    engine: Literal["at_initialisation.jacobian_spectrum"] = Field(
+        description="How the networks are trained."
+    )
+    distances: tuple[Annotated[Number, Field(gt=0)], ...] = Field(
+        default=(0.01, 0.1, 1.0),
+        min_length=1,
+        description="Distances of the second network of a pair, between which the change of the "
+        "Jacobian is taken, over the norm of the weights that differ.",
+    )
+    axes: SphereAxes = Field(description="The grid of settings.")
