@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.experiment import NAMED_BY
 from regimes.config.models import Config, Experiment
 from regimes.datasets.settings import FileDataset, ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.datasets.sources import own_file
@@ -401,16 +402,12 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     return blocks
 
 
-# Axes of names, and the key that says what these stand for.
-NAMED_BY = {"model": "models", "setting": "node_scalings"}
-
-
 def _named_by_axes(
     shared: Mapping[str, Any], chosen: Mapping[str, Any], axes: Mapping[str, tuple]
 ) -> dict[str, Any]:
     """What the names on a block's axes stand for, such as models: others may come and go."""
     named = {}
-    for axis, key in NAMED_BY.items():
+    for axis, (key, _) in NAMED_BY.items():
         if key in shared:
             names = [chosen[axis]] if axis in chosen else axes[axis]
             named[key] = {name: shared[key][name] for name in names}
