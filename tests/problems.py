@@ -46,8 +46,8 @@ def draw(
     network = TwoLayerNetwork(
         inputs,
         inputs.new_tensor([scale.output for scale in scales]),
-        inputs.new_tensor([scale.mobility_a for scale in scales]),
-        inputs.new_tensor([scale.mobility_w for scale in scales]),
+        inputs.new_tensor([scale.rate_a for scale in scales]),
+        inputs.new_tensor([scale.rate_w for scale in scales]),
         activation,
     )
     weights = Weights(torch.tensor(np.stack(output)), torch.tensor(np.stack(hidden)))

@@ -80,8 +80,8 @@ def batch(rows: Sequence[Reference]) -> tuple[TwoLayerNetwork, Weights]:
     network = TwoLayerNetwork(
         inputs,
         inputs.new_tensor([scale.output for scale in scales]),
-        inputs.new_tensor([scale.mobility_a for scale in scales]),
-        inputs.new_tensor([scale.mobility_w for scale in scales]),
+        inputs.new_tensor([scale.rate_a for scale in scales]),
+        inputs.new_tensor([scale.rate_w for scale in scales]),
         import_module(f"regimes.activations.{rows[0].activation}"),
     )
     a, w = (torch.tensor(np.stack(values)) for values in zip(*starts, strict=True))

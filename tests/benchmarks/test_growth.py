@@ -64,7 +64,7 @@ def flow(width: int, n_points: int, n_runs: int) -> Callable[[], object]:
         inputs,
         *(
             torch.full((n_runs,), value, dtype=inputs.dtype)
-            for value in (scale.output, scale.mobility_a, scale.mobility_w)
+            for value in (scale.output, scale.rate_a, scale.rate_w)
         ),
         relu,
     )

@@ -69,7 +69,7 @@ class Problem:
         self.start = np.concatenate([weights.a[0].numpy(), weights.w[0].numpy().ravel()])
         self.inputs, self.targets = np.array(INPUTS), np.array(TARGETS)
         self.scale = network.output_scale.item()
-        self.rates = (network.mobility_a.item(), network.mobility_w.item())
+        self.rates = (network.rate_a.item(), network.rate_w.item())
         self.evaluations = 0
         self.velocity(0.0, self.start)
         self.first_loss = self.loss

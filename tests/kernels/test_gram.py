@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from regimes.activations.apply import activate
 from regimes.engines.function_space.embeddings import (
     identity,
     quadratic,
     random_features,
     random_layers,
 )
-from regimes.engines.function_space.embeddings.activation import activate
 from regimes.kernels.gram import by_quadrature, expected_products, gram, limiting_gram
 from regimes.kernels.limiting_kernels import gram_a, gram_a_of_covariance, smallest_eigenvalue
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
+from regimes.activations.apply import activate
 from regimes.activations.derivatives import ACTIVATIONS
-from regimes.engines.function_space.embeddings.activation import activate
 from regimes.kernels.gaussian_expectations import expected_product
 from regimes.kernels.mean_tangent_gram import (
     kappa,

@@ -14,9 +14,9 @@ from typing import Any
 import xarray as xr
 
 from regimes.config.load import load
+from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
-from regimes.plan.engines import engine_module
 from regimes.plan.plan import Plan
 from regimes.storage import store
 from regimes.storage.grids import united
@@ -27,8 +27,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
-# The training that `simulate` follows with a progress bar.
-FOLLOWED = "gradient_flow"
 
 
 def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
@@ -89,10 +87,11 @@ def simulate(
     config = load(path, own)
     if experiment not in config.experiments:
         raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
-    followed = [name for name, one in config.experiments.items() if one.engine == FOLLOWED]
+    followed = [name for name, one in config.experiments.items() if one.followed]
     if experiment not in followed:
+        engines = " or ".join(name for name, one in settings_classes().items() if one.followed)
         raise ConfigError(
-            f"experiment = {experiment!r} is not trained by {FOLLOWED}; allowed: "
+            f"experiment = {experiment!r} is not trained by {engines}; allowed: "
             f"{', '.join(followed)}"
         )
     known = config.experiments[experiment].axes.model_dump(exclude_none=True)
@@ -125,7 +124,9 @@ def simulate(
     (block,) = plan.all_blocks()
     with _mirror(config.data_mirror):
         data = _data(plan, chosen.dataset)
-    train = import_module(engine_module(chosen.engine)).train
+    # Here, since it takes torch, which opening a file does not need.
+    from regimes.engines.common.runner import train
+
     place = resolve(device)
     if place == "cuda":
         _require_cuda()

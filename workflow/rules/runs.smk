@@ -30,5 +30,7 @@ rule train:
         data_hash=lambda wildcards: data_of(wildcards).hash,
         code=lambda wildcards: block_of(wildcards).code,
         torch=lambda wildcards: block_of(wildcards).torch,
+        checkpoint=lambda wildcards: block_of(wildcards).checkpoint,
+        end_states=lambda wildcards: block_of(wildcards).end_states,
     script:
         "../scripts/train.py"

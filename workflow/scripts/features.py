@@ -12,15 +12,14 @@ from importlib import import_module
 import torch
 
 from regimes.errors import DataError
+from regimes.jobs.gpus import device_of_job
 from regimes.jobs.job_log import job
 from regimes.storage import store
 
 with (
     job(snakemake.log[0]) as progress,
-    # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
-    import_module("regimes.jobs.gpus").device_of_job(
-        snakemake.resources.get("gpu", 0), progress
-    ) as device,
+    # The job was given a GPU exactly when one is to be used.
+    device_of_job(snakemake.resources.get("gpu", 0), progress) as device,
 ):
     params = snakemake.params
     version = torch.__version__.partition("+")[0]

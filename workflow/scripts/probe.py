@@ -12,7 +12,9 @@ from importlib import import_module
 import torch
 
 from regimes.errors import DataError
+from regimes.jobs.gpus import device_of_job
 from regimes.jobs.job_log import job
+from regimes.plan.probes import probe_code_hash
 from regimes.storage import store
 
 
@@ -24,17 +26,14 @@ def require_hashed_code(probe: str) -> None:
             f"torch is {version} here but {snakemake.params.torch} where the workflow was planned: "
             "use the same version"
         )
-    # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    if import_module("regimes.plan.probes").probe_code_hash(probe) != snakemake.params.code:
+    if probe_code_hash(probe) != snakemake.params.code:
         raise DataError("code of the probe changed since the workflow started: run it again")
 
 
 with (
     job(snakemake.log[0]) as progress,
-    # The job was given a GPU exactly when one is to be used. Loaded by name: it makes no results.
-    import_module("regimes.jobs.gpus").device_of_job(
-        snakemake.resources.get("gpu", 0), progress
-    ) as device,
+    # The job was given a GPU exactly when one is to be used.
+    device_of_job(snakemake.resources.get("gpu", 0), progress) as device,
 ):
     params, probe = snakemake.params, snakemake.wildcards.probe
     require_hashed_code(probe)

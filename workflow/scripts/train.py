@@ -7,41 +7,35 @@ import os
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = str(snakemake.threads)
 
-from importlib import import_module
-
-from regimes.engines.common.limits import CAPS
+from regimes.engines.common.runner import train
+from regimes.engines.registry import engine_module
 from regimes.errors import DataError
+from regimes.jobs.gpus import device_of_job
 from regimes.jobs.job_log import job
-from regimes.plan.engines import engine_module
+from regimes.plan.provenance import training_code_hash
 from regimes.storage import store
+from regimes.storage.versions import package_versions
 
-# Of trainings that ended at a cap, for those with a larger one.
-STATES = "results/states"
 # What the command line, or YAML in it, may have for false.
 NO = ("false", "no", "off", "0", "f", "n")
 
 
 def require_hashed_code(block: dict) -> None:
     """Raise DataError unless the code and torch are those that the file's name was made from."""
-    # Loaded by name: what plans and hashes is not part of the code that makes the results.
-    provenance = import_module("regimes.plan.provenance")
-    revision = import_module("regimes.storage.versions")
-    torch = revision.package_versions("torch")["torch"].partition("+")[0]
+    torch = package_versions("torch")["torch"].partition("+")[0]
     if torch != snakemake.params.torch:
         raise DataError(
             f"torch is {torch} here but {snakemake.params.torch} where the workflow was planned: "
             "use the same version"
         )
-    if provenance.training_code_hash(block) != snakemake.params.code:
+    if training_code_hash(block) != snakemake.params.code:
         raise DataError("code of training changed since the workflow started: run it again")
 
 
 with (
     job(snakemake.log[0]) as progress,
-    # The job was given a GPU exactly when training is to use one. Loaded by name, as above.
-    import_module("regimes.jobs.gpus").device_of_job(
-        snakemake.resources.get("gpu", 0), progress
-    ) as device,
+    # The job was given a GPU exactly when training is to use one.
+    device_of_job(snakemake.resources.get("gpu", 0), progress) as device,
 ):
     block = snakemake.params.block
     require_hashed_code(block)
@@ -57,8 +51,14 @@ with (
     progress(f"{module} on {device}: {block['axes']}")
     # Read from the config, not a parameter: it changes no result.
     kept = str(snakemake.config.get("keep_states", True)).lower() not in NO
-    states = {"states": STATES} if kept and block["engine"] in CAPS else {}
-    runs = import_module(module).train(block, data, device, progress, **states)
+    runs = train(
+        block,
+        data,
+        device,
+        progress,
+        checkpoint=snakemake.params.checkpoint,
+        end_states=snakemake.params.end_states if kept else None,
+    )
     require_hashed_code(block)
     store.write(
         runs,

@@ -271,7 +271,7 @@ def experiment(**changes: Any) -> dict:
         ({"axes": {"setting": ["odd"]}}, ["axes.setting: 'odd'", "allowed: even, uneven"]),
         ({"axes": {"setting": ["even", "even"]}}, ["axes.setting: 'even' is there twice"]),
         ({"axes": {"n_train": [3]}}, ["axes.n_train", "setting, width, seed"]),
-        ({"split_by": ["gamma"]}, ["split_by.0 = 'gamma'", "setting, width, seed"]),
+        ({"split_by": ["gamma"]}, ["split_by: 'gamma' is no axis", "setting, width, seed"]),
         ({"node_scalings": {"odd": {"gamma": 0.5}}}, ["node_scalings.odd: alpha is missing"]),
         ({"node_scalings": {"odd": {"gamma": 2}}}, ["odd.gamma = 2", "less than or equal to 1"]),
         ({"node_scalings": {"odd": {"gamma": 1, "alpha": 1}}}, ["odd.alpha = 1", "less than 1"]),

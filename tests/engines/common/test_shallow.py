@@ -8,6 +8,7 @@ import torch
 from autograd_descent import ACTIVATIONS, LOSSES
 from descent_problems import draw, rates
 
+from regimes.activations.apply import activate_
 from regimes.engines.common import shallow
 from regimes.engines.common.draws import initial_weights
 from regimes.engines.common.losses import gradient_factor
@@ -33,7 +34,7 @@ def test_activations_are_those_of_torch(name: str) -> None:
     expected = ACTIVATIONS[name](z)
     (slope,) = torch.autograd.grad(expected.sum(), z)
     value, out = z.detach().clone(), torch.full_like(z, torch.nan)
-    shallow.activate_(module(name), value, out)
+    activate_(module(name), value, out)
     torch.testing.assert_close(value, expected.detach(), rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(out, slope, rtol=1e-9, atol=1e-15)
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from regimes.activations.apply import activate
 from regimes.engines.function_space.embeddings import (
     identity,
     quadratic,
     random_features,
     random_layers,
 )
-from regimes.engines.function_space.embeddings.activation import activate
 
 SETTINGS = {"embedding_width": 30, "activation": "tanh", "depth": 4}
 

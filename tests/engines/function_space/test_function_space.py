@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from regimes.engines.function_space.runs import initial_pre_activations
 from torch import Tensor
 
+from regimes.activations.apply import activate
 from regimes.engines.function_space import network as function_space
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import identity, quadratic, random_features
-from regimes.engines.function_space.embeddings.activation import activate
 from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import (
     LeapControl,
@@ -23,7 +24,6 @@ from regimes.engines.function_space.multistep import (
     slopes_at_end,
 )
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
-from regimes.engines.function_space.runs import initial_pre_activations
 
 WIDTH, N_POINTS, N_TEST, N_FEATURES, DIMENSION = 24, 7, 3, 4, 24
 

@@ -28,7 +28,7 @@ def with_bias(inputs: tuple[float, ...], dtype: torch.dtype = torch.float64) -> 
 
 def on(network: TwoLayerNetwork, inputs: Tensor, activation: ModuleType = relu) -> TwoLayerNetwork:
     """The same network on other inputs."""
-    scales = (network.output_scale, network.mobility_a, network.mobility_w)
+    scales = (network.output_scale, network.rate_a, network.rate_w)
     return TwoLayerNetwork(inputs, *scales, activation)
 
 
@@ -104,8 +104,8 @@ def test_units_change_no_ending(factor: float, what: str) -> None:
             other.output_scale = network.output_scale * factor
             goals_there = goals * factor
         else:
-            other.mobility_a = network.mobility_a * factor
-            other.mobility_w = network.mobility_w * factor
+            other.rate_a = network.rate_a * factor
+            other.rate_w = network.rate_w * factor
         result = follow(other, weights, goals_there)
         assert endings(result) == endings(expected)
         loss = factor**2 if what == "outputs" else 1
@@ -136,7 +136,7 @@ def test_noise_ends_at_the_best_fit_of_fixed_features() -> None:
     inputs = with_bias(tuple(random.uniform(-1, 1, 20)))
     noise = random.normal(size=20)
     network, weights = draw([(0.0, 0.6), (0.0, 1.0)], 4, activation=tanh)
-    network.mobility_w = torch.zeros_like(network.mobility_w)
+    network.rate_w = torch.zeros_like(network.rate_w)
     result = follow(on(network, inputs, tanh), weights, torch.tensor(noise))
     assert endings(result) == ["stationary"] * 2
     features = np.tanh(inputs.numpy() @ weights.w[0].numpy())
@@ -192,7 +192,7 @@ def test_runs_land_where_they_are_meant_to() -> None:
 def test_each_ending_is_told_from_the_others() -> None:
     # In one batch: a fit, a first layer and an output that cannot move, and no number.
     network, weights = draw([(0.0, 0.6)] * 4, 50)
-    network.mobility_a[1] = network.mobility_w[1] = 0
+    network.rate_a[1] = network.rate_w[1] = 0
     weights.a[2, 0] = torch.nan
     _, targets = four_points()
     result = follow(network, weights, targets)

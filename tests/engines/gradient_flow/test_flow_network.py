@@ -98,8 +98,7 @@ def test_outputs_and_tangent_kernel_match_autograd() -> None:
         by_a = torch.stack([row[0] for row in rows])
         by_w = torch.stack([row[1].flatten() for row in rows])
         expected = (
-            network.mobility_a[element] * by_a @ by_a.T
-            + network.mobility_w[element] * by_w @ by_w.T
+            network.rate_a[element] * by_a @ by_a.T + network.rate_w[element] * by_w @ by_w.T
         ) / len(f)
         torch.testing.assert_close(kernel[element], expected, **ROUNDING)
 
@@ -130,8 +129,8 @@ def exact_move(network: TwoLayerNetwork, weights: Weights, impulse: Impulse) -> 
         by_a = torch.einsum("en,enm->em", force, torch.relu(z))
         by_w = torch.einsum("en,enm,nd->edm", force, (z > 0).to(z), network.inputs)
         return (
-            -network.mobility_a[:, None] * by_a,
-            -network.mobility_w[:, None, None] * a[:, None] * by_w,
+            -network.rate_a[:, None] * by_a,
+            -network.rate_w[:, None, None] * a[:, None] * by_w,
         )
 
     def shifted(state, by, length):
@@ -254,8 +253,8 @@ def test_the_law_is_kept_to_rounding_whatever_crosses(
     network, weights = random_batch(width=300, n_elements=4, activation=activation)
     scales = normalised.scales({"gamma_prime": gamma_prime, "gamma": gamma, "width": 300})
     network.output_scale.fill_(scales.output)
-    network.mobility_a.fill_(scales.mobility_a)
-    network.mobility_w.fill_(scales.mobility_w)
+    network.rate_a.fill_(scales.rate_a)
+    network.rate_w.fill_(scales.rate_w)
     # Impulses that turn neurons by angles of up to this many radians
     sizes = torch.tensor([0.1, 1.0, 3.0, 10.0], dtype=torch.float64)[:, None]
     direction = impulse_of(4 / scales.output, n_elements=4)
@@ -271,8 +270,8 @@ def drift_of_neurons(network: TwoLayerNetwork, start: Weights, end: Weights) -> 
     """How far a^2 / M_a - |w|^2 / M_w moved, over the largest sum of both terms, (E, m)."""
 
     def terms(weights: Weights) -> tuple[Tensor, Tensor]:
-        by_a = weights.a.square() / network.mobility_a[:, None]
-        return by_a, weights.w.square().sum(dim=1) / network.mobility_w[:, None]
+        by_a = weights.a.square() / network.rate_a[:, None]
+        return by_a, weights.w.square().sum(dim=1) / network.rate_w[:, None]
 
     (a0, w0), (a1, w1) = terms(start), terms(end)
     return ((a1 - w1) - (a0 - w0)).abs() / torch.maximum(a0 + w0, a1 + w1)

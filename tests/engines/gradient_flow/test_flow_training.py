@@ -302,7 +302,7 @@ def test_exponents_alone_are_enough(data: xr.Dataset) -> None:
 
 def test_scales_of_the_normalised_system() -> None:
     scales = normalised.scales({"width": 100, "gamma": 0.5, "gamma_prime": -1.0})
-    assert (scales.output, scales.mobility_a, scales.mobility_w) == pytest.approx((0.1, 0.01, 100))
+    assert (scales.output, scales.rate_a, scales.rate_w) == pytest.approx((0.1, 0.01, 100))
     assert (scales.deviation_a, scales.deviation_w, scales.gamma) == (1, 1, 0.5)
 
 
@@ -311,7 +311,7 @@ def test_scales_of_the_unnormalised_system() -> None:
     scales = alpha_beta.scales({"width": 100, "exponents": exponents})
     assert scales.output == pytest.approx(0.1)
     assert (scales.deviation_a, scales.deviation_w) == pytest.approx((0.1, 100))
-    assert (scales.mobility_a, scales.mobility_w) == (1, 1)
+    assert (scales.rate_a, scales.rate_w) == (1, 1)
     assert scales.gamma == pytest.approx(0.0)
 
 

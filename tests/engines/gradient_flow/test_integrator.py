@@ -49,7 +49,7 @@ def follow(
 def random_features(width: int = 30) -> tuple[TwoLayerNetwork, Weights]:
     """A random-feature model: the first layer does not move, so that the flow is linear."""
     network, weights = draw([(0.0, 0.5), (0.0, 0.8)], width, seed=3)
-    network.mobility_w = torch.zeros_like(network.mobility_w)
+    network.rate_w = torch.zeros_like(network.rate_w)
     # Different networks, and not antisymmetric ones, whose features would repeat
     weights = Weights(weights.a[[1, 1]].clone(), weights.w[[1, 1]].clone())
     weights.w[1] *= -1.5
@@ -76,8 +76,7 @@ def right_hand_side(
     """theta' of one run as scipy wants it, from the equations of the model."""
     inputs, targets = (values.numpy() for values in four_points())
     scale, rate_a, rate_w = (
-        float(values[run])
-        for values in (network.output_scale, network.mobility_a, network.mobility_w)
+        float(values[run]) for values in (network.output_scale, network.rate_a, network.rate_w)
     )
 
     def velocity(_: float, state: np.ndarray) -> np.ndarray:
@@ -118,7 +117,7 @@ def test_a_linear_flow_is_exact_at_any_tolerance(tolerance: float) -> None:
     for run in range(2):
         a = weights.a[run].numpy()
         jacobian = network.output_scale[run].item() * np.maximum(inputs @ weights.w[run].numpy(), 0)
-        rate = network.mobility_a[run].item() / len(targets)
+        rate = network.rate_a[run].item() / len(targets)
         kernel, first = rate * jacobian @ jacobian.T, jacobian @ a - targets
         time = result.flow_time[run]
         residuals = scipy.linalg.expm(-time * kernel) @ first
@@ -306,7 +305,7 @@ def test_the_conservation_law_holds_where_neurons_condense() -> None:
 
 def relative_drift(network: TwoLayerNetwork, start: Weights, end: Weights) -> np.ndarray:
     """How far kappa' a_k^2 - |w_k|^2 / kappa' moved, over the sum of both terms, (E, m)."""
-    ratio = network.mobility_w[:, None]  # kappa'
+    ratio = network.rate_w[:, None]  # kappa'
 
     def terms(weights: Weights) -> tuple[Tensor, Tensor]:
         return ratio * weights.a.square(), weights.w.square().sum(dim=1) / ratio
@@ -345,7 +344,7 @@ def test_history_keeps_the_exact_loss_of_a_linear_flow() -> None:
     for run in range(2):
         features = np.maximum(inputs @ weights.w[run].numpy(), 0)
         jacobian = network.output_scale[run].item() * features
-        kernel = network.mobility_a[run].item() / len(targets) * jacobian @ jacobian.T
+        kernel = network.rate_a[run].item() / len(targets) * jacobian @ jacobian.T
         first = jacobian @ weights.a[run].numpy() - targets
         exact = [
             np.square(scipy.linalg.expm(-time * kernel) @ first).mean() / 2

@@ -87,8 +87,7 @@ def test_outputs_and_tangent_kernel_match_autograd(activation: str) -> None:
         by_a = torch.stack([row[0] for row in rows])
         by_w = torch.stack([row[1].flatten() for row in rows])
         expected = (
-            network.mobility_a[element] * by_a @ by_a.T
-            + network.mobility_w[element] * by_w @ by_w.T
+            network.rate_a[element] * by_a @ by_a.T + network.rate_w[element] * by_w @ by_w.T
         ) / len(f)
         torch.testing.assert_close(kernel[element], expected, **ROUNDING)
 
@@ -112,8 +111,7 @@ def neuron_by_scipy(
     inputs = network.inputs.numpy()
     total, moment = (values[element].numpy() for values in (impulse.total, impulse.moment))
     scale, rate_a, rate_w = (
-        float(values[element])
-        for values in (network.output_scale, network.mobility_a, network.mobility_w)
+        float(values[element]) for values in (network.output_scale, network.rate_a, network.rate_w)
     )
 
     def velocity(time: float, state: np.ndarray) -> np.ndarray:

@@ -1,16 +1,15 @@
-"""The activation that a block's settings name: the one place where trainings load it."""
+"""The activation that settings name: the one place where it is loaded."""
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 
-def load_activation(block: Mapping[str, Any]) -> Any:
-    """A module of `regimes.activations`; or, with `activation_expression` in the settings, the
-    same made from an expression in z.
+def load_activation(name: str, expression: str | None = None) -> Any:
+    """The module of `regimes.activations` with this name, or the same made from an expression in z.
+
+    expression: of an activation of the user's own, which the name stands for.
     """
-    if "activation_expression" in block:
+    if expression is not None:
         # Loaded by name, as the modules are: what is not used is not part of a result's code.
-        made = import_module("regimes.activations.expression")
-        return made.from_expression(block["activation_expression"])
-    return import_module(f"regimes.activations.{block['activation']}")
+        return import_module("regimes.activations.expression").from_expression(expression)
+    return import_module(f"regimes.activations.{name}")

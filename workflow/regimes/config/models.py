@@ -4,7 +4,7 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -17,17 +17,8 @@ from regimes.datasets.settings import (
     ImageFeaturesDataset,
     TeacherLabelsDataset,
 )
-from regimes.engines.at_initialisation.first_update_settings import FirstUpdateExperiment
-from regimes.engines.common.isometry_settings import (
-    InitialSpectrumExperiment,
-    LinearisedDescentExperiment,
-)
-from regimes.engines.function_space.node_scaled_settings import NodeScaledExperiment
-from regimes.engines.function_space.settings import FunctionSpaceExperiment
-from regimes.engines.gradient_descent.settings import GradientDescentExperiment
-from regimes.engines.gradient_flow.settings import GradientFlowExperiment
-from regimes.engines.sgd.settings import MinibatchExperiment
-from regimes.engines.sgd.teacher_student_settings import TeacherStudentExperiment
+from regimes.engines.common.settings import EngineSettings
+from regimes.engines.registry import settings_classes
 
 # Papers are targets beside these rules; in the order of the stages.
 RULES = (
@@ -55,16 +46,9 @@ class Paper(Model):
     )
 
 
+# Of any engine that there is: the union of all their settings.
 Experiment = Annotated[
-    GradientFlowExperiment
-    | GradientDescentExperiment
-    | FunctionSpaceExperiment
-    | NodeScaledExperiment
-    | MinibatchExperiment
-    | TeacherStudentExperiment
-    | FirstUpdateExperiment
-    | InitialSpectrumExperiment
-    | LinearisedDescentExperiment,
+    Union[tuple(settings_classes().values())],  # noqa: UP007
     Field(discriminator="engine"),
 ]
 
@@ -96,20 +80,11 @@ class ClaimsSettings(Model):
     )
 
 
-# Trainings that can take data of its own for each seed.
-WITH_DRAWS = (
-    "gradient_descent",
-    "function_space",
-    "at_initialisation.jacobian_spectrum",
-    "gradient_descent.linearised",
-)
-
-
-def _check_draws(key: str, experiment: Experiment, dataset: DatasetSettings) -> None:
+def _check_draws(key: str, experiment: EngineSettings, dataset: DatasetSettings) -> None:
     """Raise ValueError unless a data set has the draws and points that an experiment asks for."""
     draws = getattr(dataset, "draws", 1)
     has_draws = dataset.kind == "unit_sphere" or draws > 1
-    if experiment.engine not in WITH_DRAWS:
+    if not experiment.takes_draws:
         if has_draws:
             raise ValueError(
                 f"{key}.dataset has draws, which engine: {experiment.engine} does not use"

@@ -5,8 +5,8 @@ The limits are (23), for standard normal weights, and its recursion over the lay
 
 import numpy as np
 
+from regimes.activations.apply import activate
 from regimes.activations.leaky_relu import NEGATIVE_SLOPE
-from regimes.engines.function_space.embeddings.activation import activate
 from regimes.kernels.limiting_kernels import correlations, gram_a_of_covariance
 
 # Nodes of a Gauss-Hermite rule, and the weight from which on a node counts in float64.

@@ -5,7 +5,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.engines.common.shallow import activate_
+from regimes.activations.apply import activate_
 
 
 def tangent_kernel(

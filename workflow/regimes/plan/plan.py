@@ -8,17 +8,16 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.experiment import NAMED_BY
 from regimes.config.models import Config, Experiment
 from regimes.datasets.settings import FileDataset, ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
-from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 from regimes.errors import ConfigError, DataError
 from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
@@ -32,7 +31,7 @@ from regimes.plan.provenance import (
     training_modules,
     write_stamp,
 )
-from regimes.plan.runs import HASH_LENGTH, BlockPlan
+from regimes.plan.runs import HASH_LENGTH, BlockPlan, job_hash
 from regimes.storage.versions import package_versions
 
 # More jobs than this take Snakemake minutes to plan.
@@ -268,7 +267,7 @@ class Plan:
 
 def _data(name: str, config: Config, stamps: dict[str, str]) -> DataPlan:
     settings = _data_settings(name, config)
-    code = code_hash([SCRIPTS / "data.py", f"regimes.datasets.{settings['kind']}"])
+    code = code_hash([f"regimes.datasets.{settings['kind']}"])
     counted = _counted(settings)
     digest = config_hash({"settings": counted, "code": code})
     stamp = f"results/code/data-{name}.txt"
@@ -308,7 +307,7 @@ def _derived_data(name: str, config: Config, source: DataPlan, stamps: dict[str,
         for key, package in LOADED_FOR_DATA.items()
         if key in settings
     ]
-    code = code_hash([SCRIPTS / "features.py", *modules])
+    code = code_hash(modules)
     torch = _torch_version()
     digest = config_hash({"settings": settings, "code": code, "data": source.hash, "torch": torch})
     stamp = f"results/code/data-{name}.txt"
@@ -383,9 +382,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             if modules not in codes:
                 codes[modules] = training_code_hash(settings)
             code = codes[modules]
-            digest = config_hash(
-                {"settings": settings, "data": dataset.hash, "code": code, "torch": torch}
-            )
+            digest = job_hash(settings, dataset.hash, code, torch)
             # In the order of the axes: the order of split_by is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
             block = f"{label}-{digest[:HASH_LENGTH]}"
@@ -396,6 +393,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 hash=digest,
                 path=f"results/runs/{name}/{block}.nc",
                 dataset=experiment.dataset,
+                data_hash=dataset.hash,
                 code=code,
                 torch=torch,
                 # In the order of these axes, so that what is listed first starts first.
@@ -404,16 +402,12 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     return blocks
 
 
-# Axes of names, and the key that says what these stand for.
-NAMED_BY = {"model": "models", "setting": "node_scalings"}
-
-
 def _named_by_axes(
     shared: Mapping[str, Any], chosen: Mapping[str, Any], axes: Mapping[str, tuple]
 ) -> dict[str, Any]:
     """What the names on a block's axes stand for, such as models: others may come and go."""
     named = {}
-    for axis, key in NAMED_BY.items():
+    for axis, (key, _) in NAMED_BY.items():
         if key in shared:
             names = [chosen[axis]] if axis in chosen else axes[axis]
             named[key] = {name: shared[key][name] for name in names}
@@ -636,25 +630,12 @@ def _check_modules(config: Config) -> None:
     for name, experiment in config.experiments.items():
         for key, module in training_modules(_training_settings(name, config)).items():
             _need(f"experiments.{name}.{key}", module)
-        if isinstance(experiment, GradientFlowExperiment):
-            _check_scales(name, experiment)
+        try:
+            experiment.check()
+        except ConfigError as error:
+            raise ConfigError(f"{error} (experiment {name})") from None
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
         _need(f"figures.{name}.plot", f"regimes.papers.{figure.plot}")
     for name in config.claims:
         _need(f"claims.{name}", f"regimes.papers.{name}.claims")
-
-
-def _check_scales(name: str, experiment: GradientFlowExperiment) -> None:
-    """Raise ConfigError when the parameterisation leaves a setting's scales open."""
-    parameterisation = import_module(
-        f"regimes.engines.gradient_flow.parameterisations.{experiment.parameterisation}"
-    )
-    settings = experiment.model_dump(mode="json", exclude_none=True)
-    axes = {axis: values for axis, values in settings["axes"].items() if axis != "seed"}
-    for values in itertools.product(*axes.values()):
-        setting = dict(zip(axes, values, strict=True))
-        try:
-            parameterisation.scales({**setting, "exponents": settings.get("exponents", {})})
-        except ConfigError as error:
-            raise ConfigError(f"{error} (experiment {name})") from None

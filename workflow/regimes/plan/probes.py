@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from regimes.plan.provenance import SCRIPTS, code_hash, config_hash
+from regimes.plan.provenance import code_hash, config_hash
 from regimes.plan.runs import HASH_LENGTH, BlockPlan
 
 
@@ -58,8 +58,8 @@ def plan_probes(
 
 
 def probe_code_hash(probe: str) -> str:
-    """Code hash of a probe: its script and its module. What the run's name covers is not in it."""
-    return code_hash([SCRIPTS / "probe.py", f"regimes.probes.{probe}"])
+    """Code hash of a probe. What the run's name covers, such as its activation, is not in it."""
+    return code_hash([f"regimes.probes.{probe}"])
 
 
 def probe_path(experiment: str, probe: str, name: str) -> str:

@@ -1,19 +1,22 @@
 """Hashes of code and settings, and the stamps that tell Snakemake when either has changed.
 
-The code of a stage is the import closure of its script and of the modules that it loads by name:
-every module of `regimes` that these import, anywhere in their text, read from the source without
-running it. Only what the code does counts: comments, docstrings, layout and file times do not.
+The code of a stage is the import closure of the modules that do its work, and of its script where
+that does a part of it: every module of `regimes` that these import, anywhere in their text, read
+from the source without running it. Only what the code does counts: comments, docstrings, layout,
+imports for type checkers alone and file times do not. The code of a run is that of its engine and
+of the modules that the engine loads by name. What starts a job, reads and writes its files and goes
+on from its states is no part of it.
 """
 
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regimes.plan.engines import engine_module
+from regimes.engines.registry import engine_module, settings_classes
 from regimes.storage.atomic import replacing
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -73,30 +76,15 @@ def code_hash(roots: Iterable[Root]) -> str:
 
 
 def training_code_hash(settings: Mapping[str, Any]) -> str:
-    """Code hash of training: its script, and the modules that a block's settings name."""
-    return code_hash([SCRIPTS / "train.py", *training_modules(settings).values()])
+    """Code hash of the runs of a job, from its plain settings."""
+    return code_hash(training_modules(settings).values())
 
 
 def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Modules that training loads by name, by the key that names them."""
-    packages = {
-        "family": "engines.sgd.models",
-        "activation": "activations",
-        "parameterisation": "engines.gradient_flow.parameterisations",
-    }
-    modules = {
-        key: f"regimes.{package}.{settings[key]}"
-        for key, package in packages.items()
-        if key in settings
-    }
-    modules["engine"] = engine_module(settings["engine"])
-    if "activation_expression" in settings:
-        modules["activation"] = "regimes.activations.expression"
-    for name, model in settings.get("models", {}).items():
-        modules[f"models.{name}.embedding"] = (
-            f"regimes.engines.function_space.embeddings.{model['embedding']}"
-        )
-    return modules
+    """The engine of a job and the modules that it loads by name, by the key that names them."""
+    engine = settings["engine"]
+    named = settings_classes()[engine].modules(settings)
+    return named | {"engine": engine_module(engine)}
 
 
 def config_hash(settings: Any) -> str:
@@ -150,7 +138,7 @@ def _imports(path: Path, name: str) -> tuple[str, ...]:
 def _imported(source: bytes, package: str) -> tuple[str, ...]:
     """Modules of `regimes` that a source text in some package imports."""
     found = []
-    for node in ast.walk(_tree(source)):
+    for node in _walk(_tree(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -163,6 +151,23 @@ def _imported(source: bytes, package: str) -> tuple[str, ...]:
             # `from regimes.x import y`: y may be a module. What is none is dropped later.
             found.extend(f"{base}.{alias.name}" for alias in node.names)
     return tuple(module for module in found if module.split(".")[0] == PACKAGE_NAME)
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a syntax tree, but for what only type checkers see."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if not _is_for_type_checkers(child):
+            yield from _walk(child)
+
+
+def _is_for_type_checkers(node: ast.AST) -> bool:
+    """Whether a statement is `if TYPE_CHECKING:`, without an `else`."""
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
+            return True
+        case _:
+            return False
 
 
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -189,7 +194,7 @@ def _dump(node: Any) -> str:
             fields.append(f"{field}={_dump(value)}")
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
-        return f"[{','.join(_dump(item) for item in node)}]"
+        return f"[{','.join(_dump(item) for item in node if not _is_for_type_checkers(item))}]"
     return ascii(node)
 
 

@@ -1,13 +1,11 @@
-"""Names of files of training states: `<shared part>-<own part>.pt`.
+"""Names of files of training states: `<hash>-<own part>.pt`.
 
-The first part is of what a plan knows, so that `regimes prune` can tell which states are in use;
-the second of what only the training itself knows, the build of torch and the device, between which
-numbers differ. This module does without torch.
+The hash is of what a plan knows (see `regimes.plan.runs.BlockPlan`), so that `regimes prune` can
+tell which states are in use; the own part is of what only the job itself knows, the build of torch
+and the device, between which numbers differ. This module does without torch.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from regimes.plan.provenance import config_hash
 
@@ -16,16 +14,9 @@ NAME = re.compile(r"(?P<shared>[0-9a-f]{64})-[0-9a-f]{16}\.pt")
 EARLIER_NAME = re.compile(r"[0-9a-f]{64}\.pt")
 
 
-def shared_part(block: Mapping[str, Any], data_hash: str, code: str, torch: str) -> str:
-    """Hash of a block's settings, its data, its code and the public version of torch.
+def complete_name(planned: str, torch: str, device: str) -> str:
+    """The name of a file that the plan names, with the job's own part.
 
-    torch: its version, with or without a local part such as `+cu130`, which not all ways of asking
-    for a version give.
+    torch: its complete version, which says what it was built for.
     """
-    public = torch.partition("+")[0]
-    return config_hash({"block": block, "data": data_hash, "code": code, "torch": public})
-
-
-def own_part(torch: str, device: str) -> str:
-    """Hash of the complete version of torch and of the device."""
-    return config_hash({"torch": torch, "device": device})[:16]
+    return f"{planned}-{config_hash({'torch': torch, 'device': device})[:16]}.pt"

@@ -9,10 +9,10 @@ import xarray as xr
 
 from regimes.activations.load import load_activation
 from regimes.engines.common.outputs import features, scores
+from regimes.engines.common.points import part_of
 from regimes.engines.sgd.batch_losses import cross_entropy
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import described, gathered, one_by_one
-from regimes.storage.parts import part_of
 
 LONG_NAMES = {
     f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"
@@ -69,7 +69,7 @@ def _pruned(
     dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
     signs = run["output_weights"].transpose("output", "node").values
     output = signs * np.sqrt(run["node_scale"].values)
-    activation = load_activation(block)
+    activation = load_activation(block["activation"], block.get("activation_expression"))
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(values), dtype=dtype, device=device)

@@ -20,6 +20,7 @@ from regimes.activations import relu
 from regimes.activations.load import load_activation
 from regimes.engines.common.losses import gradient_factor
 from regimes.engines.common.outputs import features, outputs, scores
+from regimes.engines.common.points import part_of
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.weight_space import WeightSpaceNetwork
@@ -27,7 +28,6 @@ from regimes.errors import DataError
 from regimes.probes.deep import DeepNetwork
 from regimes.probes.importance import ranked_nodes
 from regimes.probes.runs import described, gathered, one_by_one
-from regimes.storage.parts import part_of
 
 LONG_NAMES = {
     f"transfer_{part}_{what}": f"{text} of the external network on the {whole} points"
@@ -204,7 +204,7 @@ def _hidden_values(
     weights = run["final_weights"].transpose("node", "feature").values[order]
     hidden = torch.tensor(weights, dtype=torch.float64, device=device)
     points = torch.tensor(inputs / inputs.shape[1] ** 0.5, dtype=torch.float64, device=device)
-    activation = load_activation(block)
+    activation = load_activation(block["activation"], block.get("activation_expression"))
     values = features(hidden, points, activation).mT.cpu().numpy()
     if settings["feature_scale"] == "root_node_scale":
         values = values * np.sqrt(run["node_scale"].values[order])

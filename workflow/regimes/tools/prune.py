@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regimes.config.layers import SCALES, merge
-from regimes.engines.common.limits import CAPS, without_cap
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan
-from regimes.plan.state_names import EARLIER_NAME, NAME, shared_part
+from regimes.plan.state_names import EARLIER_NAME, NAME
 from regimes.storage.versions import package_versions
 from regimes.tools import settings
 from regimes.tools.metadata import attributes_of
@@ -134,11 +133,7 @@ def referred(plan: Plan) -> set[str]:
     paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
     paths |= {data.path for data in plan.data.values()}
     for block in plan.all_blocks():
-        known = (plan.data[block.dataset].hash, block.code, block.torch)
-        paths.add(f"results/checkpoints/{shared_part(block.settings, *known)}")
-        if block.settings["engine"] in CAPS:
-            shared = shared_part(without_cap(block.settings), *known)
-            paths.add(f"results/states/{block.experiment}/{shared}")
+        paths |= {block.checkpoint} | ({block.end_states} if block.end_states else set())
     return paths
 
 

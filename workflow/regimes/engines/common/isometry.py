@@ -4,55 +4,54 @@ Assumption 2: points of length 1 and targets of norm |Y| <= 1. Starts (17): W ~ 
 V ~ N(0, omega_2^2), with the product of (19), omega_1 omega_2 = scale_product / (d_0 d_1)^(1/2).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from regimes.engines.common.draws import initial_weights
-from regimes.engines.common.streams import stream
+from regimes.engines.common.engine import Engine, Job
+from regimes.engines.common.points import Points
 from regimes.errors import DataError
 
-# Code of the training points in `split` of a data set.
-TRAIN = 0
-AXES = {
-    "scale_ratio": "ratio omega_2 / omega_1 of the layers' initial scales",
-    "n_features": "dimension d_0 of the inputs",
-    "n_train": "number of training points n",
-    "width": "number of hidden neurons d_1",
-    "seed": "index of the random initialisation and of the draw of the data",
-}
+if TYPE_CHECKING:
+    from regimes.engines.common.isometry_settings import NearIsometryExperiment
 
 
 @dataclass(frozen=True)
 class Start:
-    """A network and its data: inputs X (d_0, n), targets Y (d_2, n), W (d_1, d_0), V (d_2, d_1)."""
+    """A network and its data: inputs X (d_0, n), targets Y (d_2, n), W (d_1, d_0), V (d_2, d_1);
+    first_scale, second_scale: omega_1 and omega_2 of (17).
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
     output_weights: np.ndarray
+    first_scale: float
+    second_scale: float
 
 
-class IsometryProblem:
-    """Starts of the networks of a block.
+class NearIsometryRuns(Engine["NearIsometryExperiment"]):
+    """Networks of a job at their start, one by one; data may have draws, one for each seed."""
 
-    block: plain resolved settings, as in the plan. data: `inputs` over point and feature, `targets`
-    over point (and output), `split` (0 for training points, which are used), with `draw` as another
-    dimension if each seed has data of its own.
-    """
+    AXES: ClassVar = {
+        "scale_ratio": "ratio omega_2 / omega_1 of the layers' initial scales",
+        "n_features": "dimension d_0 of the inputs",
+        "n_train": "number of training points n",
+        "width": "number of hidden neurons d_1",
+        "seed": "index of the random initialisation and of the draw of the data",
+    }
 
-    def __init__(self, block: Mapping[str, Any], data: xr.Dataset):
-        self.block = block
-        data = data.isel(point=data["split"].values == TRAIN)
-        self.has_draws = "draw" in data.dims
-        dims = ["point", *(["output"] if "output" in data["targets"].dims else [])]
-        self.inputs = data["inputs"].transpose(..., "point", "feature").values.astype(np.float64)
-        self.targets = data["targets"].transpose(..., *dims).values.astype(np.float64)
-        if len(dims) == 1:
-            self.targets = self.targets[..., None]
+    def __init__(self, job: Job["NearIsometryExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        self.points = Points(data, job.dataset)
+
+    def attributes(self) -> dict[str, Any]:
+        """The name of the activation."""
+        return {"activation": self.settings.activation}
 
     def start(self, setting: Mapping[str, Any]) -> Start:
         """The start of one setting of AXES; scale_ratio may be missing.
@@ -64,78 +63,42 @@ class IsometryProblem:
         """
         inputs, targets = self._data(setting)
         width, n_features = setting["width"], setting["n_features"]
-        names = [name for name in AXES if name != "scale_ratio"]
-        key = (self.block["experiment"], self.block["dataset"], *map(setting.get, names))
+        names = [name for name in self.AXES if name != "scale_ratio"]
         weights, output_weights = initial_weights(
-            stream(self.block["root_seed"], *key),
+            self.job.stream(*map(setting.get, names)),
             width,
             n_features,
             targets.shape[1],
             "gaussian",
         )
-        first, second = scales(self.block, n_features, width, setting.get("scale_ratio"))
+        first, second = self._scales(n_features, width, setting.get("scale_ratio"))
         return Start(
             np.ascontiguousarray(inputs.T),
             np.ascontiguousarray(targets.T),
             first * weights,
             second * output_weights,
+            first,
+            second,
         )
 
     def _data(self, setting: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        inputs, targets = self.inputs, self.targets
-        if self.has_draws:
-            if setting["seed"] >= len(inputs):
-                self._refuse("seed", setting["seed"], f"the draws 0 to {len(inputs) - 1}")
-            inputs, targets = inputs[setting["seed"]], targets[setting["seed"]]
         n_train, n_features = setting["n_train"], setting["n_features"]
-        if n_train > len(inputs):
-            self._refuse("n_train", n_train, f"{len(inputs)} training points")
-        if n_features > inputs.shape[1]:
-            self._refuse("n_features", n_features, f"{inputs.shape[1]} features")
-        inputs, targets = inputs[:n_train, :n_features], targets[:n_train]
+        self.points.require(seed=setting["seed"])
+        self.points.require(n_train=n_train, n_features=n_features)
+        inputs, targets = self.points.of(setting["seed"], n_train)
+        inputs = inputs[:, :n_features].astype(np.float64)
+        targets = targets.astype(np.float64)
         lengths, size = np.linalg.norm(inputs, axis=1, keepdims=True), np.linalg.norm(targets)
         if not (lengths > 0).all() or not size > 0:
             raise DataError(
-                f"the data set {self.block['dataset']} has points, or targets, of length 0, which "
+                f"the data set {self.job.dataset} has points, or targets, of length 0, which "
                 "cannot be scaled to 1"
             )
         return inputs / lengths, targets / size
 
-    def _refuse(self, name: str, value: int, what: str) -> None:
-        raise DataError(
-            f"{name} = {value} but the data set {self.block['dataset']} has only {what}"
-        )
-
-
-def scales(
-    block: Mapping[str, Any], n_features: int, width: int, ratio: float | None = None
-) -> tuple[float, float]:
-    """omega_1 and omega_2 of (17): from their product and ratio, or omega_1 = first_scale."""
-    product = block["scale_product"] / np.sqrt(n_features * width)
-    if ratio is None:
-        return block["first_scale"], product / block["first_scale"]
-    return float(np.sqrt(product / ratio)), float(np.sqrt(product * ratio))
-
-
-def described(
-    axes: Mapping[str, Sequence],
-    results: Mapping[str, np.ndarray],
-    long_names: Mapping[str, tuple[tuple[str, ...], str]],
-    coordinates: Mapping[str, tuple[Sequence, str]] = {},
-) -> xr.Dataset:
-    """Results over the block's axes as a dataset.
-
-    long_names: dimensions beside the axes, and what it is, by name; coordinates: of these.
-    """
-    coords = {name: (name, list(values), _text(AXES[name])) for name, values in axes.items()}
-    for name, (values, text) in coordinates.items():
-        coords[name] = (name, np.asarray(values), _text(text))
-    variables = {}
-    for name, values in results.items():
-        dims, text = long_names[name]
-        variables[name] = ((*axes, *dims), values, _text(text))
-    return xr.Dataset(variables, coords=coords)
-
-
-def _text(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
+    def _scales(self, n_features: int, width: int, ratio: float | None) -> tuple[float, float]:
+        """omega_1 and omega_2: from their product and ratio, or omega_1 = first_scale."""
+        product = self.settings.scale_product / np.sqrt(n_features * width)
+        if ratio is None:
+            return self.settings.first_scale, product / self.settings.first_scale
+        return float(np.sqrt(product / ratio)), float(np.sqrt(product * ratio))

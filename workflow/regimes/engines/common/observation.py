@@ -11,13 +11,6 @@ from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
 
 
-def log_spaced_steps(points_per_decade: int, max_steps: int) -> np.ndarray:
-    """0, 1 and about points_per_decade numbers of steps for each factor of ten, up to max_steps."""
-    powers = np.arange(int(points_per_decade * np.log10(max_steps)) + 1) / points_per_decade
-    steps = np.rint(10.0**powers).astype(np.int64)
-    return np.unique(np.concatenate([[0], steps[steps <= max_steps]]))
-
-
 def invariants(weights: Weights, rates: Rates) -> tuple[Tensor, Tensor]:
     """eta_z |w_j|^2 - eta_w sum_k z_kj^2 of every neuron, and both terms' sum, each (E, m).
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.engines.common.shallow import activate_
+from regimes.activations.apply import activate_
 
 # Points are worked through in parts whose pre-activations take about this many bytes.
 PART_BYTES = 64 * 1024**2

@@ -1,86 +1,117 @@
-"""What a training leaves at its end, so that one with a larger cap goes on with the same bits.
+"""Files from which a job goes on with the same bits: after it was killed, or with a larger limit.
 
-The state is that at the last recorded step that a larger cap records too. So it may be some steps
-before the end: with leaps, which end at recorded steps, a run that is to go on does not come by the
-last step of one that ends.
+A checkpoint is written every few minutes and deleted when the job ends. End states are what a job
+leaves when it ends, for the same job with a larger limit on its steps. They are those at the last
+step at which all jobs with larger limits are in the same state. That may be some steps before the
+end: many steps that are made at once end at recorded steps, so that a run that is to go on does not
+come by the last step of one that ends.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
-from regimes.engines.common.blocks import path_of
-from regimes.engines.common.checkpoints import USED
-from regimes.engines.common.limits import cap_of, without_cap
 from regimes.jobs.resources import add_earlier, used
 from regimes.storage.atomic import replacing
 
+SECONDS_BETWEEN_CHECKPOINTS = 180.0
+# Key of a state under which a file says what the job had used.
+USED = "used"
 
-class Continuation:
-    """States of the runs (or batches of runs) of a block, by number.
 
-    block, data, device: of the training. steps: its recorded steps, or epochs. anchor: the last of
-    all steps at which a training with any larger cap is in the same state, see `last_common`.
-    folder: of the states; None: they are neither kept nor used.
+class Checkpoint:
+    """One file, written every few minutes, read when the job starts again, deleted at its end.
+
+    path: named after all that the state depends on, so that no other job ever reads it; None: no
+    checkpoints. seconds: between two of them.
     """
 
-    def __init__(
-        self,
-        block: Mapping[str, Any],
-        data: xr.Dataset,
-        device: str,
-        steps: np.ndarray,
-        anchor: int,
-        folder: Path | None,
-    ):
-        self.cap = cap_of(block)
+    def __init__(self, path: Path | None, seconds: float = SECONDS_BETWEEN_CHECKPOINTS):
+        self.path = path
+        self.seconds = seconds
+        self._last = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state, None without one. A file that cannot be read counts as none."""
+        state = _load(self.path)
+        if state is not None:
+            add_earlier(state.pop(USED, {}))
+        return state
+
+    def offer(self, make_state: Callable[[], dict[str, Any]]) -> None:
+        """Write the state if the last one is old enough; it is not made otherwise."""
+        if self.path is None or time.monotonic() - self._last < self.seconds:
+            return
+        with replacing(self.path) as temporary:
+            torch.save(make_state() | {USED: used()}, temporary)
+        self._last = time.monotonic()
+
+    def delete(self) -> None:
+        """The job is done."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+class EndStates:
+    """States of the batches of a job, by their numbers.
+
+    path: of the file; None: states are neither kept nor used. limit: of the job. steps: those that
+    it records. last_common: the last step at which a job with any larger limit is in the same
+    state.
+    """
+
+    def __init__(self, path: Path | None, limit: int | None, steps: np.ndarray, last_common: int):
+        self.path = path
+        self.limit = limit
         self.steps = steps
-        self.anchor = anchor
+        self.last_common = last_common
         self.kept: dict[int, Any] = {}
-        self.path = None
-        if folder is not None:
-            self.path = path_of(without_cap(block), data, device, folder / block["experiment"])
-        self._content = self._load()
+        # Whether any of the states is worth a file.
+        self.needed = False
+        self._content = _load(path)
 
     def earlier(self, progress: Callable[[str], None] = lambda text: None) -> dict[int, Any]:
-        """States of an earlier training with a smaller cap, none without one that fits.
+        """States of an earlier job with a smaller limit, none without one that fits.
 
         progress: is told what there is.
         """
         content = self._content
-        if content is None or content["cap"] >= self.cap:
+        if content is None or content["limit"] >= self.limit:
             return {}
-        before, here = content["steps"].numpy(), self.steps
-        if not np.array_equal(before[before <= content["anchor"]], here[here <= content["anchor"]]):
+        last, before, here = content["last_common"], content["steps"].numpy(), self.steps
+        if not np.array_equal(before[before <= last], here[here <= last]):
             progress(
-                f"there are states up to {content['cap']}, but other steps were recorded on the "
+                f"there are states up to {content['limit']}, but other steps were recorded on the "
                 "way: starting afresh"
             )
             return {}
-        progress(f"going on from the states of a training up to {content['cap']}")
+        progress(f"going on from the states of a job up to {content['limit']}")
         add_earlier(content[USED])
         # Only the caller holds them from here on.
         return content.pop("states")
 
-    def keep(self, number: int, step: int, state: Callable[[], dict[str, Any]]) -> None:
-        """Keep the state of a run at a step, unless another cap would not come by there."""
-        if self.path is not None and step <= self.anchor:
-            self.kept[number] = _copied(state())
+    def keep(
+        self, number: int, step: int, make_state: Callable[[], dict[str, Any]], needed: bool = True
+    ) -> None:
+        """Keep the state of a batch at a step, unless another limit would not come by there."""
+        if self.path is not None and step <= self.last_common:
+            self.kept[number] = _copied(make_state())
+            self.needed |= needed
 
     def write(self) -> None:
-        """Write what was kept, unless there is the same of a larger cap."""
-        if self.path is None or not self.kept:
+        """Write what was kept, unless there is the same of a larger limit."""
+        if self.path is None or not self.needed:
             return
-        if self._content is not None and self._content["cap"] > self.cap:
+        if self._content is not None and self._content["limit"] > self.limit:
             return
         content = {
-            "cap": self.cap,
-            "anchor": self.anchor,
+            "limit": self.limit,
+            "last_common": self.last_common,
             "steps": torch.from_numpy(self.steps),
             "states": self.kept,
             USED: used(),
@@ -88,21 +119,14 @@ class Continuation:
         with replacing(self.path) as temporary:
             torch.save(content, temporary)
 
-    def _load(self) -> dict[str, Any] | None:
-        if self.path is None or not self.path.is_file():
-            return None
-        try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception:  # torch raises many kinds for a damaged file
-            return None
 
-
-def last_common(steps: np.ndarray, longer: np.ndarray) -> int:
-    """The last recorded step that remains one when the cap is larger.
-
-    steps: recorded up to the cap. longer: up to the cap plus one.
-    """
-    return int(np.intersect1d(steps, longer).max())
+def _load(path: Path | None) -> dict[str, Any] | None:
+    if path is None or not path.is_file():
+        return None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a damaged file
+        return None
 
 
 def _copied(value: Any) -> Any:

@@ -15,6 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from regimes.activations.apply import activate_
+
 Layers = Literal["first", "second", "both"]
 
 # On the CPU a network is worked through in pieces whose pre-activations take this many bytes and
@@ -323,15 +325,3 @@ class _Group:
         self.errors.copy_(errors[self.elements])
         if self.one_output:
             torch.mul(self.inputs, self.errors, out=self.scaled_inputs)
-
-
-def activate_(activation: ModuleType, z: Tensor, slope: Tensor) -> None:
-    """act(z) in place of z, and act'(z) into `slope`, of the same shape.
-
-    activation: a module with `value_and_slope_(z, slope)`; or, if act(z) = act'(z) z, with
-    `slope(z, out)` and `value(z, slope, out)`.
-    """
-    if hasattr(activation, "value_and_slope_"):
-        activation.value_and_slope_(z, slope)
-    else:
-        activation.value(z, activation.slope(z, out=slope), out=z)

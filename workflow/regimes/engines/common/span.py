@@ -24,12 +24,12 @@ class Span:
     whole: bool
 
 
-def span(inputs: np.ndarray, reduce: bool = True) -> Span:
-    """The span of inputs (n_points, n_features); the whole space without `reduce`, or when the
+def project_to_span(inputs: np.ndarray, project: bool = True) -> Span:
+    """The span of inputs (n_points, n_features); the whole space without `project`, or when the
     inputs are as many as the features.
     """
     n_points, n_features = inputs.shape
-    if not reduce or n_points >= n_features:
+    if not project or n_points >= n_features:
         return Span(np.eye(n_features), inputs, whole=True)
     basis, upper = np.linalg.qr(inputs.T)
     return Span(basis, upper.T, whole=False)

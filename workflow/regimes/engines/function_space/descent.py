@@ -1,6 +1,5 @@
-"""Full-batch gradient descent of one network, by plain steps, or leaps in function space."""
+"""Full-batch gradient descent of one network, step by step or many steps at once."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,11 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.engine import NO_SESSION, Session, Variable, history
 from regimes.engines.common.recording import refitted
-from regimes.engines.function_space.multistep import LeapControl, leap
+from regimes.engines.function_space.multistep import MultistepControl, multistep
 
-SECONDS_BETWEEN_REPORTS = 10.0
 LEAP_LENGTH = "leap_length"
+# Of a run that is trained here, whatever its network; files call many steps at once a leap.
+VARIABLES = {
+    "diverged": Variable("1 if the residuals became infinite", dtype=np.int8),
+    "plain_steps": Variable("number of steps that were made one by one", dtype=np.int64),
+    "leaps": Variable("number of leaps, which make many steps at once", dtype=np.int64),
+    "failed_leaps": Variable("number of leaps that were not accurate enough", dtype=np.int64),
+    "leap_length_history": history(
+        "number of steps of the leap that ended at the step, 1 if a plain step did"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -53,12 +62,12 @@ class Network(Protocol):
 
 @dataclass
 class Descent:
-    """What a run came to.
+    """The history of a run, whether it diverged, and how its steps were made.
 
     history: what the observer measures, (recorded steps, ...) by name, NaN once the run has
-    diverged; with leaps also LEAP_LENGTH, the number of steps of the leap that ended at the
-    recorded step, 1 if a plain step did.
-    diverged: whether the residuals became infinite. plain_steps, leaps, failed_leaps: numbers.
+    diverged; with many steps at once also LEAP_LENGTH, the number of those that ended together at
+    the recorded step, 1 if a plain step did. diverged: whether the residuals became infinite.
+    plain_steps, leaps, failed_leaps: numbers.
     """
 
     history: dict[str, np.ndarray]
@@ -66,6 +75,16 @@ class Descent:
     plain_steps: int = 0
     leaps: int = 0
     failed_leaps: int = 0
+
+    def variables(self) -> dict[str, np.ndarray]:
+        """The numbers and the histories by their names in files."""
+        names = ("diverged", "plain_steps", "leaps", "failed_leaps")
+        counts = {name: np.asarray(getattr(self, name)) for name in names}
+        return counts | {f"{name}_history": values for name, values in self.history.items()}
+
+    def __str__(self) -> str:
+        ended = ", diverged" if self.diverged else ""
+        return f"{self.plain_steps} plain steps and {self.leaps} leaps{ended}"
 
 
 # What is measured of a network: numbers, or arrays of one shape throughout.
@@ -76,38 +95,29 @@ def descend(
     network: Network,
     steps: np.ndarray,
     observe: Observer,
-    control: LeapControl | None = None,
-    *,
-    progress: Callable[[Progress], None] = lambda report: None,
-    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
-    keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
-    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
-    state: dict[str, Any] | None = None,
+    control: MultistepControl | None = None,
+    session: Session = NO_SESSION,
 ) -> Descent:
     """Make steps up to the last of `steps`, and observe the network after each of these.
 
-    network: at its start. steps: rising, from 0 on. control: of leaps, which end at the recorded
-    steps, of a `FunctionSpaceNetwork`; without it all steps are made one by one. keep_state,
-    state: as in `regimes.engines.gradient_descent.descent.descend`. keep_end: is offered the step
-    and what makes the state after each recorded step, and when the run diverges. A state may be
-    that of a descent with other later steps.
+    network: at its start. steps: rising, from 0 on. control: of many steps at once, which end at
+    the recorded steps, of a `FunctionSpaceNetwork`; without it all steps are made one by one.
+    The state of a session may be that of a descent with other later steps.
     """
     result, position, step = Descent({}), 0, 0
-    if state is not None:
+    if session.state is not None:
+        state = session.state
         position, step = state["position"], state["step"]
-        result = Descent(
-            {
-                name: refitted(values.numpy(), len(steps), axis=0)
-                for name, values in state["history"].items()
-            },
-            *state["counts"],
-        )
+        histories = {
+            name: refitted(values.numpy(), len(steps), axis=0)
+            for name, values in state["history"].items()
+        }
+        result = Descent(histories, *state["counts"])
         network.restore(state["network"])
         if control is not None:
             control.restore(state["control"])
-    last_report = time.monotonic()
 
-    def present() -> dict[str, Any]:
+    def make_state() -> dict[str, Any]:
         return {
             "position": position,
             "step": step,
@@ -117,10 +127,14 @@ def descend(
             "control": None if control is None else control.state(),
         }
 
+    def progress() -> Progress:
+        norm = float(torch.linalg.vector_norm(network.errors))
+        return Progress(step, int(steps[-1]), result.plain_steps, result.leaps, norm)
+
     while True:
         # The square: residuals whose loss overflows count as infinite.
         if not bool(torch.isfinite(network.errors.square().sum())):
-            keep_end(step, present)
+            session.reached(step, make_state)
             result.diverged = True
             return result
         if step == steps[position]:
@@ -132,22 +146,19 @@ def descend(
                     result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
                 result.history[name][position] = value
             position += 1
-            keep_end(step, present)
+            session.reached(step, make_state)
             if position == len(steps):
                 return result
-        keep_state(present)
-        if time.monotonic() - last_report > seconds_between_reports:
-            last_report = time.monotonic()
-            norm = float(torch.linalg.vector_norm(network.errors))
-            progress(Progress(step, int(steps[-1]), result.plain_steps, result.leaps, norm))
+        session.offer(make_state)
+        session.report(progress)
         step += _advance(network, int(steps[position]) - step, control, result)
 
 
-def _advance(network: Any, most: int, control: LeapControl | None, result: Descent) -> int:
-    """One leap of at most `most` steps or one plain step; the number of steps made."""
-    n_steps = 0 if control is None else control.next_leap(most)
+def _advance(network: Any, most: int, control: MultistepControl | None, result: Descent) -> int:
+    """Make one plain step, or at most `most` steps at once; the number of steps made."""
+    n_steps = 0 if control is None else control.next_length(most)
     if control is not None and n_steps:
-        tried = leap(network, n_steps)
+        tried = multistep(network, n_steps)
         if control.judge(n_steps, tried.error):
             network.move_to(tried.coefficients, tried.errors, tried.slopes)
             result.leaps += 1

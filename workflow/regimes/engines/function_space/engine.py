@@ -1,161 +1,285 @@
-"""Train a block of networks on embeddings by gradient descent in function space."""
+"""Gradient descent in function space of networks on embeddings (Chen et al., 2022)."""
 
-import functools
-import itertools
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
-from regimes.engines.common.blocks import CHECKPOINTS, path_of, put
-from regimes.engines.common.checkpoints import Checkpoint
-from regimes.engines.common.recording import recorded_steps
-from regimes.engines.common.resume import Continuation, last_common
-from regimes.engines.function_space.descent import Descent, descend
-from regimes.engines.function_space.runs import FunctionSpaceProblem
+from regimes.activations.apply import activate_
+from regimes.engines.common.engine import (
+    Batch,
+    Engine,
+    Job,
+    Session,
+    Variable,
+    history,
+    one_run,
+)
+from regimes.engines.common.points import Points
+from regimes.engines.common.recording import last_common, recorded_steps
+from regimes.engines.function_space import descent
+from regimes.engines.function_space.active_region import ACTIVE_REGIONS
+from regimes.engines.function_space.descent import descend
+from regimes.engines.function_space.feature_scalings import SCALINGS
+from regimes.engines.function_space.multistep import MultistepControl, control_of
+from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.errors import DataError
 
-AXES = {
-    "model": "network model: its embedding and its scaling",
-    "width": "number of hidden neurons m",
-    "n_train": "number of training points n",
-    "seed": "index of the random initialisation and of the draw of the data",
+if TYPE_CHECKING:
+    from regimes.engines.function_space.settings import FeatureModel, FunctionSpaceExperiment
+
+# Weights are drawn for this many neurons at once.
+NEURONS_AT_ONCE = 512
+MAP_DIMS = {
+    "moment": "0: start, 1: end of training",
+    "map_point": "0: the first training point, 1: the first test point",
+    "neuron": "index of the neuron",
 }
-LONG_NAMES = {
-    "learning_rate": "step size delta, which the scaling of a model multiplies",
-    "diverged": "1 if the residuals became infinite",
-    "plain_steps": "number of steps that were made one by one",
-    "leaps": "number of leaps, which make many steps at once",
-    "failed_leaps": "number of leaps that were not accurate enough",
-    "gram_smallest_eigenvalue": "smallest eigenvalue of the Gram matrix G",
-    "gram_largest_eigenvalue": "largest eigenvalue of the Gram matrix G",
-    "interval_length": "length of the active region I of the activation function",
-    "interval_slope": "lower bound of |act'| on the active region I",
-    "middle_fraction": "smallest share over the points of the neurons in the middle third of the "
-    "active region at the start",
-    "feature_map": "pre-activations h_i of the first neurons at two points",
-}
-# Of what is recorded along the runs, NaN after they have diverged.
-HISTORY = "_history"
-HISTORY_NAMES = {
-    "loss": "training loss 1/(2n) sum e^2 along the run",
-    "test_error": "loss on the test points along the run",
-    "feature_movement": "mean over neurons and training points of |h(t) - h(0)|",
-    "function_movement": "mean over training points of |f(t) - f(0)|",
-    "weight_distance": "distance |W - W_0|_F of the trained weights along the run",
-    "active_fraction": "smallest share over the points of the neurons in the active region",
-    "mean_square_slope": "smallest mean over the neurons of act'(h)^2 over the points",
-    "leap_length": "number of steps of the leap that ended at the step, 1 if a plain step did",
-}
-COUNTS = {"diverged": np.int8, "plain_steps": np.int64, "leaps": np.int64, "failed_leaps": np.int64}
-MAP_DIMS = ("moment", "map_point", "neuron")
 
 
-def train(
-    block: Mapping[str, Any],
-    data: xr.Dataset,
-    device: str,
-    progress: Callable[[str], None] = lambda text: None,
-    checkpoints: str | Path = CHECKPOINTS,
-    states: str | Path | None = None,
-) -> xr.Dataset:
-    """Train every setting of a block for its number of steps.
+class Runs(Engine["FunctionSpaceExperiment"]):
+    """Networks of a job, trained one by one for a number of steps.
 
-    block: plain resolved settings, as in the plan. data: as for
-    `regimes.engines.gradient_descent.engine.train`, with one target; test points are used for the
-    test error. Returns variables of LONG_NAMES over the block's axes, and those of HISTORY_NAMES
-    over `step` too, as *_history. `progress`, `checkpoints` and `states` are as there. Raises
-    DataError when the data have not what the settings ask for.
+    Data have one target, which may have draws, and test points. Raises DataError when they have
+    not what the settings ask for.
     """
-    start = time.monotonic()
-    axes = {name: list(block["axes"][name]) for name in AXES}
-    settings = [
-        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ]
-    problem = FunctionSpaceProblem(block, data, device)
-    problem.check(axes)
-    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"run": 0, "results": {}, "state": None, "kept": {}}
-    longer = recorded_steps(block["record"], block["max_steps"] + 1)
-    anchor = last_common(problem.steps, longer)
-    folder = None if states is None else Path(states)
-    continuation = Continuation(block, data, device, problem.steps, anchor, folder)
-    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
-    results = {name: values.numpy() for name, values in saved["results"].items()}
-    state = saved["state"]
-    if state is not None:
-        progress(f"going on from a checkpoint in run {saved['run'] + 1}")
-    for number, setting in enumerate(settings[saved["run"] :], start=saved["run"]):
-        described = ", ".join(f"{name} {value}" for name, value in setting.items())
-        label = f"run {number + 1} of {len(settings)} ({described})"
-        began = time.monotonic()
-        run = problem.run(setting)
 
-        def present(state: Callable[[], dict[str, Any]], number: int = number) -> dict[str, Any]:
-            done = {name: torch.from_numpy(values) for name, values in results.items()}
-            kept = continuation.kept
-            return {"run": number, "results": done, "state": state(), "kept": kept}
-
-        descent = descend(
-            run.network,
-            problem.steps,
-            run.observe,
-            run.control,
-            progress=lambda report, label=label: progress(f"{label}: {report}"),
-            keep_state=lambda state, present=present: checkpoint.offer(lambda: present(state)),
-            keep_end=functools.partial(continuation.keep, number),
-            state=state or earlier.get(number),
-        )
-        state = None
-        put(results, axes, setting, run.constants() | run.feature_map() | _variables(descent))
-        progress(
-            f"{label}: {descent.plain_steps} plain steps and {descent.leaps} leaps, done in "
-            f"{time.monotonic() - began:.1f} s"
-        )
-    continuation.write()
-    checkpoint.delete()
-    dataset = _dataset(axes, problem.steps, results)
-    dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
-    return dataset
-
-
-def _variables(descent: Descent) -> dict[str, np.ndarray]:
-    counts = {name: np.asarray(getattr(descent, name)) for name in COUNTS}
-    return counts | {f"{name}{HISTORY}": values for name, values in descent.history.items()}
-
-
-def _dataset(
-    axes: Mapping[str, list], steps: np.ndarray, results: Mapping[str, np.ndarray]
-) -> xr.Dataset:
-    variables = {}
-    for name, values in results.items():
-        if name.endswith(HISTORY):
-            long_name, dims = HISTORY_NAMES[name.removesuffix(HISTORY)], (*axes, "step")
-        else:
-            dims = (*axes, *MAP_DIMS) if name == "feature_map" else tuple(axes)
-            long_name = LONG_NAMES[name]
-        kind = np.float32 if name == "feature_map" else COUNTS.get(name, np.float64)
-        variables[name] = xr.Variable(
-            dims, values.astype(kind), {"long_name": long_name, "units": "1"}
-        )
-    coordinates = {
-        name: (name, values, {"long_name": AXES[name], "units": "1"})
-        for name, values in axes.items()
+    AXES: ClassVar = {
+        "model": "network model: its embedding and its scaling",
+        "width": "number of hidden neurons m",
+        "n_train": "number of training points n",
+        "seed": "index of the random initialisation and of the draw of the data",
     }
-    coordinates["step"] = ("step", steps, {"long_name": "number of steps", "units": "1"})
-    if "feature_map" in variables:
-        for name, size, long_name in zip(
-            MAP_DIMS,
-            variables["feature_map"].shape[-3:],
-            (
-                "0: start, 1: end of training",
-                "0: the first training point, 1: the first test point",
-                "index of the neuron",
-            ),
-            strict=True,
-        ):
-            coordinates[name] = (name, np.arange(size), {"long_name": long_name, "units": "1"})
-    return xr.Dataset(variables, coords=coordinates)
+    # Of histories, what comes after a divergence is NaN.
+    VARIABLES: ClassVar = descent.VARIABLES | {
+        "learning_rate": Variable("step size delta, which the scaling of a model multiplies"),
+        "gram_smallest_eigenvalue": Variable("smallest eigenvalue of the Gram matrix G"),
+        "gram_largest_eigenvalue": Variable("largest eigenvalue of the Gram matrix G"),
+        "interval_length": Variable("length of the active region I of the activation function"),
+        "interval_slope": Variable("lower bound of |act'| on the active region I"),
+        "middle_fraction": Variable(
+            "smallest share over the points of the neurons in the middle third of the active "
+            "region at the start"
+        ),
+        "feature_map": Variable(
+            "pre-activations h_i of the first neurons at two points", tuple(MAP_DIMS), np.float32
+        ),
+        "loss_history": history("training loss 1/(2n) sum e^2 along the run"),
+        "test_error_history": history("loss on the test points along the run"),
+        "feature_movement_history": history(
+            "mean over neurons and training points of |h(t) - h(0)|"
+        ),
+        "function_movement_history": history("mean over training points of |f(t) - f(0)|"),
+        "weight_distance_history": history(
+            "distance |W - W_0|_F of the trained weights along the run"
+        ),
+        "active_fraction_history": history(
+            "smallest share over the points of the neurons in the active region"
+        ),
+        "mean_square_slope_history": history(
+            "smallest mean over the neurons of act'(h)^2 over the points"
+        ),
+    }
+    INDICES: ClassVar = MAP_DIMS
+
+    def __init__(self, job: Job["FunctionSpaceExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        self.activation = job.activation()
+        self.dtype = getattr(torch, self.settings.precision)
+        record, most = self.settings.record, self.settings.max_steps
+        self.steps, longer = (
+            recorded_steps(record.points_per_decade, record.every, limit)
+            for limit in (most, most + 1)
+        )
+        self.last_common = last_common(self.steps, longer)
+        self.points = Points(data, job.dataset)
+        self.test_points = Points(data, job.dataset, "test")
+        self.points.require_one_output()
+        self.points.require(n_train=max(job.axes["n_train"]))
+        if not self.test_points.n_points:
+            raise DataError(f"the data set {job.dataset} has no test points")
+        self.points.require(seed=max(job.axes["seed"]))
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Train the run of a batch and observe it on its way."""
+        (setting,) = batch.settings
+        run = self.start(setting)
+        result = descend(run.network, self.steps, run.observe, run.control, session)
+        session.note(str(result))
+        return one_run(run.constants() | run.feature_map() | result.variables())
+
+    def start(self, setting: Mapping[str, Any]) -> "Run":
+        """One run, at its start."""
+        settings, width, n_train = self.settings, setting["width"], setting["n_train"]
+        model = settings.models[setting["model"]]
+        inputs, targets = (
+            np.concatenate(parts)
+            for parts in zip(
+                self.points.of(setting["seed"], n_train),
+                self.test_points.of(setting["seed"]),
+                strict=True,
+            )
+        )
+        targets, key = targets[:, 0], (width, setting["seed"])
+        # The dimension that the scalings know, which the coordinates may be fewer than.
+        dimension = self._dimension(model, width)
+        coordinates = self._embed(inputs, model, dimension, self.job.stream(*key, "embedding"))
+        scaling = SCALINGS[model.scaling]
+        free = width // 2 if scaling.symmetrised else width
+        weights = self.job.stream(*key, "weights")
+        initial = initial_pre_activations(weights, coordinates, free)
+        initial *= scaling.initial_hidden_factor(dimension)
+        signs = 2.0 * self.job.stream(*key, "signs").integers(0, 2, free) - 1
+        if scaling.symmetrised:
+            initial, signs = np.concatenate([initial, initial]), np.concatenate([signs, -signs])
+        # In units of the step in the sum of the squares, over the number of points.
+        factor = scaling.step_factor(width, dimension, settings.learning_rate)
+        network = FunctionSpaceNetwork(
+            Embedded(self._tensor(coordinates[:n_train]), self._tensor(coordinates[n_train:])),
+            self._tensor(initial),
+            self._tensor(signs),
+            self._tensor(targets[:n_train]),
+            self.activation,
+            output_scale=scaling.output_scale(width),
+            step_factor=factor,
+        )
+        return Run(
+            network,
+            self._tensor(targets[n_train:]),
+            control_of(network, settings.leaps.tolerance) if settings.leaps.enabled else None,
+            settings.activation,
+            settings.learning_rate,
+            # |Delta W|_F over the way in orthonormal coordinates, which are those of Phi/D^(1/2)
+            float(1 / (dimension**0.5 * scaling.hidden_scale(dimension))),
+            settings.record.feature_map_neurons,
+        )
+
+    def _embed(
+        self,
+        inputs: np.ndarray,
+        model: "FeatureModel",
+        dimension: int,
+        random: np.random.Generator,
+    ) -> np.ndarray:
+        embedding = import_module(f"regimes.engines.function_space.embeddings.{model.embedding}")
+        settings = {
+            "depth": model.depth,
+            "embedding_width": dimension,
+            "activation": self.settings.activation,
+        }
+        return embedding.embed(inputs, settings, random)
+
+    def _dimension(self, model: "FeatureModel", width: int) -> int:
+        """D: of random embeddings what the model says, by default the number of neurons."""
+        n_features = self.points.n_features
+        if model.embedding == "identity":
+            return n_features
+        if model.embedding == "quadratic":
+            return n_features**2
+        return model.embedding_width or width
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(values), dtype=self.dtype, device=self.device)
+
+
+@dataclass
+class Run:
+    """One run: its network, its control of many steps at once, and what is seen of it.
+
+    weight_factor: |W - W_0|_F over the network's `coordinate_distance`. n_mapped: number of neurons
+    of which the feature map is kept.
+    """
+
+    network: FunctionSpaceNetwork
+    test_targets: Tensor
+    control: MultistepControl | None
+    activation: str
+    learning_rate: float
+    weight_factor: float
+    n_mapped: int
+    _first_outputs: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._first_outputs = self.network.errors + self.network.targets
+
+    def observe(self, network: FunctionSpaceNetwork) -> dict[str, float]:
+        """What is recorded of the network where it is."""
+        region = ACTIVE_REGIONS[self.activation]
+        n_points, n_test = network.n_points, len(self.test_targets)
+        moved, test_outputs = 0.0, self.test_targets.new_zeros(n_test)
+        active, squares = torch.zeros_like(network.targets), torch.zeros_like(network.targets)
+        for rows in network.pieces():
+            train, test = network.pre_activations(rows)
+            moved += float((train - network.initial_pre_activations(rows)[0]).abs().sum())
+            active += ((train > region.left) & (train < region.right)).sum(0)
+            squares += network.slopes[rows].square().sum(0)
+            activate_(network.activation, test, torch.empty_like(test))
+            test_outputs.addmv_(test.mT, network.output_weights[rows])
+        test_errors = test_outputs.mul_(network.output_scale).sub_(self.test_targets)
+        outputs = network.errors + network.targets
+        return {
+            "loss": float(network.errors.square().mean()) / 2,
+            "test_error": float(test_errors.square().mean()) / 2,
+            "feature_movement": moved / (network.width * n_points),
+            "function_movement": float((outputs - self._first_outputs).abs().mean()),
+            "weight_distance": self.weight_factor * network.coordinate_distance(),
+            "active_fraction": float(active.min()) / network.width,
+            "mean_square_slope": float(squares.min()) / network.width,
+        }
+
+    def constants(self) -> dict[str, np.ndarray]:
+        """What does not change along the run."""
+        region = ACTIVE_REGIONS[self.activation]
+        left, right = region.middle
+        initial = self.network.initial
+        middle = ((initial > left) & (initial < right)).sum(0).min()
+        eigenvalues = torch.linalg.eigvalsh(self.network.gram)
+        values = {
+            "gram_smallest_eigenvalue": eigenvalues[0],
+            "gram_largest_eigenvalue": eigenvalues[-1],
+            "learning_rate": self.learning_rate,
+            "interval_length": region.right - region.left,
+            "interval_slope": region.slope,
+            "middle_fraction": middle / self.network.width,
+        }
+        return {name: np.asarray(float(value)) for name, value in values.items()}
+
+    def feature_map(self) -> dict[str, np.ndarray]:
+        """h_i at the first training and the first test point, at the start and now, of the first
+        neurons; NaN for neurons that a narrower network lacks, and where the run has diverged.
+        """
+        if not self.n_mapped:
+            return {}
+        rows = slice(self.n_mapped)
+        result = np.full((2, 2, self.n_mapped), np.nan)
+        moments = (
+            self.network.initial_pre_activations(rows),
+            self.network.pre_activations(rows),
+        )
+        for moment, parts in enumerate(moments):
+            for point, values in enumerate(parts):
+                # As it is stored: what is too large for that is not finite.
+                seen = values[:, 0].float().cpu().numpy()
+                result[moment, point, : len(seen)] = np.where(np.isfinite(seen), seen, np.nan)
+        return {"feature_map": result}
+
+
+def initial_pre_activations(
+    random: np.random.Generator, coordinates: np.ndarray, width: int
+) -> np.ndarray:
+    """h_0 (width, n_points) of standard normal weights: rows of law N(0, G).
+
+    coordinates: (n_points, r). The weights, whose law is the same in any orthonormal coordinates,
+    are drawn for some neurons at a time and not kept.
+    """
+    result = np.empty((width, len(coordinates)))
+    for first in range(0, width, NEURONS_AT_ONCE):
+        count = min(NEURONS_AT_ONCE, width - first)
+        weights = random.standard_normal((count, coordinates.shape[1]))
+        result[first : first + count] = weights @ coordinates.T
+    return result

@@ -21,7 +21,7 @@ it cancels, and this share is what the tangent kernel sees. Two things keep it u
   the slopes at both ends a pre-activation would instead stay on the side where it is pushed less.
 - Their distances from the kink are proportional to the length of the leaps. Just after another
   length the side with the longer way back is overrepresented until the distances have adapted.
-  So lengths change little before a recorded step (`LeapControl.next_leap`).
+  So lengths change little before a recorded step (`MultistepControl.next_length`).
 """
 
 import math
@@ -95,8 +95,8 @@ def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
 
 
 @dataclass
-class Leap:
-    """Where a leap has led: coefficients, residuals and slopes; error: estimated, relative."""
+class Multistep:
+    """Where many steps lead: coefficients, residuals and slopes; error: estimated, relative."""
 
     coefficients: Tensor
     errors: Tensor
@@ -104,7 +104,7 @@ class Leap:
     error: float
 
 
-def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
+def multistep(network: FunctionSpaceNetwork, n_steps: int) -> Multistep:
     """Where `n_steps` steps of gradient descent lead; the network stays where it is.
 
     The error is the larger of |f_2 - f_1| / |e_2|, between predictor and corrector, relative to the
@@ -116,7 +116,7 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     try:
         eigenvalues, vectors = torch.linalg.eigh(network.tangent_kernel())
     except torch.linalg.LinAlgError:  # a kernel that is not finite: the run is about to diverge
-        return Leap(start, errors, slopes, math.inf)
+        return Multistep(start, errors, slopes, math.inf)
     eigenvalues.clamp_(min=0)
     sums = power_sums(eigenvalues, n_steps)
 
@@ -143,7 +143,7 @@ def leap(network: FunctionSpaceNetwork, n_steps: int) -> Leap:
     of_way = MOVE_WEIGHT * float(norm(moved) / norm(corrected))
     # max() would pass over a NaN.
     error = max(of_outputs, of_way) if math.isfinite(of_outputs + of_way) else math.inf
-    return Leap(corrected, errors_2, slopes_2, error)
+    return Multistep(corrected, errors_2, slopes_2, error)
 
 
 def slopes_at_end(
@@ -162,7 +162,7 @@ def slopes_at_end(
     return torch.where(driven_back, slopes, slopes_1)
 
 
-def cost_of_leap(network: FunctionSpaceNetwork) -> float:
+def cost_of_multistep(network: FunctionSpaceNetwork) -> float:
     """How many plain steps a leap costs, about: by counts of operations, as timed on a CPU core.
 
     On a GPU eigenvalues cost more beside products, which nothing here knows.
@@ -176,17 +176,18 @@ def cost_of_leap(network: FunctionSpaceNetwork) -> float:
 
 
 @dataclass
-class LeapControl:
+class MultistepControl:
     """How long leaps are, and where plain steps take less work.
 
-    tolerance: of a leap's error. worth: the shortest leap, in steps. equal: leaps of about the same
+    tolerance: of a leap's error. break_even_steps: the shortest leap, of as many plain steps as
+    take the same work. equal: leaps of about the same
     length that lead to a recorded step. length: the longest that the next leap may be. pause: plain
     steps before the next leap; each leap that fails although it is short doubles `patience`, the
     next pause, up to MOST_PATIENCE. last: length of the last leap, 1 after a plain step.
     """
 
     tolerance: float
-    worth: int
+    break_even_steps: int
     equal: int = EQUAL_LEAPS
     length: float = 0.0
     pause: int = 0
@@ -196,20 +197,20 @@ class LeapControl:
     MOST_PATIENCE = 2000
 
     def __post_init__(self) -> None:
-        self.length = self.length or 2.0 * self.worth
-        self.patience = self.patience or 10 * self.worth
+        self.length = self.length or 2.0 * self.break_even_steps
+        self.patience = self.patience or 10 * self.break_even_steps
 
-    def next_leap(self, most: int) -> int:
+    def next_length(self, most: int) -> int:
         """Length of the leap to be tried now; 0: a plain step is to be made.
 
         most: steps up to the next recorded one. They are divided into leaps of the same length:
         `equal` of them; or fewer, where these are no longer than the last leap was or would
         otherwise not be worth it; or more, where leaps of that length are not accurate enough.
         """
-        if self.pause > 0 or most < self.worth:
+        if self.pause > 0 or most < self.break_even_steps:
             return 0
         longest = min(int(self.length), max(self.last, most / self.equal))
-        count = min(math.ceil(most / longest), most // self.worth)
+        count = min(math.ceil(most / longest), most // self.break_even_steps)
         return min(int(self.length), math.ceil(most / count))
 
     def stepped(self) -> None:
@@ -228,9 +229,9 @@ class LeapControl:
         cut_short = accepted and n_steps < int(self.length)
         self.length = max(length, self.length) if cut_short else length
         if accepted:
-            self.patience, self.last = 10 * self.worth, n_steps
-        if self.length < self.worth:
-            self.pause, self.length = self.patience, 2.0 * self.worth
+            self.patience, self.last = 10 * self.break_even_steps, n_steps
+        if self.length < self.break_even_steps:
+            self.pause, self.length = self.patience, 2.0 * self.break_even_steps
             self.patience = min(2 * self.patience, self.MOST_PATIENCE)
         return accepted
 
@@ -244,8 +245,8 @@ class LeapControl:
         self.patience, self.last = int(state[2]), int(state[3])
 
 
-def control_of(network: FunctionSpaceNetwork, tolerance: float) -> LeapControl:
+def control_of(network: FunctionSpaceNetwork, tolerance: float) -> MultistepControl:
     """The control of the leaps of a network, of errors up to a tolerance."""
-    worth = math.ceil(cost_of_leap(network))
+    break_even_steps = math.ceil(cost_of_multistep(network))
     # Without kinks the kernel does not depend on how long leaps are.
-    return LeapControl(tolerance, worth, EQUAL_LEAPS if network.kinked else 1)
+    return MultistepControl(tolerance, break_even_steps, EQUAL_LEAPS if network.kinked else 1)

@@ -21,7 +21,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.engines.common.shallow import activate_
+from regimes.activations.apply import activate_
 
 # On the CPU the neurons are worked through in pieces whose pre-activations take this many bytes
 # and stay in a core's cache, but not of fewer neurons than this.

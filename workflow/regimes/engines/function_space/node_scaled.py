@@ -1,100 +1,265 @@
-"""Train a block of networks with asymmetrically scaled nodes by full-batch gradient descent."""
+"""Full-batch gradient descent of networks with asymmetrically scaled nodes.
 
-import functools
-import itertools
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+f_k(x) = sum_j lambda_j^(1/2) a_kj act(w_j . x / d^(1/2)), (2) of Caron et al. (2023), of which the
+w_j alone are trained. Here 1/d^(1/2) belongs to the inputs, lambda_j^(1/2) a_kj to the output
+weights.
+"""
+
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
-from regimes.engines.common.blocks import CHECKPOINTS, path_of
-from regimes.engines.common.checkpoints import Checkpoint
-from regimes.engines.common.recording import recorded_steps
-from regimes.engines.common.resume import Continuation, last_common
+from regimes.engines.common.engine import (
+    Batch,
+    Engine,
+    Job,
+    Session,
+    Variable,
+    history,
+    one_run,
+)
+from regimes.engines.common.losses import gradient_factor
+from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.outputs import outputs, scores
+from regimes.engines.common.points import Points
+from regimes.engines.common.recording import last_common, recorded_steps
+from regimes.engines.function_space import descent
 from regimes.engines.function_space.descent import Descent, descend
-from regimes.engines.function_space.node_scaled_record import COUNTS, dataset_of
-from regimes.engines.function_space.node_scaled_runs import NodeScaledProblem
+from regimes.engines.function_space.multistep import control_of
+from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.engines.function_space.weight_space import WeightSpaceNetwork
+from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
 
-AXES = ("setting", "width", "seed")
+if TYPE_CHECKING:
+    from regimes.engines.function_space.settings import NodeScaledExperiment
+
+Network = FunctionSpaceNetwork | WeightSpaceNetwork
+# Of all nodes, along the run; of those that moved most, in the results.
+DISTANCES = "node_distances"
 
 
-def train(
-    block: Mapping[str, Any],
-    data: xr.Dataset,
-    device: str,
-    progress: Callable[[str], None] = lambda text: None,
-    checkpoints: str | Path = CHECKPOINTS,
-    states: str | Path | None = None,
-) -> xr.Dataset:
-    """Train every setting of a block for its number of steps.
+class Runs(Engine["NodeScaledExperiment"]):
+    """Networks of a job, trained one by one for a number of steps.
 
-    block: plain resolved settings, as in the plan. data: `inputs` (point, feature), `targets`
-    (point) or (point, output), and `split`; networks are trained on the training points, the first
-    n_train of them if that is given, and tested on the test points. Returns the variables of
-    `regimes.engines.function_space.node_scaled_record` over the block's axes. `progress`,
-    `checkpoints` and `states` are as for `regimes.engines.gradient_descent.engine.train`. Raises
-    DataError when the data have not what the settings ask for.
+    They are trained on the training points, the first n_train of them if that is given, and tested
+    on the test points. Raises DataError when the data have not what the settings ask for.
     """
-    start = time.monotonic()
-    axes = {name: list(block["axes"][name]) for name in AXES}
-    settings = [
-        dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())
-    ]
-    problem = NodeScaledProblem(block, data, device)
-    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"done": [], "state": None, "kept": {}}
-    longer = recorded_steps(block["record"], block["max_steps"] + 1)
-    anchor = last_common(problem.steps, longer)
-    folder = None if states is None else Path(states)
-    continuation = Continuation(block, data, device, problem.steps, anchor, folder)
-    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
-    done: list[dict[str, dict[str, torch.Tensor]]] = list(saved["done"])
-    state = saved["state"]
-    if state is not None:
-        progress(f"going on from a checkpoint in run {len(done) + 1}")
-    for number, setting in enumerate(settings[len(done) :], start=len(done) + 1):
-        described = ", ".join(f"{name} {value}" for name, value in setting.items())
-        label = f"run {number} of {len(settings)} ({described})"
-        began = time.monotonic()
-        run = problem.run(setting)
 
-        def present(state: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-            return {"done": done, "state": state(), "kept": continuation.kept}
+    AXES: ClassVar = {
+        "setting": "node scaling, a key of node_scalings",
+        "width": "number of hidden nodes m",
+        "seed": "index of the random initialisation",
+    }
+    # Of histories, what comes after a divergence is NaN.
+    VARIABLES: ClassVar = descent.VARIABLES | {
+        "gamma": Variable("share of the scales that all nodes have alike", axes=("setting",)),
+        "alpha": Variable(
+            "exponent of the Zipf law of the rest, NaN without one", axes=("setting",)
+        ),
+        "learning_rate": Variable("learning rate"),
+        "flow_time_per_step": Variable("time of the gradient flow of 1/2 sum e^2 in a step"),
+        "ntg_norm": Variable("spectral norm of the NTG matrix at the start"),
+        "node_scale": Variable("scale lambda_j of the node", ("node",), axes=("setting", "width")),
+        "output_weights": Variable(
+            "sign a_kj of the node in the output", ("output", "node"), np.int8
+        ),
+        "weight_change": Variable("distance |w_Tj - w_0j| of the node at the end", ("node",)),
+        "moved_node": Variable(
+            "index j of a node that moved most by the end", ("moved",), np.int64
+        ),
+        "final_weights": Variable("first-layer weights at the end", ("node", "feature"), None),
+        "train_risk_history": history(
+            "mean square of the residuals on the training points along the run"
+        ),
+        "test_risk_history": history(
+            "mean square of the residuals on the test points along the run"
+        ),
+        "train_accuracy_history": history(
+            "share of training points in the right class along the run"
+        ),
+        "test_accuracy_history": history("share of test points in the right class along the run"),
+        "weight_change_history": history(
+            "distance |w_tj - w_0j| of the nodes that moved most by the end", "moved"
+        ),
+        "ntg_change_history": history("spectral norm |NTG_t - NTG_0| along the run"),
+        "ntg_smallest_eigenvalue_history": history(
+            "smallest eigenvalue of the NTG matrix along the run"
+        ),
+    }
+    INDICES: ClassVar = {
+        "moved": "rank of the node among those that moved most",
+        "node": "index j of the hidden node",
+        "feature": "index of the feature",
+        "output": "index of the output",
+    }
 
-        descent = descend(
-            run.network,
-            problem.steps,
-            run.observe,
-            run.control,
-            progress=lambda report, label=label: progress(f"{label}: {report}"),
-            keep_state=lambda state: checkpoint.offer(lambda: present(state)),
-            keep_end=functools.partial(continuation.keep, number),
-            state=state or earlier.get(number),
+    def __init__(self, job: Job["NodeScaledExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        settings = self.settings
+        self.activation = job.activation()
+        self.dtype = getattr(torch, settings.precision)
+        self.steps, longer = (
+            recorded_steps(settings.record.points_per_decade, settings.record.every, limit)
+            for limit in (settings.max_steps, settings.max_steps + 1)
         )
-        state = None
-        variables, histories = run.results(descent)
-        done.append(
-            {"variables": _tensors(variables | _counts(descent)), "histories": _tensors(histories)}
+        self.last_common = last_common(self.steps, longer)
+        points, test_points = Points(data, job.dataset), Points(data, job.dataset, "test")
+        points.require(n_train=settings.n_train)
+        points.require_points()
+        self.inputs, self.targets = points.of(n_points=settings.n_train)
+        self.test_inputs, self.test_targets = test_points.of()
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Train the run of a batch and observe it on its way."""
+        (setting,) = batch.settings
+        settings, width, seed = self.settings, setting["width"], setting["seed"]
+        scaling = settings.node_scalings[setting["setting"]]
+        scales = node_scales(width, scaling.gamma, scaling.alpha, skip_first=settings.skip_first)
+        n_features = self.inputs.shape[1]
+        # Not of the setting: all settings of a seed start from the same weights.
+        hidden = self.job.stream(width, seed, "weights").standard_normal((width, n_features))
+        hidden *= settings.initial_variance**0.5
+        n_outputs, n_points = self.targets.shape[1], len(self.inputs)
+        signs = 2.0 * self.job.stream(width, seed, "signs").integers(0, 2, (n_outputs, width)) - 1
+        factor = gradient_factor(settings.loss, n_outputs, n_points)
+        run = Run(
+            self._tensor(hidden),
+            self._tensor(signs * np.sqrt(scales)),
+            self._tensor(self.inputs / n_features**0.5),
+            self._tensor(self.targets.T),
+            self._tensor(self.test_inputs / n_features**0.5),
+            self._tensor(self.test_targets.T),
+            self.activation,
+            rate=settings.learning_rate * factor,
+            ntg_points=settings.record.ntg_points or None,
+            ntg=settings.record.ntg,
         )
-        ended = "diverged" if descent.diverged else "done"
-        progress(
-            f"{label}: {descent.plain_steps} plain steps and {descent.leaps} leaps, {ended} in "
-            f"{time.monotonic() - began:.1f} s"
+        control = None
+        if settings.leaps.enabled and isinstance(run.network, FunctionSpaceNetwork):
+            control = control_of(run.network, settings.leaps.tolerance)
+        result = descend(run.network, self.steps, run.observe, control, session)
+        session.note(str(result))
+        constants = {
+            "gamma": scaling.gamma,
+            "alpha": np.nan if scaling.alpha is None else scaling.alpha,
+            "node_scale": scales,
+            "output_weights": signs,
+            "learning_rate": settings.learning_rate,
+            # The loss of (5) is |e|^2 / 2.
+            "flow_time_per_step": settings.learning_rate * factor,
+        }
+        return one_run(constants | run.end(result, settings.record.moved) | result.variables())
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(values), dtype=self.dtype, device=self.device)
+
+
+class Run:
+    """One run: its network, and what is seen of it.
+
+    hidden (m, d), output (k, m): weights at the start. inputs (n, d), targets (k, n): training
+    points, the inputs over d^(1/2); test_inputs, test_targets: others. rate: learning rate for
+    |e|^2 / 2. ntg: whether the NTG matrix is looked at; ntg_points: on so many training points,
+    the first ones, or all.
+    """
+
+    def __init__(
+        self,
+        hidden: Tensor,
+        output: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        test_inputs: Tensor,
+        test_targets: Tensor,
+        activation: ModuleType,
+        *,
+        rate: float,
+        ntg: bool,
+        ntg_points: int | None,
+    ):
+        self.hidden, self.output = hidden, output
+        self.inputs, self.targets = inputs, targets
+        self.test_inputs, self.test_targets = test_inputs, test_targets
+        self.activation = activation
+        self.rate = rate
+        self.ntg_points = ntg_points
+        self.network: Network
+        if len(output) == 1:
+            self.network = self._function_space()
+        else:
+            # The kernel of k outputs would be k n x k n: steps are made one by one.
+            self.network = WeightSpaceNetwork(
+                inputs.cpu().numpy(), hidden, output, targets, activation, rates=(rate, 0.0)
+            )
+        self._first_kernel = self.kernel(hidden) if ntg else None
+
+    def _function_space(self) -> FunctionSpaceNetwork:
+        return FunctionSpaceNetwork(
+            Embedded(self.inputs, self.inputs[:0]),
+            self.hidden @ self.inputs.mT,
+            self.output[0],
+            self.targets[0],
+            self.activation,
+            output_scale=1.0,
+            step_factor=self.rate * len(self.inputs),
+            in_weights=self.inputs.shape[1] < self.inputs.shape[0],
         )
-    continuation.write()
-    checkpoint.delete()
-    dataset = dataset_of(axes, problem.steps, done)
-    dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
-    return dataset
 
+    def moved(self, network: Network) -> Tensor:
+        """The way W - W_0 (m, d) of the first layer."""
+        if isinstance(network, WeightSpaceNetwork):
+            return network.hidden() - self.hidden
+        if network.in_weights:
+            return network.coefficients
+        return network.coefficients @ self.inputs
 
-def _tensors(values: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(np.array(value)) for name, value in values.items()}
+    def kernel(self, hidden: Tensor) -> Tensor:
+        """The NTG matrix (7) of output 0 on the recorded points, at weights (m, d)."""
+        inputs = self.inputs[: self.ntg_points]
+        return tangent_kernel(hidden, self.output[:1], inputs.mT, self.activation, second=0.0)
 
+    def observe(self, network: Network) -> dict[str, float | np.ndarray]:
+        """What is recorded of the network where it is."""
+        moved = self.moved(network)
+        hidden = self.hidden + moved
+        measured: dict[str, float | np.ndarray] = {
+            DISTANCES: torch.linalg.vector_norm(moved, dim=1).cpu().numpy()
+        }
+        if isinstance(network, WeightSpaceNetwork):
+            measured |= scores(network.outputs, self.targets, "train")
+        else:
+            measured["train_risk"] = float(network.errors.square().mean())
+        test = outputs(hidden, self.output, self.test_inputs, self.activation)
+        measured |= scores(test, self.test_targets, "test")
+        if self._first_kernel is not None:
+            kernel = self.kernel(hidden)
+            # The difference is symmetric: its norm is its largest eigenvalue in absolute value.
+            change = torch.linalg.eigvalsh(kernel - self._first_kernel)[[0, -1]].abs().max()
+            measured["ntg_change"] = float(change)
+            measured["ntg_smallest_eigenvalue"] = smallest_eigenvalue(kernel)
+        return measured
 
-def _counts(descent: Descent) -> dict[str, np.ndarray]:
-    return {name: np.asarray(getattr(descent, name)) for name in COUNTS}
+    def end(self, result: Descent, n_moved: int) -> dict[str, np.ndarray]:
+        """Variables of the run at its end; takes the history of all nodes out of the result, of
+        which that of the n_moved nodes that moved most is kept.
+        """
+        distances = result.history.pop(DISTANCES)
+        n_seen = int(np.isfinite(distances[:, 0]).sum())
+        # Nodes by how far they have gone where the run was last seen.
+        order = np.argsort(-distances[n_seen - 1], kind="stable")
+        chosen = order[:n_moved]
+        result.history["weight_change"] = distances[:, chosen]
+        final = (self.hidden + self.moved(self.network)).cpu().numpy()
+        variables = {
+            "moved_node": chosen,
+            "weight_change": np.full(len(final), np.nan) if result.diverged else distances[-1],
+            "final_weights": np.full_like(final, np.nan) if result.diverged else final,
+        }
+        if self._first_kernel is not None:
+            norm = torch.linalg.eigvalsh(self._first_kernel)[-1]
+            variables["ntg_norm"] = np.asarray(float(norm))
+        return variables

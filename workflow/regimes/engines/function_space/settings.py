@@ -1,22 +1,36 @@
-"""Experiments that are trained by gradient descent in function space."""
+"""Experiments that are trained by gradient descent in function space, or with scaled nodes."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     LARGEST_WIDTH,
     MOST_RECORDS,
     CountAxis,
-    ModuleName,
     Name,
     SeedAxis,
     WidthAxis,
-    check_disjoint,
-    check_split,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.engines.function_space.multistep_settings import Leaps
+from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
+from regimes.probes.settings import Probes
+
+
+class Leaps(Model):
+    """Many steps of gradient descent at once, where that is accurate."""
+
+    enabled: bool = Field(default=True, description="false: every step is made by itself.")
+    tolerance: Number = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Largest error of a leap: of its outputs over the residuals at its end, and of "
+        "the way of the weights. Where leaps are no longer than they cost, steps are made.",
+    )
 
 
 class FeatureModel(Model):
@@ -50,8 +64,8 @@ class FeatureModel(Model):
         return self
 
 
-class FeatureAxes(Model):
-    """A grid of models; each axis of numbers is a list or {start, stop, step}."""
+class FeatureAxes(AxesSettings):
+    """A grid of models."""
 
     model: tuple[Name, ...] | None = Field(
         default=None, min_length=1, description="Models, keys of `models`; all by default."
@@ -64,10 +78,6 @@ class FeatureAxes(Model):
         default=None,
         description="Random initialisations; also the draws, of data sets that have several.",
     )
-
-    def given(self) -> dict[str, tuple]:
-        """The axes that have values."""
-        return {name: values for name, values in dict(self).items() if values is not None}
 
 
 class FeatureRecord(Model):
@@ -88,16 +98,18 @@ class FeatureRecord(Model):
     )
 
 
-class FunctionSpaceExperiment(Model):
+class FunctionSpaceExperiment(EngineSettings):
     """An experiment trained by full-batch gradient descent on the pre-activations.
 
     Networks whose first layer is a fixed embedding and whose last layer is fixed: a step needs
     the Gram matrix of the embedding alone. The loss is 1/(2n) sum e^2.
     """
 
+    limit = ("max_steps",)
+    takes_draws = True
+    work = ("max_steps",)
+
     engine: Literal["function_space"] = Field(description="How networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Data, with test points, a key of `datasets`.")
     models: dict[Name, FeatureModel] = Field(min_length=1, description="Network models by name.")
     activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
         default="relu", description="Activation function, of random embeddings too."
@@ -116,36 +128,21 @@ class FunctionSpaceExperiment(Model):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    split_by: tuple[Literal["model", "width", "n_train", "seed"], ...] = Field(
-        default=("model", "width", "n_train"),
-        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
-        "axes, low values first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+    split_by: SplitBy = ("model", "width", "n_train")
 
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grids, each complete, their axes in the order of `FeatureAxes`."""
-        shared = {"model": tuple(self.models)} | self.axes.given()
-        merged = [shared | grid.given() for grid in self.grids or (FeatureAxes(),)]
-        return [
-            {name: grid[name] for name in FeatureAxes.model_fields if name in grid}
-            for grid in merged
-        ]
+    @classmethod
+    def modules(cls, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The embeddings of the models too."""
+        return super().modules(settings) | {
+            f"models.{name}.embedding": "regimes.engines.function_space.embeddings."
+            + model["embedding"]
+            for name, model in settings["models"].items()
+        }
 
     @model_validator(mode="after")
     def _consistent(self) -> "FunctionSpaceExperiment":
-        grids = self.all_grids()
-        for grid in grids:
-            for name in ("width", "n_train", "seed"):
-                if name not in grid:
-                    raise ValueError(f"axes.{name} is missing")
+        for grid in self.check_grids("width", "n_train", "seed"):
             for name in grid["model"]:
-                if name not in self.models:
-                    raise ValueError(
-                        f"axes.model: {name!r} is no model; allowed: {', '.join(self.models)}"
-                    )
-                if grid["model"].count(name) > 1:
-                    raise ValueError(f"axes.model: {name!r} is there twice")
                 if self.models[name].scaling == "ntk" and any(m % 2 for m in grid["width"]):
                     raise ValueError(
                         f"axes.width: model {name} starts from pairs of neurons (scaling: ntk), so "
@@ -156,6 +153,90 @@ class FunctionSpaceExperiment(Model):
                 f"record.every: {self.record.every} would record {self.max_steps} steps more than "
                 f"{MOST_RECORDS} times"
             )
-        check_split(self.split_by, list(grids[0]))
-        check_disjoint(grids)
+        return self
+
+
+class NodeScaledRecord(Model):
+    """What is recorded of a run, and when."""
+
+    points_per_decade: Integer = Field(
+        default=8, ge=1, le=1000, description="Recorded steps for each factor of ten."
+    )
+    every: Integer = Field(
+        default=0, ge=0, description="Besides, every so many steps are recorded; 0: none."
+    )
+    moved: Integer = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="Number of nodes, those that move most, whose way is kept at every record.",
+    )
+    ntg: bool = Field(
+        default=True, description="Record the change and the smallest eigenvalue of the NTG matrix."
+    )
+    ntg_points: Integer = Field(
+        default=0,
+        ge=0,
+        description="Training points of the NTG matrix, the first ones; 0: all. With several "
+        "outputs it is that of the first.",
+    )
+
+
+class NodeScaledExperiment(EngineSettings):
+    """An experiment with asymmetrically scaled nodes, trained by full-batch gradient descent.
+
+    The first layer is trained; f(x) = sum_j lambda_j^(1/2) a_j act(w_j . x / d^(1/2)).
+    """
+
+    limit = ("max_steps",)
+    work = ("max_steps",)
+
+    engine: Literal["function_space.node_scaled"] = Field(description="How networks are trained.")
+    n_train: Annotated[Integer, Field(ge=1)] | None = Field(
+        default=None, description="Training points, the first ones of the data; all by default."
+    )
+    node_scalings: dict[Name, NodeScaling] = Field(
+        min_length=1, description="Node scalings by name."
+    )
+    skip_first: bool = Field(
+        default=False,
+        description="The first node gets none of the Zipf weights, as in the authors' code.",
+    )
+    initial_variance: Number = Field(
+        default=1.0, gt=0, description="Variance of the initial weights: 1 (text) or 2 (code)."
+    )
+    activation: ActivationName = Field(default="relu", description="Activation function.")
+    loss: Literal["mean", "half_sum"] = Field(
+        default="mean",
+        description="Mean of e^2 over points and outputs (authors' code), or 1/2 sum e^2 (text).",
+    )
+    learning_rate: Number = Field(default=1.0, gt=0, description="Learning rate.")
+    max_steps: Integer = Field(ge=1, le=1_000_000_000, description="Number of steps.")
+    leaps: Leaps = Field(default=Leaps(), description="Many steps at once, with one output.")
+    record: NodeScaledRecord = Field(default=NodeScaledRecord(), description="What is recorded.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description="Number format of the weights."
+    )
+    probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
+    axes: NodeAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("setting",)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NodeScaledExperiment":
+        (grid,) = self.check_grids()
+        if len(grid["width"]) > 1 and "width" not in self.split_by:
+            raise ValueError("several widths need width in split_by: a file holds weights of one")
+        if self.record.moved > min(grid["width"]):
+            raise ValueError(f"record.moved: there are only {min(grid['width'])} nodes")
+        if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:
+            raise ValueError(
+                f"record.every: {self.record.every} would record {self.max_steps} steps more than "
+                f"{MOST_RECORDS} times"
+            )
+        transfer = self.probes.transfer
+        if transfer and max(transfer.n_features) > min(grid["width"]):
+            raise ValueError(
+                f"probes.transfer.n_features: {max(transfer.n_features)} is more than the "
+                f"{min(grid['width'])} nodes that there are"
+            )
         return self

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from regimes.engines.common.shallow import Layers, Rates, ShallowNetworks, Weights
-from regimes.engines.common.span import span
+from regimes.engines.common.span import project_to_span
 
 
 class WeightSpaceNetwork:
@@ -37,7 +37,7 @@ class WeightSpaceNetwork:
         trained: Layers = "first",
         output_scale: float = 1.0,
     ):
-        reduced = span(inputs)
+        reduced = project_to_span(inputs)
         self.targets = targets
         self._initial = hidden
         self._basis = None if reduced.whole else _like(reduced.basis, hidden)

@@ -1,146 +1,444 @@
-"""Train a block of networks by gradient descent: settings and data in, a dataset of results out."""
+"""Full-batch gradient descent of shallow networks until each run ends by the stopping rule."""
 
-import functools
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
-from regimes.engines.common.blocks import CHECKPOINTS, path_of, put
-from regimes.engines.common.checkpoints import Checkpoint
-from regimes.engines.common.resume import Continuation
-from regimes.engines.gradient_descent.runs import HISTORY, DescentProblem
+from regimes.engines.common.draws import initial_weights
+from regimes.engines.common.engine import NO_SESSION, Batch, Engine, Job, Session, Variable, history
+from regimes.engines.common.losses import gradient_factor
+from regimes.engines.common.observation import Observer
+from regimes.engines.common.points import Points
+from regimes.engines.common.recording import log_spaced_steps, refitted
+from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
+from regimes.engines.gradient_descent.labels import INITIAL_RESIDUALS
+from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
+from regimes.errors import DataError
+from regimes.kernels.tangent_kernel import largest_eigenvalue, tangent_kernel
 
-AXES = {
-    "width": "number of hidden neurons m",
-    "n_train": "number of training points n",
-    "rate_ratio": "ratio eta_z / eta_w of the layers' learning rates",
-    "seed": "index of the random initialisation and of the draw of the data",
-}
-LONG_NAMES = {
-    "stopping_time": "number of steps T after which the run ended",
-    "converged": "1 if the residual norm |e| fell below the wanted one",
-    "aborted": "1 if the residual norm |e| grew in a step, which ended the run",
-    "diverged": "1 if the residuals became infinite",
-    "learning_rate": "learning rate of the first layer (of the second, if only that is trained)",
-    "initial_loss": "loss at the start",
-    "final_loss": "loss at the end",
-    "initial_residual_norm": "norm |e| of the residuals e = f - y at the start",
-    "residual_norm": "norm |e| of the residuals e = f - y at the end",
-    "activation_changes": "number of pairs (neuron, point) whose activation ever left the initial",
-    "weight_distance": "distance |W - W_0|_F of the first-layer weights from the start",
-    "output_weight_distance": "distance |z - z_0| of the output weights from the start",
-    "smallest_eigenvalue": "smallest eigenvalue of the tangent kernel H at the end",
-    "initial_smallest_eigenvalue": "smallest eigenvalue of the tangent kernel H at the start",
-    "invariant_drift": "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 over the neurons j",
-}
-# Of what is recorded along the runs, NaN after their end.
-HISTORY_NAMES = {
-    "loss": "loss along the run",
-    "weight_distance": "distance |W - W_0|_F of the first-layer weights along the run",
-    "output_weight_distance": "distance |z - z_0| of the output weights along the run",
-    "smallest_eigenvalue": "smallest eigenvalue of the tangent kernel H along the run",
-    "invariant_drift": "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 along the run",
-}
-INTEGERS = {
-    "stopping_time": np.int32,
-    "activation_changes": np.int64,
-    "converged": np.int8,
-    "aborted": np.int8,
-    "diverged": np.int8,
-}
+if TYPE_CHECKING:
+    from regimes.engines.gradient_descent.settings import GradientDescentExperiment
+
+# Batches are cut so that they take about this much memory; on the CPU, where networks are worked
+# through one by one, so that they stay in the cache between two steps.
+BATCH_BYTES = {"cpu": 8 * 1024**2, "cuda": 1024**3}
 
 
-def train(
-    block: Mapping[str, Any],
-    data: xr.Dataset,
-    device: str,
-    progress: Callable[[str], None] = lambda text: None,
-    checkpoints: str | Path = CHECKPOINTS,
-    states: str | Path | None = None,
-) -> xr.Dataset:
-    """Train every setting of a block until it ends by its stopping rule.
+class Runs(Engine["GradientDescentExperiment"]):
+    """Networks of a job, each trained on the first n_train of the training points.
 
-    block: plain resolved settings, as in the plan. data: `inputs` (point, feature) and `targets`
-    (point) or (point, output), with `draw` as a first dimension if each seed has data of its own;
-    a run is trained on the first n_train of the training points of `split`. Returns variables of
-    LONG_NAMES over the block's axes, and those that are recorded over `step` too, as *_history;
-    NaN where a run diverged. `progress` receives lines for a log.
-
-    checkpoints: folder for the state of a job that takes longer than some minutes, from which the
-    same job goes on with the same bits. Only data that say their hash can be told from others, so
-    that without `data_hash` there are none. states: folder for what the job leaves at its end, from
-    which the same job with a larger cap goes on, with the bits of an uninterrupted one; None: none.
+    Data may have draws, one for each seed. Raises DataError when they have not what the settings
+    ask for.
     """
-    start = time.monotonic()
-    axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
-    problem = DescentProblem(block, data, device)
-    batches = list(problem.batches(axes))
-    checkpoint = Checkpoint(path_of(block, data, device, Path(checkpoints)))
-    saved = checkpoint.load() or {"batch": 0, "results": {}, "run": None, "kept": {}}
-    folder = None if states is None else Path(states)
-    # The cap is no recorded step: a run that goes on comes by it as any other.
-    cap = problem.rule.max_steps
-    continuation = Continuation(block, data, device, problem.steps, cap, folder)
-    continuation.kept, earlier = saved["kept"], continuation.earlier(progress)
-    results = {name: values.numpy() for name, values in saved["results"].items()}
-    state = saved["run"]
-    if state is not None:
-        progress(f"going on from a checkpoint in batch {saved['batch'] + 1}")
-    for number, batch in enumerate(batches[saved["batch"] :], start=saved["batch"]):
-        label = f"batch {number + 1} of {len(batches)} ({_described_batch(batch)})"
-        began = time.monotonic()
 
-        def present(run: Callable[[], dict[str, Any]], number: int = number) -> dict[str, Any]:
-            done = {name: torch.from_numpy(values) for name, values in results.items()}
-            return {"batch": number, "results": done, "run": run(), "kept": continuation.kept}
-
-        measured = problem.train(
-            batch,
-            progress=lambda report, label=label: progress(f"{label}: {report}"),
-            keep_state=lambda run, present=present: checkpoint.offer(lambda: present(run)),
-            keep_end=functools.partial(continuation.keep, number),
-            state=state or earlier.get(number),
-        )
-        state = None
-        steps = int(measured["stopping_time"].max())
-        progress(f"{label}: {steps} steps, done in {time.monotonic() - began:.1f} s")
-        for index, setting in enumerate(batch):
-            one = {name: values[index] for name, values in measured.items()}
-            put(results, axes, setting, one)
-    continuation.write()
-    checkpoint.delete()
-    dataset = _dataset(axes, problem.steps, results)
-    dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
-    return dataset
-
-
-def _described_batch(batch: Sequence[Mapping[str, Any]]) -> str:
-    shared = (f"{name} {batch[0][name]}" for name in ("width", "n_train"))
-    return f"{', '.join(shared)}, {len(batch)} runs"
-
-
-def _dataset(
-    axes: Mapping[str, Sequence], steps: np.ndarray, results: Mapping[str, np.ndarray]
-) -> xr.Dataset:
-    variables = {}
-    for name, values in results.items():
-        if name.endswith(HISTORY):
-            long_name, dims = HISTORY_NAMES[name.removesuffix(HISTORY)], (*axes, "step")
-        else:
-            long_name, dims = LONG_NAMES[name], tuple(axes)
-        variables[name] = xr.Variable(
-            dims,
-            values.astype(INTEGERS.get(name, np.float64)),
-            {"long_name": long_name, "units": "1"},
-        )
-    coordinates = {
-        name: (name, values, {"long_name": AXES[name], "units": "1"})
-        for name, values in axes.items()
+    AXES: ClassVar = {
+        "width": "number of hidden neurons m",
+        "n_train": "number of training points n",
+        "rate_ratio": "ratio eta_z / eta_w of the layers' learning rates",
+        "seed": "index of the random initialisation and of the draw of the data",
     }
-    coordinates["step"] = ("step", steps, {"long_name": "number of steps", "units": "1"})
-    return xr.Dataset(variables, coords=coordinates)
+    # Of histories, what comes after the end of the run is NaN.
+    VARIABLES: ClassVar = {
+        "stopping_time": Variable("number of steps T after which the run ended", dtype=np.int32),
+        "converged": Variable(
+            "1 if the residual norm |e| fell below the wanted one", dtype=np.int8
+        ),
+        "aborted": Variable(
+            "1 if the residual norm |e| grew in a step, which ended the run", dtype=np.int8
+        ),
+        "diverged": Variable("1 if the residuals became infinite", dtype=np.int8),
+        "learning_rate": Variable(
+            "learning rate of the first layer (of the second, if only that is trained)"
+        ),
+        "initial_loss": Variable("loss at the start"),
+        "final_loss": Variable("loss at the end"),
+        "initial_residual_norm": Variable("norm |e| of the residuals e = f - y at the start"),
+        "residual_norm": Variable("norm |e| of the residuals e = f - y at the end"),
+        "activation_changes": Variable(
+            "number of pairs (neuron, point) whose activation ever left the initial",
+            dtype=np.int64,
+        ),
+        "weight_distance": Variable(
+            "distance |W - W_0|_F of the first-layer weights from the start"
+        ),
+        "output_weight_distance": Variable(
+            "distance |z - z_0| of the output weights from the start"
+        ),
+        "smallest_eigenvalue": Variable("smallest eigenvalue of the tangent kernel H at the end"),
+        "initial_smallest_eigenvalue": Variable(
+            "smallest eigenvalue of the tangent kernel H at the start"
+        ),
+        "invariant_drift": Variable(
+            "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 over the neurons j"
+        ),
+        "loss_history": history("loss along the run"),
+        "weight_distance_history": history(
+            "distance |W - W_0|_F of the first-layer weights along the run"
+        ),
+        "output_weight_distance_history": history(
+            "distance |z - z_0| of the output weights along the run"
+        ),
+        "smallest_eigenvalue_history": history(
+            "smallest eigenvalue of the tangent kernel H along the run"
+        ),
+        "invariant_drift_history": history(
+            "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 along the run"
+        ),
+    }
+
+    def __init__(self, job: Job["GradientDescentExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        settings = self.settings
+        self.activation = job.activation()
+        self.dtype = getattr(torch, settings.precision)
+        self.rule = StoppingRule(**dict(settings.stopping))
+        self.steps = log_spaced_steps(settings.record.points_per_decade, self.rule.max_steps)
+        # The limit is no recorded step: a run that goes on comes by it as any other.
+        self.last_common = self.rule.max_steps
+        self.points = Points(data, job.dataset)
+        self.points.require_points()
+        if settings.labels != "random" and self.points.n_outputs > 1:
+            raise DataError(f"labels {settings.labels} need a data set with one output")
+
+    def batches(self) -> list[Batch]:
+        """Settings of one width and number of points, as many as stay in the cache."""
+        return list(self._batches())
+
+    def _batches(self) -> Iterator[Batch]:
+        axes, points = self.job.axes, self.points
+        number = np.dtype(self.settings.precision).itemsize
+        for width in axes["width"]:
+            for n_train in axes.get("n_train", [points.n_points]):
+                points.require(n_train=n_train, seed=max(axes["seed"]))
+                rest = itertools.product(axes.get("rate_ratio", [None]), axes["seed"])
+                settings = [
+                    {"width": width, "n_train": n_train, "rate_ratio": ratio, "seed": seed}
+                    for ratio, seed in rest
+                ]
+                # Slopes and values, activations, weights at start and present, inputs
+                a_run = width * n_train * (2 * number + 2)
+                a_run += (2 * width + n_train) * points.n_features * number
+                size = max(1, BATCH_BYTES[self.device] // a_run)
+                size = math.ceil(len(settings) / math.ceil(len(settings) / size))
+                for first in range(0, len(settings), size):
+                    chosen = settings[first : first + size]
+                    label = f"width {width}, n_train {n_train}, {len(chosen)} runs"
+                    yield Batch(label, chosen)
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Move the networks of a batch until all have ended."""
+        settings, record = batch.settings, self.settings.record
+        inputs, targets = self._data(settings)
+        initial = self._initial_weights(settings)
+        factor = gradient_factor(self.settings.loss, self.points.n_outputs, inputs.shape[-1])
+        learning_rates = self._learning_rates(settings, initial, inputs, factor)
+        networks = ShallowNetworks(
+            inputs,
+            initial,
+            self._rates(settings, learning_rates, factor),
+            self.activation,
+            trained=self.settings.layers,
+            count_changes=record.activation_changes,
+        )
+        if self.settings.labels != "random":
+            targets = networks.evaluate() - self._initial_residuals(initial, inputs)
+        observer = Observer(
+            initial, self.steps, eigenvalue=record.smallest_eigenvalue, invariant=record.invariant
+        )
+        result = descend(networks, targets, self.rule, observer, session)
+        return self._variables(result, learning_rates, factor)
+
+    def _data(self, settings: list[dict[str, Any]]) -> tuple[Tensor, Tensor]:
+        """Inputs (E, d, n), or (d, n) if all runs share them, and targets (E, k, n)."""
+        n_train, points = settings[0]["n_train"], self.points
+
+        def tensor(values: np.ndarray) -> Tensor:
+            return torch.tensor(np.ascontiguousarray(values), dtype=self.dtype, device=self.device)
+
+        if points.has_draws:
+            seeds = [setting["seed"] for setting in settings]
+            inputs = tensor(points.inputs[seeds, :n_train].swapaxes(1, 2))
+            targets = tensor(points.targets[seeds, :n_train].swapaxes(1, 2))
+        else:
+            inputs = tensor(points.inputs[:n_train].T)
+            targets = tensor(points.targets[:n_train].T).expand(len(settings), -1, -1)
+        if self.settings.target_scale == "sqrt_width":
+            targets = targets * settings[0]["width"] ** 0.5
+        return inputs, targets
+
+    def _initial_weights(self, settings: list[dict[str, Any]]) -> Weights:
+        """Initial weights, drawn on the CPU; runs that differ in their rates alone share them."""
+        drawn = []
+        for setting in settings:
+            random = self.job.stream(setting["width"], setting["seed"], setting["n_train"])
+            sizes = (setting["width"], self.points.n_features, self.points.n_outputs)
+            drawn.append(initial_weights(random, *sizes, self.settings.output_weights))
+        hidden, output = (
+            torch.tensor(np.stack(layer), dtype=self.dtype, device=self.device)
+            for layer in zip(*drawn, strict=True)
+        )
+        return Weights(hidden, output)
+
+    def _learning_rates(
+        self, settings: list[dict[str, Any]], initial: Weights, inputs: Tensor, factor: float
+    ) -> np.ndarray:
+        """Learning rate of the first trained layer of each run, (E,)."""
+        rates = np.array([learning_rate(self.settings, setting) for setting in settings])
+        if self.settings.rate_unit == "inverse_kernel_norm":
+            for run, setting in enumerate(settings):
+                kernel = self._kernel(initial, inputs, run, setting["rate_ratio"])
+                rates[run] /= factor * largest_eigenvalue(kernel)
+        return rates
+
+    def _rates(
+        self, settings: list[dict[str, Any]], learning_rates: np.ndarray, factor: float
+    ) -> Rates:
+        """Rates of the layers for |e|^2 / 2."""
+        first = torch.tensor(learning_rates * factor, dtype=self.dtype, device=self.device)
+        if self.settings.layers == "second":
+            return Rates(torch.zeros_like(first), first)
+        if self.settings.layers == "first":
+            return Rates(first, torch.zeros_like(first))
+        return Rates(first, first * first.new_tensor([one["rate_ratio"] for one in settings]))
+
+    def _initial_residuals(self, initial: Weights, inputs: Tensor) -> Tensor:
+        """e_0 (E, 1, n) of the labels."""
+        make = INITIAL_RESIDUALS[self.settings.labels]
+        width = initial.hidden.shape[1]
+        residuals = [
+            make(self._kernel(initial, inputs, run), _of(inputs, run), width)
+            for run in range(len(initial))
+        ]
+        return torch.stack(residuals)[:, None, :]
+
+    def _kernel(
+        self, initial: Weights, inputs: Tensor, run: int, rate_ratio: float | None = None
+    ) -> Tensor:
+        """Tangent kernel of a run at the start; the second layer counts rate_ratio times."""
+        layers = self.settings.layers
+        return tangent_kernel(
+            initial.hidden[run],
+            initial.output[run],
+            _of(inputs, run),
+            self.activation,
+            first=0.0 if layers == "second" else 1.0,
+            second=0.0 if layers == "first" else 1.0 if rate_ratio is None else rate_ratio,
+        )
+
+    def _variables(
+        self, result: "DescentResult", learning_rates: np.ndarray, factor: float
+    ) -> dict[str, np.ndarray]:
+        final, histories, record = dict(result.final), dict(result.history), self.settings.record
+        ending = final.pop("ending")
+        if not record.activation_changes:
+            del final["activation_changes"]
+        norms = histories.pop("residual_norm")
+        variables = final | {
+            "converged": ending == Ending.CONVERGED,
+            "aborted": ending == Ending.ABORTED,
+            "diverged": ending == Ending.DIVERGED,
+            "learning_rate": learning_rates,
+            "initial_residual_norm": norms[:, 0],
+            "initial_loss": factor / 2 * norms[:, 0] ** 2,
+            "final_loss": factor / 2 * final["residual_norm"] ** 2,
+            "loss_history": factor / 2 * norms**2,
+        }
+        if record.smallest_eigenvalue != "never":
+            eigenvalues = histories["smallest_eigenvalue"]
+            variables["initial_smallest_eigenvalue"] = eigenvalues[:, 0]
+            if record.smallest_eigenvalue == "ends":
+                del histories["smallest_eigenvalue"]
+        return variables | {f"{name}_history": values for name, values in histories.items()}
+
+
+def learning_rate(settings: "GradientDescentExperiment", setting: Mapping[str, Any]) -> float:
+    """The rate of the settings for a run: that of the first exception that applies, if any.
+
+    An exception applies to one width (all, if it names none) from a number of points on.
+    """
+    for exception in settings.learning_rate_exceptions:
+        is_width = exception.width in (None, setting["width"])
+        if is_width and setting["n_train"] >= exception.n_train_from:
+            return exception.rate
+    return settings.learning_rate
+
+
+def _of(inputs: Tensor, run: int) -> Tensor:
+    """Inputs (d, n) of a run."""
+    return inputs if inputs.dim() == 2 else inputs[run]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is: runs that ended, of how many, steps, and the largest |e| under way."""
+
+    ended: int
+    runs: int
+    steps: int
+    residual_norm: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ended} of {self.runs} runs ended, {self.steps} steps, "
+            f"largest residual norm {self.residual_norm:.1e}"
+        )
+
+
+@dataclass
+class DescentResult:
+    """What a batch of E runs came to, as arrays by name.
+
+    final, each (E,): stopping_time, the number of steps; ending, a value of `Ending`;
+    residual_norm |e|; activation_changes, if they are counted; and what the observer measures.
+    history, each (E, recorded steps), NaN where a run had ended: residual_norm and what the
+    observer measures. A run that diverged has NaN at its end.
+    """
+
+    final: dict[str, np.ndarray]
+    history: dict[str, np.ndarray]
+
+    @classmethod
+    def empty(cls, n_runs: int, n_steps: int, names: list[str]) -> "DescentResult":
+        """Storage; names: of the real numbers."""
+        final = {name: np.full(n_runs, np.nan) for name in names}
+        for name in ("stopping_time", "ending", "activation_changes"):
+            final[name] = np.zeros(n_runs, dtype=np.int64)
+        return cls(final, {name: np.full((n_runs, n_steps), np.nan) for name in names})
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """The arrays as tensors, for a checkpoint."""
+        return {
+            kind: {name: torch.from_numpy(values) for name, values in arrays.items()}
+            for kind, arrays in (("final", self.final), ("history", self.history))
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, dict[str, Tensor]], n_steps: int) -> "DescentResult":
+        """The result that `state` was made from, with so many recorded steps."""
+        final, history = (
+            {name: values.numpy() for name, values in state[kind].items()}
+            for kind in ("final", "history")
+        )
+        fitted = {name: refitted(values, n_steps, axis=1) for name, values in history.items()}
+        return cls(final, fitted)
+
+
+def descend(
+    networks: ShallowNetworks,
+    targets: Tensor,
+    rule: StoppingRule,
+    observer: Observer,
+    session: Session = NO_SESSION,
+) -> DescentResult:
+    """Move networks by gradient descent until all have ended.
+
+    networks: at their initial weights; their rates are those of |e|^2 / 2. targets: (E, k, n).
+    Networks whose run has ended leave the batch. Nothing that a run does depends on the time, nor
+    on the other runs. How it ends is recorded, never raised. With a state the networks and targets
+    are to be made as at the start; its rule may have had another limit.
+    """
+    n_runs, state = len(networks), session.state
+    if state is None:
+        step, runs, previous = 0, list(range(n_runs)), [float("inf")] * n_runs
+        names = ["residual_norm", *observer.names(networks)]
+        result = DescentResult.empty(n_runs, len(observer.steps), names)
+    else:
+        step, runs, previous = state["step"], state["runs"], state["previous"]
+        result = DescentResult.from_state(state["result"], len(observer.steps))
+        if runs:
+            networks.keep(runs)
+            networks.restore(state["networks"])
+            targets = targets[runs]
+
+    def make_state() -> dict[str, Any]:
+        return {
+            "step": step,
+            "runs": runs,
+            "previous": previous,
+            "networks": networks.state() if runs else {},
+            "result": result.state(),
+        }
+
+    def progress() -> Progress:
+        return Progress(n_runs - len(runs), n_runs, step, max(previous))
+
+    if not runs:
+        session.reached(step, make_state)
+        return result
+    recorded = {int(step): column for column, step in enumerate(observer.steps)}
+    errors = torch.empty_like(targets)
+    outputs = networks.evaluate()
+    while True:
+        session.offer(make_state)
+        if step == rule.max_steps:
+            session.reached(step, make_state)
+        torch.sub(outputs, targets, out=errors)
+        norms = torch.linalg.vector_norm(errors, dim=(1, 2)).tolist()
+        endings = [rule.ending(step, *pair) for pair in zip(norms, previous, strict=True)]
+        if step in recorded:
+            _record(result, recorded[step], networks, observer, runs, norms)
+        if any(endings):
+            _end(result, step, networks, observer, runs, norms, endings)
+            going_on = [position for position, ending in enumerate(endings) if not ending]
+            if not going_on:
+                runs = []
+                if step < rule.max_steps:
+                    session.reached(step, make_state)
+                return result
+            networks.keep(going_on)
+            targets, errors = targets[going_on], errors[going_on]
+            runs, norms = [runs[i] for i in going_on], [norms[i] for i in going_on]
+        previous = norms
+        session.report(progress)
+        outputs = networks.move(errors)
+        step += 1
+
+
+def _record(
+    result: DescentResult,
+    column: int,
+    networks: ShallowNetworks,
+    observer: Observer,
+    runs: list[int],
+    norms: list[float],
+) -> None:
+    """Write what is measured of the runs under way into a column of the history."""
+    for position, run in enumerate(runs):
+        if not np.isfinite(norms[position]):
+            continue
+        measured = observer.observe(networks, position, run, is_end=column == 0)
+        for name, value in ({"residual_norm": norms[position]} | measured).items():
+            result.history[name][run, column] = value
+
+
+def _end(
+    result: DescentResult,
+    step: int,
+    networks: ShallowNetworks,
+    observer: Observer,
+    runs: list[int],
+    norms: list[float],
+    endings: list[Ending | None],
+) -> None:
+    """Write the end of the runs that have ended."""
+    changes = networks.activation_changes().tolist()
+    for position, ending in enumerate(endings):
+        if not ending:
+            continue
+        final: dict[str, float] = {
+            "stopping_time": step,
+            "ending": ending,
+            "activation_changes": changes[position],
+        }
+        if ending != Ending.DIVERGED:
+            final["residual_norm"] = norms[position]
+            final |= observer.observe(networks, position, runs[position], is_end=True)
+        for name, value in final.items():
+            result.final[name][runs[position]] = value

@@ -1,21 +1,17 @@
-"""Train networks and their linearisations by gradient descent at the learning rate of the theory.
+"""Gradient descent of networks and of their linearisations at the learning rate of the theory.
 
 Theorem 2 of Song et al. (2021), with the constants of Lemma 3, and Section 6 on lazy training.
 """
 
-import itertools
-import time
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
 
-from regimes.engines.common.blocks import put
-from regimes.engines.common.isometry import AXES, IsometryProblem, Start, described, scales
-from regimes.engines.common.observation import log_spaced_steps
+from regimes.engines.common.engine import Batch, Job, Session, Variable, history, one_run
+from regimes.engines.common.isometry import NearIsometryRuns, Start
+from regimes.engines.common.recording import log_spaced_steps, refitted
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.kernels.near_isometry import (
     constants,
@@ -26,34 +22,10 @@ from regimes.kernels.near_isometry import (
     smoothness,
 )
 
-STEP = ("step",)
-LONG_NAMES = {
-    "first_scale": ((), "omega_1, standard deviation of the initial W"),
-    "second_scale": ((), "omega_2, standard deviation of the initial V"),
-    "mu": ((), "mu of Lemma 3: sigma_min(act(W_0 X)), 0 for fewer neurons than points"),
-    "nu": ((), "nu of Lemma 3"),
-    "beta": ((), "beta of Lemma 3, with chi as sigma_max(V)"),
-    "chi": ((), "bound on sigma_max(V) in the ball of Lemma 1"),
-    "radius": ((), "radius mu / (2 beta) of the ball of Lemma 1"),
-    "input_norm": ((), "sigma_max(X)"),
-    "output_norm": ((), "sigma_max(V_0)"),
-    "largest_output_norm": ((), "largest sigma_max(V) at the recorded steps and the end"),
-    "smallest_singular_value": ((), "sigma_min of the adjoint of the Jacobian at the start"),
-    "largest_singular_value": ((), "sigma_max of the adjoint of the Jacobian at the start"),
-    "learning_rate": ((), "learning rate eta, the largest that the theory allows at the start"),
-    "stopping_time": ((), "number of steps after which the run ended"),
-    "converged": ((), "1 if the loss fell below the wanted share of the initial loss"),
-    "diverged": ((), "1 if the loss became infinite"),
-    "initial_loss": ((), "h(Theta_0) = |Phi(Theta_0) - Y|^2"),
-    "final_loss": ((), "loss at the end"),
-    "slowest_decay": ((), "least of ln(h_0 / h_i) / i over all steps i"),
-    "r_squared": ((), "R^2 of ln h_i against i over the second half of the steps"),
-    "distance": ((), "|Theta - Theta_0| at the end"),
-    "largest_gap": ((), "largest relative distance from the linearised model at these steps"),
-    "loss_history": (STEP, "loss h_i along the run"),
-    "linearised_loss_history": (STEP, "loss of the linearised model along its own run"),
-    "gap_history": (STEP, "|Phi(Theta_i) - Phi~(Theta~_i)| / |Phi(Theta_i)|"),
-}
+if TYPE_CHECKING:
+    from regimes.engines.gradient_descent.settings import LinearisedDescentExperiment
+
+HISTORIES = ("loss_history", "linearised_loss_history", "gap_history")
 
 
 class LinearisedModel:
@@ -74,77 +46,162 @@ class LinearisedModel:
         return (self.vectors @ (self.factors**step * self.start)).reshape(self.shape)
 
 
-def train(
-    block: Mapping[str, Any],
-    data: xr.Dataset,
-    device: str,
-    progress: Callable[[str], None] = lambda text: None,
-) -> xr.Dataset:
-    """Train every setting of a block, and its linearised model beside it.
+class Runs(NearIsometryRuns):
+    """Networks of a job, trained one by one, each with its linearised model beside it.
 
-    block, data: as for `isometry_problem.IsometryProblem`. A run ends when its loss is below
-    `relative_loss` times that at the start, or not finite, or after `max_steps` steps. Both layers
-    move, with the learning rate 1 / (beta |grad f| + 9 beta_f nu^2 / 4) of the start, where beta
-    has the bound on sigma_max(V) in the ball of Lemma 1. device: not used, since networks this
-    small are faster on the CPU. Returns LONG_NAMES over the block's axes, and `step` for what is
-    recorded along the runs; NaN after their end. The attributes say `activation`, `relative_loss`
-    and `max_steps`.
+    A run ends when its loss is below `relative_loss` times that at the start, or not finite, or
+    after `max_steps` steps. Both layers move, with the learning rate
+    1 / (beta |grad f| + 9 beta_f nu^2 / 4) of the start, where beta has the bound on sigma_max(V)
+    in the ball of Lemma 1. Networks this small are faster on the CPU, whatever the device.
     """
-    began = time.monotonic()
-    axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
-    problem = IsometryProblem(block, data)
-    steps = log_spaced_steps(block["points_per_decade"], block["max_steps"])
-    results: dict[str, np.ndarray] = {}
-    settings = list(itertools.product(*axes.values()))
-    for number, values in enumerate(settings):
-        setting = dict(zip(axes, values, strict=True))
-        since = time.monotonic()
-        one = _trained(block, problem.start(setting), setting, steps)
-        put(results, axes, setting, one)
-        progress(
-            f"run {number + 1} of {len(settings)} ({setting}): {one['stopping_time']:.0f} steps, "
-            f"done in {time.monotonic() - since:.1f} s"
-        )
-    dataset = described(axes, results, LONG_NAMES, {"step": (steps, "number of steps")})
-    dataset.attrs = {name: block[name] for name in ("activation", "relative_loss", "max_steps")}
-    dataset.attrs["training_seconds"] = round(time.monotonic() - began, 2)
-    return dataset
 
-
-def _trained(
-    block: Mapping[str, Any], start: Start, setting: Mapping[str, Any], steps: np.ndarray
-) -> dict[str, np.ndarray | float]:
-    """What a run came to, by name of LONG_NAMES."""
-    activation = block["activation"]
-    initial = _networks(start, activation, 0.0)
-    residuals = initial.evaluate()[0].numpy() - start.targets
-    first, second = scales(
-        block, setting["n_features"], setting["width"], setting.get("scale_ratio")
-    )
-    found = {"first_scale": first, "second_scale": second}
-    found |= _start_of(start, residuals, activation)
-    kernel = gram(start.inputs, start.weights, start.output_weights, activation)
-    eigenvalues = np.linalg.eigvalsh(kernel)
-    found["smallest_singular_value"] = np.sqrt(max(eigenvalues[0], 0.0))
-    found["largest_singular_value"] = np.sqrt(eigenvalues[-1])
-    model = LinearisedModel(kernel, residuals, found["learning_rate"])
-    networks = _networks(start, activation, found["learning_rate"])
-    return found | _descent(block, start, networks, model, steps)
-
-
-def _networks(start: Start, activation: str, learning_rate: float) -> ShallowNetworks:
-    """The network, as a batch of one; the gradient of |e|^2 is twice that of |e|^2 / 2."""
-    rate = torch.tensor([2 * learning_rate], dtype=torch.float64)
-    return ShallowNetworks(
-        torch.from_numpy(start.inputs),
-        Weights(
-            torch.from_numpy(start.weights)[None], torch.from_numpy(start.output_weights)[None]
+    settings: "LinearisedDescentExperiment"
+    # Of histories, what comes after the end of the run is NaN.
+    VARIABLES: ClassVar = {
+        "first_scale": Variable("omega_1, standard deviation of the initial W"),
+        "second_scale": Variable("omega_2, standard deviation of the initial V"),
+        "mu": Variable("mu of Lemma 3: sigma_min(act(W_0 X)), 0 for fewer neurons than points"),
+        "nu": Variable("nu of Lemma 3"),
+        "beta": Variable("beta of Lemma 3, with chi as sigma_max(V)"),
+        "chi": Variable("bound on sigma_max(V) in the ball of Lemma 1"),
+        "radius": Variable("radius mu / (2 beta) of the ball of Lemma 1"),
+        "input_norm": Variable("sigma_max(X)"),
+        "output_norm": Variable("sigma_max(V_0)"),
+        "largest_output_norm": Variable("largest sigma_max(V) at the recorded steps and the end"),
+        "smallest_singular_value": Variable(
+            "sigma_min of the adjoint of the Jacobian at the start"
         ),
-        Rates(rate, rate),
-        import_module(f"regimes.activations.{activation}"),
-        trained="both",
-        count_changes=False,
-    )
+        "largest_singular_value": Variable("sigma_max of the adjoint of the Jacobian at the start"),
+        "learning_rate": Variable(
+            "learning rate eta, the largest that the theory allows at the start"
+        ),
+        "stopping_time": Variable("number of steps after which the run ended"),
+        "converged": Variable("1 if the loss fell below the wanted share of the initial loss"),
+        "diverged": Variable("1 if the loss became infinite"),
+        "initial_loss": Variable("h(Theta_0) = |Phi(Theta_0) - Y|^2"),
+        "final_loss": Variable("loss at the end"),
+        "slowest_decay": Variable("least of ln(h_0 / h_i) / i over all steps i"),
+        "r_squared": Variable("R^2 of ln h_i against i over the second half of the steps"),
+        "distance": Variable("|Theta - Theta_0| at the end"),
+        "largest_gap": Variable(
+            "largest relative distance from the linearised model at these steps"
+        ),
+        "loss_history": history("loss h_i along the run"),
+        "linearised_loss_history": history("loss of the linearised model along its own run"),
+        "gap_history": history("|Phi(Theta_i) - Phi~(Theta~_i)| / |Phi(Theta_i)|"),
+    }
+
+    def __init__(self, job: Job["LinearisedDescentExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        self.steps = log_spaced_steps(self.settings.points_per_decade, self.settings.max_steps)
+        # The limit is no recorded step: a run that goes on comes by it as any other.
+        self.last_common = self.settings.max_steps
+
+    def attributes(self) -> dict[str, Any]:
+        """The name of the activation, and when a run ends."""
+        names = ("relative_loss", "max_steps")
+        return super().attributes() | {name: getattr(self.settings, name) for name in names}
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Train one network until it ends."""
+        (setting,) = batch.settings
+        start = self.start(setting)
+        residuals = self._networks(start, 0.0).evaluate()[0].numpy() - start.targets
+        found = {"first_scale": start.first_scale, "second_scale": start.second_scale}
+        found |= _start_of(start, residuals, self.settings.activation)
+        network = (start.inputs, start.weights, start.output_weights)
+        kernel = gram(*network, self.settings.activation)
+        eigenvalues = np.linalg.eigvalsh(kernel)
+        found["smallest_singular_value"] = np.sqrt(max(eigenvalues[0], 0.0))
+        found["largest_singular_value"] = np.sqrt(eigenvalues[-1])
+        model = LinearisedModel(kernel, residuals, found["learning_rate"])
+        networks = self._networks(start, found["learning_rate"])
+        return one_run(found | self._descend(start, networks, model, session))
+
+    def _networks(self, start: Start, learning_rate: float) -> ShallowNetworks:
+        """The network, as a batch of one; the gradient of |e|^2 is twice that of |e|^2 / 2."""
+        rate = torch.tensor([2 * learning_rate], dtype=torch.float64)
+        return ShallowNetworks(
+            torch.from_numpy(start.inputs),
+            Weights(
+                torch.from_numpy(start.weights)[None], torch.from_numpy(start.output_weights)[None]
+            ),
+            Rates(rate, rate),
+            self.job.activation(),
+            trained="both",
+            count_changes=False,
+        )
+
+    def _descend(
+        self, start: Start, networks: ShallowNetworks, model: LinearisedModel, session: Session
+    ) -> dict[str, np.ndarray | float]:
+        """Move the network step by step until it ends, and compare it with the linearised one."""
+        columns = {int(step): column for column, step in enumerate(self.steps)}
+        histories = {name: np.full(len(self.steps), np.nan) for name in HISTORIES}
+        step, losses, norms, gaps = 0, [], [], []
+        if session.state is not None:
+            state = session.state
+            step, losses = state["step"], state["losses"].tolist()
+            norms, gaps = state["norms"], state["gaps"]
+            for name, values in state["histories"].items():
+                histories[name] = refitted(values.numpy(), len(self.steps), axis=0)
+            networks.restore(state["networks"])
+
+        def make_state() -> dict[str, Any]:
+            return {
+                "step": step,
+                "losses": torch.tensor(losses, dtype=torch.float64),
+                "norms": norms,
+                "gaps": gaps,
+                "histories": {name: torch.from_numpy(one) for name, one in histories.items()},
+                "networks": networks.state(),
+            }
+
+        def progress() -> str:
+            return f"{step} steps, loss {losses[-1]:.1e}"
+
+        targets, outputs = torch.from_numpy(start.targets), networks.evaluate()
+        while True:
+            session.offer(make_state)
+            errors = outputs - targets
+            loss = float(errors.square().sum())
+            first_loss = losses[0] if losses else loss
+            converged = loss < self.settings.relative_loss * first_loss
+            ended = converged or not np.isfinite(loss) or step == self.settings.max_steps
+            if ended:
+                # Before this step is looked at: one that is not the last may not be recorded.
+                session.reached(step, make_state)
+            losses.append(loss)
+            if (step in columns or ended) and np.isfinite(loss):
+                residuals, shown = model.residuals(step), outputs[0].numpy()
+                gap = np.linalg.norm(errors[0].numpy() - residuals) / np.linalg.norm(shown)
+                gaps.append(float(gap))
+                norms.append(float(largest_singular_value(networks.weights.output[0].numpy())))
+                if step in columns:
+                    histories["loss_history"][columns[step]] = loss
+                    histories["linearised_loss_history"][columns[step]] = np.sum(residuals**2)
+                    histories["gap_history"][columns[step]] = gap
+            if ended:
+                break
+            session.report(progress)
+            outputs = networks.move(errors)
+            step += 1
+        moved = [
+            (networks.weights.hidden[0].numpy() - start.weights),
+            (networks.weights.output[0].numpy() - start.output_weights),
+        ]
+        return histories | {
+            "stopping_time": step,
+            "converged": float(converged),
+            "diverged": float(not np.isfinite(loss)),
+            "initial_loss": losses[0],
+            "final_loss": loss,
+            "largest_output_norm": max(norms),
+            "largest_gap": max(gaps),
+            "distance": np.sqrt(sum(np.sum(one**2) for one in moved)),
+            "slowest_decay": slowest_decay(np.array(losses)),
+            "r_squared": r_squared(np.array(losses)),
+        }
 
 
 def _start_of(start: Start, residuals: np.ndarray, activation: str) -> dict[str, float]:
@@ -165,54 +222,6 @@ def _start_of(start: Start, residuals: np.ndarray, activation: str) -> dict[str,
         "input_norm": input_norm,
         "output_norm": output_norm,
         "learning_rate": largest_learning_rate(found, 2 * float(np.linalg.norm(residuals))),
-    }
-
-
-def _descent(
-    block: Mapping[str, Any],
-    start: Start,
-    networks: ShallowNetworks,
-    model: LinearisedModel,
-    steps: np.ndarray,
-) -> dict[str, np.ndarray | float]:
-    columns = {int(step): column for column, step in enumerate(steps)}
-    histories = {name: np.full(len(steps), np.nan) for name in LONG_NAMES if "_history" in name}
-    targets = torch.from_numpy(start.targets)
-    losses, norms, gaps = [], [], []
-    outputs = networks.evaluate()
-    for step in itertools.count():
-        errors = outputs - targets
-        loss = float(errors.square().sum())
-        losses.append(loss)
-        converged = loss < block["relative_loss"] * losses[0]
-        ended = converged or not np.isfinite(loss) or step == block["max_steps"]
-        if (step in columns or ended) and np.isfinite(loss):
-            residuals, shown = model.residuals(step), outputs[0].numpy()
-            gap = np.linalg.norm(errors[0].numpy() - residuals) / np.linalg.norm(shown)
-            gaps.append(gap)
-            norms.append(largest_singular_value(networks.weights.output[0].numpy()))
-            if step in columns:
-                histories["loss_history"][columns[step]] = loss
-                histories["linearised_loss_history"][columns[step]] = np.sum(residuals**2)
-                histories["gap_history"][columns[step]] = gap
-        if ended:
-            break
-        outputs = networks.move(errors)
-    moved = [
-        (networks.weights.hidden[0].numpy() - start.weights),
-        (networks.weights.output[0].numpy() - start.output_weights),
-    ]
-    return histories | {
-        "stopping_time": step,
-        "converged": float(converged),
-        "diverged": float(not np.isfinite(loss)),
-        "initial_loss": losses[0],
-        "final_loss": loss,
-        "largest_output_norm": max(norms),
-        "largest_gap": max(gaps),
-        "distance": np.sqrt(sum(np.sum(one**2) for one in moved)),
-        "slowest_decay": slowest_decay(np.array(losses)),
-        "r_squared": r_squared(np.array(losses)),
     }
 
 

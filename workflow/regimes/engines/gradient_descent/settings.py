@@ -2,24 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     CountAxis,
-    ModuleName,
-    Name,
     RatioAxis,
     SeedAxis,
     WidthAxis,
-    check_disjoint,
-    check_split,
 )
 from regimes.config.base import Integer, Model, Number
+from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.settings import EngineSettings
 
 
-class DescentAxes(Model):
-    """A grid of gradient descent; each axis is a list of numbers or {start, stop, step}."""
+class DescentAxes(AxesSettings):
+    """A grid of gradient descent."""
 
     width: WidthAxis | None = Field(default=None, description="Numbers of hidden neurons m.")
     n_train: CountAxis | None = Field(
@@ -34,10 +33,6 @@ class DescentAxes(Model):
         default=None,
         description="Random initialisations; also the draws, of data sets that have several.",
     )
-
-    def given(self) -> dict[str, tuple]:
-        """The axes that have values."""
-        return {name: values for name, values in dict(self).items() if values is not None}
 
 
 class LearningRateException(Model):
@@ -91,12 +86,13 @@ class DescentRecord(Model):
     )
 
 
-class GradientDescentExperiment(Model):
+class GradientDescentExperiment(EngineSettings):
     """An experiment trained by full-batch gradient descent."""
 
+    limit = ("stopping", "max_steps")
+    takes_draws = True
+
     engine: Literal["gradient_descent"] = Field(description="How the networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     activation: ActivationName = Field(default="relu", description="Activation function.")
     loss: Literal["half_sum", "half_mean", "mean"] = Field(
         default="half_sum",
@@ -144,31 +140,50 @@ class GradientDescentExperiment(Model):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    split_by: tuple[Literal["width", "n_train", "rate_ratio", "seed"], ...] = Field(
-        default=("width", "seed"),
-        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
-        "axes, low values first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grids, each complete, their axes in the order of `DescentAxes`."""
-        merged = [self.axes.given() | grid.given() for grid in self.grids or (DescentAxes(),)]
-        names = DescentAxes.model_fields
-        return [{name: grid[name] for name in names if name in grid} for grid in merged]
+    split_by: SplitBy = ("width", "seed")
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":
-        grids = self.all_grids()
-        if len({tuple(grid) for grid in grids}) > 1:
-            raise ValueError("grids must have the same axes, their own or those of `axes`")
-        for name in ("width", "seed"):
-            if name not in grids[0]:
-                raise ValueError(f"axes.{name} is missing")
+        grids = self.check_grids("width", "seed")
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
-        check_split(self.split_by, list(grids[0]))
-        check_disjoint(grids)
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
+
+
+def _positive(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if value <= 0:
+            raise ValueError(f"{value:g} is not greater than 0")
+    return values
+
+
+class DescentSphereAxes(SphereAxes):
+    """The same with the ratio of the layers' initial scales."""
+
+    scale_ratio: Annotated[RatioAxis, AfterValidator(_positive)] | None = Field(
+        default=None,
+        description="Ratios omega_2 / omega_1, their product as for scale_product; by default "
+        "omega_1 is first_scale.",
+    )
+
+
+class LinearisedDescentExperiment(NearIsometryExperiment):
+    """Gradient descent of both layers at the theory's learning rate, and its linearisation."""
+
+    limit = ("max_steps",)
+
+    engine: Literal["gradient_descent.linearised"] = Field(
+        description="How the networks are trained."
+    )
+    relative_loss: Number = Field(
+        default=0.001, gt=0, lt=1, description="Stop when the loss is below this share of h_0."
+    )
+    max_steps: Integer = Field(
+        ge=1, le=10_000_000, description="Cap on the steps; the run keeps its values."
+    )
+    points_per_decade: Integer = Field(
+        default=16, ge=1, le=1000, description="Recorded steps for each factor of ten."
+    )
+    axes: DescentSphereAxes = Field(description="The grid of settings.")

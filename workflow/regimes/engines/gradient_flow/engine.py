@@ -1,305 +1,287 @@
-"""Train a block of networks by gradient flow: settings and data in, a dataset of results out."""
+"""Gradient flow of two-layer networks, followed until each run ends: Luo et al. (2021)."""
 
-import itertools
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
 
-from regimes.activations.load import load_activation
-from regimes.engines.common.blocks import put
-from regimes.engines.common.resume import Continuation
-from regimes.engines.common.span import Span, span
-from regimes.engines.common.streams import stream
+from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable
+from regimes.engines.common.points import Points
+from regimes.engines.common.span import Span, project_to_span
 from regimes.engines.gradient_flow.initialisation import (
-    Frozen,
+    OrthogonalPart,
     antisymmetric,
     gaussian,
     gaussian_in_span,
 )
-from regimes.engines.gradient_flow.integrator import (
-    ENDINGS,
-    SECONDS_BETWEEN_REPORTS,
-    FlowResult,
-    Limits,
-    Progress,
-    integrate,
-)
+from regimes.engines.gradient_flow.integrator import ENDINGS, FlowResult, Limits, integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights, motion
 from regimes.engines.gradient_flow.parameterisations.scales import Scales
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 from regimes.errors import DataError
 
-# Code of the training points in `split` of a data set.
-TRAIN = 0
+if TYPE_CHECKING:
+    from regimes.engines.gradient_flow.settings import GradientFlowExperiment
+
 # Batches are cut so that their weights and paths take about this much memory.
 BATCH_BYTES = 1024**3
 
-AXES = {
-    "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
-    "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
-    "solver_tolerance": "tolerance of the solver",
-    "width": "number of hidden neurons m",
-    "seed": "index of the random initialisation",
-}
-LONG_NAMES = {
-    "relative_distance_w": "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights",
-    "relative_distance_a": "relative distance |a(T) - a(0)| / |a(0)| of the output weights",
-    "relative_distance_theta": "relative distance |theta(T) - theta(0)| / |theta(0)|",
-    "initial_loss": "loss R(0) = |e|^2 / (2 n) at the start",
-    "final_loss": "loss R(T) = |e|^2 / (2 n) at the end",
-    "converged": "1 if the loss fell below the wanted share of R(0)",
-    "stationary": "1 if the run ended where less than the wanted share of R(0) was left to gain",
-    "capped": "1 if a cap on the steps or on the time ended the run",
-    "diverged": "1 if the loss became infinite or the steps shrank to nothing",
-    "flow_time": "time T at which the run ended, in the time of the parameterisation",
-    "solver_steps": "number of accepted steps",
-    "rejected_steps": "number of rejected steps",
-    "history_time": "log-spaced times of the recorded loss",
-    "history_loss": "loss along the run",
-}
-SNAPSHOT_NAMES = {
-    "output_weights": "output weights a",
-    "input_weights": "first-layer weights w, one row per feature",
-    "input_norm": "norm |w| of a neuron's first-layer weights",
-    "input_projection": "scalar product of a neuron's first-layer weights with the unit vector of "
-    "equal entries",
-    "snapshot_relative_loss": "loss at the snapshot over the initial loss",
-    "snapshot_time": "time of the snapshot, in the time of the parameterisation",
-}
-SNAPSHOT_DIMENSIONS = {
-    "output_weights": ("snapshot", "neuron"),
-    "input_weights": ("snapshot", "feature", "neuron"),
-    "input_norm": ("snapshot", "neuron"),
-    "input_projection": ("snapshot", "neuron"),
-    "snapshot_relative_loss": ("snapshot",),
-    "snapshot_time": ("snapshot",),
-}
-INDICES = {
-    "checkpoint": "index of the recorded time",
-    "neuron": "index of the hidden neuron",
-    "feature": "index of the input feature",
-}
-# Number of the results of all runs among the states of batches, which count from 1.
-RESULTS = 0
-# Reports to a progress bar, in seconds.
-SECONDS_BETWEEN_UPDATES = 0.1
 
+class Runs(Engine["GradientFlowExperiment"]):
+    """Networks of a job, trained on all training points; data have one target.
 
-def train(
-    block: Mapping[str, Any],
-    data: xr.Dataset,
-    device: str,
-    progress: Callable[[str], None] = lambda text: None,
-    watch: Callable[[Progress], None] | None = None,
-    states: str | Path | None = None,
-) -> xr.Dataset:
-    """Train every setting of a block and measure how far the weights went.
-
-    block: plain resolved settings, as in the plan. data: `inputs` (point, feature), `targets`
-    (point) and `split` (point), of which the training points count. Returns the variables of
-    LONG_NAMES over the block's axes, the history over `checkpoint` too, and with `snapshots` those
-    of SNAPSHOT_NAMES; NaN where a run diverged. Widths are trained one after the other, the
-    settings of a width together. `progress` receives lines for a log; `watch`, in their place, the
-    state of the batch under way ten times a second. states: folder for what the job leaves at its
-    end, from which the same job with a larger `max_steps` goes on, with the bits of an
-    uninterrupted one; None: none. With `snapshots` only if runs hit that cap, and only for data
-    that say their hash (`data_hash`).
+    Widths are trained one after the other, the settings of a width together. Values of runs that
+    diverged are NaN. With `snapshots` the file holds the weights at these levels of the loss.
     Raises DataError for targets of several outputs.
     """
-    start = time.monotonic()
-    cap = block["solver"]["max_steps"]
-    folder = None if states is None else Path(states)
-    # No recorded steps have to agree, and what is kept is always of the cap's try.
-    continuation = Continuation(block, data, device, np.zeros(1, dtype=np.int64), cap, folder)
-    earlier = continuation.earlier(progress)
-    goes_on = bool(earlier)
-    axes = {name: list(block["axes"][name]) for name in AXES if name in block["axes"]}
-    levels = block.get("snapshots", [])
-    results = {name: values.numpy() for name, values in earlier.pop(RESULTS, {}).items()}
-    dtype = getattr(torch, block["solver"]["precision"])
-    data = data.isel(point=(data["split"] == TRAIN).values)
-    if data["targets"].ndim > 1:
-        raise DataError("gradient_flow trains one output; the data have several (targets: label)")
-    domain = span(data["inputs"].values, block.get("reduce_inputs", True))
-    inputs = torch.tensor(domain.inputs, dtype=dtype, device=device)
-    targets = torch.tensor(data["targets"].values, dtype=dtype, device=device)
-    seconds = SECONDS_BETWEEN_UPDATES if watch else SECONDS_BETWEEN_REPORTS
-    activation = load_activation(block)
-    batches = list(_batches(axes, inputs, dtype, motion(activation, inputs).arrays))
-    for number, batch in enumerate(batches, start=1):
-        width = batch[0]["width"]
-        label = f"batch {number} of {len(batches)} (width {width}, {len(batch)} runs)"
-        # Batches follow from the settings, in this order, so that their numbers tell them.
-        if goes_on and number not in earlier:
-            progress(f"{label}: all runs had ended")
-            continue
-        progress(f"{label}: start")
-        began = time.monotonic()
 
-        def report(state: Progress, label: str = label) -> None:
-            progress(f"{label}: {state}")
+    AXES: ClassVar = {
+        "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
+        "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
+        "solver_tolerance": "tolerance of the solver",
+        "width": "number of hidden neurons m",
+        "seed": "index of the random initialisation",
+    }
+    # Weights are stored in half the size, which is enough to measure them.
+    VARIABLES: ClassVar = {
+        "relative_distance_w": Variable(
+            "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights"
+        ),
+        "relative_distance_a": Variable(
+            "relative distance |a(T) - a(0)| / |a(0)| of the output weights"
+        ),
+        "relative_distance_theta": Variable("relative distance |theta(T) - theta(0)| / |theta(0)|"),
+        "initial_loss": Variable("loss R(0) = |e|^2 / (2 n) at the start"),
+        "final_loss": Variable("loss R(T) = |e|^2 / (2 n) at the end"),
+        "converged": Variable("1 if the loss fell below the wanted share of R(0)", dtype=np.int8),
+        "stationary": Variable(
+            "1 if the run ended where less than the wanted share of R(0) was left to gain",
+            dtype=np.int8,
+        ),
+        "capped": Variable("1 if a cap on the steps or on the time ended the run", dtype=np.int8),
+        "diverged": Variable(
+            "1 if the loss became infinite or the steps shrank to nothing", dtype=np.int8
+        ),
+        "flow_time": Variable("time T at which the run ended, in the time of the parameterisation"),
+        "solver_steps": Variable("number of accepted steps", dtype=np.int32),
+        "rejected_steps": Variable("number of rejected steps", dtype=np.int32),
+        "history_time": Variable("log-spaced times of the recorded loss", ("checkpoint",)),
+        "history_loss": Variable("loss along the run", ("checkpoint",)),
+        "output_weights": Variable("output weights a", ("snapshot", "neuron"), stored="float32"),
+        "input_weights": Variable(
+            "first-layer weights w, one row per feature",
+            ("snapshot", "feature", "neuron"),
+            stored="float32",
+        ),
+        "input_norm": Variable(
+            "norm |w| of a neuron's first-layer weights", ("snapshot", "neuron"), stored="float32"
+        ),
+        "input_projection": Variable(
+            "scalar product of a neuron's first-layer weights with the unit vector of equal "
+            "entries",
+            ("snapshot", "neuron"),
+            stored="float32",
+        ),
+        "snapshot_relative_loss": Variable(
+            "loss at the snapshot over the initial loss", ("snapshot",)
+        ),
+        "snapshot_time": Variable(
+            "time of the snapshot, in the time of the parameterisation", ("snapshot",)
+        ),
+    }
+    INDICES: ClassVar = {
+        "checkpoint": "index of the recorded time",
+        "neuron": "index of the hidden neuron",
+        "feature": "index of the input feature",
+    }
 
-        def keep(state: dict[str, Any], number: int = number) -> None:
-            continuation.keep(number, cap, lambda: state)
-
-        rows, measured = _train_batch(
-            block,
-            batch,
-            domain,
-            activation,
-            inputs,
-            targets,
-            watch or report,
-            seconds,
-            keep_state=None if continuation.path is None else keep,
-            state=earlier.get(number),
-        )
-        progress(f"{label}: done in {time.monotonic() - began:.1f} s")
-        for index, row in enumerate(rows):
-            values = {name: value[index] for name, value in measured.items()}
-            put(results, axes, batch[row], values)
-    # Weights of runs that all ended would be kept twice; the rest is small.
-    if continuation.kept or not levels:
-        found = {name: torch.from_numpy(values) for name, values in results.items()}
-        continuation.keep(RESULTS, cap, lambda: found)
-        continuation.write()
-    dataset = _dataset(axes, levels, results)
-    dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
-    return dataset
-
-
-def _batches(
-    axes: Mapping[str, Sequence], inputs: torch.Tensor, dtype: torch.dtype, arrays: int
-) -> Iterator[list[dict[str, Any]]]:
-    """Settings that are trained together: of one width, and no more than fit the memory.
-
-    arrays: of points x neurons that a path keeps.
-    """
-    n_points, n_features = inputs.shape
-    others = [name for name in axes if name != "width"]
-    for width in axes["width"]:
-        settings = [
-            dict(zip(others, values, strict=True), width=width)
-            for values in itertools.product(*(axes[name] for name in others))
-        ]
-        # Initial, present, predicted and new weights, and the arrays of the path.
-        numbers = width * (4 * (n_features + 1) + arrays * n_points)
-        room = max(1, int(BATCH_BYTES / (numbers * torch.finfo(dtype).bits / 8)))
-        size = math.ceil(len(settings) / math.ceil(len(settings) / room))
-        for first in range(0, len(settings), size):
-            yield settings[first : first + size]
-
-
-def _train_batch(
-    block: Mapping[str, Any],
-    settings: list[dict[str, Any]],
-    domain: Span,
-    activation: Any,
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
-    progress: Callable[[Progress], None],
-    seconds_between_reports: float,
-    *,
-    keep_state: Callable[[dict[str, Any]], None] | None,
-    state: Mapping[str, Any] | None,
-) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Indices of the runs that were followed, all of them without a state to go on from, and what
-    these came to. keep_state, state: as of `integrate`.
-    """
-    parameterisation = import_module(
-        f"regimes.engines.gradient_flow.parameterisations.{block['parameterisation']}"
-    )
-    exponents = block.get("exponents", {})
-    scales = [parameterisation.scales({**setting, "exponents": exponents}) for setting in settings]
-    initial, frozen = _initial_weights(block, settings, scales, domain, inputs)
-
-    def column(name: str) -> torch.Tensor:
-        return inputs.new_tensor([getattr(scale, name) for scale in scales])
-
-    network = TwoLayerNetwork(
-        inputs,
-        *map(column, ("output", "mobility_a", "mobility_w")),
-        activation=activation,
-    )
-    solver = block["solver"]
-    tolerances = [setting.get("solver_tolerance", solver["tolerance"]) for setting in settings]
-    flow = integrate(
-        network,
-        initial,
-        targets,
-        StepSizeControl(inputs.new_tensor(tolerances)),
-        Limits(solver["relative_loss"], solver["max_steps"], solver["max_time"]),
-        block["history_points"],
-        progress,
-        snapshot_levels=block.get("snapshots", []),
-        seconds_between_reports=seconds_between_reports,
-        keep_state=keep_state,
-        state=state,
-    )
-    rows = [row for row, weights in enumerate(flow.weights) if weights is not None]
-    measured = _measures(initial, frozen, flow, rows)
-    if len(flow.snapshots.levels):
-        measured |= _snapshots(block, domain, frozen, flow, rows)
-    # The values of runs that diverged are not to be used.
-    for values in measured.values():
-        if values.dtype.kind == "f":
-            values[flow.diverged[rows]] = np.nan
-    return rows, measured
-
-
-def _initial_weights(
-    block: Mapping[str, Any],
-    settings: list[dict[str, Any]],
-    scales: list[Scales],
-    domain: Span,
-    inputs: torch.Tensor,
-) -> tuple[Weights, Frozen]:
-    """Initial weights in the span of the inputs, and what is kept of the rest, over the settings.
-
-    Drawn on the CPU; settings that differ in scales alone share their draws.
-    """
-    parts: list[tuple[np.ndarray, ...]] = []
-    drawn: dict[int, tuple[np.ndarray, ...]] = {}
-    for setting, scale in zip(settings, scales, strict=True):
-        width, seed = setting["width"], setting["seed"]
-        if seed not in drawn:
-            key = (block["experiment"], block["dataset"], width, seed)
-            drawn[seed] = _draw(stream(block["root_seed"], *key), width, domain)
-        neurons = drawn[seed]
-        if _is_antisymmetric(block["antisymmetric_initialisation"], scale.gamma):
-            neurons = antisymmetric(*neurons)
-        a, w, squared_norm, products = neurons
-        deviation = scale.deviation_w
-        parts.append(
-            (
-                a * scale.deviation_a,
-                w * deviation,
-                squared_norm * deviation**2,
-                products * deviation,
+    def __init__(self, job: Job["GradientFlowExperiment"], data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        settings = self.settings
+        points = Points(data, job.dataset)
+        if points.has_outputs:
+            raise DataError(
+                "gradient_flow trains one output; the data have several (targets: label)"
             )
+        dtype = getattr(torch, settings.solver.precision)
+        inputs, targets = points.of()
+        self.span = project_to_span(inputs, settings.reduce_inputs)
+        self.inputs = torch.tensor(self.span.inputs, dtype=dtype, device=device)
+        self.targets = torch.tensor(targets[:, 0], dtype=dtype, device=device)
+        self.activation = job.activation()
+        self.levels = settings.snapshots or ()
+        # No recorded steps have to agree, and what is kept is always of the last try.
+        self.last_common = settings.solver.max_steps
+
+    def batches(self) -> list[Batch]:
+        """Settings of one width, no more than fit the memory."""
+        return list(self._batches())
+
+    def _batches(self) -> Iterator[Batch]:
+        n_points, n_features = self.inputs.shape
+        # Of points x neurons that a path keeps.
+        arrays = motion(self.activation, self.inputs).arrays
+        grid = self.job.grid()
+        for width in self.job.axes["width"]:
+            settings = [setting for setting in grid if setting["width"] == width]
+            # Initial, present, predicted and new weights, and the arrays of the path.
+            numbers = width * (4 * (n_features + 1) + arrays * n_points)
+            room = max(1, int(BATCH_BYTES / (numbers * self.inputs.element_size())))
+            size = math.ceil(len(settings) / math.ceil(len(settings) / room))
+            for first in range(0, len(settings), size):
+                chosen = settings[first : first + size]
+                yield Batch(f"width {width}, {len(chosen)} runs", chosen)
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Follow the runs of a batch; with a state those that an earlier limit cut short."""
+        earlier = session.state
+        if earlier is not None and not earlier["cut_short"]:
+            session.note("all runs had ended")
+            variables = {name: values.numpy() for name, values in earlier["variables"].items()}
+            self._end(session, variables, None)
+            return variables
+        flow, initial, orthogonal = self._follow(batch.settings, session)
+        rows = [row for row, weights in enumerate(flow.weights) if weights is not None]
+        variables = _measures(initial, orthogonal, flow, rows)
+        if self.levels:
+            variables |= self._snapshots(orthogonal, flow, rows)
+        # The values of runs that diverged are not to be used.
+        for values in variables.values():
+            if values.dtype.kind == "f":
+                values[flow.diverged[rows]] = np.nan
+        if earlier is not None:
+            followed = variables
+            variables = {name: values.numpy() for name, values in earlier["variables"].items()}
+            for name, values in followed.items():
+                variables[name][rows] = values
+        self._end(session, variables, flow.cut_short)
+        return variables
+
+    def _end(
+        self,
+        session: Session,
+        variables: Mapping[str, np.ndarray],
+        cut_short: dict[str, Any] | None,
+    ) -> None:
+        """Tell the session how the batch ended, and what its runs at the limit would go on from."""
+        session.reached(
+            self.settings.solver.max_steps,
+            lambda: {
+                "variables": {name: torch.from_numpy(one) for name, one in variables.items()},
+                "cut_short": cut_short or {},
+            },
+            # Weights of runs that all ended would be kept twice; the rest is small.
+            needed=cut_short is not None or not self.levels,
         )
-    a, w, squared_norm, products = (np.stack(values) for values in zip(*parts, strict=True))
-    weights = Weights(torch.from_numpy(a).to(inputs), torch.from_numpy(w).to(inputs))
-    return weights, Frozen(squared_norm, products)
+
+    def _follow(
+        self, settings: list[dict[str, Any]], session: Session
+    ) -> tuple[FlowResult, Weights, OrthogonalPart]:
+        """The flow of some runs, their initial weights in the span and what is kept of the rest."""
+        parameterisation = import_module(
+            "regimes.engines.gradient_flow.parameterisations." + self.settings.parameterisation
+        )
+        given = self.settings.exponents.model_dump(exclude_none=True)
+        scales = [parameterisation.scales({**setting, "exponents": given}) for setting in settings]
+        initial, orthogonal = self._initial_weights(settings, scales)
+
+        def column(name: str) -> torch.Tensor:
+            return self.inputs.new_tensor([getattr(scale, name) for scale in scales])
+
+        solver = self.settings.solver
+        tolerances = [setting.get("solver_tolerance", solver.tolerance) for setting in settings]
+        flow = integrate(
+            TwoLayerNetwork(
+                self.inputs,
+                *map(column, ("output", "rate_a", "rate_w")),
+                activation=self.activation,
+            ),
+            initial,
+            self.targets,
+            StepSizeControl(self.inputs.new_tensor(tolerances)),
+            Limits(solver.relative_loss, solver.max_steps, solver.max_time),
+            self.settings.history_points,
+            session,
+            snapshot_levels=self.levels,
+            state=session.state and session.state["cut_short"],
+        )
+        return flow, initial, orthogonal
+
+    def _initial_weights(
+        self, settings: list[dict[str, Any]], scales: list[Scales]
+    ) -> tuple[Weights, OrthogonalPart]:
+        """Initial weights in the span of the inputs, and what is kept of the rest.
+
+        Drawn on the CPU; settings that differ in scales alone share their draws.
+        """
+        parts: list[tuple[np.ndarray, ...]] = []
+        drawn: dict[int, tuple[np.ndarray, ...]] = {}
+        choice = self.settings.antisymmetric_initialisation
+        for setting, scale in zip(settings, scales, strict=True):
+            width, seed = setting["width"], setting["seed"]
+            if seed not in drawn:
+                drawn[seed] = _draw(self.job.stream(width, seed), width, self.span)
+            neurons = drawn[seed]
+            if _is_antisymmetric(choice, scale.gamma):
+                neurons = antisymmetric(*neurons)
+            a, w, squared_norm, products = neurons
+            deviation = scale.deviation_w
+            parts.append(
+                (
+                    a * scale.deviation_a,
+                    w * deviation,
+                    squared_norm * deviation**2,
+                    products * deviation,
+                )
+            )
+        a, w, squared_norm, products = (np.stack(values) for values in zip(*parts, strict=True))
+        weights = Weights(torch.from_numpy(a).to(self.inputs), torch.from_numpy(w).to(self.inputs))
+        return weights, OrthogonalPart(squared_norm, products)
+
+    def _snapshots(
+        self, orthogonal: OrthogonalPart, flow: FlowResult, rows: list[int]
+    ) -> dict[str, np.ndarray]:
+        kept = flow.snapshots
+        chosen = slice(None) if len(rows) == len(flow.weights) else rows  # no copy of all
+        values = {
+            "output_weights": kept.output_weights[chosen],
+            "snapshot_relative_loss": kept.relative_loss[chosen],
+            "snapshot_time": kept.time[chosen],
+        }
+        input_weights = kept.input_weights[chosen]
+        if self.settings.snapshot_content == "weights":
+            return values | {"input_weights": input_weights}
+        # These sums are over features alone, in their order, however many runs there are.
+        squares = np.einsum("esrk,esrk->esk", input_weights, input_weights)
+        direction = _reference_direction(self.span) @ self.span.basis
+        moving = np.einsum("r,esrk->esk", direction, input_weights)
+        return values | {
+            "input_norm": np.sqrt(squares + orthogonal.squared_norm[chosen, None]),
+            "input_projection": moving + orthogonal.products[chosen],
+        }
+
+    def coordinates(self) -> dict[str, Coordinate]:
+        """The levels of the snapshots."""
+        if not self.levels:
+            return {}
+        long_name = "share of the initial loss at which the weights were kept"
+        return {"snapshot": Coordinate(np.asarray(self.levels, dtype=np.float64), long_name)}
 
 
 def _draw(random: np.random.Generator, width: int, domain: Span) -> tuple[np.ndarray, ...]:
-    """Standard normal neurons: output weights, first-layer weights, and of their frozen part the
-    squared norm and the product with the reference direction; neurons in the last dimension.
+    """Standard normal neurons: output weights, first-layer weights, and of their part outside of
+    the span the squared norm and the product with the reference direction; neurons last.
     """
     if domain.whole:
         a, w = gaussian(random, width, len(domain.basis))
         return a, w, np.zeros(width), np.zeros((1, width))
     directions = _reference_direction(domain)[None]
-    a, w, frozen = gaussian_in_span(random, width, domain.basis, directions)
-    return a, w, frozen.squared_norm, frozen.products
+    a, w, orthogonal = gaussian_in_span(random, width, domain.basis, directions)
+    return a, w, orthogonal.squared_norm, orthogonal.products
 
 
 def _reference_direction(domain: Span) -> np.ndarray:
@@ -314,10 +296,12 @@ def _is_antisymmetric(choice: str, gamma: float) -> bool:
 
 
 def _measures(
-    initial: Weights, frozen: Frozen, flow: FlowResult, rows: list[int]
+    initial: Weights, orthogonal: OrthogonalPart, flow: FlowResult, rows: list[int]
 ) -> dict[str, np.ndarray]:
     # One by one: sums of a batch may depend on how many runs it has.
-    sizes = [_sizes(initial[[row]], flow.weights[row], frozen.squared_norm[row]) for row in rows]
+    sizes = [
+        _sizes(initial[[row]], flow.weights[row], orthogonal.squared_norm[row]) for row in rows
+    ]
     distance_a, distance_w, norm_a, norm_w = np.array(sizes).T
     values = {
         "relative_distance_w": distance_w / norm_w,
@@ -337,69 +321,12 @@ def _measures(
     return values | {name: value[rows] for name, value in of_flow.items()}
 
 
-def _sizes(initial: Weights, end: Weights, frozen: np.ndarray) -> tuple[float, ...]:
+def _sizes(initial: Weights, end: Weights, orthogonal: np.ndarray) -> tuple[float, ...]:
     """Of a run: distances of a and w from the start, and norms of a and w there.
 
-    initial: a batch of one. frozen: squared norms of the neurons' frozen parts (width,).
+    initial: a batch of one. orthogonal: squared norms of what the neurons have outside of the span
+    (width,).
     """
     distance_a, distance_w = (float(value) for value in initial.distance(end))
     norm_a, norm_w = (float(value) for value in initial.norms())
-    return distance_a, distance_w, norm_a, math.sqrt(norm_w**2 + frozen.sum())
-
-
-def _snapshots(
-    block: Mapping[str, Any], domain: Span, frozen: Frozen, flow: FlowResult, rows: list[int]
-) -> dict[str, np.ndarray]:
-    kept = flow.snapshots
-    chosen = slice(None) if len(rows) == len(flow.weights) else rows  # no copy of all
-    values = {
-        "output_weights": kept.output_weights[chosen],
-        "snapshot_relative_loss": kept.relative_loss[chosen],
-        "snapshot_time": kept.time[chosen],
-    }
-    input_weights = kept.input_weights[chosen]
-    if block.get("snapshot_content", "weights") == "weights":
-        return values | {"input_weights": input_weights}
-    # These sums are over features alone, in their order, however many runs there are.
-    squares = np.einsum("esrk,esrk->esk", input_weights, input_weights)
-    moving = np.einsum("r,esrk->esk", _reference_direction(domain) @ domain.basis, input_weights)
-    return values | {
-        "input_norm": np.sqrt(squares + frozen.squared_norm[chosen, None]),
-        "input_projection": moving + frozen.products[chosen],
-    }
-
-
-def _dataset(
-    axes: Mapping[str, Sequence], levels: Sequence[float], results: Mapping[str, np.ndarray]
-) -> xr.Dataset:
-    integers = {
-        **dict.fromkeys(ENDINGS, np.int8),
-        "solver_steps": np.int32,
-        "rejected_steps": np.int32,
-    }
-    variables = {}
-    for name, values in results.items():
-        own = SNAPSHOT_DIMENSIONS.get(name, ("checkpoint",) if name.startswith("history") else ())
-        attributes = {"long_name": (LONG_NAMES | SNAPSHOT_NAMES)[name], "units": "1"}
-        variable = xr.Variable(
-            (*axes, *own), values.astype(integers.get(name, np.float64)), attributes
-        )
-        if "neuron" in own:
-            variable.encoding["dtype"] = "float32"  # half the size, and enough to measure them
-        variables[name] = variable
-    coordinates = {
-        name: (name, values, {"long_name": AXES[name], "units": "1"})
-        for name, values in axes.items()
-    }
-    sizes = {dim: size for variable in variables.values() for dim, size in variable.sizes.items()}
-    for name, long_name in INDICES.items():
-        if name in sizes:
-            attributes = {"long_name": long_name, "units": "1"}
-            coordinates[name] = (name, np.arange(sizes[name]), attributes)
-    if "snapshot" in sizes:
-        attributes = {
-            "long_name": "share of the initial loss at which the weights were kept",
-            "units": "1",
-        }
-        coordinates["snapshot"] = ("snapshot", np.asarray(levels, dtype=np.float64), attributes)
-    return xr.Dataset(variables, coords=coordinates)
+    return distance_a, distance_w, norm_a, math.sqrt(norm_w**2 + orthogonal.sum())

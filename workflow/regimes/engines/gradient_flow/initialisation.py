@@ -9,7 +9,7 @@ CHUNK_FEATURES = 16
 
 
 @dataclass(frozen=True)
-class Frozen:
+class OrthogonalPart:
     """The part of first-layer weights outside of a span, as far as it is kept.
 
     squared_norm: |w_k - B B^T w_k|^2 of each neuron (width,). products: its scalar products with
@@ -29,7 +29,7 @@ def gaussian(
 
 def gaussian_in_span(
     random: np.random.Generator, width: int, basis: np.ndarray, directions: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Frozen]:
+) -> tuple[np.ndarray, np.ndarray, OrthogonalPart]:
     """The weights of `gaussian` in a span: output weights (width,), coordinates of the first-layer
     weights B^T w (r, width), and what is kept of the rest.
 
@@ -50,7 +50,7 @@ def gaussian_in_span(
     squares -= np.einsum("rk,rk->k", coordinates, coordinates)
     products -= (directions @ basis) @ coordinates
     # Rounding may leave a little less than nothing where the span is nearly all.
-    return output, coordinates, Frozen(squares.clip(min=0), products)
+    return output, coordinates, OrthogonalPart(squares.clip(min=0), products)
 
 
 def antisymmetric(output: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:

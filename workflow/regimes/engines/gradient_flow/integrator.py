@@ -1,6 +1,5 @@
 """Gradient flow of a batch of runs until each has converged or hits a cap."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.engine import NO_SESSION, Session
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
 from regimes.engines.gradient_flow.history import LossHistory
@@ -16,7 +16,6 @@ from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 
-SECONDS_BETWEEN_REPORTS = 10.0
 # A time this close to its cap, relatively, has reached it.
 TIME_ROUNDING = 1e-6
 # The last step is taken again, shorter, if it ends below this share of the loss that is wanted, ...
@@ -63,10 +62,11 @@ class Progress:
 
 @dataclass
 class FlowResult:
-    """What a batch of R runs came to; numpy arrays over runs, their final weights and snapshots.
+    """The ends of a batch of R runs: arrays over runs, their final weights and snapshots.
 
     A run that diverged has NaN losses and weights that are not to be used; of a run that was not
     followed, since it had ended before the state that was gone on from, there is nothing.
+    cut_short: the state of the runs that `max_steps` alone ended, if any and if it is kept.
     """
 
     weights: list[Weights | None]
@@ -82,6 +82,7 @@ class FlowResult:
     history_time: np.ndarray
     history_loss: np.ndarray
     snapshots: Snapshots
+    cut_short: dict[str, Any] | None = None
 
     @classmethod
     def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
@@ -139,26 +140,23 @@ def integrate(
     control: StepSizeControl,
     limits: Limits,
     history_points: int,
-    progress: Callable[[Progress], None] = lambda report: None,
+    session: Session = NO_SESSION,
     *,
     snapshot_levels: Sequence[float] = (),
-    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
-    keep_state: Callable[[dict[str, Any]], None] | None = None,
     state: Mapping[str, Any] | None = None,
 ) -> FlowResult:
     """Follow the gradient flow of a batch of runs from `initial` weights.
 
     targets: (n,). snapshot_levels: shares of the initial loss at which weights are kept, see
-    `Snapshots`. `progress` is called every `seconds_between_reports`. Each run has steps of its
-    own and leaves the batch when it ends, so that a result does not depend on the others but for
-    rounding. Divergence (an infinite loss, or steps that shrink to nothing) is recorded, never
-    raised.
+    `Snapshots`. Each run has steps of its own and leaves the batch when it ends, so that a result
+    does not depend on the others but for rounding. Divergence (an infinite loss, or steps that
+    shrink to nothing) is recorded, never raised.
 
-    keep_state: receives the state of the runs that `max_steps` alone ends, if any. state: such a
-    state, on the CPU, of the same runs with smaller `max_steps`: they alone are followed, from
-    there, with the bits of an uninterrupted flow. (All runs of a batch try a step at a time, so
-    that the cap ends them together, and without it these would be the batch from there on. Of
-    control, the step size is all that is carried from step to step.)
+    session: is told the progress, and says whether the state of runs that are cut short is kept.
+    state: such a state, on the CPU, of the same runs with smaller `max_steps`: they alone are
+    followed, from there, with the bits of an uninterrupted flow. (All runs of a batch try a step at
+    a time, so that the limit ends them together, and without it these would be the batch from there
+    on. Of control, the step size is all that is carried from step to step.)
     """
     n_runs = len(initial.a)
     snapshots = Snapshots(snapshot_levels, initial)
@@ -172,10 +170,12 @@ def integrate(
         snapshots.restore(batch.run, state["snapshots"])
 
     def keep(cut_short: _Batch) -> None:
-        if keep_state is not None:
-            keep_state(_state(cut_short, history, snapshots))
+        if session.keeps_end_states:
+            result.cut_short = _state(cut_short, history, snapshots)
 
-    last_report = time.monotonic()
+    def progress() -> Progress:
+        return _progress(batch, n_runs)
+
     batch = _collect(batch, result, limits, keep)
     while len(batch):
         step = exponential.step(
@@ -198,9 +198,7 @@ def integrate(
         # The last step ends at the cap, but for rounding.
         batch.h = torch.minimum(h, limits.max_time - batch.time)
         batch.point = _keep(batch.point, step.end, accepted)
-        if time.monotonic() - last_report > seconds_between_reports:
-            last_report = time.monotonic()
-            progress(_progress(batch, n_runs))
+        session.report(progress)
         batch = _collect(batch, result, limits, keep)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result

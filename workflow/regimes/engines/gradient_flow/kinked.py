@@ -83,8 +83,8 @@ class Kinked:
         slope = self.activation.slope(z)
         values = self.activation.value(z, slope)
         # a halfway, were the activations to stay as they are
-        by_a = (-0.5 * tile.mobility_a * tile.total)[:, None]
-        push = torch.baddbmm(tile.a[:, None], by_a, values).squeeze(1).mul_(-tile.mobility_w)
+        by_a = (-0.5 * tile.rate_a * tile.total)[:, None]
+        push = torch.baddbmm(tile.a[:, None], by_a, values).squeeze(1).mul_(-tile.rate_w)
         # The change of z, were the slopes to stay
         others = self._overlaps * tile.total[:, None, :]
         change = torch.bmm(others, slope).mul_(push[:, None])
@@ -110,7 +110,7 @@ class Kinked:
             places,
             z[element, :, neuron].t().contiguous(),
             slopes[element, :, neuron].t().contiguous(),
-            middle_a[element, neuron] * -tile.mobility_w[element, 0],
+            middle_a[element, neuron] * -tile.rate_w[element, 0],
         )
 
     def _refine(self, batch: Batch, ways: list[Way]) -> None:
@@ -166,9 +166,9 @@ class Kinked:
         pull = torch.bmm(tile.total[:, None] * self.inputs.T, slopes)
         along = (pull * tile.w).sum(1)
         size = pull.square().sum(1)
-        middle_a = torch.addcmul(tile.a, along, -0.5 * tile.mobility_a)
-        middle_a /= 1 - (0.25 * tile.mobility_a * tile.mobility_w) * size
-        end_w = torch.addcmul(tile.w, pull, (-tile.mobility_w * middle_a)[:, None])
+        middle_a = torch.addcmul(tile.a, along, -0.5 * tile.rate_a)
+        middle_a /= 1 - (0.25 * tile.rate_a * tile.rate_w) * size
+        end_w = torch.addcmul(tile.w, pull, (-tile.rate_w * middle_a)[:, None])
         return middle_a, 2 * middle_a - tile.a, end_w
 
 

@@ -59,8 +59,8 @@ class Tile:
     initial_w: Tensor
     total: Tensor
     moment: Tensor
-    mobility_a: Tensor
-    mobility_w: Tensor
+    rate_a: Tensor
+    rate_w: Tensor
     tolerance: Tensor
 
 
@@ -69,7 +69,7 @@ class Batch:
     """The neurons that are to move, and what drives them.
 
     weights: where they are; initial: the weights that training started from; total, moment: the
-    residuals' impulse over points, times s/n, (E, n); mobility_a, mobility_w, tolerance: (E, 1);
+    residuals' impulse over points, times s/n, (E, n); rate_a, rate_w, tolerance: (E, 1);
     slices: the elements and the neurons of each tile.
     """
 
@@ -77,15 +77,15 @@ class Batch:
     initial: Weights
     total: Tensor
     moment: Tensor
-    mobility_a: Tensor
-    mobility_w: Tensor
+    rate_a: Tensor
+    rate_w: Tensor
     tolerance: Tensor
     slices: list[tuple[slice, slice]]
 
     def tiles(self) -> Iterator[Tile]:
         """The batch, part by part."""
         for elements, neurons in self.slices:
-            by_element = (self.total, self.moment, self.mobility_a, self.mobility_w, self.tolerance)
+            by_element = (self.total, self.moment, self.rate_a, self.rate_w, self.tolerance)
             yield Tile(
                 elements,
                 neurons,

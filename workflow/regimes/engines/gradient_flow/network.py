@@ -74,7 +74,7 @@ class Move:
 class TwoLayerNetwork:
     """A batch of networks that share inputs, width and activation, but not their scales.
 
-    inputs: (n, d). output_scale, mobility_a, mobility_w: (E,). All of one floating type, on one
+    inputs: (n, d). output_scale, rate_a, rate_w: (E,). All of one floating type, on one
     device. activation: a module of `regimes.activations`.
     """
 
@@ -82,20 +82,20 @@ class TwoLayerNetwork:
         self,
         inputs: Tensor,
         output_scale: Tensor,
-        mobility_a: Tensor,
-        mobility_w: Tensor,
+        rate_a: Tensor,
+        rate_w: Tensor,
         activation: ModuleType,
     ):
         self.activation = activation
         self.motion = motion(activation, inputs)
         self.inputs = inputs
         self.output_scale = output_scale
-        self.mobility_a = mobility_a
-        self.mobility_w = mobility_w
+        self.rate_a = rate_a
+        self.rate_w = rate_w
         self._overlaps = inputs @ inputs.T
 
     def __getitem__(self, index) -> "TwoLayerNetwork":
-        scales = (self.output_scale, self.mobility_a, self.mobility_w)
+        scales = (self.output_scale, self.rate_a, self.rate_w)
         return TwoLayerNetwork(
             self.inputs, *(scale[index] for scale in scales), activation=self.activation
         )
@@ -140,8 +140,8 @@ class TwoLayerNetwork:
             initial,
             impulse.total * scale,
             impulse.moment * scale,
-            self.mobility_a[:, None],
-            self.mobility_w[:, None],
+            self.rate_a[:, None],
+            self.rate_w[:, None],
             tolerance[:, None],
             list(self._tiles(weights)),
         )
@@ -151,8 +151,8 @@ class TwoLayerNetwork:
 
     def _kernel(self, sums: "Sums") -> Tensor:
         scale = (self.output_scale**2 / len(self.inputs))[:, None, None]
-        through_a = self.mobility_a[:, None, None] * sums.gram_a
-        through_w = self.mobility_w[:, None, None] * self._overlaps * sums.gram_w
+        through_a = self.rate_a[:, None, None] * sums.gram_a
+        through_w = self.rate_w[:, None, None] * self._overlaps * sums.gram_w
         return scale * (through_a + through_w)
 
     def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:

@@ -98,8 +98,8 @@ class Pull(Columns):
         return cls(
             tile.total[:, :, None],
             tile.moment[:, :, None],
-            -tile.mobility_a,
-            -tile.mobility_w,
+            -tile.rate_a,
+            -tile.rate_w,
             SHARE_OF_TOLERANCE * tile.tolerance,
             tile.initial_a,
             tile.initial_w,

@@ -6,9 +6,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.errors import DataError
-
-# Codes of `split` in a data set.
-TRAIN, TEST = 0, 1
+from regimes.storage.layout import PARTS
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,9 @@ class ClassData:
         targets = data["targets"].transpose("point", ...).values
         labels = _labels(targets, name)
         n_classes = targets.shape[1] if targets.ndim == 2 else int(labels.max(initial=0)) + 1
-        train, test = (np.flatnonzero(data["split"].values == part) for part in (TRAIN, TEST))
+        train, test = (
+            np.flatnonzero(data["split"].values == PARTS.index(part)) for part in ("train", "test")
+        )
         if not len(train):
             raise DataError(f"the data set {name} has no training points")
         if n_classes < 2:

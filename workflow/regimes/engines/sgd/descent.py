@@ -1,6 +1,5 @@
 """Stochastic gradient descent on minibatches of a batch of runs, without momentum."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.engine import NO_SESSION, Session
 from regimes.engines.common.recording import refitted
 from regimes.engines.sgd.batch_losses import BatchLoss
 from regimes.engines.sgd.classification import Points
 from regimes.engines.sgd.network import BatchedNetworks, Group
-
-SECONDS_BETWEEN_REPORTS = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Progress:
 
 @dataclass
 class MinibatchResult:
-    """What a batch of E runs came to.
+    """The histories of a batch of E runs, and which of them diverged.
 
     history: what the observer measures, each (E, recorded epochs, ...), NaN once a run has
     diverged. diverged: (E,) of bool.
@@ -80,38 +78,29 @@ def descend(
     schedule: Schedule,
     loss: BatchLoss,
     observe: Observer,
-    *,
-    progress: Callable[[Progress], None] = lambda report: None,
-    seconds_between_reports: float = SECONDS_BETWEEN_REPORTS,
-    keep_state: Callable[[Callable[[], dict[str, Any]]], None] = lambda state: None,
-    keep_end: Callable[[int, Callable[[], dict[str, Any]]], None] = lambda step, state: None,
-    state: dict[str, Any] | None = None,
+    session: Session = NO_SESSION,
 ) -> MinibatchResult:
     """Move networks through all epochs, and observe them after the recorded ones.
 
     networks: at their start. orders: of an epoch, in which order each run takes the points,
     permutations (E, n). A run whose risk is not finite when it is observed has diverged: that is
-    recorded, never raised, and nothing that a run does depends on the others.
-
-    keep_state: is offered after each epoch what makes the state, for a checkpoint. state: goes on
-    from there, with networks made as at the start; the results are bit by bit those of an
-    uninterrupted run. keep_end: is offered the epoch and what makes the state after each recorded
-    epoch. A state may be that of a descent with another number of epochs.
+    recorded, never raised, and nothing that a run does depends on the others. The state of a
+    session may be that of a descent with another number of epochs.
     """
     recorded = {int(epoch): column for column, epoch in enumerate(schedule.recorded_epochs())}
-    if state is None:
+    if session.state is None:
         epoch, result = 0, MinibatchResult({}, np.zeros(len(networks), dtype=bool))
+        _record(result, 0, len(recorded), observe(networks))
     else:
-        epoch = state["epoch"]
+        epoch = session.state["epoch"]
         history = {
             name: refitted(values.numpy(), len(recorded), axis=1)
-            for name, values in state["history"].items()
+            for name, values in session.state["history"].items()
         }
-        result = MinibatchResult(history, state["diverged"].numpy())
-        networks.restore(state["networks"])
-    last_report = time.monotonic()
+        result = MinibatchResult(history, session.state["diverged"].numpy())
+        networks.restore(session.state["networks"])
 
-    def present() -> dict[str, Any]:
+    def make_state() -> dict[str, Any]:
         return {
             "epoch": epoch,
             "networks": networks.state(),
@@ -119,19 +108,13 @@ def descend(
             "diverged": torch.from_numpy(result.diverged),
         }
 
-    def report() -> None:
-        nonlocal last_report
-        if time.monotonic() - last_report < seconds_between_reports:
-            return
-        last_report = time.monotonic()
+    def progress() -> Progress:
         risk = result.history["train_risk"][~result.diverged]
         seen = risk[:, sum(number <= epoch for number in recorded) - 1]
         n_diverged = int(result.diverged.sum())
         largest = float(seen.max(initial=0.0))
-        progress(Progress(epoch, schedule.epochs, n_diverged, len(networks), largest))
+        return Progress(epoch, schedule.epochs, n_diverged, len(networks), largest)
 
-    if state is None:
-        _record(result, 0, len(recorded), observe(networks))
     batches = [_Minibatches(group, points, schedule.batch_size) for group in networks.groups]
     while epoch < schedule.epochs:
         order = torch.from_numpy(orders(epoch)).to(points.inputs.device)
@@ -139,12 +122,12 @@ def descend(
             if not result.diverged[group.elements].all():
                 for inputs, labels in minibatches.of(order[group.elements]):
                     group.step(inputs, labels, loss.gradient_, schedule.learning_rate)
-            report()
+            session.report(progress)
         epoch += 1
         if epoch in recorded:
             _record(result, recorded[epoch], len(recorded), observe(networks))
-            keep_end(epoch, present)
-        keep_state(present)
+            session.reached(epoch, make_state)
+        session.offer(make_state)
     return result
 
 

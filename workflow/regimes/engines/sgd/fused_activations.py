@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from regimes.engines.common.shallow import activate_
+from regimes.activations.apply import activate_
 
 
 class FusedActivation(Protocol):

@@ -1,42 +1,61 @@
 """Batches of runs of minibatch descent: which are trained at once, and how they take the points."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import Any, Protocol
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from regimes.activations.load import load_activation
-from regimes.engines.common.streams import stream
-from regimes.engines.sgd.batch_losses import LOSSES
+from regimes.engines.common.engine import (
+    Batch,
+    Coordinate,
+    Engine,
+    Job,
+    Session,
+    Variable,
+    history,
+)
+from regimes.engines.common.recording import last_common
+from regimes.engines.sgd.batch_losses import BatchLoss
 from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points, evaluate
-from regimes.engines.sgd.descent import MinibatchResult, Progress, Schedule, descend
+from regimes.engines.sgd.descent import MinibatchResult, Schedule, descend
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
 
 # Batches are cut so that their weights, three copies of them, take about this much memory.
 BATCH_BYTES = {"cpu": 512 * 1024**2, "cuda": 8 * 1024**3}
-# Ends the name of what is recorded along the run, over the recorded steps.
-HISTORY = "_history"
 # What runs of a batch share, if it is an axis.
 SHARED = ("width", "loss")
+# Of histories, what comes after a divergence is NaN.
+VARIABLES = {
+    "learning_rate": Variable("learning rate of the steps on minibatches"),
+    "diverged": Variable("1 if the risk became infinite", dtype=np.int8),
+    "train_risk_history": history("mean loss on the training points along the run"),
+    "test_risk_history": history("mean loss on the test points along the run"),
+    "train_accuracy_history": history(
+        "share of the training points that are classified rightly along the run"
+    ),
+    "test_accuracy_history": history(
+        "share of the test points that are classified rightly along the run"
+    ),
+}
 
 
-class Batch(Protocol):
-    """What a family of networks makes of some settings: networks at their start and their points.
+class Start(Protocol):
+    """What a model makes of some settings: networks at their start, their points and their loss.
 
-    observe: what is recorded beside risk and accuracy, (E, ...) by name. variables: what it all
-    came to, (E, ...) by variable of the family; takes out of the result's history
-    what is no variable.
+    observe: what is recorded beside risk and accuracy, (E, ...) by name. variables: the model's own
+    at the end, (E, ...) by name; takes out of the result's history what is no variable.
     """
 
     parameters: Parameters
     trained: Trained
     train: Points
     test: Points
+    loss: BatchLoss
 
     def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]: ...
 
@@ -45,91 +64,96 @@ class Batch(Protocol):
     ) -> dict[str, np.ndarray]: ...
 
 
-class MinibatchProblem:
-    """The settings of a block and its data, from which batches of runs are made and trained.
+class MinibatchRuns(Engine):
+    """Networks of a job, trained for a number of epochs on data of classes.
 
-    block, data: as for `regimes.engines.sgd.engine.train`. Raises DataError when the data
-    are no classes.
+    model: module of `regimes.engines.sgd.models`, with AXES, VARIABLES, INDICES and a class
+    `Model`, which makes a `Start` of settings. Data are `targets` (point, output) one-hot or
+    (point) labels; variables of test points are there only if there are any. Raises DataError when
+    the data are no classes.
     """
 
-    def __init__(self, block: Mapping[str, Any], data: xr.Dataset, device: str):
-        self.block = block
-        self.device = device
-        self.module = import_module(f"regimes.engines.sgd.models.{block['family']}")
-        points = ClassData.of(data, block["dataset"])
-        self.n_features, self.n_classes = points.n_features, points.n_classes
-        self.family = self.module.Family(block, points, device)
-        self.activation = load_activation(block)
-        self.n_points = len(points.train_labels)
-        self.schedule = Schedule(
-            block["learning_rate"],
-            block["batch_size"],
-            block["epochs"],
-            block["record"]["every_epochs"],
+    model: ClassVar[ModuleType]
+
+    def __init_subclass__(cls) -> None:
+        cls.AXES = cls.model.AXES
+        cls.VARIABLES = VARIABLES | cls.model.VARIABLES
+        cls.INDICES = cls.model.INDICES
+
+    def __init__(self, job: Job, data: xr.Dataset, device: str):
+        super().__init__(job, data, device)
+        settings = self.settings
+        points = ClassData.of(data, job.dataset)
+        self.n_points, self.n_features = points.train_inputs.shape
+        self.n_classes = points.n_classes
+        self.networks = self.model.Model(job, points, device)
+        self.activation = job.activation()
+        self.schedule, longer = (
+            Schedule(
+                settings.learning_rate, settings.batch_size, epochs, settings.record.every_epochs
+            )
+            for epochs in (settings.epochs, settings.epochs + 1)
         )
+        # What is counted here are epochs.
+        self.steps = self.schedule.recorded_epochs()
+        self.last_common = last_common(self.steps, longer.recorded_epochs())
         if device == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = False
 
-    def batches(self, settings: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-        """Settings that are trained at once."""
+    def batches(self) -> list[Batch]:
+        """Settings of one width and loss, as many as fit the memory."""
         groups: dict[tuple, list[dict[str, Any]]] = {}
-        for setting in settings:
-            key = tuple(setting.get(name) for name in SHARED)
-            groups.setdefault(key, []).append(setting)
-        number = np.dtype(self.block["precision"]).itemsize
-        for group in groups.values():
+        for setting in self.job.grid():
+            shared = tuple((name, setting[name]) for name in SHARED if name in setting)
+            groups.setdefault(shared, []).append(setting)
+        number = np.dtype(self.settings.precision).itemsize
+        batches = []
+        for shared, group in groups.items():
             a_run = 3 * number * group[0]["width"] * (self.n_features + self.n_classes)
             size = max(1, BATCH_BYTES[self.device] // a_run)
+            described = "".join(f"{name} {value}, " for name, value in shared)
             for first in range(0, len(group), size):
-                yield group[first : first + size]
+                chosen = group[first : first + size]
+                batches.append(Batch(f"{described}{len(chosen)} runs", chosen))
+        return batches
 
-    def train(
-        self,
-        settings: Sequence[Mapping[str, Any]],
-        progress: Callable[[Progress], None],
-        keep_state: Callable[[Callable[[], dict[str, Any]]], None],
-        keep_end: Callable[[int, Callable[[], dict[str, Any]]], None],
-        state: dict[str, Any] | None,
-    ) -> dict[str, np.ndarray]:
-        """What the runs of a batch came to, (E, ...) by variable."""
-        batch: Batch = self.family.batch(settings)
-        networks = BatchedNetworks(batch.parameters, self.activation, batch.trained)
-        loss = LOSSES[settings[0].get("loss", self.block.get("loss"))]
-        parts = {"train": batch.train, "test": batch.test}
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        """Take the networks of a batch through all epochs."""
+        start: Start = self.networks.start(batch.settings)
+        networks = BatchedNetworks(start.parameters, self.activation, start.trained)
+        parts = {"train": start.train, "test": start.test}
 
         def observe(networks: BatchedNetworks) -> dict[str, Tensor]:
             measured = {
                 f"{part}_{name}": values
                 for part, points in parts.items()
                 if len(points)
-                for name, values in evaluate(networks, points, loss).items()
+                for name, values in evaluate(networks, points, start.loss).items()
             }
-            return measured | batch.observe(networks)
+            return measured | start.observe(networks)
 
-        result = descend(
-            networks,
-            batch.train,
-            lambda epoch: self._orders(settings, epoch),
-            self.schedule,
-            loss,
-            observe,
-            progress=progress,
-            keep_state=keep_state,
-            keep_end=keep_end,
-            state=state,
-        )
-        variables = batch.variables(networks, result)
-        histories = {f"{name}{HISTORY}": values for name, values in result.history.items()}
-        rates = np.full(len(settings), self.schedule.learning_rate)
+        def orders(epoch: int) -> np.ndarray:
+            return self._orders(batch.settings, epoch)
+
+        result = descend(networks, start.train, orders, self.schedule, start.loss, observe, session)
+        variables = start.variables(networks, result)
+        histories = {f"{name}_history": values for name, values in result.history.items()}
+        rates = np.full(len(batch.settings), self.schedule.learning_rate)
         return histories | variables | {"learning_rate": rates, "diverged": result.diverged}
 
-    def _orders(self, settings: Sequence[Mapping[str, Any]], epoch: int) -> np.ndarray:
+    def _orders(self, settings: Sequence[dict[str, Any]], epoch: int) -> np.ndarray:
         """Order (E, n) in which each run takes the points in an epoch, from its own stream."""
-        block = self.block
-        key = (block["root_seed"], block["experiment"], block["dataset"])
         runs = [(setting["width"], setting["seed"]) for setting in settings]
         drawn = {
-            run: stream(*key, *run, "shuffle", epoch).permutation(self.n_points)
+            run: self.job.stream(*run, "shuffle", epoch).permutation(self.n_points)
             for run in dict.fromkeys(runs)
         }
         return np.stack([drawn[run] for run in runs])
+
+    def coordinates(self) -> dict[str, Coordinate]:
+        """Steps on minibatches, and epochs."""
+        steps = self.steps * self.schedule.steps_in_epoch(self.n_points)
+        return {
+            "step": Coordinate(steps, "number of steps, each on a minibatch"),
+            "epoch": Coordinate(self.steps, "number of epochs", "step"),
+        }

@@ -1,32 +1,26 @@
 """Settings of experiments that are trained by minibatch descent."""
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     MOST_RECORDS,
-    ModuleName,
     Name,
+    PositiveAxis,
     SeedAxis,
     WidthAxis,
-    check_split,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
+from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 from regimes.probes.settings import PruningProbe
 
 
-class MinibatchAxes(Model):
-    """The grid; each axis of numbers is a list or {start, stop, step}."""
+class MinibatchAxes(NodeAxes):
+    """The grid."""
 
-    setting: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Node scalings, keys of `node_scalings`; all by default.",
-    )
-    width: WidthAxis = Field(description="Numbers of hidden neurons m.")
     seed: SeedAxis = Field(
         description="Random initialisations, and orders in which the points are taken."
     )
@@ -55,11 +49,15 @@ class MinibatchProbes(Model):
     pruning: PruningProbe | None = Field(default=None, description="Prune nodes.")
 
 
-class MinibatchExperiment(Model):
+class MinibatchExperiment(EngineSettings):
     """An experiment trained by stochastic gradient descent on minibatches, without momentum.
 
     Classification: the data's targets are labels, or one output for each class.
     """
+
+    limit = ("epochs",)
+    work = ("epochs",)
+    modules_by_key: ClassVar = {"family": "regimes.engines.sgd.models"}
 
     engine: Literal["sgd"] = Field(description="How the networks are trained.")
     family: Literal["node_scaled"] = Field(
@@ -67,8 +65,6 @@ class MinibatchExperiment(Model):
         description="Networks: a module of regimes.engines.sgd.models. node_scaled: asymmetrical "
         "node scaling, with the first layer trained.",
     )
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes, by name."
     )
@@ -103,23 +99,11 @@ class MinibatchExperiment(Model):
         default=MinibatchProbes(), description="What is done with trained networks."
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
-    split_by: tuple[Literal["setting", "width", "seed"], ...] = Field(
-        default=("setting",),
-        description="Axes that separate jobs. Jobs start in the order of these axes, low values "
-        "first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        names = self.axes.setting or tuple(self.node_scalings)
-        return [{"setting": names, "width": self.axes.width, "seed": self.axes.seed}]
+    split_by: SplitBy = ("setting",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":
-        (grid,) = self.all_grids()
-        check_settings(grid["setting"], self.node_scalings)
-        check_split(self.split_by, list(grid))
+        (grid,) = self.check_grids()
         if len(grid["width"]) > 1 and "width" not in self.split_by:
             raise ValueError("several widths need width in split_by: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
@@ -127,6 +111,89 @@ class MinibatchExperiment(Model):
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "
                 "axes.width"
             )
+        if self.epochs / self.record.every_epochs > MOST_RECORDS:
+            raise ValueError(
+                f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "
+                f"epochs more than {MOST_RECORDS} times"
+            )
+        return self
+
+
+Loss = Literal["mean_square", "log_likelihood"]
+
+
+class TeacherStudentAxes(AxesSettings):
+    """The grid."""
+
+    loss: tuple[Loss, ...] = Field(
+        default=("mean_square", "log_likelihood"),
+        min_length=1,
+        description="Losses, means over the points of a minibatch: the mean square over the "
+        "outputs of f less the one-hot label (the paper's text), or the negative log likelihood "
+        "-log softmax(f) at the label (the authors' runs).",
+    )
+    omega_2: PositiveAxis = Field(
+        description="Standard deviations omega_2 of the initial output weights."
+    )
+    width: WidthAxis = Field(description="Numbers of hidden neurons m.")
+    seed: SeedAxis = Field(
+        description="Random initialisations, and orders in which the points are taken."
+    )
+
+
+class TeacherStudentRecord(Model):
+    """When a student is looked at."""
+
+    every_epochs: Integer = Field(
+        default=1,
+        ge=1,
+        description="Every so many epochs all points are evaluated, beside the start and the end.",
+    )
+
+
+class TeacherStudentExperiment(EngineSettings):
+    """Networks with biases, all trained by stochastic gradient descent without momentum.
+
+    Classification: the data's targets are labels, or one output for each class.
+    """
+
+    limit = ("epochs",)
+    work = ("epochs",)
+
+    engine: Literal["sgd.teacher_student"] = Field(description="How the networks are trained.")
+    product: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None,
+        description="omega_1 omega_2, product of the standard deviations of the initial weights of "
+        "the two layers; by default that of He's initialisation, sqrt(2/d) sqrt(2/m).",
+    )
+    activation: ActivationName = Field(
+        default="gelu", description="Activation function of the students."
+    )
+    learning_rate: Number = Field(
+        default=0.01, gt=0, description="Learning rate, the same throughout."
+    )
+    batch_size: Integer = Field(
+        default=128,
+        ge=1,
+        description="Points of a minibatch; the last one of an epoch may have fewer.",
+    )
+    epochs: Integer = Field(
+        ge=1, le=1_000_000, description="Number of passes through the training points."
+    )
+    record: TeacherStudentRecord = Field(
+        default=TeacherStudentRecord(), description="What is recorded."
+    )
+    precision: Literal["float64", "float32"] = Field(
+        default="float32", description="Number format of the weights."
+    )
+    axes: TeacherStudentAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("loss", "seed")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TeacherStudentExperiment":
+        if len(set(self.axes.loss)) < len(self.axes.loss):
+            raise ValueError("axes.loss names a loss twice")
+        self.check_grids()
         if self.epochs / self.record.every_epochs > MOST_RECORDS:
             raise ValueError(
                 f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "

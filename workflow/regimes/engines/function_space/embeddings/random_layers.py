@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regimes.engines.function_space.embeddings.activation import activate
+from regimes.activations.apply import activate
 
 # Weights are drawn for this many features at once.
 FEATURES_AT_ONCE = 512

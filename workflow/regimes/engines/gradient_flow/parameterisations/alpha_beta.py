@@ -26,8 +26,8 @@ def scales(setting: Mapping[str, Any]) -> Scales:
     alpha, beta1, beta2 = (width ** exponents[name] for name in ("alpha", "beta1", "beta2"))
     return Scales(
         output=1.0 / alpha,
-        mobility_a=1.0,
-        mobility_w=1.0,
+        rate_a=1.0,
+        rate_w=1.0,
         deviation_a=beta1,
         deviation_w=beta2,
         # Sums of exponents are rounded, and 0.5 decides on the antisymmetric initialisation.

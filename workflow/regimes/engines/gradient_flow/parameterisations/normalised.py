@@ -16,8 +16,8 @@ def scales(setting: Mapping[str, Any]) -> Scales:
     kappa_prime = width ** -setting["gamma_prime"]
     return Scales(
         output=width ** -setting["gamma"],
-        mobility_a=1.0 / kappa_prime,
-        mobility_w=kappa_prime,
+        rate_a=1.0 / kappa_prime,
+        rate_w=kappa_prime,
         deviation_a=1.0,
         deviation_w=1.0,
         gamma=setting["gamma"],

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Scales:
     """Scales of f(x) = output * sum_k a_k act(w_k . x) and of its gradient flow
-    a' = -mobility_a dR/da, w' = -mobility_w dR/dw, from a ~ N(0, deviation_a^2) and
+    a' = -rate_a dR/da, w' = -rate_w dR/dw, from a ~ N(0, deviation_a^2) and
     w ~ N(0, deviation_w^2). `gamma` is the exponent of the output's scale in the width.
     """
 
     output: float
-    mobility_a: float
-    mobility_w: float
+    rate_a: float
+    rate_w: float
     deviation_a: float
     deviation_w: float
     gamma: float

@@ -7,39 +7,54 @@ and the data come with d^(-1/2) in them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.engine import Job, Variable, history
 from regimes.engines.common.node_scaling import node_scales
-from regimes.engines.common.streams import stream
+from regimes.engines.sgd.batch_losses import LOSSES, BatchLoss
 from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points
 from regimes.engines.sgd.descent import MinibatchResult
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
+
+if TYPE_CHECKING:
+    from regimes.engines.sgd.settings import MinibatchExperiment
 
 AXES = {
     "setting": "node scaling: its gamma and its alpha",
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation and of the order of the points",
 }
-# Dimensions after the axes, long name and type of what is measured beside risks.
-VARIABLES: dict[str, tuple[tuple[str, ...], str, type]] = {
-    "weight_change_history": (
-        ("step", "moved"),
+VARIABLES = {
+    "weight_change_history": history(
         "distance |w_tj - w_0j| along the run of the nodes that moved most by its end",
-        np.float32,
+        "moved",
+        dtype=np.float32,
     ),
-    "moved_node": (
-        ("moved",),
+    "moved_node": Variable(
         "index of the nodes that moved most by the end, -1 after a divergence",
+        ("moved",),
         np.int32,
     ),
-    "weight_change": (("node",), "distance |w_Tj - w_0j| of the nodes at the end", np.float32),
-    "final_weights": (("node", "feature"), "weights w_T of the first layer at the end", np.float32),
-    "output_weights": (("output", "node"), "fixed signs a_kj of the output weights", np.int8),
+    "weight_change": Variable(
+        "distance |w_Tj - w_0j| of the nodes at the end", ("node",), np.float32
+    ),
+    "final_weights": Variable(
+        "weights w_T of the first layer at the end", ("node", "feature"), np.float32
+    ),
+    "output_weights": Variable(
+        "fixed signs a_kj of the output weights", ("output", "node"), np.int8
+    ),
+    "gamma": Variable("share gamma of the scales that all nodes have alike", axes=("setting",)),
+    "alpha": Variable(
+        "exponent alpha of the Zipf law of the other scales, without meaning at gamma = 1",
+        axes=("setting",),
+    ),
+    "node_scale": Variable("scales lambda_j of the nodes", ("node",), axes=("setting", "width")),
 }
 INDICES = {
     "moved": "rank among the nodes that moved most, 0 for the one that moved most",
@@ -47,66 +62,46 @@ INDICES = {
     "feature": "index of the feature",
     "output": "index of the output",
 }
-# The layer that is trained.
-TRAINED = Trained(hidden=True, output=False)
 # Name of the history that is kept of the nodes that moved most alone.
 CHANGE = "weight_change"
 
 
-class Family:
-    """The networks of a block on its data.
+class Model:
+    """The networks of a job on its data."""
 
-    block: settings, of them `node_scalings`, `skip_first`, `initial_variance`, `record.moved`.
-    """
-
-    def __init__(self, block: Mapping[str, Any], data: ClassData, device: str):
-        self.block = block
+    def __init__(self, job: Job["MinibatchExperiment"], data: ClassData, device: str):
+        self.job = job
+        self.settings = job.settings
         self.device = device
-        self.dtype = getattr(torch, block["precision"])
+        self.dtype = getattr(torch, job.settings.precision)
         self.n_features, self.n_classes = data.n_features, data.n_classes
         self.train = self._points(data.train_inputs, data.train_labels)
         self.test = self._points(data.test_inputs, data.test_labels)
 
-    def batch(self, settings: Sequence[Mapping[str, Any]]) -> "Batch":
+    def start(self, settings: Sequence[Mapping[str, Any]]) -> "Start":
         """Networks of one width at their start."""
-        initial, signs = [], []
+        initial, signs, constants = [], [], []
         for setting in settings:
-            weights, drawn = self._draw(setting["width"], setting["seed"])
+            width, scaling = setting["width"], self.settings.node_scalings[setting["setting"]]
+            weights, drawn = self._draw(width, setting["seed"])
             initial.append(weights)
             signs.append(drawn)
-        scales = np.stack(
-            [self._scales(setting["setting"], setting["width"]) for setting in settings]
+            skip_first = self.settings.skip_first
+            scales = node_scales(width, scaling.gamma, scaling.alpha, skip_first=skip_first)
+            has_alpha = scaling.gamma != 1 and scaling.alpha is not None
+            alpha = scaling.alpha if has_alpha else np.nan
+            constants.append({"gamma": scaling.gamma, "alpha": alpha, "node_scale": scales})
+        of_all = {name: np.stack([one[name] for one in constants]) for name in constants[0]}
+        hidden = np.stack(initial) * self.settings.initial_variance**0.5
+        output = np.stack(signs) * np.sqrt(of_all["node_scale"])[:, None, :]
+        return Start(
+            Parameters(self._tensor(hidden), self._tensor(output)),
+            self.train,
+            self.test,
+            LOSSES[self.settings.loss],
+            of_all | {"output_weights": np.stack(signs)},
+            self.settings.record.moved,
         )
-        hidden = np.stack(initial) * self.block["initial_variance"] ** 0.5
-        output = np.stack(signs) * np.sqrt(scales)[:, None, :]
-        parameters = Parameters(self._tensor(hidden), self._tensor(output))
-        return Batch(
-            parameters, self.train, self.test, np.stack(signs), self.block["record"]["moved"]
-        )
-
-    def constants(
-        self, axes: Mapping[str, Sequence]
-    ) -> dict[str, tuple[tuple[str, ...], np.ndarray, str]]:
-        """What no run changes: dimensions, values and long name by variable."""
-        scalings = [self.block["node_scalings"][name] for name in axes["setting"]]
-        gammas = np.array([scaling["gamma"] for scaling in scalings])
-        alphas = [scaling.get("alpha", np.nan) for scaling in scalings]
-        scales = [
-            [self._scales(name, width) for width in axes["width"]] for name in axes["setting"]
-        ]
-        return {
-            "gamma": (("setting",), gammas, "share gamma of the scales that all nodes have alike"),
-            "alpha": (
-                ("setting",),
-                np.where(gammas == 1, np.nan, alphas),
-                "exponent alpha of the Zipf law of the other scales, without meaning at gamma = 1",
-            ),
-            "node_scale": (
-                ("setting", "width", "node"),
-                np.array(scales),
-                "scales lambda_j of the nodes",
-            ),
-        }
 
     def _points(self, inputs: np.ndarray, labels: np.ndarray) -> Points:
         scaled = inputs * self.n_features**-0.5
@@ -114,37 +109,36 @@ class Family:
 
     def _draw(self, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Standard normal weights (m, d) and signs (k, m), the same for all node scalings."""
-        block = self.block
-        key = (block["root_seed"], block["experiment"], block["dataset"], width, seed)
-        weights = stream(*key, "weights").standard_normal((width, self.n_features))
-        signs = 2.0 * stream(*key, "signs").integers(0, 2, (self.n_classes, width)) - 1.0
-        return weights, signs
-
-    def _scales(self, name: str, width: int) -> np.ndarray:
-        scaling = self.block["node_scalings"][name]
-        return node_scales(
-            width, scaling["gamma"], scaling.get("alpha"), skip_first=self.block["skip_first"]
-        )
+        weights = self.job.stream(width, seed, "weights")
+        signs = self.job.stream(width, seed, "signs").integers(0, 2, (self.n_classes, width))
+        return weights.standard_normal((width, self.n_features)), 2.0 * signs - 1.0
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.tensor(values, dtype=self.dtype, device=self.device)
 
 
-class Batch:
+class Start:
     """Some networks at their start, their points, and what is measured of them.
 
-    parameters: (E, ...), at the start. signs: (E, k, m). n_moved: nodes whose way is kept.
+    parameters: (E, ...), at the start. constants: variables that no run changes, (E, ...) by name.
+    n_moved: nodes whose way is kept.
     """
 
-    trained = TRAINED
+    trained = Trained(hidden=True, output=False)
 
     def __init__(
-        self, parameters: Parameters, train: Points, test: Points, signs: np.ndarray, n_moved: int
+        self,
+        parameters: Parameters,
+        train: Points,
+        test: Points,
+        loss: BatchLoss,
+        constants: Mapping[str, np.ndarray],
+        n_moved: int,
     ):
         self.parameters = parameters
-        self.train = train
-        self.test = test
-        self._signs = signs
+        self.train, self.test = train, test
+        self.loss = loss
+        self._constants = constants
         self._n_moved = n_moved
 
     def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
@@ -167,9 +161,9 @@ class Batch:
         final = np.where(np.isfinite(final), final, np.nan)
         final[result.diverged] = np.nan
         return {
+            **self._constants,
             "weight_change_history": np.take_along_axis(history, moved[:, None], axis=2),
             "moved_node": np.where(result.diverged[:, None], -1, moved),
             "weight_change": change,
             "final_weights": final,
-            "output_weights": self._signs,
         }

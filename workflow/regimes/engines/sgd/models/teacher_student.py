@@ -7,17 +7,21 @@ a seed have the same draws, scaled.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from regimes.engines.common.streams import stream
+from regimes.engines.common.engine import Job, Variable
+from regimes.engines.sgd import batch_losses
 from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points
 from regimes.engines.sgd.descent import MinibatchResult
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
+
+if TYPE_CHECKING:
+    from regimes.engines.sgd.settings import TeacherStudentExperiment
 
 AXES = {
     "loss": "loss that is minimised",
@@ -25,21 +29,24 @@ AXES = {
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation and of the order of the points",
 }
-# Dimensions after the axes, long name and type of what is measured beside risks.
-VARIABLES: dict[str, tuple[tuple[str, ...], str, type]] = {
-    "relative_distance_w": (
-        (),
-        "distance |W_T - W_0| / |W_0| of the first layer's weights at the end",
-        np.float64,
+VARIABLES = {
+    "relative_distance_w": Variable(
+        "distance |W_T - W_0| / |W_0| of the first layer's weights at the end"
     ),
-    "relative_distance_v": (
-        (),
-        "distance |V_T - V_0| / |V_0| of the output weights at the end",
-        np.float64,
+    "relative_distance_v": Variable(
+        "distance |V_T - V_0| / |V_0| of the output weights at the end"
+    ),
+    "omega_1": Variable(
+        "standard deviation omega_1 of the initial weights of the first layer",
+        axes=("omega_2", "width"),
     ),
 }
 INDICES: dict[str, str] = {}
-TRAINED = Trained(hidden=True, output=True)
+# By the names of the paper.
+LOSSES = {
+    "mean_square": batch_losses.LOSSES["mean_square"],
+    "log_likelihood": batch_losses.LOSSES["cross_entropy"],
+}
 
 
 def he_product(n_features: int, width: int) -> float:
@@ -47,47 +54,35 @@ def he_product(n_features: int, width: int) -> float:
     return math.sqrt(2 / n_features) * math.sqrt(2 / width)
 
 
-class Family:
-    """The students of a block on its data.
+class Model:
+    """The students of a job on its data."""
 
-    block: settings, of them `product`, omega_1 omega_2; He's without it.
-    """
-
-    def __init__(self, block: Mapping[str, Any], data: ClassData, device: str):
-        self.block = block
+    def __init__(self, job: Job["TeacherStudentExperiment"], data: ClassData, device: str):
+        self.job = job
         self.device = device
-        self.dtype = getattr(torch, block["precision"])
+        self.dtype = getattr(torch, job.settings.precision)
         self.n_features, self.n_classes = data.n_features, data.n_classes
         self.train = self._points(data.train_inputs, data.train_labels)
         self.test = self._points(data.test_inputs, data.test_labels)
 
-    def batch(self, settings: Sequence[Mapping[str, Any]]) -> "Batch":
-        """Students of one width at their start."""
+    def start(self, settings: Sequence[Mapping[str, Any]]) -> "Start":
+        """Students of one width and loss at their start."""
         runs = [(setting["width"], setting["seed"]) for setting in settings]
         drawn = {run: self._draw(*run) for run in dict.fromkeys(runs)}
-        scales = {
-            "hidden": [self.omega_1(setting["omega_2"], setting["width"]) for setting in settings],
-            "output": [setting["omega_2"] for setting in settings],
-        }
+        omega_1 = [self._omega_1(setting["omega_2"], setting["width"]) for setting in settings]
+        scales = {"hidden": omega_1, "output": [setting["omega_2"] for setting in settings]}
         start: dict[str, Tensor] = {}
         for name in drawn[runs[0]]:
             values = np.stack([drawn[run][name] for run in runs])
             if name in scales:
                 values *= np.array(scales[name])[:, None, None]
             start[name] = torch.tensor(values, dtype=self.dtype, device=self.device)
-        return Batch(Parameters(**start), self.train, self.test)
+        loss = LOSSES[settings[0]["loss"]]
+        return Start(Parameters(**start), self.train, self.test, loss, np.array(omega_1))
 
-    def constants(
-        self, axes: Mapping[str, Sequence]
-    ) -> dict[str, tuple[tuple[str, ...], np.ndarray, str]]:
-        """What no run changes: dimensions, values and long name by variable."""
-        omega_1 = [[self.omega_1(one, width) for width in axes["width"]] for one in axes["omega_2"]]
-        long_name = "standard deviation omega_1 of the initial weights of the first layer"
-        return {"omega_1": (("omega_2", "width"), np.array(omega_1), long_name)}
-
-    def omega_1(self, omega_2: float, width: int) -> float:
+    def _omega_1(self, omega_2: float, width: int) -> float:
         """The product over omega_2."""
-        product = self.block.get("product")
+        product = self.job.settings.product
         return (he_product(self.n_features, width) if product is None else product) / omega_2
 
     def _points(self, inputs: np.ndarray, labels: np.ndarray) -> Points:
@@ -98,31 +93,39 @@ class Family:
 
     def _draw(self, width: int, seed: int) -> dict[str, np.ndarray]:
         """Standard normal weights (m, d) and (k, m), and the biases (m,) and (k,) as they are."""
-        block = self.block
-        key = (block["root_seed"], block["experiment"], block["dataset"], width, seed)
-        bounds = self.n_features**-0.5, width**-0.5
+
+        def random(name: str) -> np.random.Generator:
+            return self.job.stream(width, seed, name)
+
+        hidden, output = self.n_features**-0.5, width**-0.5
         return {
-            "hidden": stream(*key, "weights").standard_normal((width, self.n_features)),
-            "output": stream(*key, "output weights").standard_normal((self.n_classes, width)),
-            "hidden_bias": stream(*key, "biases").uniform(-bounds[0], bounds[0], width),
-            "output_bias": stream(*key, "output biases").uniform(
-                -bounds[1], bounds[1], self.n_classes
-            ),
+            "hidden": random("weights").standard_normal((width, self.n_features)),
+            "output": random("output weights").standard_normal((self.n_classes, width)),
+            "hidden_bias": random("biases").uniform(-hidden, hidden, width),
+            "output_bias": random("output biases").uniform(-output, output, self.n_classes),
         }
 
 
-class Batch:
+class Start:
     """Some students at their start, and their points.
 
-    parameters: (E, ...), at the start.
+    parameters: (E, ...), at the start. omega_1: (E,).
     """
 
-    trained = TRAINED
+    trained = Trained(hidden=True, output=True)
 
-    def __init__(self, parameters: Parameters, train: Points, test: Points):
+    def __init__(
+        self,
+        parameters: Parameters,
+        train: Points,
+        test: Points,
+        loss: batch_losses.BatchLoss,
+        omega_1: np.ndarray,
+    ):
         self.parameters = parameters
-        self.train = train
-        self.test = test
+        self.train, self.test = train, test
+        self.loss = loss
+        self._omega_1 = omega_1
 
     def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
         """Nothing beside risk and accuracy."""
@@ -137,7 +140,8 @@ class Batch:
             "relative_distance_w": _relative_distance(now.hidden, start.hidden),
             "relative_distance_v": _relative_distance(now.output, start.output),
         }
-        return {name: np.where(result.diverged, np.nan, one) for name, one in distances.items()}
+        ended = {name: np.where(result.diverged, np.nan, one) for name, one in distances.items()}
+        return ended | {"omega_1": self._omega_1}
 
 
 def _relative_distance(now: Tensor, start: Tensor) -> np.ndarray:

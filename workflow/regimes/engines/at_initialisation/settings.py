@@ -1,38 +1,34 @@
-"""Experiments that average the first update of training over random initialisations."""
+"""Experiments on networks at their random start: nothing is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_split
-from regimes.config.base import Integer, Model
-from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
+from regimes.config.axes import Name, SeedAxis
+from regimes.config.base import Integer, Number
+from regimes.config.experiment import SplitBy
+from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 
 
-class FirstUpdateAxes(Model):
-    """The grid of settings; each axis of numbers is a list or {start, stop, step}."""
+class FirstUpdateAxes(NodeAxes):
+    """The grid of settings."""
 
-    setting: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Node scalings, keys of `node_scalings`; all by default.",
-    )
-    width: WidthAxis = Field(description="Numbers of hidden nodes m.")
     seed: SeedAxis = Field(description="Independent repetitions, each of `draws` draws.")
 
 
-class FirstUpdateExperiment(Model):
+class FirstUpdateExperiment(EngineSettings):
     """Means over initialisations at the start of gradient flow: Section 5 and (12) of caron2023.
 
     The networks have scaled nodes, output weights -1 or 1 that stay as they are, and the loss
     1/2 sum e^2. Nothing is trained: gradient flow is looked at when it starts.
     """
 
+    work = ("draws",)
+
     engine: Literal["at_initialisation.first_update"] = Field(
         description="How the networks are trained."
     )
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Data with few training points, a key of `datasets`.")
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes by name."
     )
@@ -57,25 +53,29 @@ class FirstUpdateExperiment(Model):
         description="Number of nodes, the first ones, whose mean updates are kept one by one.",
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
-    split_by: tuple[Literal["setting", "width", "seed"], ...] = Field(
-        default=("setting",),
-        description="Axes that separate jobs. Jobs start in the order of these axes.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        axes = dict(self.axes) | {"setting": self.axes.setting or tuple(self.node_scalings)}
-        return [{name: axes[name] for name in FirstUpdateAxes.model_fields}]
+    split_by: SplitBy = ("setting",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FirstUpdateExperiment":
-        (grid,) = self.all_grids()
-        check_settings(grid["setting"], self.node_scalings)
+        (grid,) = self.check_grids()
         for width in grid["width"]:
             if width < self.shown_nodes:
                 raise ValueError(
                     f"axes.width: {width} is less than shown_nodes: {self.shown_nodes}"
                 )
-        check_split(self.split_by, list(grid))
         return self
+
+
+class InitialSpectrumExperiment(NearIsometryExperiment):
+    """Constants of Lemma 3 of song2021 at random starts; nothing is trained."""
+
+    engine: Literal["at_initialisation.jacobian_spectrum"] = Field(
+        description="How the networks are trained."
+    )
+    distances: tuple[Annotated[Number, Field(gt=0)], ...] = Field(
+        default=(0.01, 0.1, 1.0),
+        min_length=1,
+        description="Distances of the second network of a pair, between which the change of the "
+        "Jacobian is taken, over the norm of the weights that differ.",
+    )
+    axes: SphereAxes = Field(description="The grid of settings.")

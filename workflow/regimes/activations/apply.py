@@ -1,0 +1,27 @@
+"""Applying a module of `regimes.activations` to tensors and to arrays."""
+
+from importlib import import_module
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def activate_(activation: ModuleType, z: Tensor, slope: Tensor) -> None:
+    """Put act(z) in place of z, and act'(z) into `slope`, of the same shape.
+
+    activation: a module with `value_and_slope_(z, slope)`; or, if act(z) = act'(z) z, with
+    `slope(z, out)` and `value(z, slope, out)`.
+    """
+    if hasattr(activation, "value_and_slope_"):
+        activation.value_and_slope_(z, slope)
+    else:
+        activation.value(z, activation.slope(z, out=slope), out=z)
+
+
+def activate(name: str, z: np.ndarray) -> np.ndarray:
+    """act(z) in float64 for the activation of `regimes.activations` that has this name."""
+    values = torch.tensor(z, dtype=torch.float64)
+    activate_(import_module(f"regimes.activations.{name}"), values, torch.empty_like(values))
+    return values.numpy()

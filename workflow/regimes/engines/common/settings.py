@@ -1,0 +1,104 @@
+"""What the settings of several engines share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import Field, model_validator
+
+from regimes.config.axes import Name, SeedAxis, WidthAxis
+from regimes.config.base import Model, Number
+from regimes.config.experiment import AxesSettings, ExperimentSettings
+
+
+class EngineSettings(ExperimentSettings):
+    """Base of the settings of an experiment: what they say of their engine beside a user's keys.
+
+    The engine is the one that the field `engine` names: its module, see
+    `regimes.engines.registry`, is found by this name.
+
+    limit: key, from the outside in, of the number that only says how long runs go on, if a job
+    with a larger one can go on from where another ended. takes_draws: whether data may have a draw
+    of its own for each seed. work: keys of the numbers of steps (or draws) that every run makes.
+    followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
+    a module for each value of a key, which the engine loads by name.
+    """
+
+    limit: ClassVar[tuple[str, ...] | None] = None
+    takes_draws: ClassVar[bool] = False
+    work: ClassVar[tuple[str, ...]] = ()
+    followed: ClassVar[bool] = False
+    modules_by_key: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def name(cls) -> str:
+        """The engine, as experiments name it."""
+        (name,) = get_args(cls.model_fields["engine"].annotation)
+        return name
+
+    @classmethod
+    def modules(cls, settings: Mapping[str, Any]) -> dict[str, str]:
+        """Modules that the engine loads by name, by the key of the plain settings that says so."""
+        packages = {"activation": "regimes.activations"} | dict(cls.modules_by_key)
+        modules = {
+            key: f"{package}.{settings[key]}"
+            for key, package in packages.items()
+            if key in settings
+        }
+        if "activation_expression" in settings:
+            modules["activation"] = "regimes.activations.expression"
+        return modules
+
+    @classmethod
+    def without_limit(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain settings without the limit: equal for jobs of which one continues another."""
+        return _without(settings, cls.limit or ())
+
+    def limit_value(self) -> int | None:
+        """The limit, None for an engine without one."""
+        value: Any = self
+        for key in self.limit or ():
+            value = getattr(value, key)
+        return value if self.limit else None
+
+    def check(self) -> None:
+        """Raise ConfigError for what only the engine's own modules can tell to be wrong."""
+
+
+def _without(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    if len(keys) < 2:
+        return {key: value for key, value in settings.items() if key not in keys}
+    first, *rest = keys
+    return {**settings, first: _without(settings[first], tuple(rest))}
+
+
+class NodeScaling(Model):
+    """Asymmetrical node scaling, (1) and (4) of the paper."""
+
+    gamma: Number = Field(
+        ge=0, le=1, description="Share of the scales that is the same for all nodes."
+    )
+    alpha: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Exponent of the Zipf law, j^(-1/alpha), of the other share; needed unless "
+        "gamma is 1.",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "NodeScaling":
+        if self.gamma < 1 and self.alpha is None:
+            raise ValueError(f"alpha is missing: it is needed for gamma = {self.gamma:g}")
+        return self
+
+
+class NodeAxes(AxesSettings):
+    """The grid of experiments with scaled nodes."""
+
+    setting: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Node scalings, keys of `node_scalings`; all by default.",
+    )
+    width: WidthAxis = Field(description="Numbers of hidden nodes m.")
+    seed: SeedAxis = Field(
+        description="Random initialisations, of a seed the same for all settings."
+    )
