@@ -16,13 +16,16 @@ import yaml
 import regimes
 from regimes.config.load import load
 from regimes.datasets import points
-from regimes.engines.gradient_flow import engine as gradient_flow
-from regimes.engines.gradient_flow.engine import LONG_NAMES, train
+from regimes.engines.common import runner
+from regimes.engines.common.runner import train
+from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.plan.plan import BlockPlan, Plan
 from regimes.plan.provenance import SCRIPTS, import_closure, training_modules
 from regimes.storage import store
 
+# What every run has.
+LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.yaml"
 SMOKE = {"scale": "smoke"}
@@ -243,7 +246,7 @@ def test_the_bar_of_a_capped_run_does_not(here: Path, capsys: pytest.CaptureFixt
 def test_the_bar_moves_while_the_run_is_under_way(
     here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gradient_flow, "SECONDS_BETWEEN_UPDATES", 0.0)
+    monkeypatch.setattr(runner, "SECONDS_BETWEEN_UPDATES", 0.0)
     simulate(**QUICK, progress=True)
     seen = decades(capsys.readouterr().err)
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 6
@@ -253,14 +256,14 @@ def test_the_bar_moves_while_the_run_is_under_way(
 def test_the_bar_of_a_diverged_run_ends(
     here: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = gradient_flow._initial_weights
+    draw = Runs._initial_weights
 
     def infinite(*arguments: Any) -> Any:
-        weights, frozen = draw(*arguments)
+        weights, orthogonal = draw(*arguments)
         weights.a[:] = np.inf
-        return weights, frozen
+        return weights, orthogonal
 
-    monkeypatch.setattr(gradient_flow, "_initial_weights", infinite)
+    monkeypatch.setattr(Runs, "_initial_weights", infinite)
     run = simulate(**QUICK, progress=True)
     assert run["diverged"] == 1 and np.isnan(run["final_loss"])
     assert decades(capsys.readouterr().err)[-1] == 0

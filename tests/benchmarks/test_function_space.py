@@ -20,12 +20,12 @@ from torch import Tensor
 
 from regimes.activations import relu
 from regimes.datasets import xor_with_noise
-from regimes.engines.common.observation import log_spaced_steps
+from regimes.engines.common.recording import log_spaced_steps
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import random_features
 from regimes.engines.function_space.feature_scalings import SCALINGS
-from regimes.engines.function_space.multistep import LeapControl, cost_of_leap
+from regimes.engines.function_space.multistep import MultistepControl, cost_of_multistep
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 
 WIDTH, N_TRAIN, N_STEPS = 1024, 400, 2000
@@ -111,7 +111,7 @@ def in_function_space(problem: Problem, leaps: bool) -> Curve:
         output_scale=problem.output,
         step_factor=problem.scaling.step_factor(WIDTH, WIDTH, 1.0),
     )
-    control = LeapControl(0.01, int(np.ceil(cost_of_leap(network)))) if leaps else None
+    control = MultistepControl(0.01, int(np.ceil(cost_of_multistep(network)))) if leaps else None
     factor = 1 / problem.hidden
 
     def observe(network: FunctionSpaceNetwork) -> dict[str, float]:

@@ -19,8 +19,9 @@ import xarray as xr
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
 
 from regimes.datasets import sines_on_sphere, uci
+from regimes.engines.common.runner import runs_of
 from regimes.engines.function_space.descent import descend
-from regimes.engines.function_space.node_scaled_runs import NodeScaledProblem
+from regimes.engines.function_space.node_scaled import Runs
 
 N_STEPS, WIDTH = 5000, 2000
 # Steps of autograd
@@ -48,7 +49,7 @@ SETTINGS = {
 Curve = dict[str, np.ndarray]
 
 
-def problem_of(data: xr.Dataset, setting: str) -> NodeScaledProblem:
+def problem_of(data: xr.Dataset, setting: str) -> Runs:
     block: dict[str, Any] = {
         "experiment": "benchmark",
         "dataset": "benchmark",
@@ -70,12 +71,12 @@ def problem_of(data: xr.Dataset, setting: str) -> NodeScaledProblem:
         },
         "precision": "float64",
     }
-    return NodeScaledProblem(block, data, "cpu")
+    return runs_of(block, data, "cpu")
 
 
-def by_autograd(problem: NodeScaledProblem, setting: str) -> Curve:
+def by_autograd(problem: Runs, setting: str) -> Curve:
     """As one writes it."""
-    run = problem.run({"setting": setting, "width": WIDTH, "seed": 0})
+    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
     weights = run.hidden.clone().requires_grad_()
     optimiser = torch.optim.SGD([weights], lr=1.0)
     recorded = set(problem.steps.tolist())
@@ -92,9 +93,9 @@ def by_autograd(problem: NodeScaledProblem, setting: str) -> Curve:
     return {"risk": np.array(risks), "way": np.array(ways)}
 
 
-def by_package(problem: NodeScaledProblem, setting: str, leaps: bool) -> Curve:
+def by_package(problem: Runs, setting: str, leaps: bool) -> Curve:
     """With steps, or leaps, of this package."""
-    run = problem.run({"setting": setting, "width": WIDTH, "seed": 0})
+    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
 
     def observe(network: Any) -> dict[str, float]:
         return {
@@ -105,7 +106,7 @@ def by_package(problem: NodeScaledProblem, setting: str, leaps: bool) -> Curve:
     return descend(run.network, problem.steps, observe, run.control if leaps else None).history
 
 
-Method = Callable[[NodeScaledProblem, str], Curve]
+Method = Callable[[Runs, str], Curve]
 METHODS: dict[str, Method] = {
     "autograd, torch.optim.SGD": by_autograd,
     "steps": lambda problem, setting: by_package(problem, setting, leaps=False),

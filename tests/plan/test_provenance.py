@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from regimes.api import CHECKOUT
+from regimes.config.load import load
+from regimes.engines.registry import engine_module, settings_classes
 from regimes.plan import provenance
+from regimes.plan.plan import Plan
 from regimes.plan.provenance import code_hash, config_hash, import_closure, write_stamp
 
 
@@ -117,10 +121,68 @@ def test_dump_is_the_same_on_every_python() -> None:
     assert provenance._text_hash(source)[:16] == "9f2dd5fff393dd8f"
 
 
-def test_repository_closures_are_narrow() -> None:
-    closure = set(import_closure([Path(provenance.PACKAGE.parent / "scripts/train.py")]))
-    assert not {"regimes.plan.plan", "regimes.plan.provenance", "regimes.config.models"} & closure
-    assert "regimes.storage.store" in closure
+def test_what_only_type_checkers_see_does_not_count(package: Path) -> None:
+    write(package, a="from typing import TYPE_CHECKING\nx = 1", b="x = 1")
+    before = code_hash(["regimes.a"])
+    source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import regimes.b\nx = 1"
+    write(package, a=source)
+    assert set(import_closure(["regimes.a"])) == {"regimes", "regimes.a"}
+    assert code_hash(["regimes.a"]) == before
+
+
+# What may be part of the code of a run, beside the engine's own room.
+OF_A_RUN = {
+    "regimes",
+    "regimes.activations",
+    "regimes.engines",
+    "regimes.engines.common",
+    "regimes.errors",
+    "regimes.expressions",
+    "regimes.kernels",
+    "regimes.storage",
+    "regimes.storage.layout",
+}
+# What starts jobs, describes settings, and reads and writes files is never a part.
+NEVER = {
+    f"regimes.engines.common.{name}"
+    for name in ("runner", "record", "resume", "settings", "isometry_settings")
+} | {"regimes.engines.registry"}
+
+
+@pytest.fixture(scope="module")
+def codes() -> dict[str, set[str]]:
+    """Modules in the code of the runs of each experiment."""
+    plan = Plan.from_config(load(CHECKOUT / "config.yaml", {"scale": "smoke"}))
+    closures = {}
+    for blocks in plan.blocks.values():
+        block = next(iter(blocks.values()))
+        modules = provenance.training_modules(block.settings)
+        closure = closures.setdefault(block.settings["engine"], set())
+        closure |= set(import_closure(modules.values()))
+    return closures
+
+
+def test_the_code_of_a_run_is_its_numerics_alone(codes: dict[str, set[str]]) -> None:
+    assert set(codes) == set(settings_classes())
+    for engine, closure in codes.items():
+        room = f"regimes.engines.{engine.partition('.')[0]}"
+        for module in closure:
+            parts = module.split(".")
+            packages = {".".join(parts[:count]) for count in range(2, len(parts) + 1)}
+            assert module == "regimes" or packages & ((OF_A_RUN - {"regimes"}) | {room}), module
+            if module.startswith("regimes.engines."):
+                known = (room, "regimes.engines.common")
+                assert module.startswith(known), (engine, module)
+            if module.startswith("regimes.storage."):
+                assert module == "regimes.storage.layout", (engine, module)
+        assert not NEVER & closure, engine
+        assert not any(module.endswith("settings") for module in closure), engine
+
+
+def test_an_engine_is_part_of_its_own_runs_alone(codes: dict[str, set[str]]) -> None:
+    for engine in codes:
+        own = engine_module(engine)
+        assert [name for name, closure in codes.items() if own in closure] == [engine]
 
 
 def test_config_hash_ignores_order_and_refuses_nan() -> None:

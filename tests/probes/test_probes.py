@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from node_scaled_blocks import NODE_SCALINGS, block, made_up_data
 
-from regimes.engines.function_space.node_scaled import train
+from regimes.engines.common.runner import train
 from regimes.errors import DataError
 from regimes.probes import pruning, transfer
 from regimes.probes.importance import ranked_nodes

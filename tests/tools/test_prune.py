@@ -3,19 +3,16 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-import xarray as xr
 
-from regimes.engines.common.blocks import path_of
-from regimes.engines.common.limits import CAPS
-from regimes.engines.common.resume import Continuation
+from regimes.engines.registry import settings_classes
 from regimes.errors import StoreError
 from regimes.plan import plan as plan_module
 from regimes.plan.plan import Plan
+from regimes.plan.state_names import complete_name
 from regimes.storage import versions as revision
 from regimes.tools import cli, prune, settings
 
@@ -116,52 +113,43 @@ def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("build", ["", "+cpu", "+cu130"])
-def test_checkpoints_of_the_plan_are_kept(
-    results: tuple, plan: Plan, monkeypatch: pytest.MonkeyPatch, build: str
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_checkpoints_and_end_states_of_the_plan_are_kept(
+    results: tuple, plan: Plan, build: str, device: str
 ) -> None:
     directory, _, _ = results
-    # The metadata of a build for GPUs do not say so, and another node may have another build.
-    monkeypatch.setattr(torch, "__version__", torch.__version__.partition("+")[0] + build)
-    block = next(iter(plan.blocks["phase_diagram"].values()))
-    data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
-    for device in ("cpu", "cuda"):
-        path = path_of(block.settings, data, device, directory / "results/checkpoints")
-        torch.save({"step": 1}, path)
-        assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
-    assert len(list(path.parent.glob(f"{path.name[:64]}-*.pt"))) == 2
-    monkeypatch.setattr(torch, "__version__", "0.1")
-    for other in (block.settings | {"root_seed": 1}, block.settings):
-        path = path_of(other, data, "cpu", path.parent)
-        torch.save({"step": 1}, path)
-        assert path.relative_to(directory) in prune.find(directory, [plan]).unused
+    for experiment in ("phase_diagram", "razborov2022", "caron2023_energy", "song2021_mnist"):
+        block = next(iter(plan.blocks[experiment].values()))
+        other = replace(block, hash="1" * 64, code="other")
+        for used, unused in (
+            (block.checkpoint, other.checkpoint),
+            (block.end_states, other.end_states),
+        ):
+            # The plan does not know the builds of torch nor the devices of the jobs.
+            kept, gone = (
+                complete_name(name, block.torch + build, device) for name in (used, unused)
+            )
+            touch(directory, kept, gone)
+            found = {str(path) for path in prune.find(directory, [plan]).unused}
+            assert kept not in found and gone in found
 
 
-@pytest.mark.parametrize(
-    "experiment", ["razborov2022", "chen2022_scalings", "caron2023_energy", "song2021_mnist"]
-)
-def test_states_of_the_plan_are_kept_whatever_the_cap(
-    results: tuple, plan: Plan, experiment: str
-) -> None:
-    directory, _, _ = results
-    block = next(iter(plan.blocks[experiment].values()))
-    data = xr.Dataset(attrs={"data_hash": plan.data[block.dataset].hash})
-    folder = directory / "results/states"
-    steps = np.arange(3)
-    paths = set()
-    for cap in (10, 20):
-        settings_of_cap = json.loads(json.dumps(block.settings))
-        *outer, last = CAPS[block.settings["engine"]]
-        inner = settings_of_cap
+def test_end_states_are_those_of_all_limits(plan: Plan) -> None:
+    for experiment, blocks in plan.blocks.items():
+        block = next(iter(blocks.values()))
+        limit = settings_classes()[block.settings["engine"]].limit
+        if limit is None:
+            assert block.end_states is None, experiment
+            continue
+        raised = json.loads(json.dumps(block.settings))
+        *outer, last = limit
+        inner = raised
         for key in outer:
             inner = inner[key]
-        inner[last] = cap
-        states = Continuation(settings_of_cap, data, "cpu", steps, 2, folder)
-        states.keep(0, 1, lambda: {"step": 1})
-        states.write()
-        paths.add(states.path)
-    (path,) = paths
-    assert path.is_file() and path.parent.name == experiment
-    assert path.relative_to(directory) not in prune.find(directory, [plan]).unused
+        inner[last] += 1
+        assert replace(block, settings=raised).end_states == block.end_states
+        seeded = replace(block, settings=block.settings | {"root_seed": 1})
+        assert seeded.end_states != block.end_states
 
 
 def test_a_locked_directory_is_left_alone(results: tuple, capsys) -> None:

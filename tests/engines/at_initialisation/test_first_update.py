@@ -14,9 +14,10 @@ from regimes.activations.derivatives import ACTIVATIONS
 from regimes.config.load import merge, validate
 from regimes.datasets import sines_on_sphere
 from regimes.engines.at_initialisation import first_update
-from regimes.engines.at_initialisation.first_update import Moments, train
+from regimes.engines.at_initialisation.first_update import Moments
 from regimes.engines.at_initialisation.first_update_network import FirstUpdate
 from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.runner import train
 from regimes.errors import ConfigError, DataError
 from regimes.plan.plan import Plan
 from regimes.storage.grids import combined

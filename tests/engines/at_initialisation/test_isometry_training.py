@@ -13,9 +13,7 @@ from isometry_blocks import block_of, data_of
 
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.config.load import merge, validate
-from regimes.engines.at_initialisation import jacobian_spectrum as initial_spectrum
-from regimes.engines.common.isometry import IsometryProblem, scales
-from regimes.engines.gradient_descent import linearised as linearised_descent
+from regimes.engines.common.runner import runs_of, train
 from regimes.engines.gradient_descent.linearised import LinearisedModel, r_squared, slowest_decay
 from regimes.errors import ConfigError, DataError
 from regimes.kernels.near_isometry import (
@@ -30,10 +28,7 @@ from regimes.storage.store import check_described
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTING = {"n_features": 4, "n_train": 5, "width": 16, "seed": 1}
-TRAININGS = {
-    "at_initialisation.jacobian_spectrum": initial_spectrum,
-    "gradient_descent.linearised": linearised_descent,
-}
+ENGINES = ("at_initialisation.jacobian_spectrum", "gradient_descent.linearised")
 
 
 # Starts
@@ -41,7 +36,7 @@ TRAININGS = {
 
 def test_data_are_those_of_assumption_2() -> None:
     data = data_of()
-    start = IsometryProblem(block_of("at_initialisation.jacobian_spectrum"), data).start(SETTING)
+    start = runs_of(block_of("at_initialisation.jacobian_spectrum"), data, "cpu").start(SETTING)
     np.testing.assert_allclose(np.linalg.norm(start.inputs, axis=0), 1)
     assert start.inputs.shape == (4, 5) and start.targets.shape == (1, 5)
     assert np.linalg.norm(start.targets) == pytest.approx(1)
@@ -52,18 +47,24 @@ def test_data_are_those_of_assumption_2() -> None:
 
 
 def test_scales_have_their_product_and_ratio() -> None:
-    block = block_of("at_initialisation.jacobian_spectrum", scale_product=3.0, first_scale=0.5)
-    first, second = scales(block, 4, 25)
+    def scales(block: dict[str, Any], ratio: float | None = None) -> tuple[float, float]:
+        start = runs_of(block, data_of(), "cpu").start(
+            SETTING | {"width": 25} | ({"scale_ratio": ratio} if ratio else {})
+        )
+        return start.first_scale, start.second_scale
+
+    block = block_of("gradient_descent.linearised", scale_product=3.0, first_scale=0.5)
+    first, second = scales(block)
     assert (first, second) == (0.5, pytest.approx(0.6))
-    first, second = scales(block, 4, 25, ratio=0.03)
+    first, second = scales(block, 0.03)
     assert first * second == pytest.approx(0.3) and second / first == pytest.approx(0.03)
     # He: omega_1^2 = 2 / d_0, omega_2^2 = 2 / d_1
     block["scale_product"] = 2.0
-    np.testing.assert_allclose(scales(block, 4, 25, ratio=0.4), [0.5**0.5, 0.08**0.5])
+    np.testing.assert_allclose(scales(block, 0.4), [0.5**0.5, 0.08**0.5])
 
 
 def test_ratios_share_their_numbers_and_seeds_do_not() -> None:
-    problem = IsometryProblem(block_of("gradient_descent.linearised"), data_of())
+    problem = runs_of(block_of("gradient_descent.linearised"), data_of(), "cpu")
     low, high = (problem.start(SETTING | {"scale_ratio": ratio}) for ratio in (0.01, 1.0))
     np.testing.assert_allclose(low.weights, 10 * high.weights)
     np.testing.assert_allclose(low.output_weights, 0.1 * high.output_weights)
@@ -77,8 +78,8 @@ def test_ratios_share_their_numbers_and_seeds_do_not() -> None:
 def test_data_with_several_outputs_or_one_draw() -> None:
     data = data_of().isel(draw=0)
     both = xr.concat([data["targets"], data["targets"] ** 2], "output")
-    start = IsometryProblem(
-        block_of("at_initialisation.jacobian_spectrum"), data.assign(targets=both)
+    start = runs_of(
+        block_of("at_initialisation.jacobian_spectrum"), data.assign(targets=both), "cpu"
     ).start(SETTING)
     assert start.targets.shape == (2, 5) and start.output_weights.shape == (2, 16)
     assert np.linalg.norm(start.targets) == pytest.approx(1)
@@ -94,7 +95,7 @@ def test_data_with_several_outputs_or_one_draw() -> None:
 )
 def test_data_that_are_too_small(change: dict, text: str) -> None:
     with pytest.raises(DataError, match=text):
-        IsometryProblem(block_of("at_initialisation.jacobian_spectrum"), data_of()).start(
+        runs_of(block_of("at_initialisation.jacobian_spectrum"), data_of(), "cpu").start(
             SETTING | change
         )
 
@@ -102,9 +103,10 @@ def test_data_that_are_too_small(change: dict, text: str) -> None:
 def test_points_that_cannot_be_scaled() -> None:
     with pytest.raises(DataError, match="of length 0"):
         data = data_of()
-        IsometryProblem(
+        runs_of(
             block_of("at_initialisation.jacobian_spectrum"),
             data.assign(targets=0 * data["targets"]),
+            "cpu",
         ).start(SETTING)
 
 
@@ -114,10 +116,10 @@ def test_points_that_cannot_be_scaled() -> None:
 @pytest.mark.parametrize("activation", sorted(LARGEST_DERIVATIVES))
 def test_constants_are_those_of_lemma_3(activation: str) -> None:
     block, data = block_of("at_initialisation.jacobian_spectrum", activation=activation), data_of()
-    runs = initial_spectrum.train(block, data, "cpu")
+    runs = train(block, data, "cpu")
     check_described(runs)
     assert runs.attrs["activation"] == activation
-    start = IsometryProblem(block, data).start(SETTING)
+    start = runs_of(block, data, "cpu").start(SETTING)
     network = (start.inputs, start.weights, start.output_weights)
     one = runs.sel(SETTING)
     found = constants(*network, activation, 1.0)
@@ -141,14 +143,14 @@ def test_constants_are_those_of_lemma_3(activation: str) -> None:
 
 def test_fewer_neurons_than_points_have_no_mu() -> None:
     axes = {"width": [4], "n_train": [8], "seed": [0]}
-    for name, module in TRAININGS.items():
-        runs = module.train(block_of(name, axes=axes), data_of(), "cpu")
+    for name in ENGINES:
+        runs = train(block_of(name, axes=axes), data_of(), "cpu")
         assert (runs["mu"] == 0).all() and (runs["smallest_singular_value"] > 0).all()
 
 
-@pytest.mark.parametrize("name", sorted(TRAININGS))
+@pytest.mark.parametrize("name", ENGINES)
 def test_results_do_not_depend_on_the_block(name: str) -> None:
-    train, data = TRAININGS[name].train, data_of()
+    data = data_of()
     together = train(block_of(name), data, "cpu")
     alone = [
         train(block_of(name, axes={"n_features": [d], "seed": [seed]}), data, "cpu")
@@ -178,8 +180,8 @@ def test_both_descents_are_those_of_autograd(activation: str) -> None:
         relative_loss=1e-9,
         axes={name: [value] for name, value in SETTING.items()} | {"scale_ratio": [2.0]},
     )
-    runs = linearised_descent.train(block, data, "cpu").squeeze()
-    start = IsometryProblem(block, data).start(SETTING | {"scale_ratio": 2.0})
+    runs = train(block, data, "cpu").squeeze()
+    start = runs_of(block, data, "cpu").start(SETTING | {"scale_ratio": 2.0})
     function = outputs_of(start.inputs, activation)
     targets = torch.tensor(start.targets)
     initial = (torch.tensor(start.weights), torch.tensor(start.output_weights))
@@ -220,9 +222,7 @@ def test_the_linearised_model_is_solved_at_any_step() -> None:
 
 
 def test_runs_end_at_the_wanted_loss() -> None:
-    runs = linearised_descent.train(
-        block_of("gradient_descent.linearised", max_steps=3000), data_of(), "cpu"
-    )
+    runs = train(block_of("gradient_descent.linearised", max_steps=3000), data_of(), "cpu")
     check_described(runs)
     assert runs.attrs["relative_loss"] == 0.1 and runs.attrs["max_steps"] == 3000
     assert (runs["converged"] == 1).all() and (runs["stopping_time"] < 3000).all()
@@ -256,10 +256,10 @@ def test_summaries_of_losses() -> None:
 
 
 def test_progress_is_told() -> None:
-    for name, module in TRAININGS.items():
+    for name in ENGINES:
         lines: list[str] = []
-        module.train(block_of(name), data_of(), "cpu", lines.append)
-        assert len(lines) == 16 and "16 of 16" in lines[-1]
+        train(block_of(name), data_of(), "cpu", lines.append)
+        assert len(lines) == 32 and "16 of 16" in lines[-1]
 
 
 # Configuration and plan
@@ -352,12 +352,12 @@ def test_errors_of_the_config_are_one_line(
         assert text in message, message
 
 
-@pytest.mark.parametrize("name", sorted(TRAININGS))
+@pytest.mark.parametrize("name", ENGINES)
 def test_a_planned_block_can_be_trained(raw: dict, name: str) -> None:
     changes = {"axes": {"scale_ratio": [0.1, 1.0]}} if name == "gradient_descent.linearised" else {}
     config = validate(merge(raw, {}, experiment(name, split_by=["seed"], **changes)))
     blocks = list(Plan.from_config(config).blocks["new"].values())
     assert [block.settings["axes"]["seed"] for block in blocks] == [[0], [1]]
     json.dumps(blocks[0].settings)
-    runs = TRAININGS[name].train(blocks[0].settings, data_of(), "cpu")
+    runs = train(blocks[0].settings, data_of(), "cpu")
     assert runs.sizes["seed"] == 1 and ("scale_ratio" in runs.sizes) == bool(changes)

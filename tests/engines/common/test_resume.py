@@ -1,5 +1,6 @@
-"""Trainings whose cap is raised go on from where they ended, with the same bits as in one go."""
+"""Jobs of every engine that were killed, or whose limit is raised, go on with the same bits."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import isometry_blocks
 import node_scaled_blocks
 import numpy as np
 import pytest
@@ -14,14 +16,10 @@ import torch
 import xarray as xr
 
 from regimes.datasets import unit_sphere, xor_with_noise
-from regimes.engines.common.checkpoints import Checkpoint
-from regimes.engines.common.limits import CAPS, cap_of, without_cap
+from regimes.engines.common import runner
 from regimes.engines.common.recording import refitted
-from regimes.engines.function_space import engine as function_space_descent
-from regimes.engines.function_space import node_scaled as node_scaled_descent
-from regimes.engines.gradient_descent import engine as gradient_descent
-from regimes.engines.sgd import engine as minibatch_descent
-from regimes.engines.sgd import teacher_student as teacher_student_descent
+from regimes.engines.common.resume import Checkpoint
+from regimes.engines.registry import settings_classes
 from regimes.jobs import resources as usage
 
 N_CLASSES, N_FEATURES = 4, 7
@@ -29,27 +27,28 @@ N_CLASSES, N_FEATURES = 4, 7
 
 @dataclass(frozen=True)
 class Kind:
-    """A training with settings and data; caps: of an earlier training; cap: the raised one."""
+    """Settings and data of a job; caps: limits of earlier jobs; cap: the raised one."""
 
-    train: Callable[..., xr.Dataset]
     block: dict[str, Any]
     data: xr.Dataset
     caps: tuple[int, ...]
     cap: int
 
     def at(self, cap: int) -> dict[str, Any]:
-        """The settings with a cap."""
-        block = without_cap(self.block)
-        *outer, last = CAPS[block["engine"]]
+        """The settings with a limit."""
+        kind = settings_classes()[self.block["engine"]]
+        block = copy.deepcopy(kind.without_limit(self.block))
+        *outer, last = kind.limit
         inner = block
         for key in outer:
             inner = inner[key]
         inner[last] = cap
         return block
 
-    def run(self, cap: int, states: Path | None = None, **more: Any) -> xr.Dataset:
-        """The runs with a cap."""
-        runs = self.train(self.at(cap), self.data, "cpu", states=states, **more)
+    def run(self, cap: int, folder: Path | None = None, **more: Any) -> xr.Dataset:
+        """The runs with a limit; folder: of the end states."""
+        states = None if folder is None else folder / "states"
+        runs = runner.train(self.at(cap), self.data, "cpu", end_states=states, **more)
         return runs.drop_attrs()
 
 
@@ -71,7 +70,7 @@ def node_scaled(n_outputs: int = 1, **changes: Any) -> Kind:
     block = node_scaled_blocks.block(**changes)
     data = node_scaled_blocks.made_up_data(n_outputs=n_outputs)
     # The first is recorded whatever the cap (every 20 steps), the second only as the end.
-    return Kind(node_scaled_descent.train, block, data, (60, 75), 170)
+    return Kind(block, data, (60, 75), 170)
 
 
 def leaping_nodes() -> Kind:
@@ -98,7 +97,7 @@ def function_space(leaps: bool, **changes: Any) -> Kind:
     settings = {"n_train": 10, "n_test": 5, "n_features": 6, "seed": 0, "draws": 2}
     data = xor_with_noise.build(settings).assign_attrs(data_hash="xor")
     caps, cap = ((1000, 1500), 4000) if leaps else ((100, 150), 400)
-    return Kind(function_space_descent.train, block | changes, data, caps, cap)
+    return Kind(block | changes, data, caps, cap)
 
 
 def minibatches(**changes: Any) -> Kind:
@@ -120,7 +119,7 @@ def minibatches(**changes: Any) -> Kind:
         "precision": "float32",
         "axes": {"setting": ["gamma_1"], "width": [30], "seed": [0, 1]},
     }
-    return Kind(minibatch_descent.train, block | changes, classes(), (4, 5), 9)
+    return Kind(block | changes, classes(), (4, 5), 9)
 
 
 def students(**changes: Any) -> Kind:
@@ -142,7 +141,7 @@ def students(**changes: Any) -> Kind:
             "seed": [0, 1],
         },
     }
-    return Kind(teacher_student_descent.train, block | changes, classes(), (4, 5), 9)
+    return Kind(block | changes, classes(), (4, 5), 9)
 
 
 def full_batch(**changes: Any) -> Kind:
@@ -172,7 +171,16 @@ def full_batch(**changes: Any) -> Kind:
     }
     data = unit_sphere.build({"draws": 3, "n_points": 15, "n_features": 10, "seed": 5})
     data = data.assign_attrs(data_hash="sphere")
-    return Kind(gradient_descent.train, block | changes, data, (FIRST_CAP, 90), 400)
+    return Kind(block | changes, data, (FIRST_CAP, 90), 400)
+
+
+def linearised(**changes: Any) -> Kind:
+    block = isometry_blocks.block_of(
+        "gradient_descent.linearised",
+        axes={"n_features": [4], "n_train": [5, 8], "width": [16], "seed": [0, 1]},
+    )
+    # Of the first limit the last step is recorded, of the second it is not; some runs end before.
+    return Kind(block | changes, isometry_blocks.data_of(), (100, 555), 4000)
 
 
 FIRST_CAP = 64
@@ -189,6 +197,7 @@ KINDS = {
     "minibatches": minibatches,
     "minibatches, diverging": lambda: minibatches(loss="mean_square", learning_rate=1e3),
     "students": students,
+    "linearised": linearised,
     "full_batch": full_batch,
     "full_batch, diverging": lambda: full_batch(learning_rate=0.3),
 }
@@ -213,12 +222,11 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         xr.testing.assert_identical(kind.run(cap, folder), kind.run(cap))
         lines: list[str] = []
         continued = kind.run(kind.cap, folder, progress=lines.append)
-        assert lines[0] == f"going on from the states of a training up to {cap}"
+        assert lines[0] == f"going on from the states of a job up to {cap}"
         xr.testing.assert_identical(continued, whole)
-        # Of both there is one file, now that of the larger cap.
+        # Of both there is one file, now that of the larger limit.
         (path,) = folder.rglob("*.pt")
-        assert path.parent.name == kind.block["experiment"]
-        assert torch.load(path, weights_only=True)["cap"] == kind.cap
+        assert torch.load(path, weights_only=True)["limit"] == kind.cap
 
 
 def test_it_goes_on_more_than_once(kind: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
@@ -232,7 +240,7 @@ def test_it_does_go_on_from_the_states(kind: Kind, whole: xr.Dataset, tmp_path: 
     (path,) = tmp_path.rglob("*.pt")
     content = torch.load(path, weights_only=True)
     for state in content["states"].values():
-        history = state.get("history") or state["result"]["history"]
+        history = state.get("history") or state.get("histories") or state["result"]["history"]
         for values in history.values():
             values.fill_(-123.0)
     torch.save(content, path)
@@ -262,17 +270,6 @@ def test_the_cases_are_what_they_are_meant_to_be() -> None:
         # Already before the smaller caps, so that these cut leaps short.
         kind = KINDS[name]()
         assert int(kind.run(kind.caps[1])["leaps"].min()) > 2
-
-
-def test_other_settings_do_not_go_on(tmp_path: Path) -> None:
-    kind = node_scaled()
-    kind.run(kind.caps[0], tmp_path)
-    for changes in ({"root_seed": 6}, {"record": kind.block["record"] | {"every": 10}}):
-        other = node_scaled(**changes)
-        lines: list[str] = []
-        other.run(kind.cap, tmp_path, progress=lines.append)
-        assert not any("going on" in line for line in lines)
-    assert len(list(tmp_path.rglob("*.pt"))) == 3
 
 
 def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
@@ -307,53 +304,56 @@ def test_damaged_states_count_as_none(tmp_path: Path) -> None:
     xr.testing.assert_identical(kind.run(kind.cap, tmp_path), kind.run(kind.cap))
 
 
-def test_no_states_without_a_hash_of_the_data(tmp_path: Path) -> None:
-    kind = node_scaled()
-    data = kind.data.drop_attrs(deep=False)
-    node_scaled_descent.train(kind.block, data, "cpu", states=tmp_path)
-    assert not list(tmp_path.iterdir())
+class KilledError(Exception):
+    """Stands for the end of a job."""
 
 
-@pytest.mark.parametrize("name", ["node_scaled", "function_space", "students", "full_batch"])
-def test_a_killed_training_still_leaves_all_states(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kind = KINDS[name]()
-    kind.run(kind.caps[0], tmp_path / "whole")
+class Impatient(Checkpoint):
+    """Writes a state every so often, and kills the job then."""
+
+    every = 7
     offers = 0
-    # So late that earlier runs have ended.
-    total = _offers(kind, monkeypatch)
 
-    class KilledError(Exception):
-        pass
-
-    def offer(self: Checkpoint, state: Callable[[], dict[str, Any]]) -> None:
-        nonlocal offers
-        offers += 1
-        if offers == total - 1:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state(), self.path)
+    def offer(self, make_state: Callable[[], dict[str, Any]]) -> None:
+        Impatient.offers += 1
+        if Impatient.offers % self.every == 0:
+            self.seconds = 0.0
+            super().offer(make_state)
             raise KilledError
 
-    more = {"checkpoints": tmp_path / "checkpoints"}
+
+def test_a_killed_job_goes_on_with_the_same_bits(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cap = kind.caps[0]
+    expected = kind.run(cap, tmp_path / "whole")
+    # A hundred steps or so between two kills, and those of few runs each for itself.
+    monkeypatch.setattr(Impatient, "offers", 0)
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "offer", offer)
-        with pytest.raises(KilledError):
-            kind.run(kind.caps[0], tmp_path / "killed", **more)
-    kind.run(kind.caps[0], tmp_path / "killed", **more)
+        patch.setattr(Impatient, "every", math.inf)
+        patch.setattr(runner, "Checkpoint", Impatient)
+        kind.run(cap)
+    monkeypatch.setattr(Impatient, "every", max(2, Impatient.offers // 9))
+    monkeypatch.setattr(runner, "Checkpoint", Impatient)
+    lines: list[str] = []
+    kills = 0
+    while True:
+        try:
+            more = {"checkpoint": tmp_path / "checkpoint", "progress": lines.append}
+            runs = kind.run(cap, tmp_path / "killed", **more)
+            break
+        except KilledError:
+            kills += 1
+            assert len(list(tmp_path.glob("checkpoint-*.pt"))) == 1
+    assert kills > 2 and sum("going on from a checkpoint" in line for line in lines) == kills
+    xr.testing.assert_identical(runs, expected)
+    assert not list(tmp_path.glob("checkpoint*"))
+    # It leaves all states that one in one go leaves.
     (first,), (second,) = ((tmp_path / one).rglob("*.pt") for one in ("whole", "killed"))
     states = [torch.load(path, weights_only=True)["states"] for path in (first, second)]
-    assert states[0].keys() == states[1].keys() and len(states[0]) > 1
+    assert states[0].keys() == states[1].keys()
+    monkeypatch.undo()
     xr.testing.assert_identical(kind.run(kind.cap, tmp_path / "killed"), kind.run(kind.cap))
-
-
-def _offers(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many checkpoints a training offers."""
-    offered = []
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "offer", lambda self, state: offered.append(1))
-        kind.run(kind.caps[0])
-    return len(offered)
 
 
 def test_what_was_used_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,13 +368,14 @@ def test_what_was_used_before_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert usage._EARLIER["cpu_seconds"] > 0
 
 
-def test_caps_are_found_and_left_out() -> None:
+def test_limits_are_found_and_left_out() -> None:
     block = full_batch().block
-    assert cap_of(block) == FIRST_CAP
-    rest = without_cap(block)
+    kind = settings_classes()[block["engine"]]
+    rest = kind.without_limit(block)
     assert rest["stopping"] == {"residual_norm": 0.1, "abort_on_increase": False}
-    assert cap_of(block) == FIRST_CAP, "the block itself is not changed"
-    assert "epochs" not in without_cap(minibatches().block)
+    assert block["stopping"]["max_steps"] == FIRST_CAP, "the block itself is not changed"
+    settings = runner.runs_of(block, full_batch().data, "cpu").settings
+    assert settings.limit_value() == FIRST_CAP
 
 
 def test_histories_are_cut_or_filled() -> None:

@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from regimes.datasets import mnist
-from regimes.engines.common.span import span
+from regimes.engines.common.runner import train
+from regimes.engines.common.span import project_to_span
 from regimes.engines.common.streams import stream
-from regimes.engines.gradient_flow.engine import train
 from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian, gaussian_in_span
 
 N_POINTS, N_FEATURES = 6, 40  # more features than are drawn at once
@@ -31,7 +31,7 @@ def data() -> xr.Dataset:
 
 def test_the_span_keeps_all_scalar_products(data: xr.Dataset) -> None:
     inputs = data["inputs"].values
-    domain = span(inputs)
+    domain = project_to_span(inputs)
     assert not domain.whole and domain.basis.shape == (N_FEATURES, N_POINTS)
     np.testing.assert_allclose(domain.basis.T @ domain.basis, np.eye(N_POINTS), atol=1e-14)
     np.testing.assert_allclose(domain.inputs @ domain.basis.T, inputs, atol=1e-14)
@@ -39,14 +39,14 @@ def test_the_span_keeps_all_scalar_products(data: xr.Dataset) -> None:
 
 def test_as_many_points_as_features_reduce_nothing() -> None:
     inputs = np.random.default_rng(0).standard_normal((4, 4))
-    for domain in (span(inputs), span(inputs[:2], reduce=False)):
+    for domain in (project_to_span(inputs), project_to_span(inputs[:2], project=False)):
         assert domain.whole
         np.testing.assert_array_equal(domain.basis, np.eye(4))
-    np.testing.assert_array_equal(span(inputs).inputs, inputs)
+    np.testing.assert_array_equal(project_to_span(inputs).inputs, inputs)
 
 
 def test_weights_in_the_span_are_those_of_the_whole_space(data: xr.Dataset) -> None:
-    basis = span(data["inputs"].values).basis
+    basis = project_to_span(data["inputs"].values).basis
     directions = np.vstack([np.ones(N_FEATURES), np.arange(N_FEATURES)])
     output, whole = gaussian(stream(1, "run"), 50, N_FEATURES)
     a, w, frozen = gaussian_in_span(stream(1, "run"), 50, basis, directions)

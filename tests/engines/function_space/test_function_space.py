@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from regimes.engines.function_space.runs import initial_pre_activations
 from torch import Tensor
 
 from regimes.activations.apply import activate
 from regimes.engines.function_space import network as function_space
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import identity, quadratic, random_features
+from regimes.engines.function_space.engine import initial_pre_activations
 from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import (
-    LeapControl,
+    MultistepControl,
     control_of,
-    cost_of_leap,
-    leap,
+    cost_of_multistep,
+    multistep,
     power_sums,
     slopes_at_end,
 )
@@ -170,7 +170,7 @@ def test_leaps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: bool) 
     for network in (leaping, stepping):
         network.activation = Linear  # type: ignore[assignment]
         network.restore(network.state())
-    found = leap(leaping, n_steps)
+    found = multistep(leaping, n_steps)
     for _ in range(n_steps):
         stepping.step()
     torch.testing.assert_close(found.coefficients, stepping.coefficients, rtol=1e-8, atol=1e-10)
@@ -184,7 +184,7 @@ def test_leaps_are_of_second_order_for_smooth_activations() -> None:
     for n_steps in (32, 16, 8):
         start = Start("ours", "tanh")
         leaping, stepping = (start.in_function_space(False, 0.2) for _ in range(2))
-        found = leap(leaping, n_steps)
+        found = multistep(leaping, n_steps)
         for _ in range(n_steps):
             stepping.step()
         errors.append(float((found.errors - stepping.errors).norm()))
@@ -247,7 +247,7 @@ STEPS = np.unique(np.concatenate([np.rint(10 ** np.arange(0, 3.7, 0.25)), [0, 20
 def test_leaps_agree_with_steps(kind: str, scaling: str) -> None:
     plain = descend(problem(kind, scaling), STEPS.astype(int), observed)
     network = problem(kind, scaling)
-    control = LeapControl(0.01, int(np.ceil(cost_of_leap(network))))
+    control = MultistepControl(0.01, int(np.ceil(cost_of_multistep(network))))
     leaping = descend(network, STEPS.astype(int), observed, control)
     assert leaping.leaps > 5 and leaping.plain_steps < plain.plain_steps / 2
     decades = np.log10(leaping.history["loss"] / plain.history["loss"])
@@ -258,7 +258,7 @@ def test_leaps_agree_with_steps(kind: str, scaling: str) -> None:
 
 def test_leaps_go_on_where_the_residuals_are_rounding() -> None:
     network = problem("random_labels", n_train=8)
-    result = descend(network, np.array([0, 20_000, 50_000]), observed, LeapControl(0.01, 10))
+    result = descend(network, np.array([0, 20_000, 50_000]), observed, MultistepControl(0.01, 10))
     assert result.history["loss"][1] < 1e-25 * result.history["loss"][0]
     assert result.plain_steps < 500 and result.leaps < 500
 
@@ -266,39 +266,39 @@ def test_leaps_go_on_where_the_residuals_are_rounding() -> None:
 def test_where_leaps_do_not_pay_steps_are_made() -> None:
     network = problem("scalings")
     # No leap meets this tolerance, so that only a few are tried.
-    strict = descend(network, np.array([0, 2000]), observed, LeapControl(1e-12, 10))
+    strict = descend(network, np.array([0, 2000]), observed, MultistepControl(1e-12, 10))
     assert strict.leaps == 0 and strict.plain_steps == 2000 and 1 <= strict.failed_leaps < 30
     plain = descend(problem("scalings"), np.array([0, 2000]), observed)
     np.testing.assert_array_equal(strict.history["loss"], plain.history["loss"])
 
 
 def test_control_of_leaps() -> None:
-    control = LeapControl(tolerance=0.01, worth=10)
-    assert control.next_leap(1000) == 20 and control.next_leap(15) == 15
-    assert control.next_leap(9) == 0
+    control = MultistepControl(tolerance=0.01, break_even_steps=10)
+    assert control.next_length(1000) == 20 and control.next_length(15) == 15
+    assert control.next_length(9) == 0
     assert control.judge(20, 0.0001) and control.length == 60
     # Cut short by a recorded step: the length stays.
     assert control.judge(12, 0.009) and control.length == 60
     assert not control.judge(60, 0.04) and control.length == pytest.approx(60 * 0.8 / 2)
     assert not control.judge(24, float("nan"))
-    assert control.pause == 100 and control.next_leap(1000) == 0
+    assert control.pause == 100 and control.next_length(1000) == 0
     for _ in range(100):
         control.stepped()
-    assert control.next_leap(1000) == 20
+    assert control.next_length(1000) == 20
     control.judge(20, 1.0)
     assert control.pause == 200
-    other = LeapControl(0.01, 10)
+    other = MultistepControl(0.01, 10)
     other.restore(control.state())
     assert other == control
 
 
 def test_leaps_to_a_recorded_step_are_equally_long() -> None:
-    control = LeapControl(tolerance=0.01, worth=10, equal=4, length=1000.0)
+    control = MultistepControl(tolerance=0.01, break_even_steps=10, equal=4, length=1000.0)
 
     def to_record(most: int) -> list[int]:
         lengths = []
         while most:
-            lengths.append(control.next_leap(most))
+            lengths.append(control.next_length(most))
             assert control.judge(lengths[-1], 0.001)
             most -= lengths[-1]
         return lengths
@@ -312,9 +312,9 @@ def test_leaps_to_a_recorded_step_are_equally_long() -> None:
     control.stepped()
     assert to_record(25) == [13, 12]
     control.length = 40.0
-    assert control.next_leap(400) == 40
+    assert control.next_length(400) == 40
     # Without kinks nothing depends on lengths.
-    assert LeapControl(0.01, 10, equal=1, length=1000.0).next_leap(500) == 500
+    assert MultistepControl(0.01, 10, equal=1, length=1000.0).next_length(500) == 500
     assert control_of(problem("random_labels"), 0.01).equal == 1
     assert control_of(problem("scalings"), 0.01).equal == 4
 
@@ -337,6 +337,6 @@ def test_slopes_where_a_kink_drives_back() -> None:
 def test_a_run_that_diverges_keeps_what_was_recorded() -> None:
     start = Start("ours", "relu")
     network = start.in_function_space(False, 1e150)
-    result = descend(network, np.array([0, 1, 1000]), observed, LeapControl(0.01, 5))
+    result = descend(network, np.array([0, 1, 1000]), observed, MultistepControl(0.01, 5))
     assert result.diverged
     assert np.isfinite(result.history["loss"][0]) and np.isnan(result.history["loss"][-1])

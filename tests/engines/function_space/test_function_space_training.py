@@ -1,6 +1,5 @@
 """Training blocks in function space: independence, restarts, what is recorded, errors."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +7,8 @@ import pytest
 import xarray as xr
 
 from regimes.datasets import xor_with_noise
-from regimes.engines.common.checkpoints import Checkpoint
 from regimes.engines.common.recording import recorded_steps
-from regimes.engines.function_space import engine as function_space_descent
-from regimes.engines.function_space.engine import HISTORY, train
+from regimes.engines.common.runner import train
 from regimes.errors import DataError
 from regimes.storage.store import check_described
 
@@ -52,15 +49,15 @@ def trained(data: xr.Dataset) -> xr.Dataset:
 
 def test_what_is_recorded(trained: xr.Dataset) -> None:
     check_described(trained)
-    steps = recorded_steps({"points_per_decade": 4, "every": EVERY}, MAX_STEPS)
+    steps = recorded_steps(4, EVERY, MAX_STEPS)
     np.testing.assert_array_equal(trained["step"], steps)
     assert steps[0] == 0 and steps[-1] == MAX_STEPS and set(range(0, 301, 50)) <= set(steps)
     for name in ("loss", "test_error", "feature_movement", "weight_distance", "active_fraction"):
-        assert trained[name + HISTORY].dims == (*AXES, "step")
-        assert np.isfinite(trained[name + HISTORY]).all()
-    losses = trained["loss" + HISTORY]
+        assert trained[f"{name}_history"].dims == (*AXES, "step")
+        assert np.isfinite(trained[f"{name}_history"]).all()
+    losses = trained["loss_history"]
     assert (losses.isel(step=-1) < losses.isel(step=0)).all()
-    assert (trained["feature_movement" + HISTORY].isel(step=0) == 0).all()
+    assert (trained["feature_movement_history"].isel(step=0) == 0).all()
     # Leaps, where there are some, save steps.
     assert (trained["plain_steps"] <= MAX_STEPS).all() and int(trained["leaps"].sum()) > 0
     # Pairs of neurons start from f = 0: the loss is that of the labels, -1 and 1.
@@ -85,50 +82,12 @@ def test_results_do_not_depend_on_the_block(data: xr.Dataset, trained: xr.Datase
         xr.testing.assert_identical(alone.drop_attrs(), trained.sel(place).drop_attrs())
 
 
-class KilledError(Exception):
-    """Stands for the end of a job."""
-
-
-@pytest.mark.parametrize("after", [1, 60, 500])
-def test_a_killed_job_goes_on_with_the_same_bits(
-    tmp_path: Path,
-    data: xr.Dataset,
-    trained: xr.Dataset,
-    monkeypatch: pytest.MonkeyPatch,
-    after: int,
-) -> None:
-    data = data.assign_attrs(data_hash="hash")
-    offers = []
-
-    class Impatient(Checkpoint):
-        """Writes every state that it is offered, and kills the job at one of them."""
-
-        def __init__(self, path: Path | None):
-            super().__init__(path, seconds=0.0)
-
-        def offer(self, state: Any) -> None:
-            offers.append(1)
-            if len(offers) == after:
-                super().offer(state)
-                raise KilledError
-
-    monkeypatch.setattr(function_space_descent, "Checkpoint", Impatient)
-    with pytest.raises(KilledError):
-        train(block_of(), data, "cpu", checkpoints=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 1
-    lines: list[str] = []
-    resumed = train(block_of(), data, "cpu", lines.append, checkpoints=tmp_path)
-    assert any("going on from a checkpoint" in line for line in lines)
-    xr.testing.assert_identical(resumed.drop_attrs(), trained.drop_attrs())
-    assert not list(tmp_path.iterdir())
-
-
 def test_single_precision_and_plain_steps_agree(data: xr.Dataset, trained: xr.Dataset) -> None:
     single = train(block_of(precision="float32"), data, "cpu")
     plain = train(block_of(leaps={"enabled": False, "tolerance": 0.01}), data, "cpu")
     assert int(plain["leaps"].sum()) == 0 and (plain["plain_steps"] == MAX_STEPS).all()
     for other in (single, plain):
-        decades = np.log10(other["loss" + HISTORY] / trained["loss" + HISTORY])
+        decades = np.log10(other["loss_history"] / trained["loss_history"])
         assert float(abs(decades).max()) < 0.05
 
 
@@ -136,7 +95,7 @@ def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
     axes = {"model": ["ours"], "width": [16], "n_train": [6], "seed": [0]}
     runs = train(block_of(axes, learning_rate=1e200), data, "cpu").squeeze()
     assert int(runs["diverged"]) == 1
-    losses = runs["loss" + HISTORY].values
+    losses = runs["loss_history"].values
     assert np.isfinite(losses[0]) and np.isnan(losses[-1]) and not np.isinf(losses).any()
     assert not np.isinf(runs["feature_map"]).any()
 

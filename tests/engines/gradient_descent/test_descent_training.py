@@ -1,7 +1,5 @@
 """Training of a block by gradient descent: what comes out, and what it depends on."""
 
-import math
-from pathlib import Path
 from typing import Any
 
 import autograd_descent
@@ -12,15 +10,12 @@ import xarray as xr
 
 from regimes.activations import relu
 from regimes.datasets import points, unit_sphere
-from regimes.engines.common.checkpoints import Checkpoint
 from regimes.engines.common.draws import initial_weights
+from regimes.engines.common.runner import job_of, train
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.engines.common.streams import stream
-from regimes.engines.gradient_descent import descent as loop
 from regimes.engines.gradient_descent import engine as gradient_descent
-from regimes.engines.gradient_descent import runs as descent_problem
-from regimes.engines.gradient_descent.engine import HISTORY_NAMES, LONG_NAMES, train
-from regimes.engines.gradient_descent.runs import learning_rate
+from regimes.engines.gradient_descent.engine import Runs, learning_rate
 from regimes.errors import DataError
 from regimes.kernels.tangent_kernel import tangent_kernel
 from regimes.storage.store import check_described
@@ -82,8 +77,9 @@ def start_of(
 
 def test_variables_have_the_dimensions_of_the_block(trained: xr.Dataset) -> None:
     absent = {"output_weight_distance", "invariant_drift"}
-    histories = {f"{name}_history" for name in HISTORY_NAMES.keys() - absent}
-    assert set(trained.data_vars) == (LONG_NAMES.keys() - absent) | histories
+    histories = {name for name, variable in Runs.VARIABLES.items() if variable.is_history}
+    absent |= {f"{name}_history" for name in absent}
+    assert set(trained.data_vars) == Runs.VARIABLES.keys() - absent
     sizes = {name: len(values) for name, values in AXES.items()}
     for name, variable in trained.data_vars.items():
         own = {"step": 9} if name in histories else {}
@@ -150,79 +146,17 @@ def test_results_do_not_depend_on_the_block_nor_on_the_memory(
     together = xr.combine_by_coords(pieces, data_vars="all")
     xr.testing.assert_identical(together, trained.drop_attrs())
     sizes = []
-    descend = loop.descend
+    descend = gradient_descent.descend
 
     def counting(networks: ShallowNetworks, *others: Any, **options: Any) -> Any:
         sizes.append(len(networks))
         return descend(networks, *others, **options)
 
-    monkeypatch.setattr(descent_problem, "descend", counting)
-    monkeypatch.setattr(descent_problem, "BATCH_BYTES", {"cpu": 1})
+    monkeypatch.setattr(gradient_descent, "descend", counting)
+    monkeypatch.setattr(gradient_descent, "BATCH_BYTES", {"cpu": 1})
     single = train(block_of(), data, "cpu")
     assert sizes == [1] * 8
     xr.testing.assert_identical(single.drop_attrs(), trained.drop_attrs())
-
-
-class KilledError(Exception):
-    """Stands for the end of a job."""
-
-
-def test_a_killed_job_goes_on_with_the_same_bits(
-    tmp_path: Path,
-    data: xr.Dataset,
-    trained: xr.Dataset,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    data = data.assign_attrs(data_hash="hash")
-    offered = []
-
-    class Impatient(Checkpoint):
-        """Writes every seventh state that it is offered, and kills the job after it."""
-
-        def offer(self, state: Any) -> None:
-            offered.append(self.path)
-            self.seconds = 0.0 if len(offered) % 7 == 0 else math.inf
-            super().offer(state)
-            if len(offered) % 7 == 0 and len(offered) < 700:
-                raise KilledError
-
-    monkeypatch.setattr(gradient_descent, "Checkpoint", Impatient)
-    lines: list[str] = []
-    for _ in range(200):
-        try:
-            result = train(block_of(), data, "cpu", lines.append, checkpoints=tmp_path)
-            break
-        except KilledError:
-            assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
-    kills = sum("going on from a checkpoint" in line for line in lines)
-    assert kills > 20 and any("in batch 4" in line for line in lines)
-    xr.testing.assert_identical(result.drop_attrs(), trained.drop_attrs())
-    assert not list(tmp_path.iterdir())
-
-
-def test_checkpoints_are_named_after_all_that_matters(
-    tmp_path: Path, data: xr.Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = []
-
-    class Naming(Checkpoint):
-        def __init__(self, path: Path | None):
-            paths.append(path)
-            super().__init__(path)
-
-    monkeypatch.setattr(gradient_descent, "Checkpoint", Naming)
-    axes = {"width": [5], "n_train": [3], "seed": [0]}
-    hashed = data.assign_attrs(data_hash="a")
-    for block, one in (
-        (block_of(axes), hashed),
-        (block_of(axes), hashed),
-        (block_of(axes, root_seed=8), hashed),
-        (block_of(axes), data.assign_attrs(data_hash="b")),
-        (block_of(axes), data),
-    ):
-        train(block, one, "cpu", checkpoints=tmp_path)
-    assert paths[0] == paths[1] and paths[0].parent == tmp_path
-    assert len(set(paths)) == 4 and paths[4] is None
 
 
 def test_both_layers_at_a_ratio_of_rates(data: xr.Dataset) -> None:
@@ -289,21 +223,19 @@ def test_rates_in_units_of_the_kernel_are_at_the_edge_of_stability(data: xr.Data
 
 
 def test_the_first_exception_that_applies_gives_the_rate() -> None:
-    block = {
-        "learning_rate": 1.0,
-        "learning_rate_exceptions": [
-            {"width": 500, "n_train_from": 900, "rate": 0.5},
-            {"n_train_from": 900, "rate": 0.2},
-            {"width": 500, "n_train_from": 0, "rate": 0.1},
-        ],
-    }
+    exceptions = [
+        {"width": 500, "n_train_from": 900, "rate": 0.5},
+        {"n_train_from": 900, "rate": 0.2},
+        {"width": 500, "n_train_from": 0, "rate": 0.1},
+    ]
+    block = block_of(learning_rate=1.0, learning_rate_exceptions=exceptions)
+    settings = job_of(block, Runs).settings
 
     def rate(width: int, n_train: int) -> float:
-        return learning_rate(block, {"width": width, "n_train": n_train})
+        return learning_rate(settings, {"width": width, "n_train": n_train})
 
     assert (rate(500, 900), rate(500, 1000), rate(500, 899)) == (0.5, 0.5, 0.1)
     assert (rate(1000, 900), rate(1000, 899)) == (0.2, 1.0)
-    assert learning_rate({"learning_rate": 3.0}, {"width": 1, "n_train": 1}) == 3.0
 
 
 @pytest.mark.parametrize("labels", ["low_spectrum", "high_spectrum", "local"])
@@ -311,13 +243,13 @@ def test_labels_give_the_residuals_of_the_paper(
     data: xr.Dataset, monkeypatch: pytest.MonkeyPatch, labels: str
 ) -> None:
     kept = {}
-    descend = loop.descend
+    descend = gradient_descent.descend
 
     def keeping(networks: ShallowNetworks, targets: torch.Tensor, *others: Any, **options: Any):
         kept["residuals"] = (networks.evaluate() - targets).clone()
         return descend(networks, targets, *others, **options)
 
-    monkeypatch.setattr(descent_problem, "descend", keeping)
+    monkeypatch.setattr(gradient_descent, "descend", keeping)
     axes = {"width": [20], "n_train": [12], "seed": [1]}
     train(block_of(axes, labels=labels), data, "cpu")
     found = kept["residuals"][0, 0]

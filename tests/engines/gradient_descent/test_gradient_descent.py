@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 from descent_problems import draw, rates
+from sessions import Watched
 from torch import Tensor
 
 from regimes.activations import relu, tanh
-from regimes.engines.common.checkpoints import Checkpoint
-from regimes.engines.common.observation import Observer, invariants, log_spaced_steps
+from regimes.engines.common.observation import Observer, invariants
+from regimes.engines.common.recording import log_spaced_steps
+from regimes.engines.common.resume import Checkpoint
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
-from regimes.engines.gradient_descent import descent as gradient_descent
-from regimes.engines.gradient_descent.descent import DescentResult, Progress, descend
+from regimes.engines.gradient_descent.engine import DescentResult, Progress, descend
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
 from regimes.jobs import resources as usage
 from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
@@ -241,8 +242,9 @@ def test_one_layer_alone_conserves_the_invariant() -> None:
 
 
 def test_progress_is_told() -> None:
-    reports: list[Progress] = []
-    run(progress=reports.append, seconds_between_reports=0.0)
+    session = Watched()
+    run(session=session)
+    reports: list[Progress] = session.reports
     assert [report.steps for report in reports] == list(range(len(reports)))
     assert reports[0].runs == 4 and reports[0].ended == 0 and reports[-1].ended > 0
     assert reports[-1].residual_norm < 2 * RULE.residual_norm
@@ -314,15 +316,15 @@ def test_a_killed_run_goes_on_with_the_same_bits(
                     sizes=sizes,
                     trained=trained,
                     eigenvalue="steps",
-                    keep_state=keep_state,
-                    state=checkpoint.load(),
+                    session=Watched(checkpoint.load(), keep_state),
                 )
             )
             break
         except KilledError:
             assert checkpoint.load()["step"] <= 3 * killed_at
     if not ended:
-        ended.append(run(sizes=sizes, trained=trained, eigenvalue="steps", state=checkpoint.load()))
+        session = Watched(checkpoint.load())
+        ended.append(run(sizes=sizes, trained=trained, eigenvalue="steps", session=session))
     assert_equal_bits(ended[0], whole, [0, 1, 2, 3])
 
 
@@ -339,7 +341,7 @@ def test_checkpoints_are_written_when_due_and_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("regimes.engines.common.checkpoints.time.monotonic", lambda: now)
+    monkeypatch.setattr("regimes.engines.common.resume.time.monotonic", lambda: now)
     checkpoint = Checkpoint(tmp_path / "below/state.pt", seconds=60.0)
     made = []
 
@@ -391,4 +393,3 @@ def test_smooth_activations_descend_too() -> None:
     networks = ShallowNetworks(inputs, weights, rates(4, RATE, RATE / 10), tanh, trained="both")
     result = descend(networks, targets, RULE, Observer(weights, STEPS))
     assert (result.final["ending"] == Ending.CONVERGED).all()
-    assert gradient_descent.SECONDS_BETWEEN_REPORTS > 0

@@ -13,7 +13,7 @@ import xarray as xr
 from problems import INPUTS, TARGETS
 
 from regimes.datasets import points
-from regimes.engines.common.limits import cap_of, without_cap
+from regimes.engines.common import runner
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
@@ -60,7 +60,8 @@ class Kind:
                 arrays = 0 if self.block["activation"] == "tanh" else 1
                 numbers = 20 * (4 * (2 + 1) + 4 * arrays)
                 patch.setattr(gradient_flow, "BATCH_BYTES", 8 * numbers * self.runs)
-            runs = gradient_flow.train(block, self.data, "cpu", progress, states=states)
+            ends = states and states / "states"
+            runs = runner.train(block, self.data, "cpu", progress, end_states=ends)
         return runs.drop_attrs()
 
 
@@ -152,7 +153,7 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         xr.testing.assert_identical(case.run(cap, folder), case.run(cap))
         lines: list[str] = []
         xr.testing.assert_identical(case.run(TO_THE_END, folder, lines.append), case.whole)
-        assert lines[0] == f"going on from the states of a training up to {cap}"
+        assert lines[0] == f"going on from the states of a job up to {cap}"
 
 
 def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
@@ -160,8 +161,7 @@ def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
         xr.testing.assert_identical(case.run(cap, tmp_path), case.run(cap))
         # Of all there is one file, that of the largest cap.
         path = state_of(tmp_path)
-        assert path.parent.name == "flows"
-        assert torch.load(path, weights_only=True)["cap"] == cap
+        assert torch.load(path, weights_only=True)["limit"] == cap
     xr.testing.assert_identical(case.run(TO_THE_END, tmp_path), case.whole)
 
 
@@ -191,7 +191,7 @@ def test_only_runs_at_the_cap_are_followed(
     content = torch.load(state_of(tmp_path), weights_only=True)
     case.run(TO_THE_END, tmp_path)
     assert sum(sizes) == int((tries(case.whole) - cap).clip(min=0).sum())
-    kept = [state for number, state in content["states"].items() if number != 0]
+    kept = [one["cut_short"] for one in content["states"].values() if one["cut_short"]]
     assert sum(len(state["run"]) for state in kept) == int((tries(case.whole) > cap).sum())
     # No state keeps more than its own runs' weights.
     for state in kept:
@@ -214,10 +214,10 @@ def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
     capped = case.run(cap, tmp_path)
     path = state_of(tmp_path)
     content = torch.load(path, weights_only=True)
-    content["states"][0]["final_loss"].fill_(123.0)
-    for number, state in content["states"].items():
-        if number != 0:
-            state["snapshots"]["time"].fill_(-123.0)
+    for state in content["states"].values():
+        state["variables"]["final_loss"].fill_(123.0)
+        if state["cut_short"]:
+            state["cut_short"]["snapshots"]["time"].fill_(-123.0)
     torch.save(content, path)
     continued = case.run(TO_THE_END, tmp_path)
     ended = (tries(continued) < cap).values
@@ -234,14 +234,14 @@ def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
 def test_a_run_that_is_shrinking_its_steps_at_the_cap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = gradient_flow._initial_weights
+    draw = gradient_flow.Runs._initial_weights
 
     def with_a_bad_one(*arguments: Any) -> Any:
-        weights, frozen = draw(*arguments)
+        weights, orthogonal = draw(*arguments)
         weights.a[5] *= 1e120  # the first step overflows
-        return weights, frozen
+        return weights, orthogonal
 
-    monkeypatch.setattr(gradient_flow, "_initial_weights", with_a_bad_one)
+    monkeypatch.setattr(gradient_flow.Runs, "_initial_weights", with_a_bad_one)
     case = kind(ONE_WIDTH)
     assert int(case.whole["diverged"].sum()) == 1
     end = int(tries(case.whole).where(case.whole["diverged"] == 1).max())
@@ -267,20 +267,8 @@ def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
     lines: list[str] = []
     again = case.run(TO_THE_END, tmp_path, lines.append)
     xr.testing.assert_identical(again, case.whole)
-    assert len(lines) > 1 and all(line.endswith("all runs had ended") for line in lines[1:])
-    assert torch.load(state_of(tmp_path), weights_only=True)["cap"] == TO_THE_END
-
-
-@pytest.mark.parametrize(
-    "changes", [{"max_time": 1e20}, {"relative_loss": 1e-7}, {"tolerance": 0.02}]
-)
-def test_other_settings_do_not_go_on(tmp_path: Path, changes: dict[str, float]) -> None:
-    case = case_of("tanh")
-    case.run(case.caps[0], tmp_path)
-    lines: list[str] = []
-    other = case.run(TO_THE_END, tmp_path, lines.append, **changes)
-    assert not any("going on" in line for line in lines)
-    xr.testing.assert_identical(other, case.run(TO_THE_END, **changes))
+    assert sum(line.endswith("all runs had ended") for line in lines) == 2
+    assert torch.load(state_of(tmp_path), weights_only=True)["limit"] == TO_THE_END
 
 
 def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
@@ -303,16 +291,3 @@ def test_damaged_states_count_as_none(tmp_path: Path) -> None:
     lines: list[str] = []
     xr.testing.assert_identical(case.run(TO_THE_END, tmp_path, lines.append), case.whole)
     assert not any("going on" in line for line in lines)
-
-
-def test_no_states_without_a_hash_of_the_data(tmp_path: Path) -> None:
-    case = case_of("tanh")
-    case.data.attrs.clear()
-    case.run(case.caps[0], tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_cap_is_that_of_the_solver() -> None:
-    block = {"engine": "gradient_flow", "solver": SOLVER | {"max_steps": 9}}
-    assert cap_of(block) == 9
-    assert without_cap(block) == {"engine": "gradient_flow", "solver": SOLVER}

@@ -8,14 +8,17 @@ import xarray as xr
 from problems import INPUTS, TARGETS
 
 from regimes.datasets import points
+from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow import engine as gradient_flow
-from regimes.engines.gradient_flow.engine import LONG_NAMES, train
+from regimes.engines.gradient_flow.engine import Runs
 from regimes.engines.gradient_flow.integrator import integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.parameterisations import alpha_beta, normalised
 from regimes.errors import ConfigError
 from regimes.storage.store import check_described
 
+# What every run has.
+LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 AXES = {"gamma_prime": [0.0, 0.5], "gamma": [0.5, 0.8, 1.2], "width": [20, 40], "seed": [0, 1]}
 SOLVER = {
     "tolerance": 0.03,

@@ -53,7 +53,7 @@ def batch(
     scales[0] /= width**0.5
     a, w = random.normal(size=(n_elements, width)), random.normal(size=(n_elements, 2, width))
     own = {} if activation in BY_TORCH else {"activation_expression": activation}
-    module = load_activation({"activation": activation} | own)
+    module = load_activation(activation, own.get("activation_expression"))
     weights = Weights(torch.tensor(a, dtype=precision), torch.tensor(w, dtype=precision))
     return TwoLayerNetwork(inputs, *scales, module), weights
 

@@ -11,15 +11,18 @@ from problems import INPUTS, TARGETS
 
 from regimes.config.load import load
 from regimes.datasets import points
+from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow import engine as gradient_flow
-from regimes.engines.gradient_flow.engine import LONG_NAMES, train
+from regimes.engines.gradient_flow.engine import Runs
 from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
 from regimes.engines.gradient_flow.network import Weights
 from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.errors import ConfigError
 from regimes.storage import store
 
+# What every run has.
+LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 WIDTH = 20
 LEVELS = [1.0, 0.5, 0.1, 0.001, 0.0]
@@ -179,14 +182,14 @@ def test_a_run_that_is_out_of_time_has_its_end_too(data: xr.Dataset) -> None:
 def test_a_diverged_run_keeps_nothing_and_spoils_no_other(
     data: xr.Dataset, trained: xr.Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    draw = gradient_flow._initial_weights
+    draw = Runs._initial_weights
 
     def with_a_bad_one(*arguments: Any) -> Any:
-        weights, frozen = draw(*arguments)
+        weights, orthogonal = draw(*arguments)
         weights.a[1, 3] = np.inf
-        return weights, frozen
+        return weights, orthogonal
 
-    monkeypatch.setattr(gradient_flow, "_initial_weights", with_a_bad_one)
+    monkeypatch.setattr(Runs, "_initial_weights", with_a_bad_one)
     runs = train(block_of(AXES), data, "cpu")
     lost = {"gamma_prime": 0.0, "gamma": 0.5, "width": WIDTH, "seed": 1}
     assert int(runs["diverged"].sum()) == int(runs["diverged"].sel(lost)) == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from autograd_descent import ACTIVATIONS
+from sessions import Watched
 from torch import Tensor, nn
 
 from regimes.activations import gelu, relu
@@ -263,11 +264,10 @@ def test_reports_and_recorded_epochs() -> None:
     assert Schedule(1.0, 8, 4, 2).recorded_epochs().tolist() == [0, 2, 4]
     assert Schedule(1.0, 8, 1, 100).recorded_epochs().tolist() == [0, 1]
     assert SCHEDULE.steps_in_epoch(N) == 5 and Schedule(1.0, 8, 1).steps_in_epoch(16) == 2
-    reports: list[Progress] = []
+    session = Watched()
     networks = BatchedNetworks(parameters_of(13, False), relu, Trained())
-    result = descended(
-        networks, points_of(14), progress=reports.append, seconds_between_reports=0.0
-    )
+    result = descended(networks, points_of(14), session=session)
+    reports: list[Progress] = session.reports
     assert [report.epoch for report in reports] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     risk = result.history["train_risk"]
     assert reports[0].risk == risk[:, 0].max() and reports[-1].risk == risk[:, 1].max()

@@ -8,12 +8,10 @@ import pytest
 import torch
 import xarray as xr
 
-from regimes.engines.common.checkpoints import Checkpoint
 from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.runner import runs_of, train
 from regimes.engines.common.streams import stream
-from regimes.engines.sgd import engine as minibatch_descent
 from regimes.engines.sgd import runs as minibatch_problem
-from regimes.engines.sgd.engine import train
 from regimes.errors import DataError
 from regimes.storage import store
 from regimes.storage.grids import combined
@@ -144,7 +142,7 @@ def test_settings_share_weights_and_orders(data: xr.Dataset) -> None:
 
 
 def test_each_epoch_takes_the_points_in_another_order(data: xr.Dataset) -> None:
-    problem = minibatch_problem.MinibatchProblem(block_of(), data, "cpu")
+    problem = runs_of(block_of(), data, "cpu")
     settings = [{"setting": "x", "width": 30, "seed": seed} for seed in (0, 1, 0)]
     orders = [problem._orders(settings, epoch) for epoch in (0, 1)]
     for order in orders:
@@ -175,49 +173,6 @@ def test_results_do_not_depend_on_the_block(
     monkeypatch.setitem(minibatch_problem.BATCH_BYTES, "cpu", 1)
     one_by_one = train(block_of(precision=precision), data, "cpu")
     xr.testing.assert_identical(one_by_one.drop_attrs(), whole.drop_attrs())
-
-
-class KilledError(Exception):
-    """Stands for the end of a job."""
-
-
-@pytest.mark.parametrize("after", [1, 3, 5, 7])
-def test_a_killed_job_goes_on_with_the_same_bits(
-    tmp_path: Path,
-    data: xr.Dataset,
-    trained: xr.Dataset,
-    monkeypatch: pytest.MonkeyPatch,
-    after: int,
-) -> None:
-    data = data.assign_attrs(data_hash="hash")
-    # Two batches of three runs: the last place is in the second.
-    monkeypatch.setitem(
-        minibatch_problem.BATCH_BYTES, "cpu", 3 * 3 * 4 * 30 * (N_FEATURES + N_CLASSES)
-    )
-    offers = []
-
-    class Impatient(Checkpoint):
-        """Writes a state, and kills the job then."""
-
-        def __init__(self, path: Path | None):
-            super().__init__(path, seconds=0.0)
-
-        def offer(self, state: Any) -> None:
-            offers.append(1)
-            if len(offers) == after:
-                super().offer(state)
-                raise KilledError
-
-    monkeypatch.setattr(minibatch_descent, "Checkpoint", Impatient)
-    with pytest.raises(KilledError):
-        train(block_of(), data, "cpu", checkpoints=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 1
-    lines: list[str] = []
-    resumed = train(block_of(), data, "cpu", lines.append, checkpoints=tmp_path)
-    assert f"going on from a checkpoint in batch {1 + (after > EPOCHS)}" in lines
-    assert lines[-1].startswith("batch 2 of 2 (width 30, 3 runs): 5 epochs, done in ")
-    xr.testing.assert_identical(resumed.drop_attrs(), trained.drop_attrs())
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:

@@ -9,11 +9,9 @@ import torch
 import xarray as xr
 from torch import nn
 
-from regimes.engines.common.checkpoints import Checkpoint
+from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
-from regimes.engines.sgd import engine as minibatch_descent
 from regimes.engines.sgd import runs as minibatch_problem
-from regimes.engines.sgd.teacher_student import train
 from regimes.storage import store
 from regimes.storage.grids import combined
 
@@ -181,45 +179,6 @@ def test_students_alone_have_the_same_bits(
     )
     monkeypatch.setitem(minibatch_problem.BATCH_BYTES, "cpu", 1)
     xr.testing.assert_identical(plain(train(block_of(), data, "cpu")), plain(trained))
-
-
-class KilledError(Exception):
-    """Stands for the end of a job."""
-
-
-@pytest.mark.parametrize("after", [1, 3, 6])
-def test_a_killed_job_goes_on_with_the_same_bits(
-    tmp_path: Path,
-    data: xr.Dataset,
-    trained: xr.Dataset,
-    monkeypatch: pytest.MonkeyPatch,
-    after: int,
-) -> None:
-    """Killed in the batch of the one loss or of the other."""
-    data = data.assign_attrs(data_hash="hash")
-    offers = []
-
-    class Impatient(Checkpoint):
-        """Writes a state, and kills the job then."""
-
-        def __init__(self, path: Path | None):
-            super().__init__(path, seconds=0.0)
-
-        def offer(self, state: Any) -> None:
-            offers.append(1)
-            if len(offers) == after:
-                super().offer(state)
-                raise KilledError
-
-    monkeypatch.setattr(minibatch_descent, "Checkpoint", Impatient)
-    with pytest.raises(KilledError):
-        train(block_of(), data, "cpu", checkpoints=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 1
-    lines: list[str] = []
-    resumed = train(block_of(), data, "cpu", lines.append, checkpoints=tmp_path)
-    assert f"going on from a checkpoint in batch {1 + (after > EPOCHS)}" in lines
-    xr.testing.assert_identical(plain(resumed), plain(trained))
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_student_that_diverges_is_data(data: xr.Dataset) -> None:

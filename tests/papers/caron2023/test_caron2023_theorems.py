@@ -14,8 +14,8 @@ from scipy import stats
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
 from regimes.datasets import sines_on_sphere
-from regimes.engines.at_initialisation.first_update import train
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
+from regimes.engines.common.runner import train
 from regimes.errors import DataError
 from regimes.kernels.gaussian_expectations import expected_product
 from regimes.papers.caron2023 import fig_theorems

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from regimes.claims.core import evaluate
 from regimes.config.load import load
 from regimes.datasets import unit_sphere
-from regimes.engines.gradient_descent.engine import train
+from regimes.engines.common.runner import train
 from regimes.papers.razborov2022 import (
     both_layers,
     convergence,

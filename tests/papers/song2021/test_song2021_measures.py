@@ -13,9 +13,7 @@ import xarray as xr
 from isometry_blocks import block_of, data_of
 
 from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
-from regimes.engines.at_initialisation import jacobian_spectrum as initial_spectrum
-from regimes.engines.common.isometry import IsometryProblem
-from regimes.engines.gradient_descent import linearised as linearised_descent
+from regimes.engines.common.runner import runs_of, train
 from regimes.errors import DataError
 from regimes.kernels.hermite import normalised_coefficients
 from regimes.kernels.near_isometry import Constants, constants
@@ -52,14 +50,7 @@ def all_runs() -> dict[str, xr.Dataset]:
         LAZY: block_of(descent, axes={**ONE_SIZE, "scale_ratio": RATIOS}, max_steps=2000),
         ORDER: block_of(descent, axes={"width": [2, 8, 16]}, max_steps=400),
     }
-    trainings = {
-        "at_initialisation.jacobian_spectrum": initial_spectrum,
-        descent: linearised_descent,
-    }
-    return {
-        name: trainings[block["engine"]].train(block, data_of(), "cpu")
-        for name, block in blocks.items()
-    }
+    return {name: train(block, data_of(), "cpu") for name, block in blocks.items()}
 
 
 @pytest.fixture
@@ -104,7 +95,7 @@ def test_lazy_bound_written_out(runs: dict[str, xr.Dataset]) -> None:
     assert found["he_ratio"] == pytest.approx((6 / 16) ** 0.5)
     setting = {"n_features": 6, "n_train": 8, "width": 16, "seed": 1, "scale_ratio": 0.1}
     block = block_of("gradient_descent.linearised")
-    start = IsometryProblem(block, data_of()).start(setting)
+    start = runs_of(block, data_of(), "cpu").start(setting)
     network = (start.inputs, start.weights, start.output_weights)
     one = found.sel(scale_ratio=0.1, seed=1)
     norm, loss = float(one["output_norm"]), float(one["initial_loss"])
@@ -173,7 +164,7 @@ def test_a_run_that_fails_moves_the_smallest_width(
 def test_spectrum_beside_the_theory(runs: dict[str, xr.Dataset]) -> None:
     found = measured(runs)[LEMMA3]
     at = {"n_features": 6, "n_train": 8, "seed": 1}
-    start = IsometryProblem(block_of("at_initialisation.jacobian_spectrum"), data_of()).start(
+    start = runs_of(block_of("at_initialisation.jacobian_spectrum"), data_of(), "cpu").start(
         at | {"width": 160}
     )
     one = found.sel(at | {"width": 160})

@@ -5,8 +5,9 @@ w_j alone are trained. Here 1/d^(1/2) belongs to the inputs, lambda_j^(1/2) a_kj
 weights.
 """
 
+from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
 from regimes.engines.function_space import descent
 from regimes.engines.function_space.descent import Descent, descend
-from regimes.engines.function_space.multistep import control_of
+from regimes.engines.function_space.multistep import MultistepControl, control_of
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.engines.function_space.weight_space import WeightSpaceNetwork
 from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
@@ -116,6 +117,13 @@ class Runs(Engine["NodeScaledExperiment"]):
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Train the run of a batch and observe it on its way."""
         (setting,) = batch.settings
+        run = self.start(setting)
+        result = descend(run.network, self.steps, run.observe, run.control, session)
+        session.note(str(result))
+        return one_run(run.end(result, self.settings.record.moved) | result.variables())
+
+    def start(self, setting: Mapping[str, Any]) -> "Run":
+        """One run, at its start."""
         settings, width, seed = self.settings, setting["width"], setting["seed"]
         scaling = settings.node_scalings[setting["setting"]]
         scales = node_scales(width, scaling.gamma, scaling.alpha, skip_first=settings.skip_first)
@@ -125,7 +133,7 @@ class Runs(Engine["NodeScaledExperiment"]):
         hidden *= settings.initial_variance**0.5
         n_outputs, n_points = self.targets.shape[1], len(self.inputs)
         signs = 2.0 * self.job.stream(width, seed, "signs").integers(0, 2, (n_outputs, width)) - 1
-        factor = gradient_factor(settings.loss, n_outputs, n_points)
+        rate = settings.learning_rate * gradient_factor(settings.loss, n_outputs, n_points)
         run = Run(
             self._tensor(hidden),
             self._tensor(signs * np.sqrt(scales)),
@@ -134,37 +142,34 @@ class Runs(Engine["NodeScaledExperiment"]):
             self._tensor(self.test_inputs / n_features**0.5),
             self._tensor(self.test_targets.T),
             self.activation,
-            rate=settings.learning_rate * factor,
-            ntg_points=settings.record.ntg_points or None,
+            rate=rate,
             ntg=settings.record.ntg,
+            ntg_points=settings.record.ntg_points or None,
+            constants={
+                "gamma": scaling.gamma,
+                "alpha": np.nan if scaling.alpha is None else scaling.alpha,
+                "node_scale": scales,
+                "output_weights": signs,
+                "learning_rate": settings.learning_rate,
+                # The loss of (5) is |e|^2 / 2.
+                "flow_time_per_step": rate,
+            },
         )
-        control = None
         if settings.leaps.enabled and isinstance(run.network, FunctionSpaceNetwork):
-            control = control_of(run.network, settings.leaps.tolerance)
-        result = descend(run.network, self.steps, run.observe, control, session)
-        session.note(str(result))
-        constants = {
-            "gamma": scaling.gamma,
-            "alpha": np.nan if scaling.alpha is None else scaling.alpha,
-            "node_scale": scales,
-            "output_weights": signs,
-            "learning_rate": settings.learning_rate,
-            # The loss of (5) is |e|^2 / 2.
-            "flow_time_per_step": settings.learning_rate * factor,
-        }
-        return one_run(constants | run.end(result, settings.record.moved) | result.variables())
+            run.control = control_of(run.network, settings.leaps.tolerance)
+        return run
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.tensor(np.ascontiguousarray(values), dtype=self.dtype, device=self.device)
 
 
 class Run:
-    """One run: its network, and what is seen of it.
+    """One run: its network, its control of many steps at once, and what is seen of it.
 
     hidden (m, d), output (k, m): weights at the start. inputs (n, d), targets (k, n): training
     points, the inputs over d^(1/2); test_inputs, test_targets: others. rate: learning rate for
     |e|^2 / 2. ntg: whether the NTG matrix is looked at; ntg_points: on so many training points,
-    the first ones, or all.
+    the first ones, or all. constants: variables that are known from the start.
     """
 
     def __init__(
@@ -180,6 +185,7 @@ class Run:
         rate: float,
         ntg: bool,
         ntg_points: int | None,
+        constants: Mapping[str, Any],
     ):
         self.hidden, self.output = hidden, output
         self.inputs, self.targets = inputs, targets
@@ -187,6 +193,8 @@ class Run:
         self.activation = activation
         self.rate = rate
         self.ntg_points = ntg_points
+        self.constants = constants
+        self.control: MultistepControl | None = None
         self.network: Network
         if len(output) == 1:
             self.network = self._function_space()
@@ -255,6 +263,7 @@ class Run:
         result.history["weight_change"] = distances[:, chosen]
         final = (self.hidden + self.moved(self.network)).cpu().numpy()
         variables = {
+            **self.constants,
             "moved_node": chosen,
             "weight_change": np.full(len(final), np.nan) if result.diverged else distances[-1],
             "final_weights": np.full_like(final, np.nan) if result.diverged else final,
