@@ -220,8 +220,8 @@ def test_without_pairs_means_are_the_same_and_noisier(data: xr.Dataset) -> None:
 def test_progress_is_told(data: xr.Dataset) -> None:
     lines: list[str] = []
     train(block_of(), data, "cpu", lines.append)
-    assert len(lines) == 4 and lines[0].startswith(
-        "run 1 of 4 (setting even, width 8, seed 0): 300"
+    assert len(lines) == 8 and lines[1].startswith(
+        "batch 1 of 4 (setting even, width 8, seed 0): done in "
     )
 
 

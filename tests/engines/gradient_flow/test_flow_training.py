@@ -81,7 +81,7 @@ def initial_weights(
 ) -> list[Weights]:
     """Initial weights of a block, by batch, without training it."""
     recorder.calls.clear()
-    train(block_of(axes, solver=SOLVER | {"max_steps": 0}, **changes), data, "cpu")
+    train(block_of(axes, solver=SOLVER | {"max_steps": 1}, **changes), data, "cpu")
     return [initial for _, initial in recorder.calls]
 
 

@@ -105,11 +105,11 @@ class Runs(Engine["FirstUpdateExperiment"]):
 
     def __init__(self, job: Job["FirstUpdateExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
-        points = Points(data, job.dataset)
-        if points.has_draws:
+        if "draw" in data.dims:
             raise DataError(
                 f"the data set {job.dataset} has draws, which the first update does not use"
             )
+        points = Points(data, job.dataset)
         points.require_one_output()
         inputs, targets = points.of()
         if not 0 < len(inputs) <= MOST_POINTS:
