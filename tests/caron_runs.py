@@ -10,7 +10,7 @@ from regimes.datasets import sines_on_sphere
 from regimes.engines.common.node_scaling import node_scales
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
-from regimes.papers.caron2023.experiments import (
+from regimes.papers.caron2023.paper import (
     CIFAR10,
     CIFAR10_GAMMA,
     MNIST,

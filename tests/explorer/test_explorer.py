@@ -12,7 +12,7 @@ from regimes.explorer import assets, contents, page
 from regimes.explorer.scatter import MERGED, scatters
 from regimes.explorer.values import plain
 from regimes.papers.razborov2022 import explorer as razborov2022
-from regimes.papers.razborov2022.paper_values import TABLE1
+from regimes.papers.razborov2022.paper import TABLE1
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from regimes.config.load import load, validate
+from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan import plan as plan_module
 from regimes.plan.plan import BlockPlan, Plan
@@ -122,11 +121,24 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
     assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
 
 
+def test_the_claims_need_what_they_declare() -> None:
+    claims = make().claims
+    assert list(claims) == ["luo2021", "razborov2022", "chen2022", "caron2023", "song2021"]
+    assert "growth_inverse" in claims["luo2021"].measures
+    assert "razborov2022_both_layers" not in claims["razborov2022"].measures
+    # Those of some experiments alone, where the config says so.
+    few = make(claims={"luo2021": {"measures": ["phase_diagram", "condensation"]}})
+    assert list(few.claims["luo2021"].measures) == ["phase_diagram", "condensation"]
+    assert few.claims["chen2022"] == claims["chen2022"]
+
+
 def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
-    settings = yaml.safe_load(CONFIG.read_text())
-    del settings["claims"]
-    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper has any"):
-        validate(settings)
+    config = load(CONFIG)
+    name = "caron2023_simulated_half_sum"
+    alone = {"experiments": {name: config.experiments[name]}}
+    figures = {"scorecard": config.figures["scorecard"]}
+    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper of the config has"):
+        Plan.from_config(config.model_copy(update=alone | {"figures": figures}))
 
 
 def test_a_table_is_a_csv_file_too() -> None:

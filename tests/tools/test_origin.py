@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.claims import core
-from regimes.claims.core import Claim, Measured
+from regimes.claims.core import Claim, Finding, at_least
 from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.plan import Plan
@@ -164,8 +164,12 @@ def claimed(results: Path, plan: Plan, tmp_path_factory: pytest.TempPathFactory)
         described = {"title": f"Measures of experiment {name}", "source": "s", "references": "r"}
         store.write(value, folder / measure.path, **described, config=measure.settings, **hashes)
     for paper, claims in plan.claims.items():
-        claim = Claim(paper, "holds", 1.0, 0.1, "here", (), lambda _: Measured(1.0, True))
-        described = {"title": f"Claims of {paper}", "source": claims.module, "references": "r"}
+        claim = Claim(paper, "holds", "", at_least(1.0), "here", (), lambda _: Finding(1.0))
+        described = {
+            "title": f"Claims of {paper}",
+            "source": f"regimes.papers.{paper}.claims",
+            "references": "r",
+        }
         store.write(
             core.evaluate([claim], {}, "smoke"),
             folder / claims.path,

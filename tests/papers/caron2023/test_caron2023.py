@@ -27,8 +27,8 @@ from regimes.engines.common.node_scaling import node_scales
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, theorem, training
-from regimes.papers.caron2023.experiments import CONCRETE
 from regimes.papers.caron2023.node_settings import by_asymmetry, label, shown_settings
+from regimes.papers.caron2023.paper import CONCRETE
 from regimes.storage import store
 from regimes.storage.store import check_described
 

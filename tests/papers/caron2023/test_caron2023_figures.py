@@ -38,7 +38,7 @@ from regimes.papers.caron2023 import (
     fig11_cifar10_gamma,
     fig_simulated_half_sum,
 )
-from regimes.papers.caron2023.experiments import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
+from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 from regimes.papers.caron2023.selection import left_out, reduction
 from regimes.plotting.style import publication
 

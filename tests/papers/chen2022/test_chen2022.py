@@ -22,6 +22,7 @@ from chen_runs import (
 from matplotlib.figure import Figure
 
 from regimes.claims.core import evaluate
+from regimes.claims.discover import claims_of
 from regimes.datasets import xor_with_noise
 from regimes.engines.function_space.embeddings import random_features
 from regimes.papers.chen2022 import (
@@ -39,11 +40,9 @@ from regimes.papers.chen2022 import (
     scalings,
     theory,
 )
-from regimes.papers.chen2022.claims import CLAIMS
 from regimes.papers.chen2022.decay import fitted_decay
 from regimes.papers.chen2022.panels import over_runs
-from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
-from regimes.papers.chen2022.sizes import (
+from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
     FIGURE_1,
     FIGURE_3,
@@ -52,8 +51,9 @@ from regimes.papers.chen2022.sizes import (
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
+from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
 from regimes.plotting.style import publication
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 from regimes.storage.store import check_described
 
 END = {"step": -1}
@@ -256,13 +256,13 @@ def test_reduction_says_what_the_paper_has_more() -> None:
 
 def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("chen2022") if claim.id == claim_id]
     row = evaluate([claim], changed, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
-    found = evaluate(CLAIMS, measures, "laptop")
+    found = evaluate(claims_of("chen2022"), measures, "laptop")
     assert found["claim"].values.tolist() == [f"C{number}" for number in range(1, 10)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     assert found["figure"].values.tolist() == [
@@ -276,7 +276,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
         "chen2022/theory",
         "chen2022/random_labels_draws",
     ]
-    assert {name for claim in CLAIMS for name in claim.needs} == {
+    assert {name for claim in claims_of("chen2022") for name in claim.needs} == {
         *EXPERIMENTS,
         RANDOM_LABELS_DRAWS,
     }
@@ -604,7 +604,7 @@ def test_numbers_of_runs_in_words() -> None:
     assert over_runs("mean and range", [5, 3]) == "mean and range of 3 to 5 runs"
     assert over_runs("mean and range", [1, 5]) == "mean and range of 1 to 5 runs"
     assert over_runs("mean and range", [1, 1]) == "1 run"
-    assert [counted(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [pluralise(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
 
 
 def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> None:

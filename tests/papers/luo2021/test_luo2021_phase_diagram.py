@@ -12,9 +12,9 @@ from made_up import (
 )
 
 from regimes.claims.core import evaluate
-from regimes.papers.luo2021.claims import CLAIMS
+from regimes.claims.discover import claims_of
+from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.papers.luo2021.phase_diagram import KEPT, LOSS_POINTS
-from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.statistics import (
     error_of_zero,
     mean_and_error,
@@ -262,7 +262,7 @@ def test_the_decay_leaves_out_rounding_and_diverged_runs() -> None:
 
 
 def verdict(runs: xr.Dataset) -> dict[str, object]:
-    (claim,) = [claim for claim in CLAIMS if claim.id == "L1"]
+    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == "L1"]
     row = evaluate([claim], {"phase_diagram": measured(runs)}, "laptop").isel(claim=0)
     return {name: row[name].item() for name in ("verdict", "value", "detail")}
 
@@ -309,7 +309,7 @@ def test_l1_is_not_run_below_the_papers_widths() -> None:
 
 
 def test_l1_is_not_run_without_measures() -> None:
-    row = evaluate(CLAIMS, {}, "laptop").sel(claim="L1")
+    row = evaluate(claims_of("luo2021"), {}, "laptop").sel(claim="L1")
     assert row["verdict"].item() == "not run"
 
 

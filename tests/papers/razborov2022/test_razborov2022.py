@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib import pyplot as plt
 
 from regimes.claims.core import evaluate
+from regimes.claims.discover import claims_of
 from regimes.config.load import load
 from regimes.datasets import unit_sphere
 from regimes.engines.gradient_descent.engine import train
@@ -25,20 +26,17 @@ from regimes.papers.razborov2022 import (
     table1,
     table2,
 )
-from regimes.papers.razborov2022.claims import CLAIMS
 from regimes.papers.razborov2022.comparison import beside_paper, excess, summary
-from regimes.papers.razborov2022.paper_values import (
+from regimes.papers.razborov2022.paper import (
+    LABELS,
+    LOCAL,
+    MAIN,
     QUANTITIES,
+    STATED_RATE,
     STATISTICS,
     TABLE1,
     TABLE2,
     TABLE2_RUNS,
-)
-from regimes.papers.razborov2022.sizes import (
-    LABELS,
-    LOCAL,
-    MAIN,
-    STATED_RATE,
     TRACKED,
     main_series,
 )
@@ -286,19 +284,19 @@ def test_excess_is_a_share_of_the_bound() -> None:
 
 def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("razborov2022") if claim.id == claim_id]
     row = evaluate([claim], changed, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
-    found = evaluate(CLAIMS, measures, "laptop")
+    found = evaluate(claims_of("razborov2022"), measures, "laptop")
     assert found["claim"].values.tolist() == [f"R{number}" for number in range(1, 9)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     plan = Plan.from_config(load(CONFIG))
     figures = {figure for figure in found["figure"].values if figure}
     assert figures <= set(plan.figures)
-    assert {name for claim in CLAIMS for name in claim.needs} == set(
+    assert {name for claim in claims_of("razborov2022") for name in claim.needs} == set(
         plan.claims["razborov2022"].measures
     )
 

@@ -22,6 +22,8 @@ from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 from regimes.errors import ConfigError, DataError
 from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
+from regimes.plan.declared import claims_need
+from regimes.plan.parts import modules_with
 from regimes.plan.probes import ProbePlan, plan_probes, probe_path
 from regimes.plan.provenance import (
     SCRIPTS,
@@ -89,10 +91,10 @@ class MeasurePlan:
 
 @dataclass(frozen=True)
 class ClaimsPlan:
-    """The verdicts on the claims of one paper."""
+    """The verdicts on the claims of one paper; `modules` declare them."""
 
     paper: str
-    module: str
+    modules: tuple[str, ...]
     settings: dict[str, Any]
     code: str
     measures: dict[str, str]
@@ -193,9 +195,11 @@ class Plan:
             for name in config.experiments
         }
         paths = {name: measure.path for name, measure in measures.items()}
-        claims = {name: _claims(name, config, data, paths, stamps) for name in config.claims}
-        all_claims = _all_claims(config, data, stamps) if claims else None
-        figures = {name: _figure(name, config, data, paths, stamps) for name in config.figures}
+        claims = _claims(config, data, paths, stamps)
+        all_claims = _all_claims(claims, config, data, stamps) if claims else None
+        figures = {
+            name: _figure(name, config, data, paths, claims, stamps) for name in config.figures
+        }
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
         explorer = _explorer(config, measures, claims, stamps)
         return cls(
@@ -486,46 +490,54 @@ def _measure(
 
 
 def _claims(
-    paper: str,
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
     stamps: dict[str, str],
-) -> ClaimsPlan:
-    names = config.claims[paper].measures
-    module = f"regimes.papers.{paper}.claims"
-    settings = _effective_settings(names, config, data)
-    code = code_hash([SCRIPTS / "claims.py", module])
-    stamp = f"results/code/claims-{paper}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
-    base = f"results/claims/{paper}"
-    return ClaimsPlan(
-        paper=paper,
-        module=module,
-        settings=settings,
-        code=code,
-        measures={name: measures[name] for name in names},
-        path=f"{base}.nc",
-        table=f"{base}.md",
-        stamp=stamp,
-    )
+) -> dict[str, ClaimsPlan]:
+    """The claims of the papers that declare some on experiments of the config."""
+    declared = modules_with("claims")
+    plans = {}
+    for paper in config.papers:
+        modules = declared.get(paper, ())
+        names = [name for name in claims_need(modules) if name in config.experiments]
+        if paper in config.claims:
+            names = [name for name in names if name in config.claims[paper].measures]
+        if not names:
+            continue
+        settings = _effective_settings(names, config, data)
+        code = code_hash([SCRIPTS / "claims.py", *modules])
+        stamp = f"results/code/claims-{paper}.txt"
+        stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
+        plans[paper] = ClaimsPlan(
+            paper=paper,
+            modules=modules,
+            settings=settings,
+            code=code,
+            measures={name: measures[name] for name in names},
+            path=f"results/claims/{paper}.nc",
+            table=f"results/claims/{paper}.md",
+            stamp=stamp,
+        )
+    return plans
 
 
 def _all_claims(
-    config: Config, data: Mapping[str, DataPlan], stamps: dict[str, str]
+    claims: Mapping[str, ClaimsPlan],
+    config: Config,
+    data: Mapping[str, DataPlan],
+    stamps: dict[str, str],
 ) -> AllClaimsPlan:
-    settings = _effective_settings(_claimed(config), config, data)
+    settings = _effective_settings(_claimed(claims), config, data)
     code = code_hash([SCRIPTS / "all_claims.py"])
     stamp = "results/code/claims.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=claims)
     return AllClaimsPlan(settings=settings, code=code, path=ALL_CLAIMS, stamp=stamp)
 
 
-def _claimed(config: Config) -> list[str]:
+def _claimed(claims: Mapping[str, ClaimsPlan]) -> list[str]:
     """The experiments whose measures any paper's claims read."""
-    return list(
-        dict.fromkeys(name for claims in config.claims.values() for name in claims.measures)
-    )
+    return list(dict.fromkeys(name for one in claims.values() for name in one.measures))
 
 
 def _figure(
@@ -533,6 +545,7 @@ def _figure(
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
+    claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
@@ -542,8 +555,10 @@ def _figure(
     inputs = {key: measures[key] for key in figure.measures}
     shown = list(figure.measures)
     if figure.claims:
+        if not claims:
+            raise ConfigError(f"figures.{name}.claims: no paper of the config has any")
         inputs[CLAIMS] = ALL_CLAIMS
-        shown += [name for name in _claimed(config) if name not in shown]
+        shown += [name for name in _claimed(claims) if name not in shown]
     # Not the caption and the labels: only the report shows them.
     settings = config_hash(_effective_settings(shown, config, data))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
@@ -626,8 +641,6 @@ def _check_modules(config: Config) -> None:
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
         _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
-    for name in config.claims:
-        _need(f"claims.{name}", f"regimes.papers.{name}.claims")
 
 
 def _check_scales(name: str, experiment: GradientFlowExperiment) -> None:

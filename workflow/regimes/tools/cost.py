@@ -26,7 +26,7 @@ from pathlib import Path
 
 from regimes.config import models
 from regimes.errors import ConfigError
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import COLUMNS, Record, read_table, records, rows
 from regimes.tools.schedule import Task, wall_seconds
@@ -188,19 +188,19 @@ def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -
         [_task(one) for one in estimates], cores, cores if gpus is None else gpus
     )
     wall = _at_least(f"{seconds / 60:.1f}", unknown, len(estimates))
-    where = counted(cores, "core")
+    where = pluralise(cores, "core")
     if gpus is not None and any(one.job.gpu for one in estimates):
-        where += f" and {counted(gpus, 'GPU')}"
+        where += f" and {pluralise(gpus, 'GPU')}"
     text += [
         "",
         f"jobs        {len(estimates)}",
         f"CPU time    {minutes} min",
         f"wall time   {wall} min on {where}, without Snakemake's own",
         f"disk        {megabytes} MB"
-        + (f", unknown of {counted(unsized, 'job')}" if unsized else ""),
+        + (f", unknown of {pluralise(unsized, 'job')}" if unsized else ""),
     ]
     if unknown:
-        text.append(f"unknown     {counted(unknown, 'job')}, in none of these sums")
+        text.append(f"unknown     {pluralise(unknown, 'job')}, in none of these sums")
     return "\n".join(text)
 
 

@@ -17,21 +17,21 @@ from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
 from regimes.plan.plan import MeasurePlan, Plan
 from regimes.plan.provenance import config_hash, module_path
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
 from regimes.tools.differences import differences
 from regimes.tools.metadata import Metadata, read
 
 SUMMARY = "what made a file, and whether it is up to date"
-# Rules: their rule file, script, and the function that makes the content.
+# Rules: their rule file, script, and the function that makes the content, if it is one.
 MADE_BY = {
     "data": ("data.smk", "data.py", "build"),
     "features": ("features.smk", "features.py", "build"),
     "train": ("runs.smk", "train.py", "train"),
     "probe": ("probes.smk", "probe.py", "probe"),
     "measure": ("measures.smk", "measure.py", "measure"),
-    "claims": ("claims.smk", "claims.py", "CLAIMS"),
+    "claims": ("claims.smk", "claims.py", ""),
     "all_claims": ("claims.smk", "all_claims.py", "gather"),
     "figure": ("figures.smk", "figure.py", "draw"),
 }
@@ -88,7 +88,8 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     if module:
         path = module_path(module)
         where = path.relative_to(CHECKOUT) if path else "not in this checkout"
-        yield "function", f"{module}.{function} ({where})"
+        name = f"{module}.{function}" if function else module
+        yield "function", f"{name} ({where})"
     if scale := scale_of(metadata):
         yield "scale", scale
     for key, label in SHOWN.items():
@@ -157,8 +158,8 @@ def _of_runs(measure: MeasurePlan | None, directory: Path) -> str:
     if measure is None:
         return "of an experiment that the config has no more"
     there = sum((directory / path).is_file() for path in measure.runs)
-    probes = f" and {counted(len(measure.probes), 'probe')}" if measure.probes else ""
-    files = counted(len(measure.runs), "file")
+    probes = f" and {pluralise(len(measure.probes), 'probe')}" if measure.probes else ""
+    files = pluralise(len(measure.runs), "file")
     return f"{files} in the present config{probes}, {there} of the runs there"
 
 

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import SIMULATED
 from regimes.papers.caron2023.four_simulated import draw_panels
 from regimes.papers.caron2023.panels import SHOWN_NODES, bound_line, finish, legend, letter
+from regimes.papers.caron2023.paper import SIMULATED
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
 
 

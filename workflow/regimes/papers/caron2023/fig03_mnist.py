@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import MNIST
 from regimes.papers.caron2023.panels import (
     draw_pruned,
     draw_transferred,
@@ -14,6 +13,7 @@ from regimes.papers.caron2023.panels import (
     legend,
     letter,
 )
+from regimes.papers.caron2023.paper import MNIST
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import CIFAR10
 from regimes.papers.caron2023.four_images import draw_images
+from regimes.papers.caron2023.paper import CIFAR10
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import CONCRETE
 from regimes.papers.caron2023.nine_panels import draw_nine
+from regimes.papers.caron2023.paper import CONCRETE
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

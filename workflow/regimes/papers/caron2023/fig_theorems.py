@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from regimes.papers.caron2023.claims_theorems import LARGEST_ERROR, RELU, TANH, pooled, relative
+from regimes.papers.caron2023.means import pooled, relative
+from regimes.papers.caron2023.paper import LARGEST_ERROR, RELU, TANH
 from regimes.plotting.style import mark_scale
 
 MARKERS = {RELU: "o", TANH: "s"}

@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import TITLES
 from regimes.papers.caron2023.panels import (
     draw_eigenvalue,
     draw_ntg_change,
@@ -18,6 +17,7 @@ from regimes.papers.caron2023.panels import (
     legend,
     letter,
 )
+from regimes.papers.caron2023.paper import TITLES
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
 
 

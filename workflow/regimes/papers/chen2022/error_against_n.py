@@ -13,9 +13,9 @@ from regimes.papers.chen2022.panels import (
     finish,
     over_runs,
 )
+from regimes.papers.chen2022.paper import Size
 from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import Size
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 
 def draw_errors(
@@ -38,7 +38,7 @@ def draw_errors(
     axes.set(yscale="log", xlabel="number of training points $n$", ylabel="test error")
     axes.set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes.legend(fontsize="small")
-    after = f"after {counted(int(runs['step'].max()), 'step')}"
+    after = f"after {pluralise(int(runs['step'].max()), 'step')}"
     what = over_runs("mean and standard deviation", seed_counts(runs))
     finish(figure, f"{after}; {what}", reduction(runs, paper), scale)
     return figure

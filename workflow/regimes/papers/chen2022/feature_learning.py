@@ -17,8 +17,8 @@ from regimes.papers.chen2022.panels import (
     label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import MODELS, SCALINGS, Size
 from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_counts
-from regimes.papers.chen2022.sizes import MODELS, SCALINGS, Size
 
 START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.error_against_n import draw_errors
-from regimes.papers.chen2022.sizes import FIGURE_3, MODELS, SCALINGS
+from regimes.papers.chen2022.paper import FIGURES, MODELS, SCALINGS
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -15,4 +15,4 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
     paper's size.
     """
-    return draw_errors(measures, scale, MODELS[SCALINGS], FIGURE_3)
+    return draw_errors(measures, scale, MODELS[SCALINGS], FIGURES[3])

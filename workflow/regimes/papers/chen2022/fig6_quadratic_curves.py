@@ -14,8 +14,8 @@ from regimes.papers.chen2022.panels import (
     label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import FIGURES, MODELS, QUADRATIC_EMBEDDING
 from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_counts
-from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
 
 LARGEST_COLUMNS = 4
 # Exponent of ten at the lower end of the axes, unless all curves end above it.
@@ -78,13 +78,13 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     what = f"{which}: {values}; {over_runs('mean and range', seed_counts(runs))}"
     if cut:
         what += f"; losses below $10^{{{LOWEST_EXPONENT}}}$ are not shown"
-    finish(figure, what, reduction(runs, FIGURE_6), scale)
+    finish(figure, what, reduction(runs, FIGURES[6]), scale)
     return figure
 
 
 def _two_widths(known: list[int]) -> list[int]:
     """The widths nearest to the paper's two, in ascending order; one if there is but one."""
-    narrow, wide = FIGURE_6.widths
+    narrow, wide = FIGURES[6].widths
     widest = nearest(known, wide)
     others = [width for width in known if width != widest]
     return sorted([widest, nearest(others, narrow)] if others else [widest])

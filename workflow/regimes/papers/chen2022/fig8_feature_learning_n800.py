@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.feature_learning import draw_features
-from regimes.papers.chen2022.sizes import FIGURE_8
+from regimes.papers.chen2022.paper import FIGURES
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -15,4 +15,4 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
     paper's size.
     """
-    return draw_features(measures, scale, FIGURE_8)
+    return draw_features(measures, scale, FIGURES[8])

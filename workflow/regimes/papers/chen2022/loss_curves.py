@@ -17,8 +17,8 @@ from regimes.papers.chen2022.panels import (
     label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import Size
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import Size
 
 
 def draw_losses(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> Figure:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 # Colour of each model in every figure.
 COLOURS = {
@@ -91,8 +91,8 @@ def over_runs(what: str, counts: Sequence[int]) -> str:
     """
     least, most = min(counts), max(counts)
     if most == 1:
-        return counted(1, "run")
-    return f"{what} of {counted(most, 'run') if least == most else f'{least} to {most} runs'}"
+        return pluralise(1, "run")
+    return f"{what} of {pluralise(most, 'run') if least == most else f'{least} to {most} runs'}"
 
 
 def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.plotting.style import mark_scale
 
 # The paper's colours, from the smallest width to the largest.

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.plane import draw_plane, edges, finish
-from regimes.papers.luo2021.theory import boundary_gamma
 
 SLICE_COLOURS = "viridis"
 

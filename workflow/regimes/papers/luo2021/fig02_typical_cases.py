@@ -9,10 +9,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.paper import TYPICAL_WIDTH
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
-PAPER_WIDTH = 1000
 # The colours of the paper's scatter plots.
 INITIAL, FINAL = "darkturquoise", "crimson"
 ANGLES = np.array([-1, -0.5, 0, 0.5, 1]) * np.pi
@@ -47,11 +47,11 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     width = int(cases["width"])
     figure.supxlabel(
         rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: "
-        f"{counted(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the linear "
-        "and to the cubic spline over the size of the targets, mean over seeds",
+        f"{pluralise(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the "
+        "linear and to the cubic spline over the size of the targets, mean over seeds",
         fontsize="small",
     )
-    if width < PAPER_WIDTH:
+    if width < TYPICAL_WIDTH:
         mark_scale(figure, scale)
     return figure
 

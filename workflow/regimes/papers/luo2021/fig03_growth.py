@@ -9,9 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
 FAMILIES = {
@@ -39,10 +39,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(
         rf"$\gamma' = {float(first['gamma_prime']):g}$; (a-c): $\beta_1 = \beta_2 = 1$, one dot "
-        f"for each of {counted(seeds, 'seed')}; error bars: standard error {over}",
+        f"for each of {pluralise(seeds, 'seed')}; error bars: standard error {over}",
         fontsize="small",
     )
-    if not set(PAPER_WIDTHS) <= set(first["width"].values.tolist()):
+    if not set(WIDTHS[FOUR_POINTS]) <= set(first["width"].values.tolist()):
         mark_scale(figure, scale)
     return figure
 

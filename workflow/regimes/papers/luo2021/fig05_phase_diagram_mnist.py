@@ -6,10 +6,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.diagram import draw_diagram
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS_MNIST
+from regimes.papers.luo2021.paper import MNIST, WIDTHS
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """The phase diagram of one experiment."""
     (diagram,) = measures.values()
-    return draw_diagram(diagram, scale, PAPER_WIDTHS_MNIST)
+    return draw_diagram(diagram, scale, WIDTHS[MNIST])

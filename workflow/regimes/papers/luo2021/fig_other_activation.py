@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.diagram import draw_diagram
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 
 # The paper's boundary rests on act(c z) = c act(z).
 THEORY = "theory for ReLU"
@@ -18,7 +18,7 @@ WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """The phase diagram of one experiment, with ReLU's boundary for comparison."""
     ((name, diagram),) = measures.items()
-    figure = draw_diagram(diagram, scale, PAPER_WIDTHS, theory_label=THEORY)
+    figure = draw_diagram(diagram, scale, WIDTHS[FOUR_POINTS], theory_label=THEORY)
     settings = json.loads(diagram.attrs["config"])["experiments"][name]
     figure.suptitle(f"activation: {_described(settings)}", fontsize="medium")
     return figure

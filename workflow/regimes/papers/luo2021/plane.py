@@ -9,7 +9,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 from regimes.plotting.style import mark_scale
 
 # Red for slopes below 0 (linear regime) and blue above, as in the paper; safe for colour blindness.
@@ -77,7 +77,7 @@ def finish(
     diagram: xr.Dataset,
     scale: str,
     *panels: Axes,
-    paper_widths: Collection[int] = PAPER_WIDTHS,
+    paper_widths: Collection[int] = WIDTHS[FOUR_POINTS],
 ) -> None:
     """Letter the panels, say what they are made of, and mark the scale below the paper's widths."""
     for axes, letter in zip(panels, "abcdefgh", strict=False):

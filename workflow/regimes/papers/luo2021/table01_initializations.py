@@ -20,8 +20,8 @@ from regimes.papers.luo2021.initialisations import (
     parse,
     slopes,
 )
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
-from regimes.papers.luo2021.regimes_of_theory import (
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.papers.luo2021.regime_map import (
     E_ET_AL_LINEAR_ABOVE,
     regime,
     regimes_along,
@@ -131,7 +131,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         axes.axhline(1 - row / (len(rows) + 1), color="black", linewidth=width, clip_on=False)
     widths = diagram["width"].values.tolist()
     figure.supxlabel(_note(widths), fontsize="small")
-    if not set(PAPER_WIDTHS) <= set(widths):
+    if not set(WIDTHS[FOUR_POINTS]) <= set(widths):
         mark_scale(figure, scale)
     return figure
 

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.plane import LARGEST_SLOPE, SLOPE_COLOURS
-from regimes.papers.luo2021.regimes_of_theory import regime
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.regime_map import regime
 from regimes.papers.overview.placement import Placement, measured_regime
 from regimes.plotting.style import mark_scale
 

@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regimes.papers.razborov2022.comparison import summary
-from regimes.papers.razborov2022.paper_values import TABLE1, TABLE1_RUNS
-from regimes.papers.razborov2022.sizes import LARGEST_N_TRAIN, main_series
+from regimes.papers.razborov2022.paper import LARGEST_N_TRAIN, TABLE1, TABLE1_RUNS, main_series
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 
 def main_runs(measures: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -77,7 +76,7 @@ def draw_quantity(
 def finish(figure: Figure, runs: xr.Dataset, scale: str) -> None:
     """Say what the bands are, and mark the scale where the paper has more runs."""
     figure.supxlabel(
-        f"mean and range of {counted(runs.sizes['seed'], 'run')}; "
+        f"mean and range of {pluralise(runs.sizes['seed'], 'run')}; "
         f"$n = {int(runs['n_features'])}$ features",
         fontsize="small",
     )

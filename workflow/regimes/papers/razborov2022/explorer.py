@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from regimes.explorer.linked import curve, group, plot, printed
-from regimes.papers.razborov2022.paper_values import TABLE1, TABLE2
+from regimes.papers.razborov2022.paper import TABLE1, TABLE2
 
 # Tables 1 and 2 are of this experiment's runs.
 OF_TABLES = "razborov2022"

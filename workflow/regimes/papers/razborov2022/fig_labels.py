@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.razborov2022.sizes import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
+from regimes.papers.razborov2022.paper import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
 from regimes.plotting.style import mark_scale
 
 KINDS = {

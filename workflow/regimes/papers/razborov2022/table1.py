@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.razborov2022.comparison import beside_paper
-from regimes.papers.razborov2022.paper_values import TABLE1, TABLE1_RUNS
+from regimes.papers.razborov2022.paper import TABLE1, TABLE1_RUNS
 from regimes.papers.razborov2022.typeset import draw_table
 from regimes.plotting.style import mark_scale
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.razborov2022.paper_values import QUANTITIES
+from regimes.papers.razborov2022.paper import QUANTITIES
 
 # Heading and number format of each quantity.
 PRINTED = {

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
-from regimes.papers.song2021.experiments import (
+from regimes.papers.song2021.paper import (
     EPOCHS,
     LOG_LIKELIHOOD,
     MEAN_SQUARE,

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from regimes.papers.song2021.claims_theory import LAZY
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LAZY
+from regimes.papers.song2021.sizes import few_ratios
+from regimes.plotting.style import mark_scale
 
 COLOURS = "viridis"
 RATIO_LABEL = r"$\omega_2 / \omega_1$"
@@ -60,7 +61,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S3"])
+    if few_ratios(measures):
+        mark_scale(figure, scale)
     return figure
 
 

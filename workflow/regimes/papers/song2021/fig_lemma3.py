@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from regimes.papers.song2021.claims_theory import LEMMA3
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LEMMA3
+from regimes.papers.song2021.sizes import few_draws
+from regimes.plotting.style import mark_scale
 
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
@@ -55,7 +56,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S4"])
+    if few_draws(measures):
+        mark_scale(figure, scale)
     return figure
 
 

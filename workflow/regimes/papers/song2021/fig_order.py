@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from regimes.papers.song2021.claims_theory import LAZY, ORDER
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LAZY, ORDER
+from regimes.papers.song2021.sizes import few_runs
+from regimes.plotting.style import mark_scale
 
 MARKERS = "os^Dv<>"
 THEORY = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
@@ -67,7 +68,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S5"])
+    if few_runs(measures):
+        mark_scale(figure, scale)
     return figure
 
 

@@ -10,18 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from regimes.papers.chen2022.panels import COLOURS, STEP_LABEL, draw_curve, finish, over_runs
-from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import (
+from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
-    FIGURE_1,
-    FIGURE_2,
-    FIGURE_3,
+    FIGURES,
     MODELS,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,
     SCALINGS,
     Size,
 )
+from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
 
 MARKERS = {RANDOM_LABELS: "o", QUADRATIC_EMBEDDING: "s", SCALINGS: "^"}
 TITLES = {
@@ -30,9 +28,9 @@ TITLES = {
     SCALINGS: "three scalings",
 }
 SIZES: dict[str, Size] = {
-    RANDOM_LABELS: FIGURE_1,
-    QUADRATIC_EMBEDDING: FIGURE_2,
-    SCALINGS: FIGURE_3,
+    RANDOM_LABELS: FIGURES[1],
+    QUADRATIC_EMBEDDING: FIGURES[2],
+    SCALINGS: FIGURES[3],
 }
 
 

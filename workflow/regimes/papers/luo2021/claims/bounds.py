@@ -1,4 +1,4 @@
-"""Claims of Luo et al. (2021) that are theorems: L4 on exponents, L7 on the decay of the loss."""
+"""Claims of Luo et al. (2021) that are bounds: L4 on exponents, L7 on the decay of the loss."""
 
 import math
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from regimes.claims.core import Claim, Measured, Measures
-from regimes.papers.luo2021.paper_size import below_paper_widths
+from regimes.claims.core import Finding, Measures, TooSmallError, at_least, at_most, claim
+from regimes.papers.luo2021.claims.sizes import WIDTHS_NEEDED, need_widths
+from regimes.papers.luo2021.paper import PHASE_DIAGRAM
 
-EXPONENT_TOLERANCE = 0.1
 # How far below the boundary the theorem's rate is looked for.
 BOUNDARY_MARGIN = 0.1
 # The grid's values are sums of floats; what lies on the edge of a region is outside of it.
@@ -58,7 +58,16 @@ BOUNDS = (
 )
 
 
-def _exponents(measures: Measures) -> Measured:
+@claim(
+    "L4",
+    says="exponents: " + ", ".join(bound.text for bound in BOUNDS) + ", each in its region",
+    statistic="largest excess over the bound over the five regions of the plane",
+    wanted=at_most(0.1),
+    source="Theorem 6 (c), (d), proof of Theorem 8, Proposition 26 with Remark 28",
+    needs=(PHASE_DIAGRAM,),
+    figure="phase_diagram",
+)
+def exponents(measures: Measures) -> Finding:
     """Worst excess of a slope over the exponent that bounds it, over all points of five regions.
 
     How the paper is read; logarithms of m have no part in the exponents:
@@ -78,14 +87,17 @@ def _exponents(measures: Measures) -> Measured:
       gamma' < 1 - gamma, the mirror image of Proposition 25's region. With gamma' >= 0 this has
       gamma < 1, and the bound follows from (57), which gives gamma - 1.
     """
-    diagram = measures["phase_diagram"]
+    diagram = measures[PHASE_DIAGRAM]
+    for bound in BOUNDS:
+        if not bound.region(diagram["gamma"], diagram["gamma_prime"]).any():
+            raise TooSmallError(f"no point of the grid is in the region of {bound.text}")
+    need_widths(diagram, WIDTHS_NEEDED[PHASE_DIAGRAM])
     values, details = [], []
     for bound in BOUNDS:
         value, detail = _worst_excess(diagram, bound)
         values.append(value)
         details.append(f"{bound.text}: {detail}")
-    value = math.nan if any(map(math.isnan, values)) else max(values)
-    return Measured(value, value <= EXPONENT_TOLERANCE, "; ".join(details))
+    return Finding(math.nan if any(map(math.isnan, values)) else max(values), "; ".join(details))
 
 
 def _worst_excess(diagram: xr.Dataset, bound: Bound) -> tuple[float, str]:
@@ -103,27 +115,33 @@ def _place(values: xr.DataArray) -> str:
     return f"gamma = {float(point['gamma']):g}, gamma' = {float(point['gamma_prime']):g}"
 
 
-def _exponents_too_small(measures: Measures) -> str | None:
-    diagram = measures["phase_diagram"]
-    for bound in BOUNDS:
-        if not bound.region(diagram["gamma"], diagram["gamma_prime"]).any():
-            return f"no point of the grid is in the region of {bound.text}"
-    return below_paper_widths(diagram)
-
-
-def _decay(measures: Measures) -> Measured:
+@claim(
+    "L7",
+    says="R(t) <= exp(-2 m kappa^2 lambda t / n) R(0) in the linear regime",
+    statistic=(
+        "smallest ratio, at least 1, of the loss's mean rate of decay from 0 to t to the bound's, "
+        f"over the widest networks with gamma <= boundary - {BOUNDARY_MARGIN:g} and t"
+    ),
+    wanted=at_least(1.0),
+    source="Theorem 6 (b), (38)",
+    needs=(PHASE_DIAGRAM,),
+)
+def decay(measures: Measures) -> Finding:
     """Smallest decay_rate_ratio of the widest networks of the linear regime, over all seeds."""
-    ratios = _linear_decay_rate_ratios(measures["phase_diagram"])
+    ratios = _linear_decay_rate_ratios(measures[PHASE_DIAGRAM])
+    if not ratios.size:
+        raise TooSmallError(f"no run has gamma <= boundary - {BOUNDARY_MARGIN:g}")
+    need_widths(measures[PHASE_DIAGRAM], WIDTHS_NEEDED[PHASE_DIAGRAM])
     holding = f"holds for {int((ratios >= 1).sum())} of {ratios.size} runs"
     if ratios.isnull().any():
         detail = f"{int(ratios.isnull().sum())} runs have no rate (diverged)"
-        return Measured(math.nan, False, f"{detail}; {holding}")
+        return Finding(math.nan, f"{detail}; {holding}")
     worst = ratios.isel(run=int(ratios.argmin("run")))
     detail = (
         f"smallest at gamma = {float(worst['gamma']):g}, gamma' = {float(worst['gamma_prime']):g}, "
         f"seed {int(worst['seed'])}; {holding}"
     )
-    return Measured(float(worst), float(worst) >= 1, detail)
+    return Finding(float(worst), detail)
 
 
 def _linear_decay_rate_ratios(diagram: xr.Dataset) -> xr.DataArray:
@@ -134,42 +152,3 @@ def _linear_decay_rate_ratios(diagram: xr.Dataset) -> xr.DataArray:
     dims = ("gamma_prime", "gamma", "seed")
     linear = (ratios["gamma"] <= edge).broadcast_like(ratios).transpose(*dims).stack(run=dims)
     return ratios.transpose(*dims).stack(run=dims)[linear.values]
-
-
-def _decay_too_small(measures: Measures) -> str | None:
-    diagram = measures["phase_diagram"]
-    if not _linear_decay_rate_ratios(diagram).size:
-        return f"no run has gamma <= boundary - {BOUNDARY_MARGIN:g}"
-    return below_paper_widths(diagram)
-
-
-CLAIMS = [
-    Claim(
-        id="L4",
-        statement=(
-            "exponents: " + ", ".join(bound.text for bound in BOUNDS) + ", each in its region: "
-            "largest excess over the bound over the five regions of the plane"
-        ),
-        paper_value=0.0,
-        tolerance=EXPONENT_TOLERANCE,
-        source="Theorem 6 (c), (d), proof of Theorem 8, Proposition 26 with Remark 28",
-        needs=("phase_diagram",),
-        check=_exponents,
-        too_small=_exponents_too_small,
-        figure="phase_diagram",
-    ),
-    Claim(
-        id="L7",
-        statement=(
-            "R(t) <= exp(-2 m kappa^2 lambda t / n) R(0) in the linear regime: smallest ratio, at "
-            "least 1, of the loss's mean rate of decay from 0 to t to the bound's, over the "
-            f"widest networks with gamma <= boundary - {BOUNDARY_MARGIN:g} and t"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="Theorem 6 (b), (38)",
-        needs=("phase_diagram",),
-        check=_decay,
-        too_small=_decay_too_small,
-    ),
-]

@@ -21,20 +21,28 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Size:
-    """A figure of the paper: its widths m, numbers of points n and seeds, the last at least."""
+    """A figure of the paper: its experiment, widths m, numbers of points n, and at least how many
+    seeds.
+    """
 
+    experiment: str
     widths: tuple[int, ...]
     n_train: tuple[int, ...]
     seeds: int
 
 
-FIGURE_1 = Size((8192,), (20, 40, 60, 80, 100), 5)
-FIGURE_5 = Size((4096,), FIGURE_1.n_train, 5)
-# Of the values of n the text prints none; the ends of their range are those of the figure.
-FIGURE_2 = Size((8192,), (50, 1000), 5)
-FIGURE_6 = Size((2048, 8192), FIGURE_2.n_train, 5)
-# The text has no number of seeds for Experiment 3, and of its widths the largest alone.
-FIGURE_3 = Size((8192,), (200, 400, 600, 800), 3)
-FIGURE_4 = Size((8192,), (600,), 3)
-FIGURE_7 = Size((8192,), (400,), 3)
-FIGURE_8 = Size((8192,), (800,), 3)
+# Numbers of points of Experiment 1.
+N_TRAIN = (20, 40, 60, 80, 100)
+# By the figure's number.
+FIGURES = {
+    1: Size(RANDOM_LABELS, (8192,), N_TRAIN, 5),
+    # Of the values of n the text prints none; the ends of their range are those of the figure.
+    2: Size(QUADRATIC_EMBEDDING, (8192,), (50, 1000), 5),
+    # The text has no number of seeds for Experiment 3, and of its widths the largest alone.
+    3: Size(SCALINGS, (8192,), (200, 400, 600, 800), 3),
+    4: Size(SCALINGS, (8192,), (600,), 3),
+    5: Size(RANDOM_LABELS, (4096,), N_TRAIN, 5),
+    6: Size(QUADRATIC_EMBEDDING, (2048, 8192), (50, 1000), 5),
+    7: Size(SCALINGS, (8192,), (400,), 3),
+    8: Size(SCALINGS, (8192,), (800,), 3),
+}

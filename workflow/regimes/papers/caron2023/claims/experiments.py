@@ -12,8 +12,18 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from regimes.claims.core import Claim, Measured, Measures
-from regimes.papers.caron2023.experiments import (
+from regimes.claims.core import (
+    Finding,
+    Measures,
+    TooSmallError,
+    above,
+    at_least,
+    at_most,
+    claim,
+    exactly,
+)
+from regimes.papers.caron2023.node_settings import by_asymmetry, plain_label
+from regimes.papers.caron2023.paper import (
     CIFAR10,
     MNIST,
     PAPER,
@@ -22,10 +32,8 @@ from regimes.papers.caron2023.experiments import (
     TITLES,
     WIDTH,
 )
-from regimes.papers.caron2023.node_settings import by_asymmetry, plain_label
 from regimes.papers.caron2023.selection import ran
 
-LARGEST_FINAL_RISK = 0.01
 LARGEST_NTG_CHANGE = 0.05
 LEAST_WIDTH = 1000
 LEAST_SETTINGS = 3
@@ -46,11 +54,30 @@ UNPRUNED = {
 }
 
 
-def _convergence(measures: Measures) -> Measured:
-    """A1: largest final training risk over the first, of settings with gamma > 0; rate of decay and
+@claim(
+    "A1",
+    says=(
+        "with gamma > 0 gradient descent ends at 1 % of the first training risk or less, and rate "
+        "and smallest eigenvalue of the NTG are ordered as gamma"
+    ),
+    statistic="largest final risk over the first",
+    wanted=at_most(0.01),
+    source="section 6.1, Fig. 1",
+    needs=(SIMULATED,),
+    figure="caron2023/fig01_simulated",
+)
+def convergence(measures: Measures) -> Finding:
+    """Largest final training risk over the first, of settings with gamma > 0; rate of decay and
     smallest eigenvalue must fall strictly with gamma. Settings of one gamma are not compared.
     """
-    runs = by_asymmetry(measures[SIMULATED])
+    runs = measures[SIMULATED]
+    if (width := int(runs.attrs["width"])) < WIDTH:
+        raise TooSmallError(f"needs m = {WIDTH}, not {width}")
+    if (steps := int(runs["step"][-1])) < PAPER[SIMULATED].steps:
+        raise TooSmallError(f"needs {PAPER[SIMULATED].steps} steps, not {steps}")
+    if len(np.unique(runs["gamma"])) < 2 or not (runs["gamma"] > 0).any():
+        raise TooSmallError("needs gamma > 0 and another gamma")
+    runs = by_asymmetry(runs)
     risk = runs["train_risk"]
     left = risk.isel(step=-1, drop=True) / risk.isel(step=0, drop=True)
     final = _mean(left, runs)
@@ -61,14 +88,14 @@ def _convergence(measures: Measures) -> Measured:
         "rates": _falls_with_gamma(rate, runs["gamma"]),
         "smallest eigenvalues": _falls_with_gamma(eigenvalue, runs["gamma"]),
     }
-    return Measured(
+    return Finding(
         worst,
-        worst <= LARGEST_FINAL_RISK and all(ordered.values()),
         f"settings {_labels(runs)}: final risk over the first {_listed(final)}; "
         + "; ".join(
             f"{name} {_listed(values)}, {'' if ordered[name] else 'not '}ordered as gamma"
             for name, values in (("rates", rate), ("smallest eigenvalues", eigenvalue))
         ),
+        also=all(ordered.values()),
     )
 
 
@@ -80,21 +107,26 @@ def _falls_with_gamma(values: xr.DataArray, gamma: xr.DataArray) -> bool:
     )
 
 
-def _convergence_too_small(measures: Measures) -> str | None:
-    runs = measures[SIMULATED]
-    if (width := int(runs.attrs["width"])) < WIDTH:
-        return f"needs m = {WIDTH}, not {width}"
-    if (steps := int(runs["step"][-1])) < PAPER[SIMULATED].steps:
-        return f"needs {PAPER[SIMULATED].steps} steps, not {steps}"
-    if len(np.unique(runs["gamma"])) < 2 or not (runs["gamma"] > 0).any():
-        return "needs gamma > 0 and another gamma"
-    return None
-
-
-def _changes(measures: Measures) -> Measured:
-    """A2: smallest ratio of the final change of weights or NTG between neighbouring settings, the
+@claim(
+    "A2",
+    says=(
+        "weights and NTG change more with smaller gamma and alpha, and the NTG by less than 5 % "
+        "at gamma = 1"
+    ),
+    statistic="smallest ratio between neighbouring settings (above 1)",
+    wanted=above(1.0),
+    source="sections 6.1 to 6.3, Figs. 1, 2, 6 to 10",
+    needs=(SIMULATED, *REGRESSION, MNIST),
+    figure="caron2023/fig02_regression",
+)
+def changes(measures: Measures) -> Finding:
+    """Smallest ratio of the final change of weights or NTG between neighbouring settings, the
     more asymmetric above; at gamma = 1 the NTG must change by less than LARGEST_NTG_CHANGE.
     """
+    _need_ordered_settings(measures)
+    for name, runs in measures.items():
+        if not _symmetric(runs).any():
+            raise TooSmallError(f"needs gamma = 1 on {TITLES[name]}")
     ratios, lazy = [], []
     for name, runs in _by_asymmetry(measures).items():
         for what, values in (
@@ -104,23 +136,32 @@ def _changes(measures: Measures) -> Measured:
             ratios += _neighbours(values, runs, f"{TITLES[name]}, {what}")
         relative = _final_ntg_change(runs) / _mean(runs["ntg_norm"], runs)
         lazy += [(float(value), TITLES[name]) for value in relative[_symmetric(runs)]]
-    measured = _smallest(ratios)
+    value, detail = _smallest(ratios)
     largest = max(lazy, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
     small = all(value < LARGEST_NTG_CHANGE for value, _ in lazy)
-    return Measured(
-        measured.value,
-        measured.reproduced and small,
-        f"{measured.detail}; at gamma = 1 the NTG changes by at most {largest[0]:.2%} "
-        f"({largest[1]})",
+    return Finding(
+        value,
+        f"{detail}; at gamma = 1 the NTG changes by at most {largest[0]:.2%} ({largest[1]})",
+        also=small,
     )
 
 
-def _weight_changes(measures: Measures) -> Measured:
-    """A2 for CIFAR-10, where no NTG is computed: as A2 for the weights alone."""
+@claim(
+    "A2-cifar10",
+    says="weights change more with smaller gamma and alpha on CIFAR-10, too",
+    statistic="smallest ratio between neighbouring settings (above 1)",
+    wanted=above(1.0),
+    source="section 6.3, Fig. 4",
+    needs=(CIFAR10,),
+    figure="caron2023/fig04_cifar10",
+)
+def weight_changes(measures: Measures) -> Finding:
+    """As A2 for the weights alone: on CIFAR-10 no NTG is computed."""
+    _need_ordered_settings(measures)
     ratios = []
     for name, runs in _by_asymmetry(measures).items():
         ratios += _neighbours(_weight_change(runs), runs, f"{TITLES[name]}, weights")
-    return _smallest(ratios)
+    return Finding(*_smallest(ratios))
 
 
 def _weight_change(runs: xr.Dataset) -> xr.DataArray:
@@ -136,19 +177,37 @@ def _symmetric(runs: xr.Dataset) -> np.ndarray:
     return (runs["gamma"] == 1).values
 
 
-def _changes_too_small(measures: Measures) -> str | None:
-    if reason := _too_small(measures):
-        return reason
-    for name, runs in measures.items():
-        if not _symmetric(runs).any():
-            return f"needs gamma = 1 on {TITLES[name]}"
-    return None
-
-
-def _pruning(measures: Measures) -> Measured:
-    """A3: share of pairs of a quantity of PRUNED and a share of kept nodes at which the increase
+@claim(
+    "A3",
+    says=(
+        "pruning to less than half of the nodes costs less with smaller gamma and alpha, in "
+        "training risk on the regression sets and in test accuracy on MNIST"
+    ),
+    statistic="share of the pairs of data set and share kept where all settings are in order",
+    wanted=exactly(1.0),
+    source="sections 6.2 and 6.3, Figs. 2, 3, 6 to 9",
+    needs=(*REGRESSION, MNIST),
+    figure="caron2023/fig02_regression",
+)
+@claim(
+    "A3-cifar10",
+    says="the same on CIFAR-10, in test risk and in test accuracy",
+    statistic="share of the pairs of quantity and share kept where all settings are in order",
+    wanted=exactly(1.0),
+    source="section 6.3, Fig. 4",
+    needs=(CIFAR10,),
+    figure="caron2023/fig04_cifar10",
+)
+def pruning(measures: Measures) -> Finding:
+    """Share of pairs of a quantity of PRUNED and a share of kept nodes at which the increase
     over the network that is not pruned is strictly smaller for every more asymmetric setting.
     """
+    _need_ordered_settings(measures)
+    for name, runs in measures.items():
+        if not (runs["kept"] < KEPT_BELOW).any():
+            raise TooSmallError(
+                f"needs shares of kept nodes below {KEPT_BELOW:g} on {TITLES[name]}"
+            )
     held, failed = 0, []
     for name, runs in _by_asymmetry(measures).items():
         for quantity, sign in PRUNED[name].items():
@@ -166,9 +225,7 @@ def _pruning(measures: Measures) -> Measured:
         for name, runs in measures.items()
     )
     detail = f"{held} of {pairs} in order"
-    return Measured(
-        held / pairs, held == pairs, f"{detail}; not: {'; '.join(failed)}" if failed else detail
-    )
+    return Finding(held / pairs, f"{detail}; not: {'; '.join(failed)}" if failed else detail)
 
 
 def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
@@ -182,19 +239,23 @@ def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
     return _mean(values.sel(kept=values["kept"] < KEPT_BELOW) - whole, runs)
 
 
-def _pruning_too_small(measures: Measures) -> str | None:
-    if reason := _too_small(measures):
-        return reason
-    for name, runs in measures.items():
-        if not (runs["kept"] < KEPT_BELOW).any():
-            return f"needs shares of kept nodes below {KEPT_BELOW:g} on {TITLES[name]}"
-    return None
-
-
-def _transfer(measures: Measures) -> Measured:
-    """A4: smallest ratio of the test risks after transfer of the fewest features between
+@claim(
+    "A4",
+    says=(
+        "a network trained on the fewest features has a lower test risk with smaller gamma and "
+        "alpha"
+    ),
+    statistic="smallest ratio between neighbouring settings (above 1)",
+    wanted=above(1.0),
+    source="sections 6.2 and 6.3, Figs. 2, 6 to 10",
+    needs=(*REGRESSION, MNIST),
+    figure="caron2023/fig02_regression",
+)
+def transfer(measures: Measures) -> Finding:
+    """Smallest ratio of the test risks after transfer of the fewest features between
     neighbouring settings, the less asymmetric above.
     """
+    _need_ordered_settings(measures)
     ratios, counts = [], []
     for name, runs in _by_asymmetry(measures).items():
         risk = runs["transfer_test_risk"].sortby("n_transfer_features")
@@ -202,17 +263,32 @@ def _transfer(measures: Measures) -> Measured:
         counts.append(f"{TITLES[name]} {k}")
         fewest = _mean(risk.isel(n_transfer_features=0, drop=True), runs)
         ratios += _neighbours(1 / fewest, runs, TITLES[name])
-    measured = _smallest(ratios)
-    return Measured(
-        measured.value, measured.reproduced, f"{measured.detail}; features: {', '.join(counts)}"
-    )
+    value, detail = _smallest(ratios)
+    return Finding(value, f"{detail}; features: {', '.join(counts)}")
 
 
-def _theorem(measures: Measures) -> Measured:
-    """A6: smallest ratio to its bound, over runs with gamma > 0 and recorded steps, of the smallest
+@claim(
+    "A6",
+    says=(
+        "with gamma > 0 the smallest eigenvalue of the NTG stays above gamma kappa_n / 4 and the "
+        "loss below exp(-gamma kappa_n t / 2) L_0"
+    ),
+    statistic=(
+        "smallest ratio of the eigenvalue, and of the fall of log loss, to its bound (at least 1)"
+    ),
+    wanted=at_least(1.0),
+    source="Theorem 4.1 (a), (b)",
+    needs=(SIMULATED,),
+    figure="caron2023/fig01_simulated",
+)
+def bounds(measures: Measures) -> Finding:
+    """Smallest ratio to its bound, over runs with gamma > 0 and recorded steps, of the smallest
     eigenvalue, and of the fall ln(L_0/L_t) of the loss, which (b) bounds by gamma kappa_n t / 2.
     """
     runs = measures[SIMULATED]
+    _need_width(SIMULATED, runs)
+    if not (runs["gamma"] > 0).any():
+        raise TooSmallError("needs gamma > 0")
     runs = runs.isel(setting=(runs["gamma"] > 0).values)
     eigenvalue = runs["ntg_min_eigenvalue"] / runs["eigenvalue_bound"]
     risk = runs["train_risk"]
@@ -224,21 +300,13 @@ def _theorem(measures: Measures) -> Measured:
     present = ran(runs)
     a, b = (float(values.where(present, np.inf).min(skipna=False)) for values in (eigenvalue, fall))
     worst = math.nan if math.isnan(a) or math.isnan(b) else min(a, b)
-    return Measured(
+    return Finding(
         worst,
-        worst >= 1,
         f"{int(present.sum())} runs with gamma > 0, {runs.sizes['step']} recorded steps; smallest "
         f"ratio of the eigenvalue (a) {a:.3g}, of the fall of log loss (b) {b:.3g}; kappa_n "
         f"{float(runs['kappa_n'].min()):.3g}; the theorem asks for m >= "
         f"{float(runs['least_width'].min()):.1g}",
     )
-
-
-def _theorem_too_small(measures: Measures) -> str | None:
-    runs = measures[SIMULATED]
-    if reason := _too_narrow(SIMULATED, runs):
-        return reason
-    return None if (runs["gamma"] > 0).any() else "needs gamma > 0"
 
 
 def _by_asymmetry(measures: Measures) -> Mapping[str, xr.Dataset]:
@@ -261,33 +329,27 @@ def _neighbours(values: xr.DataArray, runs: xr.Dataset, what: str) -> list[tuple
     ]
 
 
-def _smallest(ratios: Sequence[tuple[float, str]]) -> Measured:
-    """The smallest ratio; all must be above 1, and those that are not are named."""
+def _smallest(ratios: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    """The smallest ratio, with a detail that names those that are not above 1, as all must be."""
     if unknown := [what for ratio, what in ratios if math.isnan(ratio)]:
-        return Measured(math.nan, False, f"no ratio: {'; '.join(unknown)}")
+        return math.nan, f"no ratio: {'; '.join(unknown)}"
     value, place = min(ratios)
     failed = [f"{what}: {ratio:.3g}" for ratio, what in ratios if ratio <= 1]
     detail = f"smallest of {len(ratios)} ratios: {place}"
-    return Measured(
-        value, value > 1, f"{detail}; not in order: {'; '.join(failed)}" if failed else detail
-    )
+    return value, f"{detail}; not in order: {'; '.join(failed)}" if failed else detail
 
 
-def _too_small(measures: Measures) -> str | None:
-    """Why some networks are too narrow, or too few settings were run, for an order of settings."""
+def _need_ordered_settings(measures: Measures) -> None:
+    """Raise TooSmallError where networks are too narrow or settings too few for an order."""
     for name, runs in measures.items():
-        if reason := _too_narrow(name, runs):
-            return reason
+        _need_width(name, runs)
         if (count := runs.sizes["setting"]) < LEAST_SETTINGS:
-            return f"needs {LEAST_SETTINGS} settings on {TITLES[name]}, not {count}"
-    return None
+            raise TooSmallError(f"needs {LEAST_SETTINGS} settings on {TITLES[name]}, not {count}")
 
 
-def _too_narrow(name: str, runs: xr.Dataset) -> str | None:
-    width = int(runs.attrs["width"])
-    return (
-        f"needs m >= {LEAST_WIDTH} on {TITLES[name]}, not {width}" if width < LEAST_WIDTH else None
-    )
+def _need_width(name: str, runs: xr.Dataset) -> None:
+    if (width := int(runs.attrs["width"])) < LEAST_WIDTH:
+        raise TooSmallError(f"needs m >= {LEAST_WIDTH} on {TITLES[name]}, not {width}")
 
 
 def _names(runs: xr.Dataset) -> list[str]:
@@ -301,108 +363,3 @@ def _labels(runs: xr.Dataset) -> str:
 
 def _listed(values: xr.DataArray) -> str:
     return ", ".join(f"{value:.3g}" for value in values.values)
-
-
-CLAIMS = [
-    Claim(
-        id="A1",
-        statement=(
-            "with gamma > 0 gradient descent ends at 1 % of the first training risk or less, and "
-            "rate and smallest eigenvalue of the NTG are ordered as gamma: largest final risk over "
-            "the first"
-        ),
-        paper_value=0.0,
-        tolerance=LARGEST_FINAL_RISK,
-        source="section 6.1, Fig. 1",
-        needs=(SIMULATED,),
-        check=_convergence,
-        too_small=_convergence_too_small,
-        figure="caron2023/fig01_simulated",
-    ),
-    Claim(
-        id="A2",
-        statement=(
-            "weights and NTG change more with smaller gamma and alpha, and the NTG by less than "
-            "5 % at gamma = 1: smallest ratio between neighbouring settings (above 1)"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="sections 6.1 to 6.3, Figs. 1, 2, 6 to 10",
-        needs=(SIMULATED, *REGRESSION, MNIST),
-        check=_changes,
-        too_small=_changes_too_small,
-        figure="caron2023/fig02_regression",
-    ),
-    Claim(
-        id="A2-cifar10",
-        statement=(
-            "weights change more with smaller gamma and alpha on CIFAR-10, too: smallest ratio "
-            "between neighbouring settings (above 1)"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="section 6.3, Fig. 4",
-        needs=(CIFAR10,),
-        check=_weight_changes,
-        too_small=_too_small,
-        figure="caron2023/fig04_cifar10",
-    ),
-    Claim(
-        id="A3",
-        statement=(
-            "pruning to less than half of the nodes costs less with smaller gamma and alpha, in "
-            "training risk on the regression sets and in test accuracy on MNIST: share of the "
-            "pairs of data set and share kept where all settings are in order"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="sections 6.2 and 6.3, Figs. 2, 3, 6 to 9",
-        needs=(*REGRESSION, MNIST),
-        check=_pruning,
-        too_small=_pruning_too_small,
-        figure="caron2023/fig02_regression",
-    ),
-    Claim(
-        id="A3-cifar10",
-        statement=(
-            "the same on CIFAR-10, in test risk and in test accuracy: share of the pairs of "
-            "quantity and share kept where all settings are in order"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="section 6.3, Fig. 4",
-        needs=(CIFAR10,),
-        check=_pruning,
-        too_small=_pruning_too_small,
-        figure="caron2023/fig04_cifar10",
-    ),
-    Claim(
-        id="A4",
-        statement=(
-            "a network trained on the fewest features has a lower test risk with smaller gamma and "
-            "alpha: smallest ratio between neighbouring settings (above 1)"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="sections 6.2 and 6.3, Figs. 2, 6 to 10",
-        needs=(*REGRESSION, MNIST),
-        check=_transfer,
-        too_small=_too_small,
-        figure="caron2023/fig02_regression",
-    ),
-    Claim(
-        id="A6",
-        statement=(
-            "with gamma > 0 the smallest eigenvalue of the NTG stays above gamma kappa_n / 4 and "
-            "the loss below exp(-gamma kappa_n t / 2) L_0: smallest ratio of the eigenvalue, and "
-            "of the fall of log loss, to its bound (at least 1)"
-        ),
-        paper_value=1.0,
-        tolerance=0.0,
-        source="Theorem 4.1 (a), (b)",
-        needs=(SIMULATED,),
-        check=_theorem,
-        too_small=_theorem_too_small,
-        figure="caron2023/fig01_simulated",
-    ),
-]

@@ -21,7 +21,7 @@ def smallest_eigenvalue(runs: xr.Dataset) -> xr.DataArray:
     return xr.where(smallest.isnull() | (smallest > rounding), smallest, 0.0)
 
 
-def theory_rate(runs: xr.Dataset) -> xr.DataArray:
+def rate_bound(runs: xr.Dataset) -> xr.DataArray:
     """Lower bound on -d log L per step: 2 lambda_min(G) K^2 min_t eta^t delta / n, from (50).
 
     runs: `active_fraction_history` is eta^t over `step`, `interval_slope` the least slope K of the
@@ -33,7 +33,7 @@ def theory_rate(runs: xr.Dataset) -> xr.DataArray:
     return rate * runs["learning_rate"] / runs["n_train"]
 
 
-def slope_rate(runs: xr.Dataset) -> xr.DataArray:
+def slope_rate_bound(runs: xr.Dataset) -> xr.DataArray:
     """Lower bound on -d log L per step from the third line of (37), without the interval I:
     2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
     """
@@ -42,14 +42,14 @@ def slope_rate(runs: xr.Dataset) -> xr.DataArray:
 
 
 def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:
-    """Smallest decay of log L per step between recorded steps, over `theory_rate`.
+    """Smallest decay of log L per step between recorded steps, over `rate_bound`.
 
     The smallest eta^t of the run stands for that between the two steps, since between recorded
     steps it is not known. Pairs with a loss of rounding are left out. NaN where there is no bound.
     """
     loss = np.log(above_rounding(runs["loss_history"]))
     decay = -loss.diff("step") / runs["step"].astype(np.float64).diff("step")
-    rate = theory_rate(runs)
+    rate = rate_bound(runs)
     return (decay / rate.where(rate > 0)).min("step")
 
 

@@ -1,8 +1,24 @@
-"""Tables 1 and 2 of Razborov (2022), as printed."""
+"""The experiments of Section 4 of Razborov (2022), their sizes, and Tables 1 and 2 as printed."""
 
 import io
 
 import pandas as pd
+
+MAIN = "razborov2022"
+# At the learning rate of the text where the main series needs a smaller one.
+STATED_RATE = "razborov2022_stated_rate"
+LABELS = ("razborov2022_low_spectrum", "razborov2022_high_spectrum")
+TRACKED = ("razborov2022_random", *LABELS)
+LOCAL = "razborov2022_local"
+# The main series: m from 100 to 1000 in steps of S/10.
+WIDTHS = (100, 200, 500, 1000)
+LARGEST_N_TRAIN = 1000
+# Local labels: runs by m, and how many of them succeed.
+LOCAL_RUNS = {1000: 20, 2000: 10}
+LOCAL_SUCCESSES = {1000: 19, 2000: 0}
+# Other labels are looked at where the text does, at S = 100, and at this many points at least.
+LABELS_WIDTH = 100
+LABELS_N_TRAIN = 500
 
 # Name of each quantity here, in the order of the tables' columns.
 QUANTITIES = ("stopping_time", "kappa_h", "activation_changes", "weight_distance")
@@ -72,3 +88,13 @@ def _read(text: str) -> pd.DataFrame:
 
 TABLE1 = _read(TABLE1_TEXT)
 TABLE2 = _read(TABLE2_TEXT)
+
+
+def main_series() -> pd.DataFrame:
+    """Width and n_train of every cell of the main series."""
+    cells = [
+        (width, n_train)
+        for width in WIDTHS
+        for n_train in range(100, LARGEST_N_TRAIN + 1, width // 10)
+    ]
+    return pd.DataFrame(cells, columns=["width", "n_train"])

@@ -1,6 +1,10 @@
-"""The experiment of Section 6 of Song et al. (2021): its name here, and its size."""
+"""The experiments of Song et al. (2021): their names here, and the size of that of Section 6."""
 
 MNIST = "song2021_mnist"
+# On the theory.
+LEMMA3 = "song2021_lemma3"
+LAZY = "song2021_lazy"
+ORDER = "song2021_order"
 
 LOG_LIKELIHOOD, MEAN_SQUARE = "log_likelihood", "mean_square"
 WIDTH = 1000

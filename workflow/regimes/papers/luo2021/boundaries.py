@@ -1,4 +1,4 @@
-"""What Luo et al. (2021) prove and argue about the (gamma, gamma') plane."""
+"""Boundaries of the (gamma, gamma') plane that Luo et al. (2021) prove or argue for."""
 
 import xarray as xr
 
