@@ -198,13 +198,13 @@ def made_up_measures(
 
 
 def measured(
-    name: str, runs: xr.Dataset, data: xr.Dataset, block_axes: Sequence[str] = ("seed",)
+    name: str, runs: xr.Dataset, data: xr.Dataset, split_by: Sequence[str] = ("seed",)
 ) -> xr.Dataset:
     """What the measure of the experiment makes of runs in blocks along some axes."""
     module = simulated if name in SIMULATIONS else training
-    places = itertools.product(*(range(runs.sizes[axis]) for axis in block_axes))
+    places = itertools.product(*(range(runs.sizes[axis]) for axis in split_by))
     blocks = [
-        module.reduce(runs.isel({axis: [i] for axis, i in zip(block_axes, at, strict=True)}), data)
+        module.reduce(runs.isel({axis: [i] for axis, i in zip(split_by, at, strict=True)}), data)
         for at in places
     ]
     return module.measure(combined(blocks), data)

@@ -24,7 +24,7 @@ def block_of(training: str, **changes: Any) -> dict[str, Any]:
         "first_scale": 1.0,
         "axes": {"n_features": [4, 6], "n_train": [5, 8], "width": [8, 16], "seed": [0, 1]},
     }
-    if training == "initial_spectrum":
+    if training == "at_initialisation.jacobian_spectrum":
         block["distances"] = [0.01, 1.0]
     else:
         block |= {"relative_loss": 0.1, "max_steps": 200, "points_per_decade": 8}

@@ -46,9 +46,9 @@ def test_first_block_axis_decides_the_order() -> None:
     assert min(block.priority for block in blocks) > 0
 
 
-def test_block_axes_set_the_grain() -> None:
-    assert len(blocks_of(make(**phase_diagram(block_axes=[])))) == 1
-    every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
+def test_split_by_set_the_grain() -> None:
+    assert len(blocks_of(make(**phase_diagram(split_by=[])))) == 1
+    every = make(**phase_diagram(split_by=["gamma_prime", "gamma", "width", "seed"]))
     assert len(blocks_of(every)) == 9 * 19 * 5 * 3
 
 
@@ -97,8 +97,8 @@ def test_added_grids_keep_the_other_blocks() -> None:
 def test_too_many_blocks_of_several_grids_are_refused() -> None:
     width = {"start": 1, "stop": 9999, "step": 1}
     grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
-    with pytest.raises(ConfigError, match=r"descent.block_axes = .* makes 29997 jobs"):
-        descent(grids=grids, axes={"seed": [0]}, block_axes=["width"])
+    with pytest.raises(ConfigError, match=r"descent.split_by = .* makes 29997 jobs"):
+        descent(grids=grids, axes={"seed": [0]}, split_by=["width"])
 
 
 def test_experiments_do_not_share_runs_by_accident() -> None:
@@ -264,7 +264,7 @@ def test_targets_of_a_paper() -> None:
 
 def test_figures_in_folders() -> None:
     figure = {
-        "draw": "luo2021.fig04_phase_diagram",
+        "plot": "luo2021.fig04_phase_diagram",
         "paper": "luo2021",
         "measures": ["phase_diagram"],
         "caption": "c",

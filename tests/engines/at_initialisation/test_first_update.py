@@ -271,7 +271,7 @@ def experiment(**changes: Any) -> dict:
         ({"axes": {"setting": ["odd"]}}, ["axes.setting: 'odd'", "allowed: even, uneven"]),
         ({"axes": {"setting": ["even", "even"]}}, ["axes.setting: 'even' is there twice"]),
         ({"axes": {"n_train": [3]}}, ["axes.n_train", "setting, width, seed"]),
-        ({"block_axes": ["gamma"]}, ["block_axes.0 = 'gamma'", "setting, width, seed"]),
+        ({"split_by": ["gamma"]}, ["split_by.0 = 'gamma'", "setting, width, seed"]),
         ({"node_scalings": {"odd": {"gamma": 0.5}}}, ["node_scalings.odd: alpha is missing"]),
         ({"node_scalings": {"odd": {"gamma": 2}}}, ["odd.gamma = 2", "less than or equal to 1"]),
         ({"node_scalings": {"odd": {"gamma": 1, "alpha": 1}}}, ["odd.alpha = 1", "less than 1"]),
@@ -316,7 +316,7 @@ def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
 def test_settings_can_be_chosen_and_batched(raw: dict) -> None:
     chosen = plan_of(raw, axes={"setting": ["uneven"]}).blocks["first"]
     assert [block.settings["axes"]["setting"] for block in chosen.values()] == [["uneven"]]
-    (batched,) = plan_of(raw, block_axes=["seed"]).blocks["first"].values()
+    (batched,) = plan_of(raw, split_by=["seed"]).blocks["first"].values()
     assert list(batched.settings["node_scalings"]) == ["even", "uneven"]
 
 

@@ -4,13 +4,14 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from regimes.config.activations import Expression, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
+from regimes.config.layers import LAST, Resolved, Scale
 from regimes.datasets.settings import (
     DatasetSettings,
     ImageFeaturesDataset,
@@ -28,8 +29,6 @@ from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 from regimes.engines.sgd.settings import MinibatchExperiment
 from regimes.engines.sgd.teacher_student_settings import TeacherStudentExperiment
 
-Scale = Literal["laptop", "smoke", "paper"]
-SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules; in the order of the stages.
 RULES = (
     "all",
@@ -51,6 +50,9 @@ class Paper(Model):
 
     title: str = Field(description="Title, also the category of its figures in the report.")
     citation: str = Field(description="Full citation, written to the files as `references`.")
+    order: Integer = Field(
+        default=LAST, description="Papers are shown in this order, low numbers first."
+    )
 
 
 Experiment = Annotated[
@@ -70,7 +72,12 @@ Experiment = Annotated[
 class FigureSettings(Model):
     """A figure; its key is its path below figures/, without suffix."""
 
-    draw: ModuleName = Field(description="Module below regimes.papers that draws it.")
+    plot: ModuleName = Field(
+        description="Module below regimes.papers whose function `draw` draws it."
+    )
+    arguments: dict[Name, str | bool | int | float] = Field(
+        default={}, description="Arguments of `draw`, and of `table`, by name."
+    )
     paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
     measures: tuple[Name, ...] = Field(
         default=(), description="Experiments whose measures it shows."
@@ -163,7 +170,8 @@ class Config(Model):
     """Configuration of the whole workflow."""
 
     scale: Scale = Field(
-        default="laptop", description="Size of the experiments: overlay in workflow/scales/."
+        default="laptop",
+        description="Size of the experiments: each says below `scales` what differs from laptop.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks are trained; does not change results' names."
@@ -184,20 +192,31 @@ class Config(Model):
         "(max_steps, epochs), and use it; changes no result.",
     )
     papers: dict[Name, Paper] = Field(
-        description="Papers by name, and what is said of all of them together."
+        default={}, description="Papers by name, and what is said of all of them together."
     )
     activations: dict[OwnName, Expression] = Field(
         default={},
         description="Activation functions of your own: expressions in z by name, such as "
         '"z * sigmoid(z)".',
     )
-    datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")
-    experiments: dict[Name, Experiment] = Field(description="Experiments by name.")
+    datasets: dict[Name, DatasetSettings] = Field(default={}, description="Data sets by name.")
+    experiments: dict[Name, Experiment] = Field(default={}, description="Experiments by name.")
     figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
     claims: dict[Name, ClaimsSettings] = Field(
         default={},
         description="Papers of which not all claims are checked; of the others all are.",
     )
+
+    _places: Resolved | None = PrivateAttr(default=None)
+
+    def with_places(self, resolved: Resolved) -> "Config":
+        """The same configuration, which knows where its keys stand."""
+        self._places = resolved
+        return self
+
+    def place(self, key: str) -> str:
+        """The file, or other place, in which a dotted key stands: the beginning of an error."""
+        return self._places.place(key) if self._places else "config"
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from regimes.errors import ConfigError
@@ -32,11 +33,12 @@ def claims_need(modules: Iterable[str]) -> tuple[str, ...]:
     """Experiments that the claims declared in some modules need, each once, in their order."""
     found: dict[str, None] = {}
     for module in modules:
+        known = constants(module)
         for node in ast.walk(_tree(module)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "claim":
                 (needs,) = (one.value for one in node.keywords if one.arg == "needs")
                 try:
-                    found |= dict.fromkeys(_value(needs, constants(module)))
+                    found |= dict.fromkeys(_value(needs, known))
                 except ValueError as error:
                     raise ConfigError(f"{module}, line {needs.lineno}: needs: {error}") from None
     return tuple(found)
@@ -58,7 +60,13 @@ def _tree(module: str) -> ast.Module:
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module}")
-    return ast.parse(path.read_bytes())
+    return _parsed(path.read_bytes())
+
+
+# Cached by content: a file may be edited while a notebook holds this module.
+@cache
+def _parsed(source: bytes) -> ast.Module:
+    return ast.parse(source)
 
 
 def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:

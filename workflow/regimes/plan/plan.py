@@ -22,13 +22,15 @@ from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 from regimes.errors import ConfigError, DataError
 from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
-from regimes.plan.declared import claims_need
+from regimes.plan.declared import arguments_of, claims_need, constants
 from regimes.plan.parts import modules_with
 from regimes.plan.probes import ProbePlan, plan_probes, probe_path
 from regimes.plan.provenance import (
     SCRIPTS,
+    Root,
     code_hash,
     config_hash,
+    import_closure,
     module_path,
     training_code_hash,
     training_modules,
@@ -117,13 +119,15 @@ class AllClaimsPlan:
 class FigurePlan:
     """One figure, as PDF and PNG, and as CSV if it is a table.
 
-    `config_hash` covers all settings behind it. `measures`: files by name; the gathered claims are
+    `config_hash` covers all settings behind it, `arguments` of its module's functions included.
+    `measures`: files by name; the gathered claims are
     among them for a figure that shows them.
     """
 
     name: str
     paper: str
     module: str
+    arguments: dict[str, Any]
     config_hash: str
     code: str
     measures: dict[str, str]
@@ -366,13 +370,13 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     counts = _blocks_by_grid(experiment)
     if sum(counts) > MOST_BLOCKS:
         raise ConfigError(
-            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes "
+            f"config: experiments.{name}.split_by = {list(experiment.split_by)} makes "
             f"{sum(counts)} jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
         )
     blocks = {}
     for axes in experiment.all_grids():
-        for values in itertools.product(*(axes[axis] for axis in experiment.block_axes)):
-            chosen = dict(zip(experiment.block_axes, values, strict=True))
+        for values in itertools.product(*(axes[axis] for axis in experiment.split_by)):
+            chosen = dict(zip(experiment.split_by, values, strict=True))
             settings = {
                 **shared,
                 **_named_by_axes(shared, chosen, axes),
@@ -388,7 +392,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
             digest = config_hash(
                 {"settings": settings, "data": dataset.hash, "code": code, "torch": torch}
             )
-            # In the order of the axes: the order of block_axes is that of the jobs alone.
+            # In the order of the axes: the order of split_by is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
             block = f"{label}-{digest[:HASH_LENGTH]}"
             blocks[block] = BlockPlan(
@@ -400,7 +404,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 dataset=experiment.dataset,
                 code=code,
                 torch=torch,
-                # In the order of the block axes, so that what is listed first starts first.
+                # In the order of these axes, so that what is listed first starts first.
                 priority=sum(counts) - len(blocks),
             )
     return blocks
@@ -425,7 +429,7 @@ def _named_by_axes(
 def _blocks_by_grid(experiment: Experiment) -> list[int]:
     """Number of blocks of each grid of an experiment."""
     return [
-        math.prod(len(axes[axis]) for axis in experiment.block_axes)
+        math.prod(len(axes[axis]) for axis in experiment.split_by)
         for axes in experiment.all_grids()
     ]
 
@@ -433,7 +437,7 @@ def _blocks_by_grid(experiment: Experiment) -> list[int]:
 def _training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "block_axes"):
+    for key in ("paper", "measure", "split_by"):
         del settings[key]
     settings.pop("probes", None)
     expression = config.activations.get(settings.get("activation"))
@@ -549,9 +553,9 @@ def _figure(
     stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
-    module = f"regimes.papers.{figure.draw}"
+    module = f"regimes.papers.{figure.plot}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
-    code = code_hash([*scripts, module])
+    code = _code_with_parts([*scripts, module])
     inputs = {key: measures[key] for key in figure.measures}
     shown = list(figure.measures)
     if figure.claims:
@@ -560,13 +564,15 @@ def _figure(
         inputs[CLAIMS] = ALL_CLAIMS
         shown += [name for name in _claimed(claims) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(shown, config, data))
+    behind = _effective_settings(shown, config, data)
+    settings = config_hash(behind | with_arguments(figure.arguments))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
         name=name,
         paper=figure.paper,
         module=module,
+        arguments=figure.arguments,
         config_hash=settings,
         code=code,
         measures=inputs,
@@ -577,6 +583,21 @@ def _figure(
         caption=figure.caption,
         labels={"figure": name} | figure.labels,
     )
+
+
+def with_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a figure's arguments add to the settings behind it; nothing without any."""
+    return {"arguments": dict(arguments)} if arguments else {}
+
+
+def _code_with_parts(roots: Iterable[Root]) -> str:
+    """Code hash of roots, the parts of all papers included that one of their modules loads."""
+    roots = list(roots)
+    for name, path in import_closure(roots).items():
+        if b"LOADS_PART" in path.read_bytes() and module_path(name) is not None:
+            part = constants(name).get("LOADS_PART")
+            roots += [one for modules in modules_with(part).values() for one in modules]
+    return code_hash(roots)
 
 
 def _explorer(
@@ -640,7 +661,23 @@ def _check_modules(config: Config) -> None:
             _check_scales(name, experiment)
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
-        _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
+        _need(f"figures.{name}.plot", f"regimes.papers.{figure.plot}")
+        for function in ("draw", "table") if figure.table else ("draw",):
+            _check_arguments(f"figures.{name}", figure.plot, function, figure.arguments)
+
+
+def _check_arguments(key: str, plot: str, function: str, given: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless a figure's module has a function that takes its arguments."""
+    taken = arguments_of(f"regimes.papers.{plot}", function)
+    if taken is None:
+        raise ConfigError(f"config: {key}.plot = {plot!r}: the module has no function {function}")
+    unknown = [name for name in given if name not in taken]
+    missing = [name for name, needed in taken.items() if needed and name not in given]
+    for name, what in [(name, "unknown") for name in unknown] + [(m, "missing") for m in missing]:
+        raise ConfigError(
+            f"config: {key}.arguments.{name} is {what}: {plot}.{function} takes "
+            f"{', '.join(taken) or 'none'}"
+        )
 
 
 def _check_scales(name: str, experiment: GradientFlowExperiment) -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @lru_cache(maxsize=1)

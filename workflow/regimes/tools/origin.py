@@ -15,7 +15,7 @@ from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
-from regimes.plan.plan import MeasurePlan, Plan
+from regimes.plan.plan import MeasurePlan, Plan, with_arguments
 from regimes.plan.provenance import config_hash, module_path
 from regimes.plotting.wording import pluralise
 from regimes.storage.versions import CHECKOUT
@@ -192,7 +192,7 @@ def _changes_of_figure(metadata: Metadata, plan: Plan, directory: Path) -> Itera
     if metadata.attributes["config_hash"] != figure.config_hash:
         yield "the settings changed"
         # The hash alone does not say which; the measures do, if they are those of the figure.
-        if _hash_of(behind) == metadata.attributes["config_hash"]:
+        if _hash_of(behind, figure.arguments) == metadata.attributes["config_hash"]:
             for one in behind.values():
                 yield from _settings(one.config, _settings_of(one, plan))
         return
@@ -210,7 +210,7 @@ def _settings_of(metadata: Metadata, plan: Plan) -> Mapping[str, Any]:
     return measure.settings if measure else {}
 
 
-def _hash_of(behind: Mapping[str, Metadata]) -> str | None:
+def _hash_of(behind: Mapping[str, Metadata], arguments: Mapping[str, Any]) -> str | None:
     """Config hash of a figure of some measures, and perhaps the claims."""
     if not behind:
         return None
@@ -219,7 +219,7 @@ def _hash_of(behind: Mapping[str, Metadata]) -> str | None:
         key: {name: value for config in configs for name, value in config.get(key, {}).items()}
         for key in ("experiments", "datasets")
     }
-    return config_hash({"scale": configs[0].get("scale"), **merged})
+    return config_hash({"scale": configs[0].get("scale"), **merged} | with_arguments(arguments))
 
 
 def _changes_of_measure(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:

@@ -18,8 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regimes.config.load import merge
-from regimes.config.models import SCALES
+from regimes.config.layers import SCALES, merge
 from regimes.engines.common.limits import CAPS, without_cap
 from regimes.errors import StoreError
 from regimes.plan import state_names
@@ -76,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     base = settings.overrides(arguments.config, arguments.configfile)
     layers = [base, *(settings.overrides([], [file]) for file in arguments.keep_configfile)]
     overrides = [
-        merge(layer, {"scale": scale} if scale else {}, {})
+        merge(layer, {"scale": scale} if scale else {})
         for layer in layers
         for scale in (None, *arguments.keep_scale)
     ]

@@ -6,11 +6,14 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimes.config.load import load, merge
+from regimes.config.layers import merge
+from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.storage.versions import CHECKOUT
 
+# None in a package without a checkout: the papers' settings alone.
+CONFIG = path if (path := CHECKOUT / "config.yaml").is_file() else None
 # What `backbone: auto` may stand for.
 AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
 
@@ -39,12 +42,12 @@ def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, An
     """
     merged: dict[str, Any] = {}
     for file in configfiles:
-        merged = merge(merged, _yaml(_text(file), file), {})
+        merged = merge(merged, _yaml(_text(file), file))
     for entry in config:
         key, equals, value = entry.partition("=")
         if not equals or not key:
             raise ConfigError(f"--config {entry!r}: must be KEY=VALUE")
-        merged = merge(merged, {key: _value(value, entry)}, {})
+        merged = merge(merged, {key: _value(value, entry)})
     return merged
 
 
@@ -54,7 +57,7 @@ def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path())
     directory: where the workflow ran, from which relative paths in the config count.
     """
     with _within(directory):
-        return Plan.from_config(load(CHECKOUT / "config.yaml", settings or {}))
+        return Plan.from_config(load(CONFIG, settings or {}))
 
 
 def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan]:
@@ -63,7 +66,7 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
     They are two for `backbone: auto`, which depends on the files that are there, else one.
     """
     with _within(directory):
-        config = load(CHECKOUT / "config.yaml", settings)
+        config = load(CONFIG, settings)
         auto = [
             name
             for name, dataset in config.datasets.items()
@@ -72,8 +75,8 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
         if not auto:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
-        layers = [merge(settings, {"datasets": datasets}, {}) for datasets in chosen]
-        return [Plan.from_config(load(CHECKOUT / "config.yaml", layer)) for layer in layers]
+        layers = [merge(settings, {"datasets": datasets}) for datasets in chosen]
+        return [Plan.from_config(load(CONFIG, layer)) for layer in layers]
 
 
 @contextmanager

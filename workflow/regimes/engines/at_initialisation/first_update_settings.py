@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_block_axes
+from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_split
 from regimes.config.base import Integer, Model
 from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
 
@@ -57,7 +57,7 @@ class FirstUpdateExperiment(Model):
         description="Number of nodes, the first ones, whose mean updates are kept one by one.",
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
+    split_by: tuple[Literal["setting", "width", "seed"], ...] = Field(
         default=("setting",),
         description="Axes that separate jobs. Jobs start in the order of these axes.",
     )
@@ -77,5 +77,5 @@ class FirstUpdateExperiment(Model):
                 raise ValueError(
                     f"axes.width: {width} is less than shown_nodes: {self.shown_nodes}"
                 )
-        check_block_axes(self.block_axes, list(grid))
+        check_split(self.split_by, list(grid))
         return self

@@ -11,7 +11,7 @@ from regimes.config.axes import (
     RatioAxis,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 
@@ -63,11 +63,9 @@ class NearIsometryExperiment(Model):
     first_scale: Number = Field(
         default=1.0, gt=0, description="omega_1, where there is no axis scale_ratio."
     )
-    block_axes: tuple[Literal["scale_ratio", "n_features", "n_train", "width", "seed"], ...] = (
-        Field(
-            default=("n_features", "n_train"),
-            description="Axes that separate jobs. Jobs start in the order of these axes.",
-        )
+    split_by: tuple[Literal["scale_ratio", "n_features", "n_train", "width", "seed"], ...] = Field(
+        default=("n_features", "n_train"),
+        description="Axes that separate jobs. Jobs start in the order of these axes.",
     )
     measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
 
@@ -79,7 +77,7 @@ class NearIsometryExperiment(Model):
 
     @model_validator(mode="after")
     def _axes_exist(self) -> "NearIsometryExperiment":
-        check_block_axes(self.block_axes, list(self.all_grids()[0]))
+        check_split(self.split_by, list(self.all_grids()[0]))
         return self
 
 

@@ -11,7 +11,7 @@ from regimes.config.axes import (
     Name,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
@@ -95,7 +95,7 @@ class NodeScaledExperiment(Model):
     )
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
     axes: NodeScaledAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
+    split_by: tuple[Literal["setting", "width", "seed"], ...] = Field(
         default=("setting",),
         description="Axes that separate jobs. Jobs start in the order of these axes.",
     )
@@ -115,8 +115,8 @@ class NodeScaledExperiment(Model):
     def _consistent(self) -> "NodeScaledExperiment":
         (grid,) = self.all_grids()
         check_settings(grid["setting"], self.node_scalings)
-        if len(grid["width"]) > 1 and "width" not in self.block_axes:
-            raise ValueError("several widths need width in block_axes: a file holds weights of one")
+        if len(grid["width"]) > 1 and "width" not in self.split_by:
+            raise ValueError("several widths need width in split_by: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
             raise ValueError(f"record.moved: there are only {min(grid['width'])} nodes")
         if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:
@@ -130,5 +130,5 @@ class NodeScaledExperiment(Model):
                 f"probes.transfer.n_features: {max(transfer.n_features)} is more than the "
                 f"{min(grid['width'])} nodes that there are"
             )
-        check_block_axes(self.block_axes, list(grid))
+        check_split(self.split_by, list(grid))
         return self

@@ -12,8 +12,8 @@ from regimes.config.axes import (
     Name,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
     check_disjoint,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.engines.function_space.multistep_settings import Leaps
@@ -116,7 +116,7 @@ class FunctionSpaceExperiment(Model):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    block_axes: tuple[Literal["model", "width", "n_train", "seed"], ...] = Field(
+    split_by: tuple[Literal["model", "width", "n_train", "seed"], ...] = Field(
         default=("model", "width", "n_train"),
         description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
         "axes, low values first.",
@@ -156,6 +156,6 @@ class FunctionSpaceExperiment(Model):
                 f"record.every: {self.record.every} would record {self.max_steps} steps more than "
                 f"{MOST_RECORDS} times"
             )
-        check_block_axes(self.block_axes, list(grids[0]))
+        check_split(self.split_by, list(grids[0]))
         check_disjoint(grids)
         return self

@@ -12,8 +12,8 @@ from regimes.config.axes import (
     RatioAxis,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
     check_disjoint,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 
@@ -144,7 +144,7 @@ class GradientDescentExperiment(Model):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    block_axes: tuple[Literal["width", "n_train", "rate_ratio", "seed"], ...] = Field(
+    split_by: tuple[Literal["width", "n_train", "rate_ratio", "seed"], ...] = Field(
         default=("width", "seed"),
         description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
         "axes, low values first.",
@@ -167,7 +167,7 @@ class GradientDescentExperiment(Model):
                 raise ValueError(f"axes.{name} is missing")
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
-        check_block_axes(self.block_axes, list(grids[0]))
+        check_split(self.split_by, list(grids[0]))
         check_disjoint(grids)
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")

@@ -12,7 +12,7 @@ from regimes.config.axes import (
     SeedAxis,
     ToleranceAxis,
     WidthAxis,
-    check_block_axes,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 
@@ -83,7 +83,7 @@ class GradientFlowExperiment(Model):
         default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
     )
     axes: Axes = Field(description="The grid of settings.")
-    block_axes: tuple[AxisName, ...] = Field(
+    split_by: tuple[AxisName, ...] = Field(
         default=("gamma_prime", "seed"),
         description="Axes that separate jobs; the others are trained as one batch. Jobs start in "
         "the order of these axes, low values first: put first the axis whose low values are slow.",
@@ -126,13 +126,13 @@ class GradientFlowExperiment(Model):
                     raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
             if any(value is not None for value in dict(self.exponents).values()):
                 raise ValueError("exponents are only for parameterisation alpha_beta")
-        check_block_axes(self.block_axes, axes)
+        check_split(self.split_by, axes)
         if self.snapshots is not None:
             if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
                 raise ValueError("snapshots must fall from value to value, as the loss does")
-            if len(self.axes.width) > 1 and "width" not in self.block_axes:
+            if len(self.axes.width) > 1 and "width" not in self.split_by:
                 raise ValueError(
-                    "snapshots need width in block_axes: a file holds the weights of one width"
+                    "snapshots need width in split_by: a file holds the weights of one width"
                 )
         if self.antisymmetric_initialisation != "never":
             for width in self.axes.width:

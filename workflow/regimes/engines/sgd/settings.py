@@ -11,7 +11,7 @@ from regimes.config.axes import (
     Name,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.engines.common.node_scaling_settings import NodeScaling, check_settings
@@ -103,7 +103,7 @@ class MinibatchExperiment(Model):
         default=MinibatchProbes(), description="What is done with trained networks."
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
+    split_by: tuple[Literal["setting", "width", "seed"], ...] = Field(
         default=("setting",),
         description="Axes that separate jobs. Jobs start in the order of these axes, low values "
         "first.",
@@ -119,9 +119,9 @@ class MinibatchExperiment(Model):
     def _consistent(self) -> "MinibatchExperiment":
         (grid,) = self.all_grids()
         check_settings(grid["setting"], self.node_scalings)
-        check_block_axes(self.block_axes, list(grid))
-        if len(grid["width"]) > 1 and "width" not in self.block_axes:
-            raise ValueError("several widths need width in block_axes: a file holds weights of one")
+        check_split(self.split_by, list(grid))
+        if len(grid["width"]) > 1 and "width" not in self.split_by:
+            raise ValueError("several widths need width in split_by: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
             raise ValueError(
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "

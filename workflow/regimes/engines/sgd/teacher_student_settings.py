@@ -12,7 +12,7 @@ from regimes.config.axes import (
     PositiveAxis,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
+    check_split,
 )
 from regimes.config.base import Integer, Model, Number
 
@@ -83,7 +83,7 @@ class TeacherStudentExperiment(Model):
         default="float32", description="Number format of the weights."
     )
     axes: TeacherStudentAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["loss", "omega_2", "width", "seed"], ...] = Field(
+    split_by: tuple[Literal["loss", "omega_2", "width", "seed"], ...] = Field(
         default=("loss", "seed"),
         description="Axes that separate jobs. Jobs start in the order of these axes, low values "
         "first.",
@@ -98,7 +98,7 @@ class TeacherStudentExperiment(Model):
     def _consistent(self) -> "TeacherStudentExperiment":
         if len(set(self.axes.loss)) < len(self.axes.loss):
             raise ValueError("axes.loss names a loss twice")
-        check_block_axes(self.block_axes, list(dict(self.axes)))
+        check_split(self.split_by, list(dict(self.axes)))
         if self.epochs / self.record.every_epochs > MOST_RECORDS:
             raise ValueError(
                 f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "

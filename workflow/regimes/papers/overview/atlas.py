@@ -103,7 +103,7 @@ def find(measures: Mapping[str, xr.Dataset]) -> list[Placement]:
     return [
         one
         for paper, of_paper in by_paper.items()
-        for one in import_module(f"regimes.papers.{paper}.placements").place(of_paper)
+        for one in import_module(f"regimes.papers.{paper}.phase_plane").place(of_paper)
     ]
 
 

@@ -1,6 +1,6 @@
-"""Write the blocks of benchmarks in the README and docs/benchmarks.md from results.json.
+"""Write the blocks of benchmarks in docs/benchmarks.md from results.json.
 
-Run with `python tests/benchmarks/readme_table.py` after the benchmarks. With `--check` nothing is
+Run with `python tests/benchmarks/write_tables.py` after the benchmarks. With `--check` nothing is
 written, and the exit code is 1 if a block is not what it would write.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from gathered import PACKAGE, PYTORCH, RESULTS, SCIPY, TORCHODE, duration, tables
 
 ROOT = Path(__file__).parents[2]
-START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
-# Beginnings of the names of the comparisons that are shown; the others are in docs/benchmarks.md.
+PAGE = ROOT / "docs" / "benchmarks.md"
+# Beginnings of the names of the comparisons in the summary.
 SHOWN = (
     "luo2021",
     "razborov2022: a step, S = 1000",
@@ -28,8 +28,8 @@ OTHERS = {PYTORCH: "plain PyTorch loop", SCIPY: "RK45 (scipy)", TORCHODE: "torch
 EXTRAPOLATED = "extrapolated"
 
 
-def block(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The lines between the marks."""
+def summary(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The core problem of each paper, and what all rows say together."""
     names = [name for start in SHOWN for name in results["comparisons"] if name.startswith(start)]
     groups = [results["comparisons"][name] for name in names]
     head = ["paper", "core problem", "this package", *OTHERS.values()]
@@ -48,7 +48,7 @@ def _line(group: Mapping[str, Any]) -> str:
     seconds = methods[PACKAGE]["seconds"]
     rate = f" ({1 / seconds:.0f} / s)" if group["problem"].startswith("a step") else ""
     cells = [
-        f"[{group['paper']}](docs/{group['paper']}.md)",
+        f"[{group['paper']}]({group['paper']}.md)",
         group["problem"],
         duration(seconds) + rate,
         *(_times(methods[role]) if role in methods else "" for role in OTHERS),
@@ -94,34 +94,26 @@ def _sentences(results: Mapping[str, Mapping[str, Any]], groups: list) -> list[s
     return sentences
 
 
-def replaced(text: str, new: str) -> str:
-    """The text with the block in place of the one between the marks; raises ValueError without."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"no {START} ... {END} in the text")
-    return f"{before}{START}\n{new}\n{END}{after}"
-
-
-def everything(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """All rows."""
-    return tables(results).strip()
-
-
-PAGES = {ROOT / "README.md": block, ROOT / "docs" / "benchmarks.md": everything}
+def replaced(text: str, mark: str, new: str) -> str:
+    """The text with a block in place of the one between its marks; raises ValueError without."""
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found, rest = text.partition(start)
+    _, found_too, after = rest.partition(end)
+    if not (found and found_too):
+        raise ValueError(f"no {start} ... {end} in the text")
+    return f"{before}{start}\n{new}\n{end}{after}"
 
 
 def main(arguments: list[str]) -> int:
     """Exit code of the script."""
     results = json.loads(RESULTS.read_text("utf-8"))
-    changed = False
-    for path, make in PAGES.items():
-        text = path.read_text("utf-8")
-        wanted = replaced(text, make(results))
-        changed |= text != wanted
-        if "--check" not in arguments:
-            path.write_text(wanted, encoding="utf-8")
-    return int(changed and "--check" in arguments)
+    text = PAGE.read_text("utf-8")
+    wanted = replaced(text, "summary", summary(results))
+    wanted = replaced(wanted, "benchmarks", tables(results).strip())
+    if "--check" in arguments:
+        return int(text != wanted)
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
