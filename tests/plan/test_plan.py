@@ -264,7 +264,7 @@ def test_targets_of_a_paper() -> None:
 
 def test_figures_in_folders() -> None:
     figure = {
-        "plot": "luo2021.fig04_phase_diagram",
+        "plot": "luo2021.diagram",
         "paper": "luo2021",
         "measures": ["phase_diagram"],
         "caption": "c",
@@ -274,6 +274,45 @@ def test_figures_in_folders() -> None:
     assert plan.figures["luo2021/fig99_other"].stamp == (
         "results/code/figures-luo2021-fig99_other.txt"
     )
+
+
+def test_arguments_of_figures_are_those_of_their_function() -> None:
+    plan = make()
+    figure = plan.figures["chen2022/fig3_scalings"]
+    assert (figure.module, figure.arguments) == (
+        "regimes.papers.chen2022.error_against_n",
+        {"number": 3},
+    )
+    other = make(figures={"chen2022/fig3_scalings": {"arguments": {"number": 2}}})
+    changed = other.figures["chen2022/fig3_scalings"]
+    assert (changed.code, changed.measures) == (figure.code, figure.measures)
+    assert changed.config_hash != figure.config_hash
+    assert other.stamps[changed.stamp] != plan.stamps[figure.stamp]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arguments": {"numbr": 3}}, r"arguments.numbr is unknown: .*draw takes number"),
+        ({"plot": "chen2022.scalings"}, "plot = 'chen2022.scalings': the module has no function d"),
+        ({"table": True}, "plot = 'chen2022.error_against_n': the module has no function table"),
+        ({"plot": "razborov2022.tables", "arguments": {"number": None}}, "number is missing"),
+    ],
+)
+def test_what_a_figure_cannot_be_drawn_with_is_named(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(figures={"chen2022/fig3_scalings": changes})
+
+
+def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:
+    roots = ["regimes.papers.overview.atlas"]
+    covered = plan_module.with_parts(roots)
+    assert "regimes.papers.chen2022.phase_plane" in covered
+    assert not any(name.endswith(".explorer") for name in covered)
+    assert "regimes.papers.luo2021.explorer" in plan_module.with_parts(["regimes.explorer.page"])
+    assert plan_module.with_parts(["regimes.papers.luo2021.diagram"]) == [
+        "regimes.papers.luo2021.diagram"
+    ]
 
 
 def test_missing_modules_are_named() -> None:

@@ -82,8 +82,8 @@ def test_a_figure_says_what_made_it(results: Path, plan: Plan, suffix: str) -> N
     assert texts["state"] == "up to date" and not changed
     assert texts["figure"] == FIGURE and texts["scale"] == "smoke"
     assert texts["rule"] == "figure (workflow/rules/figures.smk)"
-    module = "luo2021/fig04_phase_diagram.py"
-    assert f"fig04_phase_diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
+    module = "luo2021/diagram.py"
+    assert f"diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
     assert texts["config hash"] == plan.figures[FIGURE].config_hash
     assert texts["measures"].startswith(f"results/measures/{FIGURE}.nc, created 20")
     assert texts["runs"].endswith("6 files in the present config, 6 of the runs there")

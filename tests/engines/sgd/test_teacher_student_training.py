@@ -15,7 +15,7 @@ from regimes.engines.sgd import engine as minibatch_descent
 from regimes.engines.sgd import runs as minibatch_problem
 from regimes.engines.sgd.teacher_student import train
 from regimes.storage import store
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 
 LOSSES = ["mean_square", "log_likelihood"]
 OMEGAS = [0.2, 0.4, 0.6]
@@ -167,7 +167,7 @@ def test_students_alone_have_the_same_bits(
         for loss in LOSSES
         for seed in AXES["seed"]
     ]
-    together = combined(blocks).sel(loss=LOSSES)
+    together = combine_blocks(blocks).sel(loss=LOSSES)
     # The blocks have an axis for what no run changes.
     xr.testing.assert_identical(
         plain(together.drop_vars("omega_1")), plain(trained.drop_vars("omega_1"))

@@ -19,7 +19,7 @@ from regimes.engines.at_initialisation.first_update import train
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.errors import DataError
 from regimes.kernels.gaussian_expectations import expected_product
-from regimes.papers.caron2023 import fig_theorems
+from regimes.papers.caron2023 import fig_closed_forms
 from regimes.papers.caron2023.claims.closed_forms import deviate
 from regimes.papers.caron2023.closed_forms import g_1, g_2, mean_kernel_rate, mean_weight_rate
 from regimes.papers.caron2023.first_update import measure
@@ -307,7 +307,7 @@ def drawing() -> Iterator[None]:
 def test_figure_shows_means_closed_forms_and_the_printed_one(
     measures: dict[str, xr.Dataset],
 ) -> None:
-    figure = fig_theorems.draw(measures, "smoke")
+    figure = fig_closed_forms.draw(measures, "smoke")
     figure.canvas.draw()
     weights, kernel, variance = figure.axes
     assert any("scale: smoke" in text.get_text() for text in figure.texts)
@@ -327,5 +327,5 @@ def test_figure_shows_means_closed_forms_and_the_printed_one(
 
 @pytest.mark.usefixtures("drawing")
 def test_scale_is_not_marked_with_enough_draws(measures: dict[str, xr.Dataset]) -> None:
-    figure = fig_theorems.draw(made_precise(measures), "smoke")
+    figure = fig_closed_forms.draw(made_precise(measures), "smoke")
     assert not any("scale" in text.get_text() for text in figure.texts)

@@ -21,7 +21,7 @@ from regimes.statistics import (
     power_law_slope,
     upward_zero,
 )
-from regimes.storage.grids import combined, united
+from regimes.storage.grids import combine_blocks, merge_grids
 from regimes.storage.store import check_described
 
 
@@ -326,9 +326,9 @@ def block_of_runs(**axes: list[int]) -> xr.Dataset:
 
 
 def test_grids_are_united_with_gaps() -> None:
-    one = combined([block_of_runs(width=[2], seed=[seed], n=[5, 7]) for seed in (1, 0)])
-    other = combined([block_of_runs(width=[1], seed=[0], n=[5, 6])])
-    runs = united([one, other])
+    one = combine_blocks([block_of_runs(width=[2], seed=[seed], n=[5, 7]) for seed in (1, 0)])
+    other = combine_blocks([block_of_runs(width=[1], seed=[0], n=[5, 6])])
+    runs = merge_grids([one, other])
     assert {name: runs[name].values.tolist() for name in runs.dims} == {
         "width": [1, 2],
         "seed": [0, 1],
@@ -345,13 +345,13 @@ def test_grids_are_united_with_gaps() -> None:
 
 def test_one_grid_stays_as_it_is() -> None:
     grid = block_of_runs(width=[2, 1], seed=[0])
-    xr.testing.assert_identical(united([grid]), grid)
-    assert united([grid])["flag"].dtype == np.int8
+    xr.testing.assert_identical(merge_grids([grid]), grid)
+    assert merge_grids([grid])["flag"].dtype == np.int8
 
 
 def test_blocks_of_a_grid_must_fit() -> None:
     with pytest.raises(ValueError, match="exact"):
-        combined([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])
+        combine_blocks([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])
 
 
 def test_the_loss_over_time_is_that_of_the_largest_width() -> None:

@@ -227,7 +227,8 @@ def test_song_is_placed_by_the_ratio_of_the_scales():
 
 def test_atlas_without_runs_of_some_papers():
     runs = xr.Dataset(
-        {"relative_distance_w": _distance(0.4, [10, 20], gamma_prime=[0.0], gamma=[0.5, 1.5])}
+        {"relative_distance_w": _distance(0.4, [10, 20], gamma_prime=[0.0], gamma=[0.5, 1.5])},
+        attrs={"source": "regimes.papers.luo2021.phase_diagram"},
     )
     figure = atlas.draw({"phase_diagram": runs}, "smoke")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
+from plots import Plot
 
 from regimes.claims.core import evaluate
 from regimes.claims.discover import claims_of
@@ -17,14 +18,10 @@ from regimes.engines.gradient_descent.engine import train
 from regimes.papers.razborov2022 import (
     both_layers,
     convergence,
-    fig1_kappa_h,
     fig2_change_density,
-    fig3_weight_distance,
     fig_both_layers,
     fig_labels,
     spectrum,
-    table1,
-    table2,
 )
 from regimes.papers.razborov2022.comparison import beside_paper, excess, summary
 from regimes.papers.razborov2022.paper import (
@@ -42,6 +39,11 @@ from regimes.papers.razborov2022.paper import (
 )
 from regimes.plan.plan import Plan
 from regimes.storage.store import check_described
+
+fig1_kappa_h = Plot("razborov2022/fig1_kappa_h")
+fig3_weight_distance = Plot("razborov2022/fig3_weight_distance")
+table1 = Plot("razborov2022/table1")
+table2 = Plot("razborov2022/table2")
 
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 N_FEATURES = 100

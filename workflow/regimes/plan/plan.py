@@ -20,7 +20,6 @@ from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 from regimes.errors import ConfigError, DataError
-from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
 from regimes.plan.declared import arguments_of, claims_need, constants
 from regimes.plan.parts import modules_with
@@ -555,7 +554,7 @@ def _figure(
     figure = config.figures[name]
     module = f"regimes.papers.{figure.plot}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
-    code = _code_with_parts([*scripts, module])
+    code = code_hash(with_parts([*scripts, module]))
     inputs = {key: measures[key] for key in figure.measures}
     shown = list(figure.measures)
     if figure.claims:
@@ -590,14 +589,14 @@ def with_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"arguments": dict(arguments)} if arguments else {}
 
 
-def _code_with_parts(roots: Iterable[Root]) -> str:
-    """Code hash of roots, the parts of all papers included that one of their modules loads."""
+def with_parts(roots: Iterable[Root]) -> list[Root]:
+    """Roots of code, and the parts of all papers that a module of their closure loads by name."""
     roots = list(roots)
     for name, path in import_closure(roots).items():
-        if b"LOADS_PART" in path.read_bytes() and module_path(name) is not None:
-            part = constants(name).get("LOADS_PART")
+        if b"\nLOADS_PART = " in path.read_bytes():
+            part = constants(name)["LOADS_PART"]
             roots += [one for modules in modules_with(part).values() for one in modules]
-    return code_hash(roots)
+    return roots
 
 
 def _explorer(
@@ -606,15 +605,15 @@ def _explorer(
     claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> ExplorerPlan:
-    shown = {
-        name: measure.path
-        for name, measure in measures.items()
-        if contents.made_by(measure.module, contents.SHOWN)
+    parts = modules_with("explorer").values()
+    modules = {
+        f"regimes.papers.{name}" for (module,) in parts for name in constants(module)["MEASURES"]
     }
+    shown = {name: one.path for name, one in measures.items() if one.module in modules}
     verdicts = {paper: one.path for paper, one in claims.items()}
     papers = {measures[name].paper for name in shown} | set(verdicts)
     titles = {name: paper.title for name, paper in config.papers.items() if name in papers}
-    python = code_hash([SCRIPTS / "explorer.py"])
+    python = code_hash(with_parts([SCRIPTS / "explorer.py"]))
     # Plotly's script is part of the page.
     plotly = package_versions("plotly")["plotly"]
     code = config_hash({"python": python, "page": assets_hash(), "plotly": plotly})

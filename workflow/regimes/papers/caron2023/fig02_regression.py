@@ -13,7 +13,6 @@ from regimes.papers.caron2023.panels import (
     draw_weight_change,
     finish,
     legend,
-    letter,
 )
 from regimes.papers.caron2023.paper import (
     AIRFOIL,
@@ -24,6 +23,7 @@ from regimes.papers.caron2023.paper import (
     TITLES,
 )
 from regimes.papers.caron2023.selection import averaged, left_out, reductions
+from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

@@ -11,10 +11,10 @@ from regimes.papers.caron2023.panels import (
     draw_transferred,
     finish,
     legend,
-    letter,
 )
 from regimes.papers.caron2023.paper import MNIST
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

@@ -20,6 +20,7 @@ from regimes.papers.chen2022.paper import (
     Size,
 )
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.plotting.panels import letter
 
 MARKERS = {RANDOM_LABELS: "o", QUADRATIC_EMBEDDING: "s", SCALINGS: "^"}
 TITLES = {
@@ -49,8 +50,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         counts += seed_counts(_draw_active(axis, runs, name))
         reduced[name] = reduction(runs, SIZES[name])
     _finish_rates(axes[0])
-    for axis, letter in zip(axes, "abcd", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     figure.legend(handles=_handles(), loc="outside right upper", fontsize="small")
     lines = [f"{TITLES[name]}: {text}" for name, text in reduced.items() if text is not None]
     what = f"(a) every run with a bound; (b-d) {over_runs('mean and range', counts)}"

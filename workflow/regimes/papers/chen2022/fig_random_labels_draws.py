@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.chen2022.panels import LOSS_LABEL, finish, label_thousands
+from regimes.papers.chen2022.panels import LOSS_LABEL, TICKS, finish
 from regimes.papers.chen2022.paper import FIGURES
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.plotting.panels import label_thousands
 from regimes.plotting.wording import pluralise
 
 
@@ -38,7 +39,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
             axis.plot(loss["step"], loss, color=f"C{index}", linewidth=1, label=f"data {seed}")
         axis.set_title(f"$n = {n}$", fontsize="medium")
         axis.set(yscale="log")
-        label_thousands(axis)
+        label_thousands(axis, TICKS)
     axes[0, 0].set_ylabel(LOSS_LABEL)
     axes[0, 0].legend(fontsize="small")
     sets = pluralise(max(seed_counts(runs)), "data set")

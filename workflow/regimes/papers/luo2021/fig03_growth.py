@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import pluralise
 
@@ -30,11 +31,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     families = {name: measures[name].isel(gamma_prime=0) for name in FAMILIES}
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
     first = families["growth_unit"]
-    for axis, gamma, letter in zip(axes, SHOWN_GAMMAS, "abc", strict=False):
+    for axis, gamma in zip(axes, SHOWN_GAMMAS, strict=False):
         _draw_growth(axis, first.sel(gamma=gamma, method="nearest"))
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
     _draw_slopes(axes[3], families)
-    axes[3].set_title("(d)", loc="left", fontweight="bold")
+    letter(axes)
     seeds = first.sizes["seed"]
     over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(

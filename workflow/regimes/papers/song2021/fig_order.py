@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from regimes.papers.song2021.paper import LAZY, ORDER
 from regimes.papers.song2021.sizes import few_runs
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 MARKERS = "os^Dv<>"
@@ -53,8 +54,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     )
     axes[1].sharey(axes[0])
     _draw_rates(axes[2], measures)
-    for axis, letter in zip(axes, "abc", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     constant, power, dimension = runs["fit"].sel(term=["constant", "n_train", "n_features"]).values
     fitted = ""
     if np.isfinite(constant):

@@ -1,4 +1,4 @@
-"""What Figures 4 and 11 of Caron et al. (2023) share: four panels on features of CIFAR-10."""
+"""Figures 4 and 11 of Caron et al. (2023): four panels on features of CIFAR-10."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,19 @@ from regimes.papers.caron2023.panels import (
     draw_weight_change,
     finish,
     legend,
-    letter,
 )
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.plotting.panels import letter
 
 
-def draw_images(measures: Mapping[str, xr.Dataset], scale: str, experiment: str) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None = None) -> Figure:
     """Test risk and weight change against mini-batch steps, test risk and accuracy after pruning.
 
     measures: those of one experiment, as made by `caron2023.training`; scale: marked below the
-    paper's size; experiment: name of that whose size the paper has.
+    size of the paper's experiment `size_of`, by default the one of the same name.
     """
-    (runs,) = measures.values()
+    ((name, runs),) = measures.items()
+    experiment = size_of or name
     figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.9), layout="constrained")
     draw_risk(axes[0], runs, "test")
     draw_weight_change(axes[1], runs)

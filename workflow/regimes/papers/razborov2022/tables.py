@@ -1,12 +1,20 @@
-"""The tables of Razborov (2022), typeset: measured values above the paper's."""
+"""Tables 1 and 2 of Razborov (2022): measured values above the paper's.
+
+Table 1 is of the main series, Table 2 of up to m = 5000 points with S = 100 neurons.
+"""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.razborov2022.paper import QUANTITIES
+from regimes.papers.razborov2022.comparison import beside_paper
+from regimes.papers.razborov2022.paper import QUANTITIES, TABLE1, TABLE1_RUNS, TABLE2, TABLE2_RUNS
+from regimes.plotting.style import mark_scale
 
 # Heading and number format of each quantity.
 PRINTED = {
@@ -21,8 +29,33 @@ NOTE = "smallest, largest and mean value; in grey the paper's"
 HEADINGS = ["$S$", "$m$", "runs", *(heading for heading, _ in PRINTED.values())]
 
 
-def draw_table(table: pd.DataFrame, panels: int) -> Figure:
-    """A table as made by `comparison.beside_paper`, its rows spread over panels side by side."""
+# By the table's number.
+PRINTED_TABLES = {1: TABLE1, 2: TABLE2}
+PANELS = {1: 2, 2: 1}
+
+
+def table(measures: Mapping[str, xr.Dataset], *, number: int) -> pd.DataFrame:
+    """A table: of each quantity the smallest, largest and mean value, measured and the paper's.
+
+    measures: those of one experiment, as made by `razborov2022.convergence`; the columns are those
+    of `comparison.beside_paper`.
+    """
+    (runs,) = measures.values()
+    return beside_paper(runs, PRINTED_TABLES[number])
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
+    """The table, typeset. measures: as for `table`; scale: marked below the paper's runs."""
+    rows = table(measures, number=number)
+    figure = _draw_table(rows, PANELS[number])
+    runs = TABLE1_RUNS if number == 1 else rows["n_train"].map(TABLE2_RUNS)
+    if (rows["runs"] < runs).any():
+        mark_scale(figure, scale)
+    return figure
+
+
+def _draw_table(table: pd.DataFrame, panels: int) -> Figure:
+    """The rows of a table, spread over panels side by side."""
     parts = np.array_split(np.arange(len(table)), panels)
     texts = [_texts(row) for _, row in table.iterrows()]
     columns = zip(*(line for pair in texts for line in pair), ["runs"] * len(HEADINGS), strict=True)

@@ -1,15 +1,47 @@
-"""Phase diagrams of Luo et al. (2021): slopes, and behind each cell its runs."""
+"""Phase diagrams of Luo et al. (2021): slopes, behind each cell its runs, and its neurons.
+
+The scatters of the neurons, Figures 6 and 7, are in few bytes.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from regimes.explorer.scatter import scatters
-from regimes.explorer.values import experiment_settings, plain, settings
+from regimes.explorer.values import experiment_settings, made_by, plain, settings
 from regimes.papers.luo2021.phase_diagram import BOUNDARIES, LAYERS
 
+TAB = "Luo et al."
+PHASE_DIAGRAMS = ("luo2021.phase_diagram",)
+CONDENSATION = ("luo2021.condensation", "luo2021.condensation_projected")
+MEASURES = (*PHASE_DIAGRAMS, *CONDENSATION)
+
 PLANE = ("gamma_prime", "gamma")
+# Of the file's cells along each side that make one here.
+MERGED = 2
+POSITIONS = {
+    "orientation": "orientation of (weight, bias)",
+    "projection": "projection on the direction of equal entries",
+}
+
+
+def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
+    """The section of the page, of measures as made by the modules of MEASURES, by experiment.
+
+    The neurons are those behind the cells of a diagram: without any diagram there is no section.
+    """
+    planes, neurons = (
+        {name: one for name, one in measures.items() if made_by(one, modules)}
+        for modules in (PHASE_DIAGRAMS, CONDENSATION)
+    )
+    if not planes:
+        return None
+    return {
+        "kind": "diagrams",
+        "diagrams": diagrams(planes),
+        "condensations": condensations(neurons),
+    }
 
 
 def diagrams(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
@@ -80,3 +112,38 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
     # The theory is of homogeneous activations; elsewhere its line is there to compare with.
     theory = "the theory" if kind["activation"] == "relu" else "the theory for ReLU"
     return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | endings
+
+
+def scatters(measure: xr.Dataset) -> dict[str, Any]:
+    """Numbers of neurons in cells of (position, relative amplitude), of the first seed.
+
+    measure: as made by `luo2021.condensation.reduced`. `cells` is over gamma_prime, gamma and
+    width: of each scatter the indices of occupied cells (position index times number of heights
+    plus height index), each as the difference from the one before, and their numbers of neurons;
+    None for a run that diverged.
+    """
+    (position,) = (name for name in POSITIONS if name in measure.dims)
+    of_first = measure["neuron_count"].isel(seed=0)
+    merged = of_first.coarsen({position: MERGED, "relative_amplitude": MERGED}).sum()
+    merged = merged.transpose("gamma_prime", "gamma", "width", position, "relative_amplitude")
+    shape = merged.shape[:3]
+    counts = merged.values.reshape(*shape, -1)
+    cells = np.empty(shape, dtype=object)
+    for index in np.ndindex(shape):
+        occupied = np.flatnonzero(counts[index])
+        if occupied.size:
+            differences = np.diff(occupied, prepend=0)
+            cells[index] = [differences.tolist(), counts[index][occupied].tolist()]
+    share = measure["heaviest_bins_share"].isel(seed=0)
+    return {
+        "gamma_prime": plain(measure["gamma_prime"]),
+        "gamma": plain(measure["gamma"]),
+        "width": plain(measure["width"]),
+        "seed": int(measure["seed"][0]),
+        "position_name": POSITIONS[position],
+        "position": plain(merged[position]),
+        "height": plain(merged["relative_amplitude"]),
+        "share_name": share.attrs["long_name"],
+        "share": plain(share.transpose("gamma_prime", "gamma", "width")),
+        "cells": cells.tolist(),
+    }

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from regimes.papers.caron2023.means import pooled, relative
 from regimes.papers.caron2023.paper import LARGEST_ERROR, RELU, TANH
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 MARKERS = {RELU: "o", TANH: "s"}
@@ -34,8 +35,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _draw_weights(axes[0], measures, colours)
     _draw_kernel(axes[1], measures[TANH], colours)
     _draw_variance(axes[2], measures, colours)
-    for axis, letter in zip(axes, "abc", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     figure.legend(handles=_handles(measures, colours), loc="outside right upper", fontsize="small")
     draws = ", ".join(
         f"{NAMES[name]} {int(runs['draws'].min()) * runs.sizes['seed']:,}"

@@ -1,4 +1,4 @@
-"""What Figures 6 to 10 of Caron et al. (2023) share: nine panels on one data set."""
+"""Figures 6 to 10 of Caron et al. (2023): nine panels on one data set."""
 
 from collections.abc import Mapping
 
@@ -15,20 +15,21 @@ from regimes.papers.caron2023.panels import (
     draw_weight_change,
     finish,
     legend,
-    letter,
 )
 from regimes.papers.caron2023.paper import TITLES
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.plotting.panels import letter
 
 
-def draw_nine(measures: Mapping[str, xr.Dataset], scale: str, experiment: str) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None = None) -> Figure:
     """Training and test risk, weight and NTG change and smallest eigenvalue of the NTG against
     steps; training and test risk after pruning, and after transfer.
 
     measures: those of one experiment, as made by `caron2023.training`; scale: marked below the
-    paper's size; experiment: name of that whose size the paper has.
+    size of the paper's experiment `size_of`, by default the one of the same name.
     """
-    (runs,) = measures.values()
+    ((name, runs),) = measures.items()
+    experiment = size_of or name
     figure, axes = plt.subplots(3, 3, figsize=(11.5, 9.6), layout="constrained")
     panels = axes.ravel()
     draw_risk(panels[0], runs, "train")
