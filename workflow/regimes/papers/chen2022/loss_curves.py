@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import (
     LOSS_LABEL,
+    TICKS,
     beside_wanted,
     colours_of,
     draw_against_n,
