@@ -38,8 +38,7 @@ from regimes.papers.chen2022.decay import fitted_decay
 from regimes.papers.chen2022.panels import over_runs
 from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
-    FIGURE_1,
-    FIGURE_3,
+    FIGURES,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,
     RANDOM_LABELS_DRAWS,
@@ -241,14 +240,14 @@ def test_selection() -> None:
 
 def test_reduction_says_what_the_paper_has_more() -> None:
     runs = made_up_measures(RANDOM_LABELS).isel(model=0)
-    assert reduction(runs.sel(width=8192), FIGURE_1) is None
+    assert reduction(runs.sel(width=8192), FIGURES[1]) is None
     small = runs.sel(width=4096, n_train=[20, 60], seed=[0, 1]).isel(step=slice(40))
-    assert reduction(small, FIGURE_1) == (
+    assert reduction(small, FIGURES[1]) == (
         f"m = 4096, n = 20, 60, 2 seeds, {int(small['step'][-1])} steps; "
         "paper: m = 8192, n = 20, 40, 60, 80, 100, 5 seeds, 50000 steps"
     )
     # Where a grid has fewer seeds
-    assert reduction(without(runs, n_train=80, seed=[1, 2, 3, 4]), FIGURE_1) == (
+    assert reduction(without(runs, n_train=80, seed=[1, 2, 3, 4]), FIGURES[1]) == (
         "1 seed; paper: 5 seeds"
     )
 
@@ -648,7 +647,7 @@ def test_losses_on_random_labels(module, width: int, measures: dict[str, xr.Data
     runs["theory_rate"].loc[{"n_train": slice(40, None)}] = 0
     figure = drawn(module, measures)
     losses, rates = figure.axes
-    for n in FIGURE_1.n_train:
+    for n in FIGURES[1].n_train:
         shown = curve(losses, f"$n = {n}$")
         expected = runs["train_loss"].sel(width=width, n_train=n).mean("seed").squeeze()
         np.testing.assert_allclose(shown, np.transpose([STEPS, expected]))
@@ -666,7 +665,7 @@ def test_errors_against_n(measures: dict[str, xr.Dataset]) -> None:
     runs = measures[SCALINGS].sel(width=8192)
     for (line, *_), model in zip(axes.containers, ["ours", "ntk", "mean_field"], strict=True):
         expected = runs["test_error"].sel(model=model).isel(END).mean("seed")
-        expected = np.transpose([FIGURE_3.n_train, expected])
+        expected = np.transpose([FIGURES[3].n_train, expected])
         np.testing.assert_allclose(line.get_xydata(), expected)
     assert any("after 50000 steps" in text for text in texts(figure))
     (axes,) = drawn(fig2_quadratic_embedding, measures).axes
