@@ -267,7 +267,7 @@ def experiment(**changes: Any) -> dict:
         ({"draws": 1}, ["experiments.first.draws = 1", "greater than or equal to 2"]),
         ({"activation": "leaky_relu"}, ["activation = 'leaky_relu'", "relu, tanh, softplus"]),
         ({"axes": {"width": [3]}}, ["axes.width: 3 is less than shown_nodes: 4"]),
-        ({"axes": {"seed": None}}, ["axes.seed", "list of numbers"]),
+        ({"axes": {"seed": None}}, ["axes.seed is missing"]),
         ({"axes": {"setting": ["odd"]}}, ["axes.setting: 'odd'", "allowed: even, uneven"]),
         ({"axes": {"setting": ["even", "even"]}}, ["axes.setting: 'even' is there twice"]),
         ({"axes": {"n_train": [3]}}, ["axes.n_train", "setting, width, seed"]),

@@ -43,10 +43,15 @@ COMMAND_LINE = "--configfile or --config"
 
 @dataclass(frozen=True)
 class Layer:
-    """Some settings, and where they stand: a file, or an entry below `scales` of a file."""
+    """Some settings of an entry, and where they stand.
+
+    place: a file, or an entry below `scales` of a file. name: of the entry that says them, which
+    may be one that is inherited.
+    """
 
     place: str
     content: Any
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,20 @@ class Resolved:
 
     def place(self, key: str) -> str:
         """Where a dotted key stands: the highest layer that has it, or the nearest key above it."""
-        parts = key.split(".")
-        layers = self.entries.get((parts[0], parts[1])) if len(parts) > 1 else None
-        if layers is None:
-            layers = list(self.user)
-        else:
-            parts = parts[2:]
-        for length in range(len(parts), -1, -1):
-            for layer in reversed(layers):
-                if _has(layer.content, parts[:length]):
-                    return layer.place
-        return COMMAND_LINE
+        while (place := self.origin(key)) is None and key:
+            key = key.rpartition(".")[0]
+        return place or COMMAND_LINE
+
+    def origin(self, key: str) -> str | None:
+        """Where a dotted key stands: the highest layer that has it; None when none has."""
+        section, name, *rest = [*key.split("."), ""]
+        layers = self.entries.get((section, name))
+        parts = rest[:-1] if layers else key.split(".")
+        for layer in reversed(layers or self.user):
+            if _has(layer.content, parts):
+                inherited = layer.name not in ("", name)
+                return layer.place + (f", inherited from {layer.name}" if inherited else "")
+        return None
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def read(path: Path, shown: str) -> dict[str, Any]:
         content = _parsed(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise ConfigError(f"{shown}: is not a mapping of keys to values")
     return content
 
@@ -252,7 +260,7 @@ def _shipped(
     section, name = key
     entry = written[key]
     if section not in SECTIONS or not _is_mapping(entry.content):
-        return [Layer(entry.place, entry.content)]
+        return [Layer(entry.place, entry.content, name)]
     below: list[Layer] = []
     if INHERITS in entry.content:
         parent = _parent(key, entry.place, entry.content[INHERITS], written, children)
@@ -262,7 +270,7 @@ def _shipped(
             raise ConfigError(
                 f"{entry.place}: {section}.{name}.paper: leave it out; the folder says the paper"
             )
-        below = [*below, Layer(entry.place, {"paper": entry.paper})]
+        below = [*below, Layer(entry.place, {"paper": entry.paper}, name)]
     return [*below, *_own(key, entry.place, entry.content, scale, entry.paper)]
 
 
@@ -277,7 +285,7 @@ def _with_user(
     section, name = key
     below = shipped.get(key, [])
     said = [
-        Layer(layer.place, layer.content[section][name])
+        Layer(layer.place, layer.content[section][name], name)
         for layer in user
         if _is_mapping(layer.content.get(section)) and name in layer.content[section]
     ]
@@ -302,7 +310,7 @@ def _with_user(
 def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any) -> list[Layer]:
     """What is written of an entry in one place: its settings and those for the scale."""
     if not _is_mapping(content):
-        return [Layer(place, content)]
+        return [Layer(place, content, key[1])]
     section, name = key
     parts = {place: {k: v for k, v in content.items() if k not in (INHERITS, AT_SCALES)}}
     at_scales = content.get(AT_SCALES, {})
@@ -320,7 +328,7 @@ def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any)
             )
     if scale in at_scales:
         parts[f"{place} ({AT_SCALES}.{scale})"] = at_scales[scale]
-    return [Layer(where, _with_module(section, part, paper)) for where, part in parts.items()]
+    return [Layer(at, _with_module(section, part, paper), name) for at, part in parts.items()]
 
 
 def _with_module(section: str, content: Any, paper: Any) -> Any:

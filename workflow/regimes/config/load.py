@@ -35,11 +35,11 @@ def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
     them. file: config.yaml, so that an error can name it.
     Raises ConfigError: one line that names the file, the key, its value and what is allowed.
     """
-    raw = plain(raw)
+    said = plain(raw)
     try:
-        common, rest = apart(raw, read(Path(file), CONFIG) if file else {})
-    except ConfigError:  # given in its place, with another file on the command line
-        common, rest = {}, raw
+        common, rest = apart(said, read(Path(file), CONFIG) if file else {})
+    except ConfigError:  # there is none: another file may be given in its place
+        common, rest = {}, said
     return _validated([Layer(CONFIG, common), Layer(COMMAND_LINE, rest)])
 
 

@@ -218,6 +218,10 @@ class Config(Model):
         """The file, or other place, in which a dotted key stands: the beginning of an error."""
         return self._places.place(key) if self._places else "config"
 
+    def origin(self, key: str) -> str | None:
+        """The same of a key that is there; None for one that nobody says, which has its default."""
+        return self._places.origin(key) if self._places else None
+
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":
         for name in self.papers:

@@ -295,7 +295,8 @@ def _data_settings(name: str, config: Config) -> dict[str, Any]:
         try:
             settings["sha256"] = own_file.digest(settings["path"])
         except DataError as error:
-            raise ConfigError(f"config: datasets.{name}.path = {error}") from None
+            key = f"datasets.{name}.path"
+            raise ConfigError(f"{config.place(key)}: {key} = {error}") from None
     return settings
 
 
@@ -368,8 +369,9 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     codes: dict[tuple[str, ...], str] = {}
     counts = _blocks_by_grid(experiment)
     if sum(counts) > MOST_BLOCKS:
+        key = f"experiments.{name}.split_by"
         raise ConfigError(
-            f"config: experiments.{name}.split_by = {list(experiment.split_by)} makes "
+            f"{config.place(key)}: {key} = {list(experiment.split_by)} makes "
             f"{sum(counts)} jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
         )
     blocks = {}
@@ -651,6 +653,19 @@ def _stamp_text(code: str, settings: str, **names: Iterable[str]) -> str:
 
 
 def _check_modules(config: Config) -> None:
+    def _need(key: str, module: str) -> None:
+        if module_path(module) is not None:
+            return
+        package = module_path(module.rpartition(".")[0])
+        siblings = []
+        if package is not None:
+            siblings = sorted(path.stem for path in package.parent.glob("[a-z]*.py"))
+        allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
+        raise ConfigError(
+            f"{config.place(key)}: {key} = {module.rpartition('.')[2]!r}: there is no module "
+            f"{module}{allowed}"
+        )
+
     for name, dataset in config.datasets.items():
         _need(f"datasets.{name}.kind", f"regimes.datasets.{dataset.kind}")
     for name, experiment in config.experiments.items():
@@ -692,15 +707,3 @@ def _check_scales(name: str, experiment: GradientFlowExperiment) -> None:
             parameterisation.scales({**setting, "exponents": settings.get("exponents", {})})
         except ConfigError as error:
             raise ConfigError(f"{error} (experiment {name})") from None
-
-
-def _need(key: str, module: str) -> None:
-    if module_path(module) is not None:
-        return
-    package = module_path(module.rpartition(".")[0])
-    siblings = []
-    if package is not None:
-        siblings = sorted(path.stem for path in package.parent.glob("[a-z]*.py"))
-    allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
-    value = module.rpartition(".")[2]
-    raise ConfigError(f"config: {key} = {value!r}: there is no module {module}{allowed}")

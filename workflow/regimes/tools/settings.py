@@ -8,6 +8,7 @@ from typing import Any
 
 from regimes.config.layers import merge
 from regimes.config.load import load
+from regimes.config.models import Config
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.storage.versions import CHECKOUT
@@ -49,6 +50,12 @@ def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, An
             raise ConfigError(f"--config {entry!r}: must be KEY=VALUE")
         merged = merge(merged, {key: _value(value, entry)})
     return merged
+
+
+def config_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Config:
+    """The checkout's configuration with some overrides; raises ConfigError as `load` does."""
+    with _within(directory):
+        return load(CONFIG, settings or {})
 
 
 def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Plan:
