@@ -10,7 +10,7 @@ from regimes.datasets import sines_on_sphere
 from regimes.engines.common.node_scaling import node_scales
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
-from regimes.papers.caron2023.experiments import (
+from regimes.papers.caron2023.paper import (
     CIFAR10,
     CIFAR10_GAMMA,
     MNIST,
@@ -19,7 +19,7 @@ from regimes.papers.caron2023.experiments import (
     SIMULATED,
     SIMULATED_HALF_SUM,
 )
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.layout import assemble
 
 # Settings in the order of the configuration, from the kernel regime to the most features.
@@ -207,4 +207,4 @@ def measured(
         module.reduce(runs.isel({axis: [i] for axis, i in zip(split_by, at, strict=True)}), data)
         for at in places
     ]
-    return module.measure(combined(blocks), data)
+    return module.measure(combine_blocks(blocks), data)

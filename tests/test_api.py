@@ -1,5 +1,6 @@
 """`regimes.open` and `regimes.simulate`: results and single runs in one line."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from regimes.engines.common import runner
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.plan.parts import modules_with
 from regimes.plan.plan import BlockPlan, Plan
 from regimes.plan.provenance import SCRIPTS, import_closure, training_modules
 from regimes.storage import store
@@ -508,7 +510,7 @@ def test_no_stage_of_the_workflow_depends_on_the_notebook() -> None:
         roots += training_modules(experiment.model_dump()).values()
         roots += [f"regimes.papers.{experiment.measure}"]
     roots += [f"regimes.papers.{figure.plot}" for figure in config.figures.values()]
-    roots += [f"regimes.papers.{paper}.claims" for paper in config.claims]
+    roots += itertools.chain.from_iterable(modules_with("claims").values())
     closure = import_closure(roots)
     assert "regimes" in closure and "regimes.engines.gradient_flow.engine" in closure
     assert "regimes.api" not in closure

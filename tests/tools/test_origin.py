@@ -13,7 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.claims import core
-from regimes.claims.core import Claim, Measured
+from regimes.claims.core import Claim, Finding, at_least
 from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.plan import Plan
@@ -84,8 +84,8 @@ def test_a_figure_says_what_made_it(results: Path, plan: Plan, suffix: str) -> N
     assert texts["state"] == "up to date" and not changed
     assert texts["figure"] == FIGURE and texts["scale"] == "smoke"
     assert texts["rule"] == "figure (workflow/rules/figures.smk)"
-    module = "luo2021/fig04_phase_diagram.py"
-    assert f"fig04_phase_diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
+    module = "luo2021/diagram.py"
+    assert f"diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
     assert texts["config hash"] == plan.figures[FIGURE].config_hash
     assert texts["measures"].startswith(f"results/measures/{FIGURE}.nc, created 20")
     assert texts["runs"].endswith("6 files in the present config, 6 of the runs there")
@@ -164,8 +164,12 @@ def claimed(
     for name in plan.all_claims.settings["experiments"]:
         write_measures(folder, plan, name, write_result)
     for paper, claims in plan.claims.items():
-        claim = Claim(paper, "holds", 1.0, 0.1, "here", (), lambda _: Measured(1.0, True))
-        described = {"title": f"Claims of {paper}", "source": claims.module, "references": "r"}
+        claim = Claim(paper, "holds", "", at_least(1.0), "here", (), lambda _: Finding(1.0))
+        described = {
+            "title": f"Claims of {paper}",
+            "source": f"regimes.papers.{paper}.claims",
+            "references": "r",
+        }
         store.write(
             core.evaluate([claim], {}, "smoke"),
             folder / claims.path,

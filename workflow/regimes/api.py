@@ -19,7 +19,7 @@ from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
 from regimes.storage import store
-from regimes.storage.grids import united
+from regimes.storage.grids import merge_grids
 
 FOLDERS = ("measures", "claims", "data", "")
 # The checkout that this package is part of.
@@ -239,7 +239,7 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
             f"no runs of {experiment} for the present config yet: run "
             f"snakemake results/measures/{experiment}.nc"
         )
-    return united(
+    return merge_grids(
         [
             xr.combine_by_coords(
                 blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"

@@ -20,7 +20,7 @@ from regimes.engines.common.node_scaling import node_scales
 from regimes.engines.common.runner import train
 from regimes.errors import ConfigError, DataError
 from regimes.plan.plan import Plan
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.store import check_described
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -181,7 +181,7 @@ def test_runs_repeat_whatever_the_block_and_the_chunks(
         for name in SCALINGS
         for seed in (0, 1)
     ]
-    xr.testing.assert_equal(combined(alone), trained)
+    xr.testing.assert_equal(combine_blocks(alone), trained)
     monkeypatch.setattr(first_update, "VALUES_AT_ONCE", 7 * 8 * 4)
     xr.testing.assert_allclose(train(block_of(), data, "cpu"), trained, rtol=1e-9, atol=1e-15)
 

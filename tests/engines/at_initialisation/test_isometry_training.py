@@ -23,7 +23,7 @@ from regimes.kernels.near_isometry import (
     largest_singular_value,
 )
 from regimes.plan.plan import Plan
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.store import check_described
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -157,7 +157,7 @@ def test_results_do_not_depend_on_the_block(name: str) -> None:
         for d in (4, 6)
         for seed in (0, 1)
     ]
-    xr.testing.assert_equal(combined(alone).drop_attrs(), together.drop_attrs())
+    xr.testing.assert_equal(combine_blocks(alone).drop_attrs(), together.drop_attrs())
 
 
 # Gradient descent and the linearised model

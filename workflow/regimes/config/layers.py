@@ -1,7 +1,7 @@
 """Which settings hold: those of the papers' files, of the scale and of the user, in layers.
 
-A paper's folder holds `experiments.yaml`: its title, its data sets, experiments, figures and
-claims. Over them lies, of each, its own entry below `scales` for the chosen scale, and over that
+A paper's folder holds `experiments.yaml`: its title, its data sets, experiments and figures.
+Over them lies, of each, its own entry below `scales` for the chosen scale, and over that
 what the user says in config.yaml, in config files and on the command line. A data set, experiment
 or figure with `inherits: NAME` starts from NAME as it resolves. In a paper's file these are the
 settings of the papers' files at the scale, so that an override of one experiment changes no
@@ -27,8 +27,8 @@ DEFAULT_SCALE = "laptop"
 
 PAPERS = Path(__file__).resolve().parents[1] / "papers"
 FILE = "experiments.yaml"
-# Of a paper's file. `paper` and `claims` are those of the one paper.
-PAPER_KEYS = ("paper", "datasets", "experiments", "figures", "claims")
+# Of a paper's file.
+PAPER_KEYS = ("paper", "datasets", "experiments", "figures")
 # The place among the papers of those that say no `order`.
 LAST = 100
 # Sections whose entries may have `inherits` and `scales`, and what an entry is called.
@@ -237,8 +237,6 @@ def _written() -> dict[tuple[str, str], _Entry]:
     written: dict[tuple[str, str], _Entry] = {}
     for _, paper, place, content in sorted(files, key=lambda file: file[:2]):
         sections = {"papers": {paper: content.get("paper", {})}}
-        if "claims" in content:
-            sections["claims"] = {paper: content["claims"]}
         for section in SECTIONS:
             sections[section] = content.get(section, {})
             if not _is_mapping(sections[section]):

@@ -56,7 +56,12 @@ Experiment = Annotated[
 class FigureSettings(Model):
     """A figure; its key is its path below figures/, without suffix."""
 
-    plot: ModuleName = Field(description="Module below regimes.papers that draws it.")
+    plot: ModuleName = Field(
+        description="Module below regimes.papers whose function `draw` draws it."
+    )
+    arguments: dict[Name, str | bool | int | float] = Field(
+        default={}, description="Arguments of `draw`, and of `table`, by name."
+    )
     paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
     measures: tuple[Name, ...] = Field(
         default=(), description="Experiments whose measures it shows."
@@ -73,10 +78,12 @@ class FigureSettings(Model):
 
 
 class ClaimsSettings(Model):
-    """The claims of a paper."""
+    """Which claims of a paper are checked."""
 
     measures: tuple[Name, ...] = Field(
-        min_length=1, description="Experiments whose measures are compared with the paper."
+        min_length=1,
+        description="Experiments whose measures are compared with the paper; claims that need "
+        "others are not run.",
     )
 
 
@@ -170,7 +177,10 @@ class Config(Model):
     datasets: dict[Name, DatasetSettings] = Field(default={}, description="Data sets by name.")
     experiments: dict[Name, Experiment] = Field(default={}, description="Experiments by name.")
     figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
-    claims: dict[Name, ClaimsSettings] = Field(default={}, description="Claims to check, by paper.")
+    claims: dict[Name, ClaimsSettings] = Field(
+        default={},
+        description="Papers of which not all claims are checked; of the others all are.",
+    )
 
     _places: Resolved | None = PrivateAttr(default=None)
 
@@ -223,8 +233,6 @@ class Config(Model):
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")
             check(f"{key}.measures", figure.measures, self.experiments, "experiment")
-            if figure.claims and not self.claims:
-                raise ValueError(f"{key}.claims: no paper has any; name some under `claims`")
         for name, claims in self.claims.items():
             check(f"claims.{name}", (name,), self.papers, "paper")
             check(f"claims.{name}.measures", claims.measures, self.experiments, "experiment")

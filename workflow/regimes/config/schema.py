@@ -27,7 +27,7 @@ def texts() -> dict[str, str]:
         for model in section["additionalProperties"]["anyOf"]:
             if "$ref" in model:
                 _with_origin(definitions, model["$ref"])
-    one_paper = {"paper": definitions["Paper"], "claims": definitions["ClaimsSettings"]}
+    one_paper = {"paper": definitions["Paper"]}
     definitions[PAPER_FILE] = {
         "type": "object",
         "description": "The file `experiments.yaml` in a paper's folder.",

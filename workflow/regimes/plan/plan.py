@@ -19,13 +19,16 @@ from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError, DataError
-from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
+from regimes.plan.declared import arguments_of, claims_need, constants
+from regimes.plan.parts import modules_with
 from regimes.plan.probes import ProbePlan, plan_probes, probe_path
 from regimes.plan.provenance import (
     SCRIPTS,
+    Root,
     code_hash,
     config_hash,
+    import_closure,
     module_path,
     training_code_hash,
     training_modules,
@@ -88,10 +91,10 @@ class MeasurePlan:
 
 @dataclass(frozen=True)
 class ClaimsPlan:
-    """The verdicts on the claims of one paper."""
+    """The verdicts on the claims of one paper; `modules` declare them."""
 
     paper: str
-    module: str
+    modules: tuple[str, ...]
     settings: dict[str, Any]
     code: str
     measures: dict[str, str]
@@ -114,13 +117,15 @@ class AllClaimsPlan:
 class FigurePlan:
     """One figure, as PDF and PNG, and as CSV if it is a table.
 
-    `config_hash` covers all settings behind it. `measures`: files by name; the gathered claims are
+    `config_hash` covers all settings behind it, `arguments` of its module's functions included.
+    `measures`: files by name; the gathered claims are
     among them for a figure that shows them.
     """
 
     name: str
     paper: str
     module: str
+    arguments: dict[str, Any]
     config_hash: str
     code: str
     measures: dict[str, str]
@@ -192,9 +197,11 @@ class Plan:
             for name in config.experiments
         }
         paths = {name: measure.path for name, measure in measures.items()}
-        claims = {name: _claims(name, config, data, paths, stamps) for name in config.claims}
-        all_claims = _all_claims(config, data, stamps) if claims else None
-        figures = {name: _figure(name, config, data, paths, stamps) for name in config.figures}
+        claims = _claims(config, data, paths, stamps)
+        all_claims = _all_claims(claims, config, data, stamps) if claims else None
+        figures = {
+            name: _figure(name, config, data, paths, claims, stamps) for name in config.figures
+        }
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
         explorer = _explorer(config, measures, claims, stamps)
         return cls(
@@ -482,46 +489,54 @@ def _measure(
 
 
 def _claims(
-    paper: str,
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
     stamps: dict[str, str],
-) -> ClaimsPlan:
-    names = config.claims[paper].measures
-    module = f"regimes.papers.{paper}.claims"
-    settings = _effective_settings(names, config, data)
-    code = code_hash([SCRIPTS / "claims.py", module])
-    stamp = f"results/code/claims-{paper}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
-    base = f"results/claims/{paper}"
-    return ClaimsPlan(
-        paper=paper,
-        module=module,
-        settings=settings,
-        code=code,
-        measures={name: measures[name] for name in names},
-        path=f"{base}.nc",
-        table=f"{base}.md",
-        stamp=stamp,
-    )
+) -> dict[str, ClaimsPlan]:
+    """The claims of the papers that declare some on experiments of the config."""
+    declared = modules_with("claims")
+    plans = {}
+    for paper in config.papers:
+        modules = declared.get(paper, ())
+        names = [name for name in claims_need(modules) if name in config.experiments]
+        if paper in config.claims:
+            names = [name for name in names if name in config.claims[paper].measures]
+        if not names:
+            continue
+        settings = _effective_settings(names, config, data)
+        code = code_hash([SCRIPTS / "claims.py", *modules])
+        stamp = f"results/code/claims-{paper}.txt"
+        stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
+        plans[paper] = ClaimsPlan(
+            paper=paper,
+            modules=modules,
+            settings=settings,
+            code=code,
+            measures={name: measures[name] for name in names},
+            path=f"results/claims/{paper}.nc",
+            table=f"results/claims/{paper}.md",
+            stamp=stamp,
+        )
+    return plans
 
 
 def _all_claims(
-    config: Config, data: Mapping[str, DataPlan], stamps: dict[str, str]
+    claims: Mapping[str, ClaimsPlan],
+    config: Config,
+    data: Mapping[str, DataPlan],
+    stamps: dict[str, str],
 ) -> AllClaimsPlan:
-    settings = _effective_settings(_claimed(config), config, data)
+    settings = _effective_settings(_claimed(claims), config, data)
     code = code_hash([SCRIPTS / "all_claims.py"])
     stamp = "results/code/claims.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=claims)
     return AllClaimsPlan(settings=settings, code=code, path=ALL_CLAIMS, stamp=stamp)
 
 
-def _claimed(config: Config) -> list[str]:
+def _claimed(claims: Mapping[str, ClaimsPlan]) -> list[str]:
     """The experiments whose measures any paper's claims read."""
-    return list(
-        dict.fromkeys(name for claims in config.claims.values() for name in claims.measures)
-    )
+    return list(dict.fromkeys(name for one in claims.values() for name in one.measures))
 
 
 def _figure(
@@ -529,25 +544,30 @@ def _figure(
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
+    claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
     module = f"regimes.papers.{figure.plot}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
-    code = code_hash([*scripts, module])
+    code = code_hash(with_parts([*scripts, module]))
     inputs = {key: measures[key] for key in figure.measures}
     shown = list(figure.measures)
     if figure.claims:
+        if not claims:
+            raise ConfigError(f"figures.{name}.claims: no paper of the config has any")
         inputs[CLAIMS] = ALL_CLAIMS
-        shown += [name for name in _claimed(config) if name not in shown]
+        shown += [name for name in _claimed(claims) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(shown, config, data))
+    behind = _effective_settings(shown, config, data)
+    settings = config_hash(behind | with_arguments(figure.arguments))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
         name=name,
         paper=figure.paper,
         module=module,
+        arguments=figure.arguments,
         config_hash=settings,
         code=code,
         measures=inputs,
@@ -560,21 +580,36 @@ def _figure(
     )
 
 
+def with_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a figure's arguments add to the settings behind it; nothing without any."""
+    return {"arguments": dict(arguments)} if arguments else {}
+
+
+def with_parts(roots: Iterable[Root]) -> list[Root]:
+    """Roots of code, and the parts of all papers that a module of their closure loads by name."""
+    roots = list(roots)
+    for name, path in import_closure(roots).items():
+        if b"\nLOADS_PART = " in path.read_bytes():
+            part = constants(name)["LOADS_PART"]
+            roots += [one for modules in modules_with(part).values() for one in modules]
+    return roots
+
+
 def _explorer(
     config: Config,
     measures: Mapping[str, MeasurePlan],
     claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> ExplorerPlan:
-    shown = {
-        name: measure.path
-        for name, measure in measures.items()
-        if contents.made_by(measure.module, contents.SHOWN)
+    parts = modules_with("explorer").values()
+    modules = {
+        f"regimes.papers.{name}" for (module,) in parts for name in constants(module)["MEASURES"]
     }
+    shown = {name: one.path for name, one in measures.items() if one.module in modules}
     verdicts = {paper: one.path for paper, one in claims.items()}
     papers = {measures[name].paper for name in shown} | set(verdicts)
     titles = {name: paper.title for name, paper in config.papers.items() if name in papers}
-    python = code_hash([SCRIPTS / "explorer.py"])
+    python = code_hash(with_parts([SCRIPTS / "explorer.py"]))
     # Plotly's script is part of the page.
     plotly = package_versions("plotly")["plotly"]
     code = config_hash({"python": python, "page": assets_hash(), "plotly": plotly})
@@ -637,5 +672,19 @@ def _check_modules(config: Config) -> None:
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
         _need(f"figures.{name}.plot", f"regimes.papers.{figure.plot}")
-    for name in config.claims:
-        _need(f"claims.{name}", f"regimes.papers.{name}.claims")
+        for function in ("draw", "table") if figure.table else ("draw",):
+            _check_arguments(f"figures.{name}", figure.plot, function, figure.arguments)
+
+
+def _check_arguments(key: str, plot: str, function: str, given: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless a figure's module has a function that takes its arguments."""
+    taken = arguments_of(f"regimes.papers.{plot}", function)
+    if taken is None:
+        raise ConfigError(f"config: {key}.plot = {plot!r}: the module has no function {function}")
+    unknown = [name for name in given if name not in taken]
+    missing = [name for name, needed in taken.items() if needed and name not in given]
+    for name, what in [(name, "unknown") for name in unknown] + [(m, "missing") for m in missing]:
+        raise ConfigError(
+            f"config: {key}.arguments.{name} is {what}: {plot}.{function} takes "
+            f"{', '.join(taken) or 'none'}"
+        )

@@ -29,7 +29,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from regimes.config import models
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import (
     COLUMNS,
@@ -218,13 +218,13 @@ def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -
     # its wall time longer. Jobs of unknown time take none, but others wait for their files.
     seconds = [(one.wall if one.job.gpu else one.seconds) or 0.0 for one in estimates]
     wall = wall_seconds(jobs, seconds, cores, cores if gpus is None else gpus) / 60
-    where = counted(cores, "core")
+    where = pluralise(cores, "core")
     if gpus is not None and any(job.gpu for job in jobs):
-        where += f" and {counted(gpus, 'GPU')}"
+        where += f" and {pluralise(gpus, 'GPU')}"
     unknown = sum(one.seconds is None for one in estimates)
     without_size = sum(one.size is None for one in estimates)
     minutes, megabytes = _sums(estimates)
-    of_disk = f", unknown of {counted(without_size, 'job')}" if without_size else ""
+    of_disk = f", unknown of {pluralise(without_size, 'job')}" if without_size else ""
     text += [
         "",
         f"jobs        {len(jobs)}",
@@ -234,7 +234,7 @@ def report(estimates: Sequence[Estimate], cores: int, gpus: int | None = None) -
         f"disk        {megabytes} MB{of_disk}",
     ]
     if unknown:
-        text.append(f"unknown     {counted(unknown, 'job')}, in none of these sums")
+        text.append(f"unknown     {pluralise(unknown, 'job')}, in none of these sums")
     return "\n".join(text)
 
 

@@ -16,9 +16,8 @@ from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
-from regimes.plan.plan import Plan
+from regimes.plan.plan import Plan, with_arguments
 from regimes.plan.provenance import config_hash, module_path
-from regimes.plotting.wording import counted
 from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
 from regimes.tools.metadata import Metadata, read
@@ -28,7 +27,6 @@ SUMMARY = "what made a file, and whether it is up to date"
 FUNCTIONS = {
     "data": "build",
     "features": "build",
-    "claims": "CLAIMS",
     "all_claims": "gather",
     "figure": "draw",
 }
@@ -87,7 +85,8 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     if module:
         path = module_path(module)
         where = path.relative_to(CHECKOUT) if path else "not in this checkout"
-        yield "function", f"{module}.{FUNCTIONS.get(rule, rule)} ({where})"
+        name = module if rule == "claims" else f"{module}.{FUNCTIONS.get(rule, rule)}"
+        yield "function", f"{name} ({where})"
     if metadata.scale:
         yield "scale", metadata.scale
     for key, label in SHOWN.items():
@@ -250,7 +249,8 @@ def _settings_of_figure(
         for key in ("experiments", "datasets")
     }
     scale = behind[0].scale if behind else None
-    if written == config_hash({"scale": scale, **merged}):
+    behind_it = {"scale": scale, **merged} | with_arguments(planned.arguments)
+    if written == config_hash(behind_it):
         for one in behind:
             present = _planned(one, plan)
             yield from _settings(one.config, present.settings if present else {})
