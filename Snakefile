@@ -1,5 +1,5 @@
 # Simulations of the training regimes of wide shallow networks: data -> runs -> measures -> figures.
-# What runs is stated in config.yaml; rules are in workflow/rules/, one file per stage.
+# What runs is stated in workflow/regimes/papers/*/experiments.yaml and config.yaml; rules are in workflow/rules/, one file per stage.
 
 import os
 import sys
@@ -30,15 +30,10 @@ configfile: Path(workflow.basedir) / "config.yaml"
 include: "workflow/rules/common.smk"
 
 
-SCALE_OVERLAY = or_exit(overlay_path, config)
-if SCALE_OVERLAY:
-    # Snakemake applies --configfile and --config again after each `configfile:`, so that these
-    # win over the overlay, and the overlay over config.yaml.
-
-    configfile: SCALE_OVERLAY
-
-
-SETTINGS = or_exit(validate, config)
+SETTINGS = or_exit(validate, config, Path(workflow.basedir) / "config.yaml")
+# Jobs and the report find there what holds, the papers' settings included. It is no parameter: to
+# reword a citation or move a mirror reruns nothing.
+config.update(SETTINGS.model_dump(mode="json"))
 PLAN = or_exit(Plan.from_config, SETTINGS)
 PLAN.write_stamps()
 

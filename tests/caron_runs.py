@@ -10,7 +10,7 @@ from regimes.datasets import sines_on_sphere
 from regimes.engines.common.node_scaling import node_scales
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
-from regimes.papers.caron2023.experiments import (
+from regimes.papers.caron2023.paper import (
     CIFAR10,
     CIFAR10_GAMMA,
     MNIST,
@@ -19,7 +19,7 @@ from regimes.papers.caron2023.experiments import (
     SIMULATED,
     SIMULATED_HALF_SUM,
 )
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.layout import assemble
 
 # Settings in the order of the configuration, from the kernel regime to the most features.
@@ -198,13 +198,13 @@ def made_up_measures(
 
 
 def measured(
-    name: str, runs: xr.Dataset, data: xr.Dataset, block_axes: Sequence[str] = ("seed",)
+    name: str, runs: xr.Dataset, data: xr.Dataset, split_by: Sequence[str] = ("seed",)
 ) -> xr.Dataset:
     """What the measure of the experiment makes of runs in blocks along some axes."""
     module = simulated if name in SIMULATIONS else training
-    places = itertools.product(*(range(runs.sizes[axis]) for axis in block_axes))
+    places = itertools.product(*(range(runs.sizes[axis]) for axis in split_by))
     blocks = [
-        module.reduce(runs.isel({axis: [i] for axis, i in zip(block_axes, at, strict=True)}), data)
+        module.reduce(runs.isel({axis: [i] for axis, i in zip(split_by, at, strict=True)}), data)
         for at in places
     ]
-    return module.measure(combined(blocks), data)
+    return module.measure(combine_blocks(blocks), data)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.chen2022 import curves
-from regimes.papers.chen2022.sizes import (
+from regimes.papers.chen2022.paper import (
     MODELS,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,

@@ -22,7 +22,7 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 def settings(**keys: Any) -> dict[str, Any]:
     """Plain settings of a data set, defaults filled in."""
-    config = validate({"papers": {}, "experiments": {}, "datasets": {"made": keys}})
+    config = validate({"datasets": {"made": keys}})
     return config.datasets["made"].model_dump(mode="json")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import song_runs
 import xarray as xr
 
-from regimes.claims.core import Claim, Measured, evaluate
+from regimes.claims.core import Claim, Finding, evaluate, within
 from regimes.explorer.page import render
 from regimes.papers.luo2021 import condensation
 from regimes.papers.razborov2022.convergence import KEPT
@@ -173,12 +173,12 @@ def made_up_claims() -> dict[str, xr.Dataset]:
     def claim(key: str, value: float, text: str) -> Claim:
         return Claim(
             id=key,
-            statement=text,
-            paper_value=1.0,
-            tolerance=0.1,
+            says=text,
+            statistic="",
+            wanted=within(0.1, 1.0),
             source="Section 4",
             needs=(),
-            check=lambda measures: Measured(value, abs(value - 1) < 0.1, "by </script> & hand"),
+            check=lambda measures: Finding(value, "by </script> & hand"),
             figure="luo2021/fig",
         )
 

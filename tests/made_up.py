@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.phase_diagram import KEPT, measure
-from regimes.papers.luo2021.theory import boundary_gamma
 
 WIDTHS = [1000, 5000, 10_000, 20_000, 40_000]
 GAMMA = np.round(np.arange(0.5, 2.01, 0.25), 10)

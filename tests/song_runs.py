@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.song2021 import mnist
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 
 LOSSES = ("mean_square", "log_likelihood")
 OMEGA_2 = (0.002, 0.00744, 0.01289, 0.01833, 0.02378, 0.03467, 0.04556, 0.05644, 0.06733, 0.07822)
@@ -90,4 +90,4 @@ def measured(runs: xr.Dataset, data: xr.Dataset | None = None) -> xr.Dataset:
         for loss in range(runs.sizes["loss"])
         for seed in range(runs.sizes["seed"])
     ]
-    return mnist.measure(combined(blocks), made_up_data() if data is None else data)
+    return mnist.measure(combine_blocks(blocks), made_up_data() if data is None else data)

@@ -1,5 +1,6 @@
 """`regimes.open` and `regimes.simulate`: results and single runs in one line."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from regimes.engines.common import runner
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.plan.parts import modules_with
 from regimes.plan.plan import BlockPlan, Plan
 from regimes.plan.provenance import SCRIPTS, import_closure, training_modules
 from regimes.storage import store
@@ -111,7 +113,8 @@ def test_the_numbers_are_those_of_the_workflow(
 
 def test_width_and_seed_are_the_first_ones_of_the_experiment(here: Path) -> None:
     config = yaml.safe_load(CONFIG.read_text())
-    config["experiments"]["phase_diagram"]["axes"] |= {"width": [60, 40, 80], "seed": [7, 5]}
+    axes = {"width": [60, 40, 80], "seed": [7, 5]}
+    config["experiments"] = {"phase_diagram": {"axes": axes}}
     (here / "config.yaml").write_text(yaml.safe_dump(config))
     run = simulate(gamma=0.6, gamma_prime=0.0, directory=here)
     assert (run["width"].item(), run["seed"].item()) == (40, 5)
@@ -300,12 +303,13 @@ def run_of(block: BlockPlan, value: float) -> xr.Dataset:
 def results(here: Path) -> Path:
     """A folder in which a small workflow has run."""
     config = yaml.safe_load(CONFIG.read_text())
-    config["experiments"]["phase_diagram"]["axes"] = {
+    axes = {
         "gamma_prime": [0.0, 0.5],
         "gamma": [0.5, 1.0, 1.5],
         "width": [10, 20],
         "seed": [0, 1],
     }
+    config["experiments"] = {"phase_diagram": {"axes": axes}}
     (here / "config.yaml").write_text(yaml.safe_dump(config))
     for path, value in (
         ("measures/phase_diagram.nc", 1.0),
@@ -412,12 +416,8 @@ def test_open_combines_the_runs_that_there_are(results: Path, missing: tuple[int
 @pytest.mark.filterwarnings("error::FutureWarning")  # of what a later xarray does otherwise
 def test_open_combines_weights_of_several_widths(results: Path) -> None:
     config = yaml.safe_load((results / "config.yaml").read_text())
-    config["experiments"]["condensation"]["axes"] = {
-        "gamma_prime": [0.0],
-        "gamma": [1.0],
-        "width": [10, 20],
-        "seed": [0],
-    }
+    axes = {"gamma_prime": [0.0], "gamma": [1.0], "width": [10, 20], "seed": [0]}
+    config["experiments"]["condensation"] = {"axes": axes}
     (results / "config.yaml").write_text(yaml.safe_dump(config))
     for block in Plan.from_config(load(results / "config.yaml")).blocks["condensation"].values():
         (width,) = block.settings["axes"]["width"]
@@ -509,36 +509,14 @@ def test_no_stage_of_the_workflow_depends_on_the_notebook() -> None:
     for experiment in config.experiments.values():
         roots += training_modules(experiment.model_dump()).values()
         roots += [f"regimes.papers.{experiment.measure}"]
-    roots += [f"regimes.papers.{figure.draw}" for figure in config.figures.values()]
-    roots += [f"regimes.papers.{paper}.claims" for paper in config.claims]
+    roots += [f"regimes.papers.{figure.plot}" for figure in config.figures.values()]
+    roots += itertools.chain.from_iterable(modules_with("claims").values())
     closure = import_closure(roots)
     assert "regimes" in closure and "regimes.engines.gradient_flow.engine" in closure
     assert "regimes.api" not in closure
 
 
 def test_simulate_follows_gradient_flow_alone(tmp_path: Path) -> None:
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    flow = config["experiments"]["phase_diagram"]
-    config["datasets"]["sphere"] = {
-        "kind": "unit_sphere",
-        "draws": 1,
-        "n_points": 5,
-        "n_features": 3,
-    }
-    config["experiments"] = {
-        "phase_diagram": flow,
-        "descent": {
-            "engine": "gradient_descent",
-            "paper": "luo2021",
-            "dataset": "sphere",
-            "learning_rate": 0.001,
-            "stopping": {"max_steps": 10},
-            "axes": {"width": [4], "seed": [0]},
-            "measure": "luo2021.growth",
-        },
-    }
-    config["figures"], config["claims"] = {}, {}
     (tmp_path / "results").mkdir()
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(ConfigError, match="'descent' is not trained by gradient_flow; allowed: ph"):
-        simulate("descent", directory=tmp_path)
+    with pytest.raises(ConfigError, match="'razborov2022' is not trained by gradient_flow; allow"):
+        simulate("razborov2022", directory=tmp_path)

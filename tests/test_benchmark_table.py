@@ -1,4 +1,4 @@
-"""The tables of benchmarks in README and docs, and the file that they are made from."""
+"""The tables of benchmarks in docs/benchmarks.md, and the file that they are made from."""
 
 import importlib
 import json
@@ -14,16 +14,16 @@ PAPERS = {"luo2021", "razborov2022", "chen2022", "caron2023", "song2021"}
 
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
-    """gathered and readme_table, which are found beside the benchmarks alone."""
+    """gathered and write_tables, which are found beside the benchmarks alone."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("gathered", "readme_table"):
+    for name in ("gathered", "write_tables"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module("gathered"), importlib.import_module("readme_table")
+    return importlib.import_module("gathered"), importlib.import_module("write_tables")
 
 
 def test_pages_agree_with_results(modules):
     _, table = modules
-    assert table.main(["--check"]) == 0, "run python tests/benchmarks/readme_table.py"
+    assert table.main(["--check"]) == 0, "run python tests/benchmarks/write_tables.py"
 
 
 def test_every_paper_is_compared_with_a_plain_loop(modules):
@@ -62,9 +62,9 @@ def test_new_results_replace_those_of_the_same_name_alone(modules, tmp_path):
         for name, group in results["comparisons"].items()
     }
     assert ratios == {"chen2022: first": [1.0, 4.0], "chen2022: second": [1.0, 3.0]}
-    assert "| first | 2 s | 4 x (wrong) |  |  |" in table.block(results)
+    assert "| first | 2 s | 4 x (wrong) |  |  |" in table.summary(results)
     with pytest.raises(ValueError, match="in the text"):
-        table.replaced("no marks", "block")
+        table.replaced("no marks", "summary", "block")
 
 
 def test_power_of_a_power_law(modules):

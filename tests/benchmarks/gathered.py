@@ -21,7 +21,7 @@ RESULTS = Path(__file__).with_name("results.json")
 Result = TypeVar("Result")
 PACKAGES = ("numpy", "scipy", "snakemake", "torch", "torchode")
 KINDS = ("comparisons", "growth", "overhead")
-# What a method is to the table of the README; "" for others.
+# What a method is to the summary; "" for others.
 PACKAGE, PYTORCH, SCIPY, TORCHODE = ROLES = ("package", "pytorch", "scipy", "torchode")
 
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from regimes.config import schema
-from regimes.config.load import SCALES_FOLDER, load, merge, overlay_path, validate
-from regimes.config.models import SCALES
+from regimes.config.layers import FILE, PAPERS, SCALES, merge
+from regimes.config.load import load, validate
 from regimes.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,12 +60,6 @@ def test_every_scale_is_valid(scale: str) -> None:
     assert load(CONFIG, {"scale": scale}).scale == scale
 
 
-@pytest.mark.parametrize("path", sorted(SCALES_FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_overlays_are_known_and_do_not_name_a_scale(path: Path) -> None:
-    assert path.stem in SCALES
-    assert "scale" not in yaml.safe_load(path.read_text())
-
-
 def block_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
     """Keys of all mappings that are written line by line."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style:
@@ -74,19 +68,41 @@ def block_keys(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
             yield from block_keys(value)
 
 
-def test_every_key_of_the_config_has_a_comment() -> None:
-    text = CONFIG.read_text()
-    lines = text.splitlines()
-    keys = list(block_keys(yaml.compose(text)))
-    assert len(keys) > 30
-    explained = set()
-    for key in keys:
-        # What is explained in the first experiment, figure, ... is not explained again.
-        if key.value in explained or key.value == "<<":
-            continue
+def commented(path: Path) -> dict[str, bool]:
+    """Keys of a file, and whether a comment stands above one of them."""
+    text = path.read_text()
+    lines, found = text.splitlines(), {}
+    for key in block_keys(yaml.compose(text)):
         line = key.start_mark.line
-        assert lines[line - 1].strip().startswith("#"), f"line {line + 1}: {key.value}"
-        explained.add(key.value)
+        has_comment = line > 0 and lines[line - 1].strip().startswith("#")
+        found[key.value] = found.get(key.value, False) or has_comment
+    return found
+
+
+def test_every_key_of_the_config_has_a_comment() -> None:
+    keys = commented(CONFIG)
+    assert len(keys) >= 10 and all(keys.values()), keys
+
+
+def test_every_setting_of_a_paper_has_a_comment_in_some_file() -> None:
+    keys: dict[str, bool] = {}
+    for path in PAPERS.glob(f"*/{FILE}"):
+        for key, has_comment in commented(path).items():
+            keys[key] = keys.get(key, False) or has_comment
+    names = {
+        name for key in ("datasets", "experiments", "figures") for name in dict(load(CONFIG))[key]
+    }
+    # Names, and keys of a mapping whose own key is explained.
+    names |= {"datasets", "experiments", "figures", *SCALES, "pruning", "paper"}
+    names |= set(load(CONFIG).experiments["caron2023_cifar10_gamma"].node_scalings)
+    missing = [key for key, has_comment in keys.items() if not has_comment and key not in names]
+    assert not missing
+
+
+def test_files_of_the_papers_are_short() -> None:
+    assert len(CONFIG.read_text().splitlines()) < 150
+    for path in PAPERS.glob(f"*/{FILE}"):
+        assert len(path.read_text().splitlines()) <= 350, path
 
 
 def test_axes_are_decimal_sorted_and_unique(raw: dict) -> None:
@@ -163,8 +179,8 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             phase_diagram(axes={"depth": [1]}),
             ["axes.depth", "gamma_prime, gamma, solver_tolerance, width, seed"],
         ),
-        (phase_diagram(block_axes=["gama"]), ["block_axes.0 = 'gama'", "gamma_prime, gamma"]),
-        (phase_diagram(block_axes=["seed", "seed"]), ["block_axes names an axis twice"]),
+        (phase_diagram(split_by=["gama"]), ["split_by: 'gama' is no axis", "gamma_prime, gamma"]),
+        (phase_diagram(split_by=["seed", "seed"]), ["split_by names an axis twice"]),
         (
             phase_diagram(dataset="nope"),
             ["experiments.phase_diagram.dataset = 'nope'", "four_point"],
@@ -181,7 +197,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ({"experiments": 3}, ["experiments = 3", "must be a mapping"]),
         (
             {"experiments": {"x": {}}},
-            ["key experiments.x.engine is missing", "allowed: gradient_flow, gradient_descent"],
+            ["key experiments.x.engine is missing", "allowed: at_initialisation.first_update, "],
         ),
         ({"experiments": {"x": 3}}, ["experiments.x = 3", "mapping with the key engine"]),
         (phase_diagram(engine="gradient_flaw"), ["did you mean 'gradient_flow'?"]),
@@ -229,8 +245,8 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             descent(axes={"n_train": None}, grids=[{"n_train": [5]}, {"width": [20]}]),
             ["grids must have the same axes"],
         ),
-        (descent(block_axes=["gamma"]), ["block_axes.0 = 'gamma'", "width, n_train"]),
-        (descent(block_axes=["rate_ratio"]), ["block_axes: 'rate_ratio' is no axis"]),
+        (descent(split_by=["gamma"]), ["split_by: 'gamma' is no axis", "width, n_train"]),
+        (descent(split_by=["rate_ratio"]), ["split_by: 'rate_ratio' is no axis"]),
         (descent(activation="tanh", record={"invariant": True}), ["not conserved", "tanh"]),
         (descent(axes={"seed": [0, 2]}), ["experiments.descent: seed 2", "sphere has draws: 2"]),
         (descent(axes={"n_train": [11]}), ["experiments.descent: n_train 11", "n_points: 10"]),
@@ -362,8 +378,10 @@ def test_errors_are_one_line_that_names_the_key(
 
 
 def test_kind_of_an_existing_data_set_can_change(raw: dict) -> None:
-    raw["datasets"]["four_point"] = {"kind": "mnist", "n_train": 45, "pixels": [-0.5, 0.5]}
-    made = validate(raw).datasets["four_point"]
+    mnist = {"kind": "mnist", "n_train": 45, "pixels": [-0.5, 0.5]}
+    # What the former kind has and the new one has not is taken away by null.
+    changed = {"datasets": {"four_point": {**mnist, "inputs": None, "targets": None}}}
+    made = validate(merge(raw, changed)).datasets["four_point"]
     assert made.kind == "mnist" and made.pixels == (-0.5, 0.5) and made.first_train == 0
 
 
@@ -382,9 +400,9 @@ def test_grids_take_from_the_axes_what_they_do_not_name(raw: dict) -> None:
 
 def test_unknown_scale_names_the_scales() -> None:
     with pytest.raises(ConfigError, match="scale = 'big'; allowed: laptop, smoke, paper"):
-        overlay_path({"scale": "big"})
+        load(CONFIG, {"scale": "big"})
     with pytest.raises(ConfigError, match="scale"):
-        overlay_path({"scale": ["smoke"]})
+        load(CONFIG, {"scale": ["smoke"]})
 
 
 def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
@@ -395,12 +413,13 @@ def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
-def test_schema_has_not_drifted() -> None:
-    assert schema.PATH.read_text() == schema.text(), "run python -m regimes.config.schema"
+def test_schemas_have_not_drifted() -> None:
+    for name, text in schema.texts().items():
+        assert (schema.FOLDER / name).read_text() == text, "run python -m regimes.config.schema"
 
 
 def test_schema_command_finds_drift(monkeypatch, capsys, tmp_path: Path) -> None:
-    monkeypatch.setattr(schema, "PATH", tmp_path / "schema.json")
+    monkeypatch.setattr(schema, "FOLDER", tmp_path)
     monkeypatch.setattr(sys, "argv", ["schema", "--check"])
     assert schema.main() == 1
     assert "drifted" in capsys.readouterr().err
@@ -410,19 +429,41 @@ def test_schema_command_finds_drift(monkeypatch, capsys, tmp_path: Path) -> None
     assert schema.main() == 0
 
 
-def test_schema_describes_every_key() -> None:
-    definitions = json.loads(schema.text())["$defs"]
-    for name, definition in definitions.items():
+@pytest.fixture(scope="module")
+def config_schema() -> dict:
+    return json.loads(schema.texts()["config.schema.json"])
+
+
+def test_schema_describes_every_key(config_schema: dict) -> None:
+    for name, definition in config_schema["$defs"].items():
         for key, field in definition.get("properties", {}).items():
             # A reference carries the description of the model that it refers to.
             assert {"description", "$ref"} & set(field), f"{name}.{key}"
 
 
-def test_config_obeys_the_schema(raw: dict) -> None:
+def test_config_obeys_the_schema(raw: dict, config_schema: dict) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.validate(raw, json.loads(schema.text()))
+    raw = merge(raw, {"experiments": {"phase_diagram": {"solver": {"tolerance": 0.01}}}})
+    jsonschema.validate(raw, config_schema)
+    for wrong in ({"devise": 1}, {"experiments": {"new": {"solver": {"tolerence": 0.01}}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(merge(raw, wrong), config_schema)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PAPERS.glob(f"*/{FILE}")), ids=lambda path: path.parent.name
+)
+def test_files_of_the_papers_obey_the_schema(path: Path, config_schema: dict) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    (_, of_paper) = json.loads(schema.texts()["experiments.schema.json"]).values()
+    definition = of_paper.removeprefix("config.schema.json")
+    of_file = {"$ref": definition, "$defs": config_schema["$defs"]}
+    content = yaml.safe_load(path.read_text())
+    jsonschema.validate(content, of_file)
+    first = path.read_text().splitlines()[0]
+    assert first.endswith("$schema=../../../experiments.schema.json")
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(raw | {"devise": 1}, json.loads(schema.text()))
+        jsonschema.validate(content | {"scale": "smoke"}, of_file)
 
 
 def test_config_imports_neither_torch_nor_snakemake() -> None:

@@ -47,8 +47,8 @@ def test_examples_are_valid(kind: str) -> None:
     assert examples
     for example in examples:
         datasets = yaml.safe_load(example)["datasets"]
-        config = validate({"papers": {}, "experiments": {}, "datasets": datasets})
+        config = validate({"datasets": datasets})
         # Beside those of the kind, only what these are made from.
-        sources = {getattr(dataset, "images", None) for dataset in config.datasets.values()}
-        made = {one.kind for name, one in config.datasets.items() if name not in sources}
+        sources = {getattr(config.datasets[name], "images", None) for name in datasets}
+        made = {config.datasets[name].kind for name in datasets if name not in sources}
         assert made == {kind}

@@ -91,8 +91,7 @@ def test_data_depends_on_the_code_of_its_kind_alone(kind: str) -> None:
 def test_given_points_depend_on_no_files() -> None:
     closure = set(import_closure([SCRIPTS / "data.py", "regimes.datasets.points"]))
     assert {name for name in closure if name.startswith("regimes.datasets.")} == {
-        "regimes.datasets.points",
-        "regimes.storage.layout",
+        "regimes.datasets.points"
     }
 
 

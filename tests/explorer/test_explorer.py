@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 from explorer_results import TITLES, Results, made_up_claims, rendered, write_results
 
-from regimes.explorer import assets, contents, page
-from regimes.explorer.scatter import MERGED, scatters
-from regimes.explorer.values import plain
+from regimes.explorer import assets, page
+from regimes.explorer.values import made_by, plain
+from regimes.papers.luo2021.explorer import MERGED, PHASE_DIAGRAMS, scatters
 from regimes.papers.razborov2022 import explorer as razborov2022
-from regimes.papers.razborov2022.paper_values import TABLE1
+from regimes.papers.razborov2022.paper import TABLE1
 
 
 @pytest.fixture(scope="module")
@@ -203,5 +203,9 @@ def test_every_file_of_the_page_counts(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_made_by_looks_at_the_whole_name() -> None:
-    assert contents.made_by("regimes.papers.luo2021.phase_diagram", contents.PHASE_DIAGRAMS)
-    assert not contents.made_by("regimes.papers.luo2021.growth", contents.SHOWN)
+    def of(source: str) -> xr.Dataset:
+        return xr.Dataset(attrs={"source": f"regimes.papers.{source}"})
+
+    assert made_by(of("luo2021.phase_diagram"), PHASE_DIAGRAMS)
+    assert not made_by(of("luo2021.phase"), PHASE_DIAGRAMS)
+    assert not made_by(of("luo2021.growth"), PHASE_DIAGRAMS)

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
-from regimes.config.load import load, validate
+from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan import plan as plan_module
 from regimes.plan.plan import BlockPlan, Plan
@@ -47,9 +46,9 @@ def test_first_block_axis_decides_the_order() -> None:
     assert min(block.priority for block in blocks) > 0
 
 
-def test_block_axes_set_the_grain() -> None:
-    assert len(blocks_of(make(**phase_diagram(block_axes=[])))) == 1
-    every = make(**phase_diagram(block_axes=["gamma_prime", "gamma", "width", "seed"]))
+def test_split_by_set_the_grain() -> None:
+    assert len(blocks_of(make(**phase_diagram(split_by=[])))) == 1
+    every = make(**phase_diagram(split_by=["gamma_prime", "gamma", "width", "seed"]))
     assert len(blocks_of(every)) == 9 * 19 * 5 * 3
 
 
@@ -98,8 +97,8 @@ def test_added_grids_keep_the_other_blocks() -> None:
 def test_too_many_blocks_of_several_grids_are_refused() -> None:
     width = {"start": 1, "stop": 9999, "step": 1}
     grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
-    with pytest.raises(ConfigError, match=r"descent.block_axes = .* makes 29997 jobs"):
-        descent(grids=grids, axes={"seed": [0]}, block_axes=["width"])
+    with pytest.raises(ConfigError, match=r"descent.split_by = .* makes 29997 jobs"):
+        descent(grids=grids, axes={"seed": [0]}, split_by=["width"])
 
 
 def test_experiments_do_not_share_runs_by_accident() -> None:
@@ -122,11 +121,24 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
     assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
 
 
+def test_the_claims_need_what_they_declare() -> None:
+    claims = make().claims
+    assert list(claims) == ["luo2021", "razborov2022", "chen2022", "caron2023", "song2021"]
+    assert "growth_inverse" in claims["luo2021"].measures
+    assert "razborov2022_both_layers" not in claims["razborov2022"].measures
+    # Those of some experiments alone, where the config says so.
+    few = make(claims={"luo2021": {"measures": ["phase_diagram", "condensation"]}})
+    assert list(few.claims["luo2021"].measures) == ["phase_diagram", "condensation"]
+    assert few.claims["chen2022"] == claims["chen2022"]
+
+
 def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
-    settings = yaml.safe_load(CONFIG.read_text())
-    del settings["claims"]
-    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper has any"):
-        validate(settings)
+    config = load(CONFIG)
+    name = "caron2023_simulated_half_sum"
+    alone = {"experiments": {name: config.experiments[name]}}
+    figures = {"scorecard": config.figures["scorecard"]}
+    with pytest.raises(ConfigError, match=r"figures.scorecard.claims: no paper of the config has"):
+        Plan.from_config(config.model_copy(update=alone | {"figures": figures}))
 
 
 def test_a_table_is_a_csv_file_too() -> None:
@@ -252,7 +264,7 @@ def test_targets_of_a_paper() -> None:
 
 def test_figures_in_folders() -> None:
     figure = {
-        "draw": "luo2021.fig04_phase_diagram",
+        "plot": "luo2021.diagram",
         "paper": "luo2021",
         "measures": ["phase_diagram"],
         "caption": "c",
@@ -262,6 +274,45 @@ def test_figures_in_folders() -> None:
     assert plan.figures["luo2021/fig99_other"].stamp == (
         "results/code/figures-luo2021-fig99_other.txt"
     )
+
+
+def test_arguments_of_figures_are_those_of_their_function() -> None:
+    plan = make()
+    figure = plan.figures["chen2022/fig3_scalings"]
+    assert (figure.module, figure.arguments) == (
+        "regimes.papers.chen2022.error_against_n",
+        {"number": 3},
+    )
+    other = make(figures={"chen2022/fig3_scalings": {"arguments": {"number": 2}}})
+    changed = other.figures["chen2022/fig3_scalings"]
+    assert (changed.code, changed.measures) == (figure.code, figure.measures)
+    assert changed.config_hash != figure.config_hash
+    assert other.stamps[changed.stamp] != plan.stamps[figure.stamp]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arguments": {"numbr": 3}}, r"arguments.numbr is unknown: .*draw takes number"),
+        ({"plot": "chen2022.scalings"}, "plot = 'chen2022.scalings': the module has no function d"),
+        ({"table": True}, "plot = 'chen2022.error_against_n': the module has no function table"),
+        ({"plot": "razborov2022.tables", "arguments": {"number": None}}, "number is missing"),
+    ],
+)
+def test_what_a_figure_cannot_be_drawn_with_is_named(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(figures={"chen2022/fig3_scalings": changes})
+
+
+def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:
+    roots = ["regimes.papers.overview.atlas"]
+    covered = plan_module.with_parts(roots)
+    assert "regimes.papers.chen2022.phase_plane" in covered
+    assert not any(name.endswith(".explorer") for name in covered)
+    assert "regimes.papers.luo2021.explorer" in plan_module.with_parts(["regimes.explorer.page"])
+    assert plan_module.with_parts(["regimes.papers.luo2021.diagram"]) == [
+        "regimes.papers.luo2021.diagram"
+    ]
 
 
 def test_missing_modules_are_named() -> None:

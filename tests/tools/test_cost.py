@@ -1,22 +1,20 @@
 """`regimes cost`: what would run, and what it may take."""
 
+import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
 
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash
-from regimes.storage import store
 from regimes.tools import cli, cost
 from regimes.tools.dry_run import Job, dry_run
-from regimes.tools.records import Record, read_table, records, rows
-from regimes.tools.schedule import Task, wall_seconds
+from regimes.tools.records import FILES, Record, all_records, kind_of, read_table, records, work
 from regimes.tools.settings import plan_of
-from regimes.tools.work import work
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = "figures/phase_diagram.pdf"
@@ -31,7 +29,7 @@ def snakemake(directory: Path, *arguments: str) -> list[str]:
 def test_snakemake_says_which_jobs_would_start(tmp_path: Path) -> None:
     options = ("--cores", "3", "--quiet", "--config", "scale=smoke", "--", TARGET)
     planned = dry_run(snakemake(tmp_path, *options))
-    assert planned.cores == 3 and planned.scale == "smoke" and planned.directory == str(tmp_path)
+    assert planned.cores == 3 and planned.scale == "smoke" and planned.directory == tmp_path
     names = [(job.rule, job.name) for job in planned.jobs]
     assert sorted(set(names)) == [
         ("data", "four_point"),
@@ -60,6 +58,8 @@ def test_snakemake_says_which_jobs_would_start(tmp_path: Path) -> None:
         (("no_such_target",), "No rule to produce no_such_target"),
         (("--unlock",), "--unlock starts no jobs"),
         (("--delete-all-output",), "--delete-all-output starts no jobs"),
+        (("--lint",), "--lint starts no jobs"),
+        (("--touch",), "--touch starts no jobs"),
     ],
 )
 def test_what_cannot_be_planned_is_one_line(
@@ -103,6 +103,7 @@ def test_other_blocks_are_scaled_by_their_work() -> None:
 
 def test_data_and_figures_of_the_table_are_of_the_scale() -> None:
     job = replace(JOB, rule="features", name="pictures", work=None)
+    assert job.kind == ("data", "pictures")
     row = replace(RECORD, rule="data", name="pictures", work=None, settings=None, scale="laptop")
     assert estimated([], [row], job) == (cost.TABLE, 50.0, 2e6)
     assert estimated([], [replace(row, scale="smoke")], job)[0] == cost.UNKNOWN
@@ -168,16 +169,22 @@ def test_gpus_are_those_of_the_command_line_or_the_profile(tmp_path: Path) -> No
 
 
 def test_jobs_wait_for_files_cores_and_gpus() -> None:
-    first = Task(10.0, (), ("a",))
-    second = Task(5.0, ("a", "not made here"), ("b",))
-    apart = [Task(4.0, (), (f"x{index}",)) for index in range(5)]
-    assert wall_seconds([second, first], 8) == 15.0
-    assert wall_seconds(apart, 2) == 12.0 and wall_seconds(apart, 1) == 20.0
-    assert wall_seconds([replace(task, gpu=1) for task in apart], 8) == 20.0
+    first = replace(JOB, input=(), output=("a",))
+    second = replace(JOB, input=("a", "not made here"), output=("b",))
+    apart = [replace(JOB, input=(), output=(f"x{index}",)) for index in range(5)]
+    with_gpu = [replace(job, gpu=1) for job in apart]
+    seconds = [4.0] * 5
+    assert cost.wall_seconds([second, first], [5.0, 10.0], 8) == 15.0
+    assert cost.wall_seconds(apart, seconds, 2) == 12.0
+    assert cost.wall_seconds(apart, seconds, 1) == 20.0
+    assert cost.wall_seconds(with_gpu, seconds, 8) == 20.0
+    # Jobs that can never start.
+    assert cost.wall_seconds(with_gpu, seconds, 8, 0) == 0.0
     # The long one first, as its priority says.
-    assert wall_seconds([*apart[:2], replace(first, priority=1)], 2) == 10.0
-    assert wall_seconds([*apart[:2], first], 2) == 14.0
-    assert wall_seconds([], 2) == 0.0
+    prior = replace(first, priority=1)
+    assert cost.wall_seconds([*apart[:2], prior], [4.0, 4.0, 10.0], 2) == 10.0
+    assert cost.wall_seconds([*apart[:2], first], [4.0, 4.0, 10.0], 2) == 14.0
+    assert cost.wall_seconds([], [], 2) == 0.0
 
 
 def test_work_counts_neurons_points_and_steps() -> None:
@@ -189,6 +196,7 @@ def test_work_counts_neurons_points_and_steps() -> None:
     grids = flow | {"axes": {"seed": [0, 1]}, "grids": [{"width": [1]}, {"width": [2, 3]}]}
     assert work(grids) == 12
     assert work({"experiments": {"a": flow, "b": grids}}) == 412
+    assert work({"experiments": {"a": flow, "b": {}}}) is None
     assert work({"kind": "points"}) is None
 
 
@@ -207,8 +215,7 @@ def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None
         (tmp_path / "results/logs").mkdir(exist_ok=True)
         (tmp_path / f"results/logs/{log}.log").write_text("    12.0 s  finished\n")
         (tmp_path / "results" / file).write_text("x" * 1000)
-    wanted = {(job.rule, job.name) for job in jobs}
-    here = list(records(tmp_path, wanted))
+    here = list(records(tmp_path, [tmp_path / "results"]))
     for one in cost.estimate(jobs, here, read_table(), "smoke"):
         assert (one.origin, one.seconds, one.size) == (cost.HERE, 12.0, 1000)
 
@@ -226,31 +233,48 @@ def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None
         "typical_cases",
     ],
 )
-def test_trainings_at_laptop_scale_are_in_the_table(plan: Plan, experiment: str) -> None:
-    settings = [block.settings for block in plan.blocks[experiment].values()]
+def test_trainings_at_laptop_scale_are_in_the_table(laptop: Plan, experiment: str) -> None:
+    settings = [block.settings for block in laptop.blocks[experiment].values()]
     jobs = [replace(JOB, name=experiment, settings="new", work=work(one)) for one in settings]
     assert {one.origin for one in cost.estimate(jobs, [], read_table(), "laptop")} == {cost.TABLE}
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
+def laptop() -> Plan:
     return plan_of()
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("results/data/airfoil.nc", ("data", "airfoil")),
+        ("results/runs/some/gamma=0.5-0123456789abcdef.nc", ("train", "some")),
+        ("results/probes/some/pruning/all-0123456789abcdef.nc", ("probe", "some/pruning")),
+        ("results/measures/some.nc", ("measure", "some")),
+        ("results/claims/luo2021.nc", ("claims", "luo2021")),
+        ("results/claims.nc", ("all_claims", "all_claims")),
+        ("results/explorer.html", ("explorer", "explorer")),
+        ("figures/luo2021/fig03_growth.pdf", ("figure", "luo2021/fig03_growth")),
+        ("figures/table.csv", ("table", "table")),
+        ("figures/table.png", None),
+        ("results/code/data-airfoil.txt", None),
+    ],
+)
+def test_paths_tell_the_kind_of_a_job(path: str, kind: tuple[str, str] | None) -> None:
+    assert kind_of(path) == kind
+
+
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, write_result: Callable[..., None]) -> Path:
     """A folder with a run that says its time and one that only its log tells of."""
     block = {
         "experiment": "some",
         "engine": "gradient_flow",
         "axes": {"width": [10], "seed": [0]},
     }
-    value = xr.Variable("x", np.zeros(3), {"long_name": "a value", "units": "1"})
-    described = {"title": "t", "source": "s", "references": "r"}
     for name, logged in (("new", "99.0"), ("old", "7.5")):
         path = tmp_path / f"results/runs/some/{name}-0123456789abcdef.nc"
-        config = block | {"datasets": {"d": {}}}
-        store.write(xr.Dataset({"value": value}), path, **described, config=config)
+        write_result(path, "Runs of it", block | {"datasets": {"d": {}}})
         if name == "old":
             dataset = xr.load_dataset(path)
             del dataset.attrs["cpu_seconds"]
@@ -265,7 +289,8 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_records_are_read_from_files_and_logs(results: Path) -> None:
-    new, old = records(results)
+    new, old = all_records(results)
+    assert list(records(results, [results / "results/runs/some"])) == [new, old]
     settings = {"experiment": "some", "engine": "gradient_flow"}
     settings["axes"] = {"width": [10], "seed": [0]}
     assert new.settings == old.settings == config_hash(settings)
@@ -274,19 +299,20 @@ def test_records_are_read_from_files_and_logs(results: Path) -> None:
     assert 0 < new.seconds != 99.0 and old.seconds == old.wall == 7.5
     path = results / "results/runs/some/new-0123456789abcdef.nc"
     assert new.size == path.stat().st_size
-    assert list(records(results, {("train", "other")})) == []
 
 
 def test_a_recorded_table_is_read_again(results: Path, capsys: pytest.CaptureFixture) -> None:
     assert cli.main(["cost", "--record", str(results), "--machine", "my, machine"]) == 0
     path = results / "times.csv"
-    path.write_text("# A comment.\n" + capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    path.write_text(f"# A comment.\n{printed}")
+    (line,) = csv.DictReader(printed.splitlines())
+    assert line["jobs"] == "2" and line["machine"] == "my, machine"
     (row,) = read_table(path)
-    new, old = records(results)
-    assert row.jobs == 2 and row.work == 10.0
+    new, old = all_records(results)
+    assert row.work == 10.0
     assert len(row.settings) == 12 and new.settings.startswith(row.settings)
     assert row.seconds == pytest.approx((new.seconds + old.seconds) / 2, abs=0.06)
-    assert [one["machine"] for one in rows([new], "my, machine")] == ["my, machine"]
     path.write_text("rule,name\ntrain,some\n")
     with pytest.raises(ConfigError, match=r"times\.csv is no table of times"):
         read_table(path)
@@ -299,4 +325,4 @@ def test_the_shipped_table_is_sound() -> None:
     keys = [(row.rule, row.name, row.scale, row.work) for row in table]
     assert len(set(keys)) == len(keys)
     assert all(row.seconds >= 0 and (row.size is None or row.size > 0) for row in table)
-    assert {row.rule for row in table} <= set(cost.RULES)
+    assert {row.rule for row in table} <= set(FILES)

@@ -3,17 +3,17 @@
 import json
 import runpy
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.claims import core
-from regimes.claims.core import Claim, Measured
+from regimes.claims.core import Claim, Finding, at_least
 from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.plan import Plan
@@ -21,48 +21,50 @@ from regimes.plan.provenance import SCRIPTS
 from regimes.plotting.save import save
 from regimes.storage import store
 from regimes.tools import cli, metadata, origin, settings
-from regimes.tools.differences import differences
+from regimes.tools.settings import differences
 
 FIGURE = "phase_diagram"
 OVERRIDES = {"scale": "smoke"}
-VALUE = xr.Variable("x", np.zeros(3), {"long_name": "a value", "units": "1"})
 
 
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return settings.plan_of(OVERRIDES)
-
-
-@pytest.fixture(scope="module")
-def results(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files as the scripts write them, with other values."""
-    folder = tmp_path_factory.mktemp("results")
-    dataset = xr.Dataset({"value": VALUE})
-
-    def write(path: str, title: str, config: dict, **attributes: str) -> None:
-        described = {"title": title, "source": "regimes.of.it", "references": "r"}
-        store.write(dataset, folder / path, **described, config=config, **attributes)
-
-    data, measure = plan.data["four_point"], plan.measures[FIGURE]
-    datasets = {"datasets": {"four_point": data.settings}}
-    write(data.path, "Data set four_point", datasets, data_hash=data.hash)
-    for block in plan.blocks[FIGURE].values():
-        title = f"Runs of experiment {FIGURE}, block {block.name}"
-        write(block.path, title, block.settings | datasets, code_hash=block.code)
-    hashes = {"code_hash": measure.code, "inputs_hash": measure.inputs_hash}
-    write(measure.path, f"Measures of experiment {FIGURE}", measure.settings, **hashes)
-    figure = plan.figures[FIGURE]
+def save_figure(folder: Path, plan: Plan, name: str) -> None:
+    """An empty figure with the metadata that the script writes."""
+    figure = plan.figures[name]
     save(
         Figure(),
         folder / figure.pdf,
         folder / figure.png,
-        title=FIGURE,
+        title=name,
         config_hash=figure.config_hash,
         code_hash=figure.code,
         source=figure.module,
         scale="smoke",
         measures=list(figure.measures),
     )
+
+
+def write_measures(folder: Path, plan: Plan, name: str, write_result: Callable[..., None]) -> None:
+    measure = plan.measures[name]
+    hashes = {"code_hash": measure.code, "inputs_hash": measure.inputs_hash}
+    title = f"Measures of experiment {name}"
+    write_result(folder / measure.path, title, measure.settings, **hashes)
+
+
+@pytest.fixture(scope="module")
+def results(
+    plan: Plan, tmp_path_factory: pytest.TempPathFactory, write_result: Callable[..., None]
+) -> Path:
+    """Files as the scripts write them, with other values."""
+    folder = tmp_path_factory.mktemp("results")
+    data = plan.data["four_point"]
+    datasets = {"datasets": {"four_point": data.settings}}
+    write_result(folder / data.path, "Data set four_point", datasets, data_hash=data.hash)
+    for block in plan.blocks[FIGURE].values():
+        title = f"Runs of experiment {FIGURE}, block {block.name}"
+        config = block.settings | datasets
+        write_result(folder / block.path, title, config, code_hash=block.code)
+    write_measures(folder, plan, FIGURE, write_result)
+    save_figure(folder, plan, FIGURE)
     return folder
 
 
@@ -82,8 +84,8 @@ def test_a_figure_says_what_made_it(results: Path, plan: Plan, suffix: str) -> N
     assert texts["state"] == "up to date" and not changed
     assert texts["figure"] == FIGURE and texts["scale"] == "smoke"
     assert texts["rule"] == "figure (workflow/rules/figures.smk)"
-    module = "luo2021/fig04_phase_diagram.py"
-    assert f"fig04_phase_diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
+    module = "luo2021/diagram.py"
+    assert f"diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
     assert texts["config hash"] == plan.figures[FIGURE].config_hash
     assert texts["measures"].startswith(f"results/measures/{FIGURE}.nc, created 20")
     assert texts["runs"].endswith("6 files in the present config, 6 of the runs there")
@@ -154,18 +156,20 @@ def test_what_the_config_has_no_more_is_said(results: Path, plan: Plan) -> None:
 
 
 @pytest.fixture(scope="module")
-def claimed(results: Path, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def claimed(
+    plan: Plan, tmp_path_factory: pytest.TempPathFactory, write_result: Callable[..., None]
+) -> Path:
     """A folder with the claims of all papers, as the script gathers them, and the scorecard."""
     folder = tmp_path_factory.mktemp("claimed")
-    value = xr.Dataset({"value": VALUE})
     for name in plan.all_claims.settings["experiments"]:
-        measure = plan.measures[name]
-        hashes = {"code_hash": measure.code, "inputs_hash": measure.inputs_hash}
-        described = {"title": f"Measures of experiment {name}", "source": "s", "references": "r"}
-        store.write(value, folder / measure.path, **described, config=measure.settings, **hashes)
+        write_measures(folder, plan, name, write_result)
     for paper, claims in plan.claims.items():
-        claim = Claim(paper, "holds", 1.0, 0.1, "here", (), lambda _: Measured(1.0, True))
-        described = {"title": f"Claims of {paper}", "source": claims.module, "references": "r"}
+        claim = Claim(paper, "holds", "", at_least(1.0), "here", (), lambda _: Finding(1.0))
+        described = {
+            "title": f"Claims of {paper}",
+            "source": f"regimes.papers.{paper}.claims",
+            "references": "r",
+        }
         store.write(
             core.evaluate([claim], {}, "smoke"),
             folder / claims.path,
@@ -183,18 +187,7 @@ def claimed(results: Path, plan: Plan, tmp_path_factory: pytest.TempPathFactory)
         config={"papers": {paper: {"citation": "c"} for paper in plan.claims}},
     )
     runpy.run_path(str(SCRIPTS / "all_claims.py"), {"snakemake": job})
-    figure = plan.figures["scorecard"]
-    save(
-        Figure(),
-        folder / figure.pdf,
-        folder / figure.png,
-        title=figure.name,
-        config_hash=figure.config_hash,
-        code_hash=figure.code,
-        source=figure.module,
-        scale="smoke",
-        measures=list(figure.measures),
-    )
+    save_figure(folder, plan, "scorecard")
     return folder
 
 

@@ -2,28 +2,21 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import xarray as xr
 
 from regimes.engines.registry import settings_classes
 from regimes.errors import StoreError
 from regimes.plan import plan as plan_module
 from regimes.plan.plan import Plan
 from regimes.plan.state_names import complete_name
-from regimes.storage import store
 from regimes.storage import versions as revision
 from regimes.tools import cli, prune, settings
 
 SMOKE = {"scale": "smoke"}
-
-
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return settings.plan_of(SMOKE)
 
 
 def touch(directory: Path, *paths: str) -> set[str]:
@@ -33,24 +26,20 @@ def touch(directory: Path, *paths: str) -> set[str]:
     return set(paths)
 
 
-def write_data(directory: Path, name: str) -> str:
-    value = xr.Variable("x", np.zeros(3), {"long_name": "a value", "units": "1"})
-    dataset = xr.Dataset({"value": value}, attrs={"data_hash": "0" * 64})
-    path = f"results/data/{name}.nc"
-    described = {"title": f"Data set {name}", "source": "s", "references": "r", "config": {}}
-    store.write(dataset, directory / path, **described)
-    return path
-
-
 @pytest.fixture
-def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
+def results(
+    tmp_path: Path, plan: Plan, write_result: Callable[..., None]
+) -> tuple[Path, set[str], set[str]]:
     """A directory, the files that the smoke scale needs, and those of other settings."""
     (tmp_path / "elsewhere").mkdir()
     used = {block.path for block in plan.blocks["phase_diagram"].values()}
     used |= {next(iter(plan.probes))}
     touch(tmp_path, *used)
-    used |= {write_data(tmp_path, "four_point"), *plan.stamps}
+    used |= {"results/data/four_point.nc", *plan.stamps}
     plan.write_stamps(tmp_path)
+    for name in ("four_point", "no_more"):
+        path = tmp_path / f"results/data/{name}.nc"
+        write_result(path, f"Data set {name}", {}, data_hash="0" * 64)
     unused = touch(
         tmp_path,
         "results/runs/phase_diagram/gamma_prime=0.0_seed=0-0123456789abcdef.nc",
@@ -60,7 +49,7 @@ def results(tmp_path: Path, plan: Plan) -> tuple[Path, set[str], set[str]]:
         f"results/checkpoints/{'0' * 64}-{'0' * 16}.pt",
         f"results/states/no_more/{'0' * 64}.pt",
     )
-    unused |= {write_data(tmp_path, "no_more"), "results/code/data-no_more.txt"}
+    unused |= {"results/data/no_more.nc", "results/code/data-no_more.txt"}
     stamp = tmp_path / "results/code/data-no_more.txt"
     stamp.write_text(f"code {'0' * 64}\nsettings {'1' * 64}\n")
     return tmp_path, used, unused

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
+from regimes.config.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "pyproject.toml", "workflow", "profiles", "envs")
@@ -117,8 +117,8 @@ class Workflow:
         file.write_text(file.read_text() + "\nADDED_BY_A_TEST = 1\n")
 
     def config(self) -> dict:
-        """The checkout's config.yaml."""
-        return yaml.safe_load((self.checkout / "config.yaml").read_text())
+        """The settings that hold at the default scale."""
+        return load(self.checkout / "config.yaml").model_dump(mode="json")
 
     def asked_for(self, *targets: str) -> "Workflow":
         """The same checkout and results, asked for other targets."""

@@ -5,6 +5,8 @@ import pytest
 import xarray as xr
 from harness import Workflow
 
+from regimes.plan.parts import modules_with
+
 OVERVIEW = {"scorecard", "atlas"}
 
 
@@ -21,7 +23,7 @@ def test_a_second_time_there_is_nothing_to_do(everything: Workflow) -> None:
 
 def test_the_claims_of_all_papers_are_in_one_file(everything: Workflow) -> None:
     with xr.open_dataset(everything.directory / "results/claims.nc") as claims:
-        papers = list(everything.config()["claims"])
+        papers = list(modules_with("claims"))
         assert set(claims["paper"].values.tolist()) == set(papers)
         assert set(claims["scale"].values.tolist()) == {"smoke"}
         for paper in papers:
@@ -37,7 +39,7 @@ def test_the_atlas_has_runs_of_every_paper(everything: Workflow) -> None:
     table = pd.read_csv(everything.directory / "figures/atlas.csv")
     config = everything.config()
     assert set(table["experiment"]) == set(config["figures"]["atlas"]["measures"])
-    assert set(table["paper"]) == set(config["claims"])
+    assert set(table["paper"]) == set(modules_with("claims"))
     assert table["exponent"].notna().all()
     assert set(table["measured_regime"]) <= {"linear", "critical", "condensed"}
 

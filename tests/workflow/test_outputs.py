@@ -69,7 +69,7 @@ def test_figures_carry_their_provenance(finished: Workflow) -> None:
     png = finished.directory / "figures/phase_diagram.png"
     with Image.open(png) as image:
         hashes = image.text
-    assert hashes["source"] == "regimes.papers.luo2021.fig04_phase_diagram"
+    assert hashes["source"] == "regimes.papers.luo2021.diagram"
     assert (hashes["scale"], hashes["measures"]) == ("smoke", "phase_diagram")
     for name in ("config_hash", "code_hash"):
         assert re.fullmatch("[0-9a-f]{64}", hashes[name])

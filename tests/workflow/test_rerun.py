@@ -77,7 +77,7 @@ def test_fewer_seeds_train_nothing_and_measure_again(workflow: Workflow) -> None
 
 
 def test_figure_code_redraws_only_the_figure(workflow: Workflow) -> None:
-    draw = workflow.config()["figures"]["phase_diagram"]["draw"].replace(".", "/")
+    draw = workflow.config()["figures"]["phase_diagram"]["plot"].replace(".", "/")
     workflow.add_code(f"workflow/regimes/papers/{draw}.py")
     assert workflow.plan().jobs == {"figure": 1}
 
@@ -141,7 +141,8 @@ def test_settings_of_training_or_data_retrain(workflow: Workflow, change: str) -
 
 
 def test_edited_config_file_takes_effect(workflow: Workflow) -> None:
-    workflow.edit("config.yaml", "tolerance: 0.03", "tolerance: 0.02")
+    papers = "workflow/regimes/papers"
+    workflow.edit(f"{papers}/luo2021/experiments.yaml", "tolerance: 0.03", "tolerance: 0.02")
     assert workflow.plan().jobs["train"] == ALL_BLOCKS
 
 

@@ -1,4 +1,4 @@
-"""The picture of the rules in the README is what Snakemake says."""
+"""The picture of the rules in docs/workflow.md is what Snakemake says."""
 
 import re
 
@@ -14,10 +14,12 @@ def edges(text: str) -> Edges:
     return {(names.get(start, start), names.get(end, end)) for start, end in arrows}
 
 
-def test_the_readme_shows_the_rules(fresh: Workflow) -> None:
+def test_the_docs_show_the_rules(fresh: Workflow) -> None:
     result = fresh.run("--rulegraph", "mermaid-js", targets=(), config=SMOKE)
     assert result.code == 0, result.output
     (shown,) = re.findall(
-        r"<!-- rulegraph -->\n```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S
+        r"<!-- rulegraph -->\n```mermaid\n(.*?)```",
+        (ROOT / "docs/workflow.md").read_text(),
+        flags=re.S,
     )
     assert edges(shown) == edges(result.output)

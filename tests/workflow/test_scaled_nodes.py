@@ -124,7 +124,7 @@ def test_a_lost_snakemake_folder_trains_and_probes_nothing(
         ("axes: {setting: [other]}", "axes.setting: 'other' is no node scaling"),
         ("dataset: unit_sphere", "has draws"),
         ("probes: {transfer: {dataset: unit_sphere}}", "probes.transfer.dataset has draws"),
-        ("axes: {width: [40, 50]}", "several widths need width in block_axes"),
+        ("axes: {width: [40, 50]}", "several widths need width in split_by"),
     ],
 )
 def test_wrong_keys_are_one_line(concrete: Workflow, change: str, message: str) -> None:

@@ -144,8 +144,8 @@ def test_a_new_seed_of_the_phase_diagram_leaves_the_other_experiments_alone(
         # Behind Figure 2, of which there is no claim, and Figures 6 and 7
         ("papers/luo2021/neurons.py", {"measure": 3, "claims": 1, "figure": 3}),
         ("papers/luo2021/condensation_map.py", {"figure": 2}),
-        ("papers/luo2021/fig06_condensation.py", {"figure": 1}),
-        ("papers/luo2021/claims_experiments.py", {"claims": 1}),
+        ("papers/luo2021/condensation_map.py", {"figure": 2}),
+        ("papers/luo2021/claims/experiments.py", {"claims": 1}),
         ("papers/luo2021/table01_initializations.py", {"figure": 1, "table": 1}),
         ("figures/style.py", {"figure": 12, "table": 1}),
     ],

@@ -9,14 +9,16 @@ from typing import Any
 
 # Loaded by name and only when asked for: no stage of the workflow imports them, so that a change
 # in them reruns nothing.
-_NOTEBOOK = ("open", "simulate")
+_PUBLIC = {"open": "api", "simulate": "api"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NOTEBOOK:
-        return getattr(import_module("regimes.api"), name)
+    if name in _PUBLIC:
+        return getattr(import_module(f"regimes.{_PUBLIC[name]}"), name)
+    if name == "__version__":
+        return import_module("regimes.storage.versions").package_version()
     raise AttributeError(f"module 'regimes' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_NOTEBOOK])
+    return sorted([*globals(), *_PUBLIC, "__version__"])

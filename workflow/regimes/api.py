@@ -19,7 +19,7 @@ from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
 from regimes.storage import store
-from regimes.storage.grids import united
+from regimes.storage.grids import merge_grids
 
 FOLDERS = ("measures", "claims", "data", "")
 # The checkout that this package is part of.
@@ -69,7 +69,7 @@ def simulate(
 ) -> xr.Dataset:
     """Train a single setting of an experiment and return its results, with a progress bar.
 
-    experiment: whose settings to start from, a key of config.yaml below `experiments`. changes:
+    experiment: whose settings to start from, such as those that `regimes describe` lists. changes:
     one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
     experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
     the experiment's first ones. activations: of your own, as in config.yaml, such as
@@ -82,9 +82,9 @@ def simulate(
     Raises ConfigError, naming the key, for what is not allowed; DeviceError for device "cuda"
     where torch finds no GPU.
     """
-    path = _root(directory) / CONFIG
+    path = _config_path(directory)
     own = {"activations": dict(activations)} if activations else {}
-    config = load(path if path.is_file() else CHECKOUT / CONFIG, own)
+    config = load(path, own)
     if experiment not in config.experiments:
         raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
     followed = [name for name, one in config.experiments.items() if one.followed]
@@ -116,7 +116,7 @@ def simulate(
     settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
     # Only this experiment is planned: whatever else the config holds is not needed.
     overrides = {"experiments": {experiment: settings}, "device": device, **own}
-    config = load(path if path.is_file() else CHECKOUT / CONFIG, overrides)
+    config = load(path, overrides)
     chosen = config.experiments[experiment]
     plan = Plan.from_config(
         config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
@@ -219,8 +219,14 @@ def _root(directory: str | Path | None) -> Path:
     return CHECKOUT
 
 
+def _config_path(directory: str | Path | None) -> Path | None:
+    """The config.yaml that counts in a directory; None in a package without a checkout."""
+    paths = (_root(directory) / CONFIG, CHECKOUT / CONFIG)
+    return next((path for path in paths if path.is_file()), None)
+
+
 def _runs(experiment: str, root: Path) -> xr.Dataset:
-    plan = Plan.from_config(load(root / CONFIG if (root / CONFIG).is_file() else CHECKOUT / CONFIG))
+    plan = Plan.from_config(load(_config_path(root)))
     if experiment not in plan.blocks:
         raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.blocks)}")
     paths = iter(root / block.path for block in plan.blocks[experiment].values())
@@ -233,7 +239,7 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
             f"no runs of {experiment} for the present config yet: run "
             f"snakemake results/measures/{experiment}.nc"
         )
-    return united(
+    return merge_grids(
         [
             xr.combine_by_coords(
                 blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"

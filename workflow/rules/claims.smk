@@ -17,7 +17,7 @@ rule claims:
     resources:
         mem_mb=1000,
     params:
-        module=lambda wildcards: claims_of(wildcards).module,
+        modules=lambda wildcards: list(claims_of(wildcards).modules),
         measures=lambda wildcards: list(claims_of(wildcards).measures),
         settings=lambda wildcards: claims_of(wildcards).settings,
         code=lambda wildcards: claims_of(wildcards).code,

@@ -2,7 +2,7 @@
 
 import re
 
-from regimes.config.load import overlay_path, validate
+from regimes.config.load import validate
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan

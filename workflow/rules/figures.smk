@@ -23,6 +23,7 @@ rule figure:
         mem_mb=1000,
     params:
         module=lambda wildcards: figure_of(wildcards).module,
+        arguments=lambda wildcards: figure_of(wildcards).arguments,
         measures=lambda wildcards: list(figure_of(wildcards).measures),
         scale=SETTINGS.scale,
         config_hash=lambda wildcards: figure_of(wildcards).config_hash,
@@ -53,6 +54,7 @@ rule table:
         mem_mb=1000,
     params:
         module=lambda wildcards: figure_of(wildcards).module,
+        arguments=lambda wildcards: figure_of(wildcards).arguments,
         measures=lambda wildcards: list(figure_of(wildcards).measures),
         config_hash=lambda wildcards: figure_of(wildcards).config_hash,
         code=lambda wildcards: figure_of(wildcards).code,

@@ -11,7 +11,7 @@ with job(snakemake.log[0]) as progress:
     params = snakemake.params
     paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
     measures = {name: store.read(path) for name, path in paths.items()}
-    claims = import_module(params.module).CLAIMS
+    claims = core.declared_in(*map(import_module, params.modules))
     verdicts = core.evaluate(claims, measures, params.settings["scale"])
     for claim, verdict in zip(verdicts["claim"].values, verdicts["verdict"].values, strict=True):
         progress(f"{claim}: {verdict}")
@@ -20,7 +20,7 @@ with job(snakemake.log[0]) as progress:
         verdicts,
         snakemake.output.dataset,
         title=f"Claims of {paper}",
-        source=params.module,
+        source=f"regimes.papers.{paper}.claims",
         references=snakemake.config["papers"][paper]["citation"],
         config=params.settings,
         code_hash=params.code,

@@ -16,7 +16,7 @@ with job(snakemake.log[0]) as progress:
     paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
     measures = {name: store.read(path) for name, path in paths.items()}
     with style.publication():
-        figure = import_module(params.module).draw(measures, params.scale)
+        figure = import_module(params.module).draw(measures, params.scale, **params.arguments)
         save(
             figure,
             snakemake.output.pdf,

@@ -8,7 +8,7 @@ import xarray as xr
 from regimes.errors import DataError
 from regimes.jobs.job_log import job
 from regimes.storage import store
-from regimes.storage.grids import combined, united
+from regimes.storage.grids import combine_blocks, merge_grids
 
 
 def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:
@@ -17,7 +17,7 @@ def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:
     Raises DataError where they do not fit together, as weights of several widths.
     """
     try:
-        return combined(blocks)
+        return combine_blocks(blocks)
     except xr.AlignmentError as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(
@@ -46,7 +46,7 @@ with job(snakemake.log[0]) as progress:
                 run = run.merge(store.read(probe), join="exact", compat="no_conflicts")
             blocks.append(reduce(run, data))
         grids.append(fitted(blocks))
-    runs = united(grids)
+    runs = merge_grids(grids)
     progress(f"{len(snakemake.input.runs)} blocks: {dict(runs.sizes)}")
     store.write(
         module.measure(runs, data),

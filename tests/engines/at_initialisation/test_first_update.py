@@ -20,7 +20,7 @@ from regimes.engines.common.node_scaling import node_scales
 from regimes.engines.common.runner import train
 from regimes.errors import ConfigError, DataError
 from regimes.plan.plan import Plan
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.store import check_described
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -181,7 +181,7 @@ def test_runs_repeat_whatever_the_block_and_the_chunks(
         for name in SCALINGS
         for seed in (0, 1)
     ]
-    xr.testing.assert_equal(combined(alone), trained)
+    xr.testing.assert_equal(combine_blocks(alone), trained)
     monkeypatch.setattr(first_update, "VALUES_AT_ONCE", 7 * 8 * 4)
     xr.testing.assert_allclose(train(block_of(), data, "cpu"), trained, rtol=1e-9, atol=1e-15)
 
@@ -268,11 +268,11 @@ def experiment(**changes: Any) -> dict:
         ({"draws": 1}, ["experiments.first.draws = 1", "greater than or equal to 2"]),
         ({"activation": "leaky_relu"}, ["activation = 'leaky_relu'", "relu, tanh, softplus"]),
         ({"axes": {"width": [3]}}, ["axes.width: 3 is less than shown_nodes: 4"]),
-        ({"axes": {"seed": None}}, ["axes.seed", "list of numbers"]),
+        ({"axes": {"seed": None}}, ["axes.seed is missing"]),
         ({"axes": {"setting": ["odd"]}}, ["axes.setting: 'odd'", "allowed: even, uneven"]),
         ({"axes": {"setting": ["even", "even"]}}, ["axes.setting: 'even' is there twice"]),
         ({"axes": {"n_train": [3]}}, ["axes.n_train", "setting, width, seed"]),
-        ({"block_axes": ["gamma"]}, ["block_axes.0 = 'gamma'", "setting, width, seed"]),
+        ({"split_by": ["gamma"]}, ["split_by: 'gamma' is no axis", "setting, width, seed"]),
         ({"node_scalings": {"odd": {"gamma": 0.5}}}, ["node_scalings.odd: alpha is missing"]),
         ({"node_scalings": {"odd": {"gamma": 2}}}, ["odd.gamma = 2", "less than or equal to 1"]),
         ({"node_scalings": {"odd": {"gamma": 1, "alpha": 1}}}, ["odd.alpha = 1", "less than 1"]),
@@ -317,7 +317,7 @@ def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
 def test_settings_can_be_chosen_and_batched(raw: dict) -> None:
     chosen = plan_of(raw, axes={"setting": ["uneven"]}).blocks["first"]
     assert [block.settings["axes"]["setting"] for block in chosen.values()] == [["uneven"]]
-    (batched,) = plan_of(raw, block_axes=["seed"]).blocks["first"].values()
+    (batched,) = plan_of(raw, split_by=["seed"]).blocks["first"].values()
     assert list(batched.settings["node_scalings"]) == ["even", "uneven"]
 
 

@@ -23,7 +23,7 @@ from regimes.kernels.near_isometry import (
     largest_singular_value,
 )
 from regimes.plan.plan import Plan
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 from regimes.storage.store import check_described
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -157,7 +157,7 @@ def test_results_do_not_depend_on_the_block(name: str) -> None:
         for d in (4, 6)
         for seed in (0, 1)
     ]
-    xr.testing.assert_equal(combined(alone).drop_attrs(), together.drop_attrs())
+    xr.testing.assert_equal(combine_blocks(alone).drop_attrs(), together.drop_attrs())
 
 
 # Gradient descent and the linearised model
@@ -330,7 +330,7 @@ def experiment(engine: str, **changes: Any) -> dict:
         ("gradient_descent.linearised", {"max_steps": 0}, ["max_steps = 0"]),
         (
             "gradient_descent.linearised",
-            {"block_axes": ["scale_ratio"]},
+            {"split_by": ["scale_ratio"]},
             ["'scale_ratio' is no axis"],
         ),
         (
@@ -355,7 +355,7 @@ def test_errors_of_the_config_are_one_line(
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_planned_block_can_be_trained(raw: dict, name: str) -> None:
     changes = {"axes": {"scale_ratio": [0.1, 1.0]}} if name == "gradient_descent.linearised" else {}
-    config = validate(merge(raw, {}, experiment(name, block_axes=["seed"], **changes)))
+    config = validate(merge(raw, {}, experiment(name, split_by=["seed"], **changes)))
     blocks = list(Plan.from_config(config).blocks["new"].values())
     assert [block.settings["axes"]["seed"] for block in blocks] == [[0], [1]]
     json.dumps(blocks[0].settings)

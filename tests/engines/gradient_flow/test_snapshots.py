@@ -391,7 +391,7 @@ def test_the_axis_stands_in_for_the_solvers_tolerance(
         ({"snapshots": [1.0, 1.0]}, "snapshots must fall"),
         ({"snapshots": [1.5, 0.0]}, "snapshots"),
         ({"snapshots": []}, "snapshots"),
-        ({"snapshots": [1.0], "axes": {"width": [100, 200]}}, "snapshots need width in block_axes"),
+        ({"snapshots": [1.0], "axes": {"width": [100, 200]}}, "snapshots need width in split_by"),
         ({"axes": {"solver_tolerance": [0.0, 0.1]}}, "0 is not between 0 and 1"),
         ({"axes": {"solver_tolerance": [0.1, 1.0]}}, "1 is not between 0 and 1"),
     ],

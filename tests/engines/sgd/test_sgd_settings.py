@@ -53,7 +53,7 @@ def test_a_block_knows_its_own_node_scalings_alone() -> None:
     assert len(after) == 4 and len(after & before) == 2
     fewer = planned(axes={"width": [20], "seed": [0, 1], "setting": ["gamma_0"]})
     assert {block.path for block in fewer} < before
-    whole = planned(block_axes=["seed"])
+    whole = planned(split_by=["seed"])
     assert [block.settings["node_scalings"].keys() for block in whole] == [SCALINGS.keys()] * 2
 
 
@@ -95,11 +95,11 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
         ),
         (
             {"axes": {"width": [20, 30], "seed": [0]}},
-            "several widths need width in block_axes",
+            "several widths need width in split_by",
         ),
         ({"record": {"moved": 21}}, "record.moved: 21 is more than the 20 nodes of axes.width"),
         ({"epochs": 500_000}, "record.every_epochs: 1 would record 500000 epochs"),
-        ({"block_axes": ["epochs"]}, "allowed: setting, width, seed"),
+        ({"split_by": ["epochs"]}, "allowed: setting, width, seed"),
         ({"loss": "half_sum"}, "allowed: cross_entropy, mean_square"),
         ({"family": "teacher"}, "allowed: node_scaled"),
         ({"batch_size": 0}, "experiments.steps.batch_size = 0"),
@@ -120,5 +120,5 @@ def test_errors_of_the_configuration(changes: dict, words: str) -> None:
 
 
 def test_several_widths_are_blocks_of_their_own() -> None:
-    blocks = planned(axes={"width": [20, 30], "seed": [0]}, block_axes=["width", "setting"])
+    blocks = planned(axes={"width": [20, 30], "seed": [0]}, split_by=["width", "setting"])
     assert [block.settings["axes"]["width"] for block in blocks] == [[20]] * 3 + [[30]] * 3

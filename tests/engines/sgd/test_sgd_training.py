@@ -14,7 +14,7 @@ from regimes.engines.common.streams import stream
 from regimes.engines.sgd import runs as minibatch_problem
 from regimes.errors import DataError
 from regimes.storage import store
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 
 AXES = {"setting": ["gamma_1", "gamma_05"], "width": [30], "seed": [0, 1, 2]}
 N_TRAIN, N_TEST, N_FEATURES, N_CLASSES, BATCH_SIZE, EPOCHS = 50, 20, 7, 4, 16, 5
@@ -162,7 +162,7 @@ def test_results_do_not_depend_on_the_block(
         train(block_of({"setting": [setting]}, precision=precision), data, "cpu")
         for setting in AXES["setting"]
     ]
-    together = combined(blocks).sel(setting=AXES["setting"])
+    together = combine_blocks(blocks).sel(setting=AXES["setting"])
     xr.testing.assert_identical(together.drop_attrs(), whole.drop_attrs())
     place = {"setting": ["gamma_05"], "seed": [1]}
     alone = train(block_of(place, precision=precision), data, "cpu")

@@ -13,7 +13,7 @@ from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
 from regimes.engines.sgd import runs as minibatch_problem
 from regimes.storage import store
-from regimes.storage.grids import combined
+from regimes.storage.grids import combine_blocks
 
 LOSSES = ["mean_square", "log_likelihood"]
 OMEGAS = [0.2, 0.4, 0.6]
@@ -165,7 +165,7 @@ def test_students_alone_have_the_same_bits(
         for loss in LOSSES
         for seed in AXES["seed"]
     ]
-    together = combined(blocks).sel(loss=LOSSES)
+    together = combine_blocks(blocks).sel(loss=LOSSES)
     # The blocks have an axis for what no run changes.
     xr.testing.assert_identical(
         plain(together.drop_vars("omega_1")), plain(trained.drop_vars("omega_1"))

@@ -26,9 +26,9 @@ from caron_runs import (
 from regimes.engines.common.node_scaling import node_scales
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import kappa
-from regimes.papers.caron2023 import simulated, theorem, training
-from regimes.papers.caron2023.experiments import CONCRETE
+from regimes.papers.caron2023 import bounds, simulated, training
 from regimes.papers.caron2023.node_settings import by_asymmetry, label, shown_settings
+from regimes.papers.caron2023.paper import CONCRETE
 from regimes.storage import store
 from regimes.storage.store import check_described
 
@@ -145,16 +145,16 @@ def test_least_risk_of_repeated_inputs() -> None:
 def test_bounds_by_hand() -> None:
     gamma = xr.DataArray([1.0, 0.5, 0.0], dims="setting")
     kappa_n, n, d, delta, largest = 0.02, 7, 4, 0.25, 3.0
-    problem = theorem.Problem(n, d, xr.DataArray(kappa_n), xr.DataArray(largest), delta)
+    problem = bounds.Problem(n, d, xr.DataArray(kappa_n), xr.DataArray(largest), delta)
     d_0 = (2 * 9 + 0.5) ** 0.5
     scale = xr.DataArray([[0.5, 0.5], [0.9, 0.1], [1.0, 0.0]], dims=("setting", "node"))
     np.testing.assert_allclose(
-        theorem.weight_change_factor(gamma, problem),
+        bounds.weight_change_factor(gamma, problem),
         [8 * n * d_0 / (kappa_n * 2 * one * 0.5) for one in (1, 0.5)] + [np.nan],
     )
     powers = [2 * 0.5**1.5, 0.9**1.5 + 0.1**1.5]
     np.testing.assert_allclose(
-        theorem.ntg_change_bound(gamma, scale, problem),
+        bounds.ntg_change_bound(gamma, scale, problem),
         [
             512 * n**2 * d_0 / (kappa_n * 8 * one * 0.5**5) * power
             + 64 * n**1.5 * d_0**0.5 / (kappa_n * one) ** 0.5 / (4**1.25 * 0.25**1.25) * power**0.5
@@ -163,12 +163,12 @@ def test_bounds_by_hand() -> None:
         + [np.nan],
     )
     np.testing.assert_allclose(
-        theorem.least_width(gamma, problem),
+        bounds.least_width(gamma, problem),
         [2**35 * n**6 * d_0**2 / (kappa_n**6 * 4**5 * one**2 * 0.25**5) for one in (1, 0.5)]
         + [np.nan],
     )
-    easy = theorem.Problem(1, 10**6, xr.DataArray(1.0), xr.DataArray(0.0), 0.5)
-    assert theorem.least_width(gamma[:1], easy) == pytest.approx(8 * np.log(8) / 1e6)
+    easy = bounds.Problem(1, 10**6, xr.DataArray(1.0), xr.DataArray(0.0), 0.5)
+    assert bounds.least_width(gamma[:1], easy) == pytest.approx(8 * np.log(8) / 1e6)
 
 
 def test_bounds_on_simulated_runs() -> None:

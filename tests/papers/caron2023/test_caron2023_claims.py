@@ -6,8 +6,8 @@ import xarray as xr
 from caron_runs import CIFAR10, EXPERIMENTS, MNIST, SIMULATED, made_up_measures
 
 from regimes.claims.core import evaluate
-from regimes.papers.caron2023.claims import CLAIMS
-from regimes.papers.caron2023.experiments import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
+from regimes.claims.discover import claims_of
+from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 
 IDS = ["A1", "A2", "A2-cifar10", "A3", "A3-cifar10", "A4", "A6"]
 KERNEL, WEAK, STRONG, NO_KERNEL = (
@@ -31,13 +31,13 @@ def measures(all_measures: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
 
 def verdict(claim_id: str, measures: dict[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("caron2023") if claim.id == claim_id]
     row = evaluate([claim], measures, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
-    found = evaluate(CLAIMS, measures, "laptop")
+    found = evaluate(claims_of("caron2023"), measures, "laptop")
     assert set(IDS) <= set(found["claim"].values.tolist())
     for claim_id in IDS:
         row = found.sel(claim=claim_id)

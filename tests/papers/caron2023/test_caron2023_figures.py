@@ -22,25 +22,27 @@ from caron_runs import (
     made_up_measures,
 )
 from matplotlib.figure import Figure
+from plots import Plot
 
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.papers.caron2023 import (
     fig01_simulated,
     fig02_regression,
     fig03_mnist,
-    fig04_cifar10,
     fig05_zipf,
-    fig06_concrete,
-    fig07_energy,
-    fig08_airfoil,
-    fig09_plant,
-    fig10_mnist,
-    fig11_cifar10_gamma,
     fig_simulated_half_sum,
 )
-from regimes.papers.caron2023.experiments import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
+from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 from regimes.papers.caron2023.selection import left_out, reduction
 from regimes.plotting.style import publication
+
+fig04_cifar10 = Plot("caron2023/fig04_cifar10")
+fig06_concrete = Plot("caron2023/fig06_concrete")
+fig07_energy = Plot("caron2023/fig07_energy")
+fig08_airfoil = Plot("caron2023/fig08_airfoil")
+fig09_plant = Plot("caron2023/fig09_plant")
+fig10_mnist = Plot("caron2023/fig10_mnist")
+fig11_cifar10_gamma = Plot("caron2023/fig11_cifar10_gamma")
 
 # Each figure's experiments and number of panels.
 FIGURES = {

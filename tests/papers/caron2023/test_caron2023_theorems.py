@@ -13,15 +13,17 @@ from scipy import stats
 
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
+from regimes.claims.discover import claims_of
 from regimes.datasets import sines_on_sphere
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.engines.common.runner import train
 from regimes.errors import DataError
 from regimes.kernels.gaussian_expectations import expected_product
-from regimes.papers.caron2023 import fig_theorems
-from regimes.papers.caron2023.claims_theorems import CLAIMS, RELU, TANH, deviate
+from regimes.papers.caron2023 import fig_closed_forms
+from regimes.papers.caron2023.claims.closed_forms import deviate
+from regimes.papers.caron2023.closed_forms import g_1, g_2, mean_kernel_rate, mean_weight_rate
 from regimes.papers.caron2023.first_update import measure
-from regimes.papers.caron2023.theorems import g_1, g_2, mean_kernel_rate, mean_weight_rate
+from regimes.papers.caron2023.paper import RELU, TANH
 from regimes.plotting.style import publication
 from regimes.storage.store import check_described
 
@@ -218,7 +220,7 @@ def test_one_width_at_a_time() -> None:
 
 
 def verdicts(measures: dict[str, xr.Dataset]) -> dict[str, tuple[str, float, str]]:
-    claims = evaluate(CLAIMS, measures, "laptop")
+    claims = evaluate(claims_of("caron2023")[-3:], measures, "laptop")
     to_table(claims)
     return {
         str(row["claim"].item()): (row["verdict"].item(), row["value"].item(), row["detail"].item())
@@ -305,7 +307,7 @@ def drawing() -> Iterator[None]:
 def test_figure_shows_means_closed_forms_and_the_printed_one(
     measures: dict[str, xr.Dataset],
 ) -> None:
-    figure = fig_theorems.draw(measures, "smoke")
+    figure = fig_closed_forms.draw(measures, "smoke")
     figure.canvas.draw()
     weights, kernel, variance = figure.axes
     assert any("scale: smoke" in text.get_text() for text in figure.texts)
@@ -325,5 +327,5 @@ def test_figure_shows_means_closed_forms_and_the_printed_one(
 
 @pytest.mark.usefixtures("drawing")
 def test_scale_is_not_marked_with_enough_draws(measures: dict[str, xr.Dataset]) -> None:
-    figure = fig_theorems.draw(made_precise(measures), "smoke")
+    figure = fig_closed_forms.draw(made_precise(measures), "smoke")
     assert not any("scale" in text.get_text() for text in figure.texts)

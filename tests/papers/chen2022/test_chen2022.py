@@ -20,41 +20,42 @@ from chen_runs import (
     without,
 )
 from matplotlib.figure import Figure
+from plots import Plot
 
 from regimes.claims.core import evaluate
+from regimes.claims.discover import claims_of
 from regimes.datasets import xor_with_noise
 from regimes.engines.function_space.embeddings import random_features
 from regimes.papers.chen2022 import (
+    bounds,
     curves,
-    fig1_random_labels,
-    fig2_quadratic_embedding,
-    fig3_scalings,
-    fig4_feature_learning,
-    fig5_random_labels_m4096,
     fig6_quadratic_curves,
-    fig7_feature_learning_n400,
-    fig8_feature_learning_n800,
+    fig_bounds,
     fig_random_labels_draws,
-    fig_theory,
     scalings,
-    theory,
 )
-from regimes.papers.chen2022.claims import CLAIMS
 from regimes.papers.chen2022.decay import fitted_decay
 from regimes.papers.chen2022.panels import over_runs
-from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
-from regimes.papers.chen2022.sizes import (
+from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
-    FIGURE_1,
-    FIGURE_3,
+    FIGURES,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
+from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
 from regimes.plotting.style import publication
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 from regimes.storage.store import check_described
+
+fig1_random_labels = Plot("chen2022/fig1_random_labels")
+fig2_quadratic_embedding = Plot("chen2022/fig2_quadratic_embedding")
+fig3_scalings = Plot("chen2022/fig3_scalings")
+fig4_feature_learning = Plot("chen2022/fig4_feature_learning")
+fig5_random_labels_m4096 = Plot("chen2022/fig5_random_labels_m4096")
+fig7_feature_learning_n400 = Plot("chen2022/fig7_feature_learning_n400")
+fig8_feature_learning_n800 = Plot("chen2022/fig8_feature_learning_n800")
 
 END = {"step": -1}
 
@@ -145,33 +146,33 @@ def test_no_fit_without_a_decay_to_fit(loss: np.ndarray) -> None:
 def test_bounds_of_known_runs() -> None:
     runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20, 40], seeds=2)
     np.testing.assert_allclose(
-        theory.theory_rate(runs).transpose("n_train", "seed", ...).squeeze()[:, 0],
+        bounds.rate_bound(runs).transpose("n_train", "seed", ...).squeeze()[:, 0],
         [SHARE * RATE / 20, SHARE * RATE / 40],
         rtol=1e-4,
     )
-    ratio = theory.least_decay_ratio(runs).squeeze().transpose("seed", "n_train")
+    ratio = bounds.least_decay_ratio(runs).squeeze().transpose("seed", "n_train")
     np.testing.assert_allclose(ratio, [[1 / SHARE] * 2, [1.01 / SHARE] * 2], rtol=1e-4)
     # By hand: lambda_max / lambda_min = 20, K = 1/2, I of length 2, L_0 = 0.04 n
     run = runs.isel(model=0, width=0, n_train=0, seed=0)
     fall = np.sqrt(20 * 0.04) * (1 - np.exp(-RATE / 20 * STEPS / 2))
     for printed, kappa in ((True, 9 * 20 * 2 / (2 * 0.5)), (False, 9 * 20 / (2**0.5 * 0.5 * 2))):
         expected = np.maximum(0.3**1.5 - kappa * fall, 0) ** (2 / 3)
-        np.testing.assert_allclose(theory.active_fraction_bound(run, printed), expected, atol=1e-12)
+        np.testing.assert_allclose(bounds.active_fraction_bound(run, printed), expected, atol=1e-12)
 
 
 def test_no_bound_from_a_singular_gram_matrix() -> None:
     runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20, 40], seeds=2)
     runs["gram_smallest_eigenvalue"].loc[{"n_train": 40}] = [[[1e-17, -3e-17]]]
-    assert (theory.theory_rate(runs).sel(n_train=40) == 0).all()
-    assert theory.least_decay_ratio(runs).sel(n_train=40).isnull().all()
-    bound = theory.active_fraction_bound(runs, printed=False)
+    assert (bounds.rate_bound(runs).sel(n_train=40) == 0).all()
+    assert bounds.least_decay_ratio(runs).sel(n_train=40).isnull().all()
+    bound = bounds.active_fraction_bound(runs, printed=False)
     assert bound.sel(n_train=40).isnull().all() and bound.sel(n_train=20).notnull().all()
 
 
 def test_rounding_is_no_slow_decay() -> None:
     runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20], seeds=1)
     runs["loss_history"] = np.maximum(runs["loss_history"] ** 50, 1e-28 * 0.04**50)
-    assert theory.least_decay_ratio(runs) == pytest.approx(50 / SHARE, rel=1e-4)
+    assert bounds.least_decay_ratio(runs) == pytest.approx(50 / SHARE, rel=1e-4)
 
 
 def test_every_scaling_obeys_the_rate() -> None:
@@ -239,14 +240,14 @@ def test_selection() -> None:
 
 def test_reduction_says_what_the_paper_has_more() -> None:
     runs = made_up_measures(RANDOM_LABELS).isel(model=0)
-    assert reduction(runs.sel(width=8192), FIGURE_1) is None
+    assert reduction(runs.sel(width=8192), FIGURES[1]) is None
     small = runs.sel(width=4096, n_train=[20, 60], seed=[0, 1]).isel(step=slice(40))
-    assert reduction(small, FIGURE_1) == (
+    assert reduction(small, FIGURES[1]) == (
         f"m = 4096, n = 20, 60, 2 seeds, {int(small['step'][-1])} steps; "
         "paper: m = 8192, n = 20, 40, 60, 80, 100, 5 seeds, 50000 steps"
     )
     # Where a grid has fewer seeds
-    assert reduction(without(runs, n_train=80, seed=[1, 2, 3, 4]), FIGURE_1) == (
+    assert reduction(without(runs, n_train=80, seed=[1, 2, 3, 4]), FIGURES[1]) == (
         "1 seed; paper: 5 seeds"
     )
 
@@ -256,13 +257,13 @@ def test_reduction_says_what_the_paper_has_more() -> None:
 
 def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("chen2022") if claim.id == claim_id]
     row = evaluate([claim], changed, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
-    found = evaluate(CLAIMS, measures, "laptop")
+    found = evaluate(claims_of("chen2022"), measures, "laptop")
     assert found["claim"].values.tolist() == [f"C{number}" for number in range(1, 10)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     assert found["figure"].values.tolist() == [
@@ -276,7 +277,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
         "chen2022/theory",
         "chen2022/random_labels_draws",
     ]
-    assert {name for claim in CLAIMS for name in claim.needs} == {
+    assert {name for claim in claims_of("chen2022") for name in claim.needs} == {
         *EXPERIMENTS,
         RANDOM_LABELS_DRAWS,
     }
@@ -551,7 +552,7 @@ MODULES = {
     fig6_quadratic_curves: QUADRATIC_EMBEDDING,
     fig7_feature_learning_n400: SCALINGS,
     fig8_feature_learning_n800: SCALINGS,
-    fig_theory: None,
+    fig_bounds: None,
 }
 
 
@@ -604,7 +605,7 @@ def test_numbers_of_runs_in_words() -> None:
     assert over_runs("mean and range", [5, 3]) == "mean and range of 3 to 5 runs"
     assert over_runs("mean and range", [1, 5]) == "mean and range of 1 to 5 runs"
     assert over_runs("mean and range", [1, 1]) == "1 run"
-    assert [counted(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [pluralise(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
 
 
 def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> None:
@@ -646,7 +647,7 @@ def test_losses_on_random_labels(module, width: int, measures: dict[str, xr.Data
     runs["theory_rate"].loc[{"n_train": slice(40, None)}] = 0
     figure = drawn(module, measures)
     losses, rates = figure.axes
-    for n in FIGURE_1.n_train:
+    for n in FIGURES[1].n_train:
         shown = curve(losses, f"$n = {n}$")
         expected = runs["train_loss"].sel(width=width, n_train=n).mean("seed").squeeze()
         np.testing.assert_allclose(shown, np.transpose([STEPS, expected]))
@@ -664,7 +665,7 @@ def test_errors_against_n(measures: dict[str, xr.Dataset]) -> None:
     runs = measures[SCALINGS].sel(width=8192)
     for (line, *_), model in zip(axes.containers, ["ours", "ntk", "mean_field"], strict=True):
         expected = runs["test_error"].sel(model=model).isel(END).mean("seed")
-        expected = np.transpose([FIGURE_3.n_train, expected])
+        expected = np.transpose([FIGURES[3].n_train, expected])
         np.testing.assert_allclose(line.get_xydata(), expected)
     assert any("after 50000 steps" in text for text in texts(figure))
     (axes,) = drawn(fig2_quadratic_embedding, measures).axes
@@ -725,7 +726,7 @@ def test_features_at_the_nearest_n(measures: dict[str, xr.Dataset]) -> None:
 
 
 def test_theory_beside_the_runs(measures: dict[str, xr.Dataset]) -> None:
-    figure = drawn(fig_theory, measures)
+    figure = drawn(fig_bounds, measures)
     rates, labels, _, scalings = figure.axes
     points = curve(rates, "shallow")
     assert len(points) == 2 * 5 * 5
@@ -735,8 +736,8 @@ def test_theory_beside_the_runs(measures: dict[str, xr.Dataset]) -> None:
     shown = curve(scalings, "NTK")
     runs = measures[SCALINGS].sel(model="ntk", width=8192, n_train=200)
     np.testing.assert_allclose(shown[:, 1], runs["active_fraction"].mean("seed"))
-    bounds = [line.get_ydata() for line in scalings.lines if line.get_linestyle() == "--"]
-    np.testing.assert_allclose(bounds[1], runs["active_fraction_bound"].mean("seed"))
+    dashed = [line.get_ydata() for line in scalings.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(dashed[1], runs["active_fraction_bound"].mean("seed"))
 
 
 def test_the_limit_of_the_gram_matrix() -> None:

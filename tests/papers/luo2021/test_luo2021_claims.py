@@ -6,7 +6,7 @@ import xarray as xr
 from made_up import made_up_runs, measured
 
 from regimes.claims.core import evaluate
-from regimes.papers.luo2021.claims import CLAIMS
+from regimes.claims.discover import claims_of
 
 GAMMA = np.round(np.arange(0.4, 2.25, 0.1), 10)
 GAMMA_PRIME = np.round(np.arange(-1, 1.05, 0.25), 10)
@@ -39,16 +39,16 @@ def diagram() -> xr.Dataset:
 
 def verdict(claim_id: str, diagram: xr.Dataset) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == claim_id]
     row = evaluate([claim], {"phase_diagram": diagram}, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_the_claims_are_in_order_and_say_where_they_stand() -> None:
-    ids = [claim.id for claim in CLAIMS]
+    ids = [claim.id for claim in claims_of("luo2021")]
     assert ids == sorted(ids)
     assert {"L1", "L4", "L5", "L7"} <= set(ids)
-    assert all(claim.statement and claim.source and claim.needs for claim in CLAIMS)
+    assert all(claim.statement and claim.source and claim.needs for claim in claims_of("luo2021"))
 
 
 @pytest.mark.parametrize("claim_id", ["L4", "L5", "L7"])

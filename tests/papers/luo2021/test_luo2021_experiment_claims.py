@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from regimes.claims.core import evaluate
-from regimes.papers.luo2021.claims import CLAIMS
+from regimes.claims.discover import claims_of
 
 WIDTHS = [1000, 5000, 10_000, 20_000, 40_000]
 FAMILIES = ("growth_unit", "growth_inverse_root", "growth_inverse")
@@ -15,14 +15,14 @@ FAMILIES = ("growth_unit", "growth_inverse_root", "growth_inverse")
 
 def verdict(claim_id: str, measures: Mapping[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == claim_id]
     row = evaluate([claim], measures, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 @pytest.mark.parametrize("claim_id", ["L3", "L6", "L8"])
 def test_they_say_where_they_stand(claim_id: str) -> None:
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == claim_id]
     assert claim.statement and claim.source and claim.figure.startswith("luo2021/")
     found, value, detail = verdict(claim_id, {})
     assert found == "not run" and np.isnan(value)

@@ -14,7 +14,7 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from PIL import Image
 
-from regimes.papers.luo2021 import fig02_typical_cases, fig03_growth, fig06_condensation
+from regimes.papers.luo2021 import condensation_map, fig02_typical_cases, fig03_growth
 from regimes.plotting.save import save
 from regimes.plotting.style import publication
 
@@ -357,7 +357,7 @@ def condensation(
 
 
 def fig06(measures: xr.Dataset, scale: str = "laptop") -> Figure:
-    return fig06_condensation.draw({"condensation": measures}, scale)
+    return condensation_map.draw({"condensation": measures}, scale)
 
 
 def boxes(figure: Figure, measures: xr.Dataset) -> dict[tuple[float, float], Axes]:

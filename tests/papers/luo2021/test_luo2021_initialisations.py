@@ -17,7 +17,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.table import Table
 
-from regimes.papers.luo2021 import fig01_regimes, table01_initializations
+from regimes.papers.luo2021 import fig01_regimes, paper, table01_initializations
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.initialisations import (
     BETA_EXPONENT,
     INITIALISATIONS,
@@ -29,12 +30,10 @@ from regimes.papers.luo2021.initialisations import (
     kappa_prime,
     slopes,
 )
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
-from regimes.papers.luo2021.regimes_of_theory import regime, regimes_along
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.regime_map import regime, regimes_along
 from regimes.plotting.style import publication
 
-WIDTHS = list(PAPER_WIDTHS)
+WIDTHS = list(paper.WIDTHS[paper.FOUR_POINTS])
 BY_NAME = {one.name: one for one in INITIALISATIONS}
 B = BETA_EXPONENT
 HALF = sympy.Rational(1, 2)

@@ -12,16 +12,16 @@ from made_up import (
 )
 
 from regimes.claims.core import evaluate
-from regimes.papers.luo2021.claims import CLAIMS
+from regimes.claims.discover import claims_of
+from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.papers.luo2021.phase_diagram import KEPT, LOSS_POINTS
-from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.statistics import (
     error_of_zero,
     mean_and_error,
     power_law_slope,
     upward_zero,
 )
-from regimes.storage.grids import combined, united
+from regimes.storage.grids import combine_blocks, merge_grids
 from regimes.storage.store import check_described
 
 
@@ -262,7 +262,7 @@ def test_the_decay_leaves_out_rounding_and_diverged_runs() -> None:
 
 
 def verdict(runs: xr.Dataset) -> dict[str, object]:
-    (claim,) = [claim for claim in CLAIMS if claim.id == "L1"]
+    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == "L1"]
     row = evaluate([claim], {"phase_diagram": measured(runs)}, "laptop").isel(claim=0)
     return {name: row[name].item() for name in ("verdict", "value", "detail")}
 
@@ -309,7 +309,7 @@ def test_l1_is_not_run_below_the_papers_widths() -> None:
 
 
 def test_l1_is_not_run_without_measures() -> None:
-    row = evaluate(CLAIMS, {}, "laptop").sel(claim="L1")
+    row = evaluate(claims_of("luo2021"), {}, "laptop").sel(claim="L1")
     assert row["verdict"].item() == "not run"
 
 
@@ -326,9 +326,9 @@ def block_of_runs(**axes: list[int]) -> xr.Dataset:
 
 
 def test_grids_are_united_with_gaps() -> None:
-    one = combined([block_of_runs(width=[2], seed=[seed], n=[5, 7]) for seed in (1, 0)])
-    other = combined([block_of_runs(width=[1], seed=[0], n=[5, 6])])
-    runs = united([one, other])
+    one = combine_blocks([block_of_runs(width=[2], seed=[seed], n=[5, 7]) for seed in (1, 0)])
+    other = combine_blocks([block_of_runs(width=[1], seed=[0], n=[5, 6])])
+    runs = merge_grids([one, other])
     assert {name: runs[name].values.tolist() for name in runs.dims} == {
         "width": [1, 2],
         "seed": [0, 1],
@@ -345,13 +345,13 @@ def test_grids_are_united_with_gaps() -> None:
 
 def test_one_grid_stays_as_it_is() -> None:
     grid = block_of_runs(width=[2, 1], seed=[0])
-    xr.testing.assert_identical(united([grid]), grid)
-    assert united([grid])["flag"].dtype == np.int8
+    xr.testing.assert_identical(merge_grids([grid]), grid)
+    assert merge_grids([grid])["flag"].dtype == np.int8
 
 
 def test_blocks_of_a_grid_must_fit() -> None:
     with pytest.raises(ValueError, match="exact"):
-        combined([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])
+        combine_blocks([block_of_runs(width=[1], n=[5]), block_of_runs(width=[2], n=[6])])
 
 
 def test_the_loss_over_time_is_that_of_the_largest_width() -> None:

@@ -17,8 +17,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from regimes.papers.luo2021 import fig10_all_parameters, fig_other_activation
-from regimes.papers.luo2021.fig04_phase_diagram import draw
+from regimes.papers.luo2021 import fig10_all_parameters
+from regimes.papers.luo2021.diagram import draw
 from regimes.plotting.style import publication
 
 
@@ -118,7 +118,7 @@ def test_another_activation_is_named_and_the_theory_is_said_to_be_relus(
     diagram: xr.Dataset, settings: dict, title: str
 ) -> None:
     diagram.attrs["config"] = json.dumps({"experiments": {"other": settings}})
-    figure = fig_other_activation.draw({"other": diagram}, "laptop")
+    figure = draw({"other": diagram}, "laptop", other_activation=True)
     assert figure.get_suptitle() == title
     plane = next(axes for axes in figure.axes if axes.get_legend())
     texts = [text.get_text() for text in plane.get_legend().get_texts()]

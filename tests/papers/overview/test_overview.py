@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from regimes.claims import core
-from regimes.claims.core import Claim, Measured
+from regimes.claims.core import Claim, Finding, within
 from regimes.claims.files import CLAIMS
 from regimes.claims.gathered import gather
 from regimes.papers.caron2023 import phase_plane as caron
@@ -27,12 +27,12 @@ from regimes.papers.song2021 import phase_plane as song
 def _claim(name: str, holds: bool, needs: tuple[str, ...] = (), figure: str = "") -> Claim:
     return Claim(
         id=name,
-        statement=f"the statement of {name} costs $3 and goes on and on " * 4,
-        paper_value=1.0,
-        tolerance=0.5,
+        says=f"the statement of {name} costs $3 and goes on and on " * 4,
+        statistic="",
+        wanted=within(0.5, 1.0),
         source="section 1",
         needs=needs,
-        check=lambda measures: Measured(1.25, holds),
+        check=lambda measures: Finding(1.25, also=holds),
         figure=figure,
     )
 
@@ -227,7 +227,8 @@ def test_song_is_placed_by_the_ratio_of_the_scales():
 
 def test_atlas_without_runs_of_some_papers():
     runs = xr.Dataset(
-        {"relative_distance_w": _distance(0.4, [10, 20], gamma_prime=[0.0], gamma=[0.5, 1.5])}
+        {"relative_distance_w": _distance(0.4, [10, 20], gamma_prime=[0.0], gamma=[0.5, 1.5])},
+        attrs={"source": "regimes.papers.luo2021.phase_diagram"},
     )
     figure = atlas.draw({"phase_diagram": runs}, "smoke")
     legend = [text.get_text() for text in figure.legends[0].get_texts()]

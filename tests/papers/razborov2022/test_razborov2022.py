@@ -8,42 +8,42 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
+from plots import Plot
 
 from regimes.claims.core import evaluate
+from regimes.claims.discover import claims_of
 from regimes.config.load import load
 from regimes.datasets import unit_sphere
 from regimes.engines.common.runner import train
 from regimes.papers.razborov2022 import (
     both_layers,
     convergence,
-    fig1_kappa_h,
     fig2_change_density,
-    fig3_weight_distance,
     fig_both_layers,
     fig_labels,
     spectrum,
-    table1,
-    table2,
 )
-from regimes.papers.razborov2022.claims import CLAIMS
 from regimes.papers.razborov2022.comparison import beside_paper, excess, summary
-from regimes.papers.razborov2022.paper_values import (
+from regimes.papers.razborov2022.paper import (
+    LABELS,
+    LOCAL,
+    MAIN,
     QUANTITIES,
+    STATED_RATE,
     STATISTICS,
     TABLE1,
     TABLE2,
     TABLE2_RUNS,
-)
-from regimes.papers.razborov2022.sizes import (
-    LABELS,
-    LOCAL,
-    MAIN,
-    STATED_RATE,
     TRACKED,
     main_series,
 )
 from regimes.plan.plan import Plan
 from regimes.storage.store import check_described
+
+fig1_kappa_h = Plot("razborov2022/fig1_kappa_h")
+fig3_weight_distance = Plot("razborov2022/fig3_weight_distance")
+table1 = Plot("razborov2022/table1")
+table2 = Plot("razborov2022/table2")
 
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 N_FEATURES = 100
@@ -286,19 +286,19 @@ def test_excess_is_a_share_of_the_bound() -> None:
 
 def verdict(claim_id: str, changed: dict[str, xr.Dataset]) -> tuple[str, float, str]:
     """Verdict, value and detail of one claim."""
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("razborov2022") if claim.id == claim_id]
     row = evaluate([claim], changed, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 
 
 def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]) -> None:
-    found = evaluate(CLAIMS, measures, "laptop")
+    found = evaluate(claims_of("razborov2022"), measures, "laptop")
     assert found["claim"].values.tolist() == [f"R{number}" for number in range(1, 9)]
     assert set(found["verdict"].values) == {"reproduced"}, found["detail"].values
     plan = Plan.from_config(load(CONFIG))
     figures = {figure for figure in found["figure"].values if figure}
     assert figures <= set(plan.figures)
-    assert {name for claim in CLAIMS for name in claim.needs} == set(
+    assert {name for claim in claims_of("razborov2022") for name in claim.needs} == set(
         plan.claims["razborov2022"].measures
     )
 

@@ -13,6 +13,7 @@ import xarray as xr
 from isometry_blocks import block_of, data_of
 
 from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
+from regimes.claims.discover import claims_of
 from regimes.engines.common.runner import runs_of, train
 from regimes.errors import DataError
 from regimes.kernels.hermite import normalised_coefficients
@@ -26,7 +27,6 @@ from regimes.papers.song2021 import (
     spectrum,
     table1_scaling,
 )
-from regimes.papers.song2021.claims_theory import CLAIMS, LAZY, LEMMA3, ORDER
 from regimes.papers.song2021.convergence import convergence
 from regimes.papers.song2021.lemma3 import (
     lazy_bound,
@@ -35,6 +35,7 @@ from regimes.papers.song2021.lemma3 import (
     output_norm_bound,
     rate_bound,
 )
+from regimes.papers.song2021.paper import LAZY, LEMMA3, ORDER
 from regimes.plotting.style import publication
 from regimes.storage.store import check_described
 
@@ -225,7 +226,7 @@ def enlarged(runs: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
 
 
 def verdicts(measures: dict[str, xr.Dataset]) -> dict[str, tuple[str, float, str]]:
-    claims = evaluate(CLAIMS, measures, "laptop")
+    claims = evaluate(claims_of("song2021")[2:], measures, "laptop")
     to_table(claims)
     return {
         str(claims["claim"].values[place]): tuple(

@@ -14,10 +14,10 @@ from scipy.stats import t as student_t
 from song_runs import LOSSES, OMEGA_2, PRODUCT, lose, made_up_data, made_up_runs, measured
 
 from regimes.claims.core import evaluate
+from regimes.claims.discover import claims_of
 from regimes.errors import DataError
 from regimes.papers.song2021 import fig1_mnist, mnist
-from regimes.papers.song2021.claims import CLAIMS
-from regimes.papers.song2021.experiments import MNIST
+from regimes.papers.song2021.paper import MNIST
 from regimes.plotting.style import publication
 from regimes.storage import store
 
@@ -40,7 +40,7 @@ def runs() -> xr.Dataset:
 
 
 def verdict(claim_id: str, measures: xr.Dataset) -> tuple[str, float, str]:
-    (claim,) = [claim for claim in CLAIMS if claim.id == claim_id]
+    (claim,) = [claim for claim in claims_of("song2021") if claim.id == claim_id]
     row = evaluate([claim], {MNIST: measures}, "laptop").isel(claim=0)
     return row["verdict"].item(), row["value"].item(), row["detail"].item()
 

@@ -1,8 +1,14 @@
-"""Claims: statements of a paper, checked by computation against what was measured."""
+"""Claims: statements of a paper, checked by computation against what was measured.
+
+A paper declares each claim at the function that checks it, in `papers/<paper>/claims.py` or in a
+module of its package `claims`; nothing else lists them.
+"""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
 import xarray as xr
 
@@ -13,17 +19,86 @@ NOT_RUN = "not run"
 Measures = Mapping[str, xr.Dataset]
 
 
+class TooSmallError(Exception):
+    """The measures are below the size that a claim needs, which is then not run; says why."""
+
+
 @dataclass(frozen=True)
-class Measured:
-    """What a claim's function found: the statistic, whether it holds, and where it is worst."""
+class Finding:
+    """What the function of a claim finds.
+
+    value: the statistic. detail: where it is worst, and what else tells about the verdict.
+    also: whether whatever the statement says beside the statistic holds.
+    """
 
     value: float
-    reproduced: bool
     detail: str = ""
+    also: bool = True
 
 
-def _large_enough(measures: Measures) -> str | None:
-    return None
+@dataclass(frozen=True)
+class Wanted:
+    """Which values of a statistic agree with the paper.
+
+    text: in words, such as "at most 0.1". paper_value: the number that the statistic should have.
+    tolerance: how far it may be from that.
+    """
+
+    text: str
+    holds: Callable[[float], bool]
+    paper_value: float
+    tolerance: float
+
+
+def at_most(
+    limit: float, *, paper: float = 0.0, tolerance: float | None = None, rounding: float = 0.0
+) -> Wanted:
+    """Up to a limit, or above it by `rounding`. paper: the paper's value."""
+    allowed = limit - paper if tolerance is None else tolerance
+    return Wanted(f"at most {limit:g}", lambda value: value <= limit + rounding, paper, allowed)
+
+
+def below(limit: float, *, paper: float = 0.0) -> Wanted:
+    """Less than a limit."""
+    return Wanted(f"below {limit:g}", lambda value: value < limit, paper, limit - paper)
+
+
+def at_least(
+    limit: float,
+    *,
+    paper: float | None = None,
+    tolerance: float | None = None,
+    rounding: float = 0.0,
+) -> Wanted:
+    """From a limit on, or below it by `rounding`. paper: the paper's value, else the limit."""
+    paper = limit if paper is None else paper
+    allowed = paper - limit if tolerance is None else tolerance
+    return Wanted(f"at least {limit:g}", lambda value: value >= limit - rounding, paper, allowed)
+
+
+def above(limit: float, *, paper: float | None = None, tolerance: float | None = None) -> Wanted:
+    """More than a limit. paper: the paper's value, else the limit."""
+    paper = limit if paper is None else paper
+    allowed = paper - limit if tolerance is None else tolerance
+    return Wanted(f"above {limit:g}", lambda value: value > limit, paper, allowed)
+
+
+def exactly(paper: float) -> Wanted:
+    """The paper's value itself."""
+    return Wanted(f"{paper:g}", lambda value: value == paper, paper, 0.0)
+
+
+def within(tolerance: float, paper: float) -> Wanted:
+    """No farther from the paper's value than a tolerance."""
+    return Wanted(
+        f"{paper:g} +- {tolerance:g}",
+        lambda value: abs(value - paper) <= tolerance,
+        paper,
+        tolerance,
+    )
+
+
+Check = Callable[[Measures], Finding]
 
 
 @dataclass(frozen=True)
@@ -31,28 +106,72 @@ class Claim:
     """A statement of a paper and how it is checked.
 
     id: short name, such as L1.
-    statement: what the paper says, in words.
-    paper_value: the number that the statistic should have.
-    tolerance: how far the statistic may be from it.
+    says: the paper's statement, in words.
+    statistic: the number that is compared with the paper, in words; "" if `says` tells it.
+    wanted: which values of it agree with the paper.
     source: where the paper says so (section, equation, figure).
-    needs: names of the measures that `check` reads.
-    check: from the measures (only those of `needs`) to what was found.
-    too_small: from the same measures to a reason why they are below the size that the claim
-        needs, or None; such a claim is not run.
+    needs: names of the experiments whose measures `check` reads.
+    check: from these measures to what is found; raises TooSmallError below the size that it needs.
     figure: path below figures/ of the figure that shows it, without suffix.
-    units: units of value, paper_value and tolerance.
+    units: units of the statistic.
     """
 
     id: str
-    statement: str
-    paper_value: float
-    tolerance: float
+    says: str
+    statistic: str
+    wanted: Wanted
     source: str
     needs: tuple[str, ...]
-    check: Callable[[Measures], Measured]
-    too_small: Callable[[Measures], str | None] = _large_enough
+    check: Check
     figure: str = ""
     units: str = "1"
+
+    @property
+    def statement(self) -> str:
+        """What the paper says, and how it is checked."""
+        return f"{self.says}: {self.statistic}" if self.statistic else self.says
+
+
+def claim(
+    id: str,
+    *,
+    says: str,
+    wanted: Wanted,
+    source: str,
+    needs: tuple[str, ...],
+    statistic: str = "",
+    figure: str = "",
+    units: str = "1",
+) -> Callable[[Check], Check]:
+    """Declare a claim at the function that checks it; arguments are those of `Claim`.
+
+    A function may check several claims, which differ in `needs`. The plan reads `needs` from the
+    text of the module, without running it: it is a tuple of texts, and of names of constants of
+    the module or of the paper's `paper.py`.
+    """
+
+    def declared(check: Check) -> Check:
+        found = Claim(id, says, statistic, wanted, source, needs, check, figure, units)
+        check.__dict__["claims"] = (found, *getattr(check, "claims", ()))
+        return check
+
+    return declared
+
+
+def declared_in(*modules: ModuleType) -> list[Claim]:
+    """The claims that are declared in some modules, in the order of their ids (A2 before A10)."""
+    found = [
+        one
+        for module in modules
+        for function in vars(module).values()
+        if getattr(function, "__module__", None) == module.__name__
+        for one in getattr(function, "claims", ())
+    ]
+    return sorted(found, key=lambda one: _natural(one.id))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part or -1), other) for part, other in re.findall(r"(\d+)|(\D+)", text)]
 
 
 def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Dataset:
@@ -71,8 +190,8 @@ def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Data
     results = [_evaluate_one(claim, measures, scale) for claim in claims]
     columns: dict[str, tuple[list[float] | list[str], str]] = {
         "value": ([value for value, _, _ in results], "measured value of the statistic"),
-        "paper_value": ([claim.paper_value for claim in claims], "the paper's value"),
-        "tolerance": ([claim.tolerance for claim in claims], "largest difference allowed"),
+        "paper_value": ([claim.wanted.paper_value for claim in claims], "the paper's value"),
+        "tolerance": ([claim.wanted.tolerance for claim in claims], "largest difference allowed"),
         "verdict": ([verdict for _, verdict, _ in results], "whether the claim is reproduced"),
         "statement": ([claim.statement for claim in claims], "what the paper says"),
         "source": ([claim.source for claim in claims], "where the paper says it"),
@@ -115,19 +234,16 @@ def _evaluate_one(claim: Claim, measures: Measures, scale: str) -> tuple[float, 
     if missing:
         return math.nan, NOT_RUN, f"not measured: {', '.join(missing)}"
     needed = {name: measures[name] for name in claim.needs}
-    reason = claim.too_small(needed)
-    if reason:
+    try:
+        found = claim.check(needed)
+    except TooSmallError as reason:
         return math.nan, NOT_RUN, f"{reason} (scale {scale})"
-    measured = claim.check(needed)
-    if math.isnan(measured.value):
-        detail = "the measured value is not a number"
-        return (
-            measured.value,
-            NOT_REPRODUCED,
-            f"{detail}: {measured.detail}" if measured.detail else detail,
-        )
-    verdict = REPRODUCED if measured.reproduced else NOT_REPRODUCED
-    return float(measured.value), verdict, measured.detail
+    value, detail = float(found.value), found.detail
+    if math.isnan(value):
+        unknown = "the measured value is not a number"
+        return value, NOT_REPRODUCED, f"{unknown}: {detail}" if detail else unknown
+    holds = claim.wanted.holds(found.value) and found.also
+    return value, REPRODUCED if holds else NOT_REPRODUCED, detail
 
 
 def _number(value: float) -> str:

@@ -173,13 +173,13 @@ FigureName = Annotated[str, AfterValidator(_path_name)]
 ModuleName = Annotated[str, AfterValidator(_module_name)]
 
 
-def check_block_axes(block_axes: tuple[str, ...], axes: list[str]) -> None:
+def check_split(split_by: tuple[str, ...], axes: list[str]) -> None:
     """Raise ValueError unless the block axes are some of the axes, each once."""
-    for name in block_axes:
+    for name in split_by:
         if name not in axes:
-            raise ValueError(f"block_axes: {name!r} is no axis; allowed: {', '.join(axes)}")
-    if len(set(block_axes)) < len(block_axes):
-        raise ValueError("block_axes names an axis twice")
+            raise ValueError(f"split_by: {name!r} is no axis; allowed: {', '.join(axes)}")
+    if len(set(split_by)) < len(split_by):
+        raise ValueError("split_by names an axis twice")
 
 
 def check_disjoint(grids: list[dict[str, tuple]]) -> None:

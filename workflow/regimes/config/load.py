@@ -1,6 +1,5 @@
-"""From a raw mapping to a validated config, with errors of one line."""
+"""From what the user says to a validated configuration, with errors of one line."""
 
-import copy
 import difflib
 import types
 import typing
@@ -11,91 +10,65 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from regimes.config.models import SCALES, Config
+from regimes.config.layers import (
+    COMMAND_LINE,
+    CONFIG,
+    Layer,
+    Resolved,
+    apart,
+    merge,
+    plain,
+    read,
+    resolve,
+)
+from regimes.config.models import Config
 from regimes.errors import ConfigError
 
-SCALES_FOLDER = Path(__file__).resolve().parents[2] / "scales"
-DEFAULT_SCALE = "laptop"
+# `merge` is for who makes overrides of several.
+__all__ = ["load", "merge", "validate"]
 
 
-def validate(raw: Mapping[str, Any]) -> Config:
-    """The validated config.
+def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
+    """The validated configuration for what the user says, over the settings of the papers' files.
 
-    Raises ConfigError: one line that names the key, its value and what is allowed.
+    raw: what config.yaml, config files and the command line say together, as Snakemake merges
+    them. file: config.yaml, so that an error can name it.
+    Raises ConfigError: one line that names the file, the key, its value and what is allowed.
     """
+    said = plain(raw)
     try:
-        return Config.model_validate(_plain(raw))
+        common, rest = apart(said, read(Path(file), CONFIG) if file else {})
+    except ConfigError:  # there is none: another file may be given in its place
+        common, rest = {}, said
+    return _validated([Layer(CONFIG, common), Layer(COMMAND_LINE, rest)])
+
+
+def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The validated configuration of a config.yaml and of overrides, such as those of a notebook.
+
+    path: of config.yaml; None for the papers' settings alone. Raises ConfigError as `validate`.
+    """
+    said = read(Path(path), str(path)) if path else {}
+    return _validated([Layer(CONFIG, said), Layer(COMMAND_LINE, plain(overrides or {}))])
+
+
+def _validated(user: list[Layer]) -> Config:
+    resolved = resolve(user)
+    try:
+        config = Config.model_validate(resolved.content)
     except ValidationError as error:
-        raise ConfigError(_describe(error)) from None
+        raise ConfigError(_describe(error, resolved)) from None
+    return config.with_places(resolved)
 
 
-def overlay_path(raw: Mapping[str, Any]) -> Path | None:
-    """File with the overlay of the config's scale; None for the scale of config.yaml itself.
-
-    Raises ConfigError, naming the scales, when there is no such scale.
-    """
-    scale = raw.get("scale", DEFAULT_SCALE)
-    if scale not in SCALES:
-        raise ConfigError(f"config: scale = {_shown(scale)}; allowed: {', '.join(SCALES)}")
-    return None if scale == DEFAULT_SCALE else SCALES_FOLDER / f"{scale}.yaml"
-
-
-def merge(
-    config: Mapping[str, Any], overlay: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The effective raw config: config.yaml < overlay of the scale < the user's overrides.
-
-    Mappings are merged key by key, everything else is replaced, as Snakemake does it.
-    """
-    merged: Any = copy.deepcopy(_plain(config))
-    for layer in (overlay, overrides):
-        merged = _updated(merged, layer)
-    return merged
-
-
-def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Validated config from a YAML file, its scale's overlay and overrides (for notebooks)."""
-    overrides = overrides or {}
-    config = _read_yaml(Path(path))
-    overlay = overlay_path(merge(config, {}, overrides))
-    return validate(merge(config, _read_yaml(overlay) if overlay else {}, overrides))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml  # only notebooks and tests read files themselves; Snakemake does it for a workflow
-
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"config: {path}: {' '.join(str(error).split())}") from None
-    if not isinstance(content or {}, dict):
-        raise ConfigError(f"config: {path} is not a mapping of keys to values")
-    return content or {}
-
-
-def _updated(base: Any, update: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base) if isinstance(base, Mapping) else {}
-    for key, value in update.items():
-        if isinstance(value, Mapping):
-            value = _updated(merged.get(key, {}), value)
-        merged[key] = value
-    return merged
-
-
-def _plain(value: Any) -> Any:
-    """Ordinary dicts and lists, whatever mapping types the loader used."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _describe(error: ValidationError) -> str:
+def _describe(error: ValidationError, resolved: Resolved) -> str:
     errors = error.errors(include_url=False)
     # An unknown key explains the missing one that it was meant to be.
     errors.sort(key=lambda item: item["type"] != "extra_forbidden")
-    text = f"config: {_describe_one(errors[0])}"
+    text = _describe_one(errors[0])
+    # A message about several keys begins with the one that it is about.
+    key = _key(errors[0]["loc"]) or text.partition(" ")[0].rstrip(":")
+    text = f"{resolved.place(key)}: {text}"
     more = len({_key(item["loc"]) for item in errors}) - 1
     return f"{text} (and {more} more)" if more else text
 

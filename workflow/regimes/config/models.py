@@ -4,13 +4,14 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from regimes.config.activations import Expression, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
+from regimes.config.layers import LAST, Resolved, Scale
 from regimes.datasets.settings import (
     DatasetSettings,
     ImageFeaturesDataset,
@@ -19,8 +20,6 @@ from regimes.datasets.settings import (
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
 
-Scale = Literal["laptop", "smoke", "paper"]
-SCALES: tuple[str, ...] = get_args(Scale)
 # Papers are targets beside these rules; in the order of the stages.
 RULES = (
     "all",
@@ -42,6 +41,9 @@ class Paper(Model):
 
     title: str = Field(description="Title, also the category of its figures in the report.")
     citation: str = Field(description="Full citation, written to the files as `references`.")
+    order: Integer = Field(
+        default=LAST, description="Papers are shown in this order, low numbers first."
+    )
 
 
 # Of any engine that there is: the union of all their settings.
@@ -54,7 +56,12 @@ Experiment = Annotated[
 class FigureSettings(Model):
     """A figure; its key is its path below figures/, without suffix."""
 
-    draw: ModuleName = Field(description="Module below regimes.papers that draws it.")
+    plot: ModuleName = Field(
+        description="Module below regimes.papers whose function `draw` draws it."
+    )
+    arguments: dict[Name, str | bool | int | float] = Field(
+        default={}, description="Arguments of `draw`, and of `table`, by name."
+    )
     paper: Name = Field(description="Paper that the figure belongs to, a key of `papers`.")
     measures: tuple[Name, ...] = Field(
         default=(), description="Experiments whose measures it shows."
@@ -71,10 +78,12 @@ class FigureSettings(Model):
 
 
 class ClaimsSettings(Model):
-    """The claims of a paper."""
+    """Which claims of a paper are checked."""
 
     measures: tuple[Name, ...] = Field(
-        min_length=1, description="Experiments whose measures are compared with the paper."
+        min_length=1,
+        description="Experiments whose measures are compared with the paper; claims that need "
+        "others are not run.",
     )
 
 
@@ -136,7 +145,8 @@ class Config(Model):
     """Configuration of the whole workflow."""
 
     scale: Scale = Field(
-        default="laptop", description="Size of the experiments: overlay in workflow/scales/."
+        default="laptop",
+        description="Size of the experiments: each says below `scales` what differs from laptop.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where networks are trained; does not change results' names."
@@ -157,17 +167,35 @@ class Config(Model):
         "(max_steps, epochs), and use it; changes no result.",
     )
     papers: dict[Name, Paper] = Field(
-        description="Papers by name, and what is said of all of them together."
+        default={}, description="Papers by name, and what is said of all of them together."
     )
     activations: dict[OwnName, Expression] = Field(
         default={},
         description="Activation functions of your own: expressions in z by name, such as "
         '"z * sigmoid(z)".',
     )
-    datasets: dict[Name, DatasetSettings] = Field(description="Data sets by name.")
-    experiments: dict[Name, Experiment] = Field(description="Experiments by name.")
+    datasets: dict[Name, DatasetSettings] = Field(default={}, description="Data sets by name.")
+    experiments: dict[Name, Experiment] = Field(default={}, description="Experiments by name.")
     figures: dict[FigureName, FigureSettings] = Field(default={}, description="Figures by path.")
-    claims: dict[Name, ClaimsSettings] = Field(default={}, description="Claims to check, by paper.")
+    claims: dict[Name, ClaimsSettings] = Field(
+        default={},
+        description="Papers of which not all claims are checked; of the others all are.",
+    )
+
+    _places: Resolved | None = PrivateAttr(default=None)
+
+    def with_places(self, resolved: Resolved) -> "Config":
+        """The same configuration, which knows where its keys stand."""
+        self._places = resolved
+        return self
+
+    def place(self, key: str) -> str:
+        """The file, or other place, in which a dotted key stands: the beginning of an error."""
+        return self._places.place(key) if self._places else "config"
+
+    def origin(self, key: str) -> str | None:
+        """The same of a key that is there; None for one that nobody says, which has its default."""
+        return self._places.origin(key) if self._places else None
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":
@@ -205,8 +233,6 @@ class Config(Model):
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")
             check(f"{key}.measures", figure.measures, self.experiments, "experiment")
-            if figure.claims and not self.claims:
-                raise ValueError(f"{key}.claims: no paper has any; name some under `claims`")
         for name, claims in self.claims.items():
             check(f"claims.{name}", (name,), self.papers, "paper")
             check(f"claims.{name}.measures", claims.measures, self.experiments, "experiment")

@@ -63,3 +63,8 @@ def group(label: str, plots: list[dict[str, Any] | None], note: str = "") -> dic
     """Plots that are shown together; None without any."""
     there = [one for one in plots if one is not None]
     return {"label": label, "plots": there, "note": note} if there else None
+
+
+def linked(groups: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """A section of groups; None without any."""
+    return {"kind": "linked", "groups": groups} if groups else None

@@ -1,7 +1,7 @@
 """The explorer: one page that needs no other file, no network and no server."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.io
@@ -10,25 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from regimes.explorer import contents
 from regimes.explorer.assets import PAGE, SCRIPTS
 from regimes.explorer.claims import rows
-from regimes.explorer.phase_diagrams import condensations, diagrams
-from regimes.explorer.values import origin
-from regimes.papers.caron2023 import explorer as caron2023
-from regimes.papers.chen2022 import explorer as chen2022
-from regimes.papers.razborov2022 import explorer as razborov2022
-from regimes.papers.song2021 import explorer as song2021
+from regimes.explorer.values import made_by, origin
+from regimes.plan.parts import load
 
 # Names of Plotly's templates for both colour schemes.
 TEMPLATES = {"light": "plotly_white", "dark": "plotly_dark"}
-# Sections of linked plots: paper, name of the tab, modules of its measures, what makes its groups.
-LINKED: tuple[tuple[str, str, tuple[str, ...], Callable[..., list[dict[str, Any]]]], ...] = (
-    ("razborov2022", "Razborov", contents.RAZBOROV, razborov2022.groups),
-    ("chen2022", "Chen et al.", contents.CHEN, chen2022.groups),
-    ("caron2023", "Caron et al.", contents.CARON, caron2023.groups),
-    ("song2021", "Song et al.", contents.SONG, song2021.groups),
-)
+# Each paper's module `explorer` has TAB, the name of its tab, MEASURES, the modules whose measures
+# it shows, and `section`, which makes the data of its section of them, or None.
+LOADS_PART = "explorer"
 
 
 def render(
@@ -71,46 +62,30 @@ def collect(
     Arguments as for `render`.
     """
 
-    def of(modules: tuple[str, ...]) -> dict[str, xr.Dataset]:
-        return {
-            name: one
-            for name, one in measures.items()
-            if contents.made_by(one.attrs["source"], modules)
-        }
-
-    def section(kind: str, key: str, tab: str, title: str, files: list, **data: Any) -> dict:
-        return {"kind": kind, "id": key, "tab": tab, "title": title, "origins": files} | data
-
-    def origins(chosen: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
-        return [origin(paths[name], one) for name, one in chosen.items()]
-
     sections = []
-    planes, neurons = of(contents.PHASE_DIAGRAMS), of(contents.CONDENSATION)
-    if planes:
-        sections.append(
-            section(
-                "diagrams",
-                "luo2021",
-                "Luo et al.",
-                titles.get("luo2021", "Luo et al."),
-                origins(planes | neurons),
-                diagrams=diagrams(planes),
-                condensations=condensations(neurons),
+    parts = load(LOADS_PART)
+    # In the order of the titles. An experiment may belong to a paper of the user's own.
+    for paper in sorted(parts, key=lambda name: [*titles, *parts].index(name)):
+        part = parts[paper]
+        runs = {name: one for name, one in measures.items() if made_by(one, part.MEASURES)}
+        section = part.section(runs)
+        if section is not None:
+            origins = [origin(paths[name], one) for name, one in runs.items()]
+            title = titles.get(paper, part.TAB)
+            sections.append(
+                {"id": paper, "tab": part.TAB, "title": title, "origins": origins} | section
             )
-        )
-    for paper, tab, modules, groups in LINKED:
-        runs = of(modules)
-        shown = groups(runs)
-        if shown:
-            # An experiment may belong to a paper of the user's own.
-            files, title = origins(runs), titles.get(paper, tab)
-            sections.append(section("linked", paper, tab, title, files, groups=shown))
     if claims:
-        files = [origin(paths[f"claims/{paper}"], one) for paper, one in claims.items()]
-        names = {paper: titles[paper] for paper in claims}
         sections.append(
-            section("claims", "claims", "Claims", "Claims of the papers", files, rows=rows(claims))
-            | {"papers": names}
+            {
+                "id": "claims",
+                "tab": "Claims",
+                "title": "Claims of the papers",
+                "origins": [origin(paths[f"claims/{paper}"], one) for paper, one in claims.items()],
+                "kind": "claims",
+                "rows": rows(claims),
+                "papers": {paper: titles[paper] for paper in claims},
+            }
         )
     templates = {
         scheme: plotly.io.templates[name].to_plotly_json() for scheme, name in TEMPLATES.items()

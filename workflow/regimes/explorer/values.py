@@ -1,6 +1,7 @@
 """Numbers of a dataset as plain values for JSON, and where they come from."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def origin(path: str, dataset: xr.Dataset) -> dict[str, str]:
         "commit": str(dataset.attrs.get("git_commit", "unknown")),
         "created": str(dataset.attrs.get("created", "unknown")),
     }
+
+
+def made_by(dataset: xr.Dataset, modules: Collection[str]) -> bool:
+    """Whether the module that made some measures is one of these, named below regimes.papers."""
+    return dataset.attrs["source"].removeprefix("regimes.papers.") in modules
 
 
 def settings(dataset: xr.Dataset) -> dict[str, Any]:

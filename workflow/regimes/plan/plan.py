@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.experiment import NAMED_BY
 from regimes.config.models import Config, Experiment
 from regimes.datasets.settings import FileDataset, ImageFeaturesDataset, TeacherLabelsDataset
 from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.errors import ConfigError, DataError
-from regimes.explorer import contents
 from regimes.explorer.assets import assets_hash
+from regimes.plan.declared import arguments_of, claims_need, constants
+from regimes.plan.parts import modules_with
 from regimes.plan.probes import ProbePlan, plan_probes, probe_path
 from regimes.plan.provenance import (
     SCRIPTS,
+    Root,
     code_hash,
     config_hash,
+    import_closure,
     module_path,
     training_code_hash,
     training_modules,
@@ -87,10 +91,10 @@ class MeasurePlan:
 
 @dataclass(frozen=True)
 class ClaimsPlan:
-    """The verdicts on the claims of one paper."""
+    """The verdicts on the claims of one paper; `modules` declare them."""
 
     paper: str
-    module: str
+    modules: tuple[str, ...]
     settings: dict[str, Any]
     code: str
     measures: dict[str, str]
@@ -113,13 +117,15 @@ class AllClaimsPlan:
 class FigurePlan:
     """One figure, as PDF and PNG, and as CSV if it is a table.
 
-    `config_hash` covers all settings behind it. `measures`: files by name; the gathered claims are
+    `config_hash` covers all settings behind it, `arguments` of its module's functions included.
+    `measures`: files by name; the gathered claims are
     among them for a figure that shows them.
     """
 
     name: str
     paper: str
     module: str
+    arguments: dict[str, Any]
     config_hash: str
     code: str
     measures: dict[str, str]
@@ -191,9 +197,11 @@ class Plan:
             for name in config.experiments
         }
         paths = {name: measure.path for name, measure in measures.items()}
-        claims = {name: _claims(name, config, data, paths, stamps) for name in config.claims}
-        all_claims = _all_claims(config, data, stamps) if claims else None
-        figures = {name: _figure(name, config, data, paths, stamps) for name in config.figures}
+        claims = _claims(config, data, paths, stamps)
+        all_claims = _all_claims(claims, config, data, stamps) if claims else None
+        figures = {
+            name: _figure(name, config, data, paths, claims, stamps) for name in config.figures
+        }
         by_path = {probe.path: probe for of_one in probes.values() for probe in of_one}
         explorer = _explorer(config, measures, claims, stamps)
         return cls(
@@ -286,7 +294,8 @@ def _data_settings(name: str, config: Config) -> dict[str, Any]:
         try:
             settings["sha256"] = own_file.digest(settings["path"])
         except DataError as error:
-            raise ConfigError(f"config: datasets.{name}.path = {error}") from None
+            key = f"datasets.{name}.path"
+            raise ConfigError(f"{config.place(key)}: {key} = {error}") from None
     return settings
 
 
@@ -359,14 +368,15 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
     codes: dict[tuple[str, ...], str] = {}
     counts = _blocks_by_grid(experiment)
     if sum(counts) > MOST_BLOCKS:
+        key = f"experiments.{name}.split_by"
         raise ConfigError(
-            f"config: experiments.{name}.block_axes = {list(experiment.block_axes)} makes "
+            f"{config.place(key)}: {key} = {list(experiment.split_by)} makes "
             f"{sum(counts)} jobs; at most {MOST_BLOCKS} are allowed: leave out an axis"
         )
     blocks = {}
     for axes in experiment.all_grids():
-        for values in itertools.product(*(axes[axis] for axis in experiment.block_axes)):
-            chosen = dict(zip(experiment.block_axes, values, strict=True))
+        for values in itertools.product(*(axes[axis] for axis in experiment.split_by)):
+            chosen = dict(zip(experiment.split_by, values, strict=True))
             settings = {
                 **shared,
                 **_named_by_axes(shared, chosen, axes),
@@ -380,7 +390,7 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 codes[modules] = training_code_hash(settings)
             code = codes[modules]
             digest = job_hash(settings, dataset.hash, code, torch)
-            # In the order of the axes: the order of block_axes is that of the jobs alone.
+            # In the order of the axes: the order of split_by is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"
             block = f"{label}-{digest[:HASH_LENGTH]}"
             blocks[block] = BlockPlan(
@@ -393,14 +403,10 @@ def _blocks(name: str, config: Config, data: Mapping[str, DataPlan]) -> dict[str
                 data_hash=dataset.hash,
                 code=code,
                 torch=torch,
-                # In the order of the block axes, so that what is listed first starts first.
+                # In the order of these axes, so that what is listed first starts first.
                 priority=sum(counts) - len(blocks),
             )
     return blocks
-
-
-# Axes of names, and the key that says what these stand for.
-NAMED_BY = {"model": "models", "setting": "node_scalings"}
 
 
 def _named_by_axes(
@@ -408,7 +414,7 @@ def _named_by_axes(
 ) -> dict[str, Any]:
     """What the names on a block's axes stand for, such as models: others may come and go."""
     named = {}
-    for axis, key in NAMED_BY.items():
+    for axis, (key, _) in NAMED_BY.items():
         if key in shared:
             names = [chosen[axis]] if axis in chosen else axes[axis]
             named[key] = {name: shared[key][name] for name in names}
@@ -418,7 +424,7 @@ def _named_by_axes(
 def _blocks_by_grid(experiment: Experiment) -> list[int]:
     """Number of blocks of each grid of an experiment."""
     return [
-        math.prod(len(axes[axis]) for axis in experiment.block_axes)
+        math.prod(len(axes[axis]) for axis in experiment.split_by)
         for axes in experiment.all_grids()
     ]
 
@@ -426,7 +432,7 @@ def _blocks_by_grid(experiment: Experiment) -> list[int]:
 def _training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "block_axes"):
+    for key in ("paper", "measure", "split_by"):
         del settings[key]
     settings.pop("probes", None)
     expression = config.activations.get(settings.get("activation"))
@@ -483,46 +489,54 @@ def _measure(
 
 
 def _claims(
-    paper: str,
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
     stamps: dict[str, str],
-) -> ClaimsPlan:
-    names = config.claims[paper].measures
-    module = f"regimes.papers.{paper}.claims"
-    settings = _effective_settings(names, config, data)
-    code = code_hash([SCRIPTS / "claims.py", module])
-    stamp = f"results/code/claims-{paper}.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
-    base = f"results/claims/{paper}"
-    return ClaimsPlan(
-        paper=paper,
-        module=module,
-        settings=settings,
-        code=code,
-        measures={name: measures[name] for name in names},
-        path=f"{base}.nc",
-        table=f"{base}.md",
-        stamp=stamp,
-    )
+) -> dict[str, ClaimsPlan]:
+    """The claims of the papers that declare some on experiments of the config."""
+    declared = modules_with("claims")
+    plans = {}
+    for paper in config.papers:
+        modules = declared.get(paper, ())
+        names = [name for name in claims_need(modules) if name in config.experiments]
+        if paper in config.claims:
+            names = [name for name in names if name in config.claims[paper].measures]
+        if not names:
+            continue
+        settings = _effective_settings(names, config, data)
+        code = code_hash([SCRIPTS / "claims.py", *modules])
+        stamp = f"results/code/claims-{paper}.txt"
+        stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), measures=names)
+        plans[paper] = ClaimsPlan(
+            paper=paper,
+            modules=modules,
+            settings=settings,
+            code=code,
+            measures={name: measures[name] for name in names},
+            path=f"results/claims/{paper}.nc",
+            table=f"results/claims/{paper}.md",
+            stamp=stamp,
+        )
+    return plans
 
 
 def _all_claims(
-    config: Config, data: Mapping[str, DataPlan], stamps: dict[str, str]
+    claims: Mapping[str, ClaimsPlan],
+    config: Config,
+    data: Mapping[str, DataPlan],
+    stamps: dict[str, str],
 ) -> AllClaimsPlan:
-    settings = _effective_settings(_claimed(config), config, data)
+    settings = _effective_settings(_claimed(claims), config, data)
     code = code_hash([SCRIPTS / "all_claims.py"])
     stamp = "results/code/claims.txt"
-    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=config.claims)
+    stamps[stamp] = _stamp_text(code=code, settings=config_hash(settings), papers=claims)
     return AllClaimsPlan(settings=settings, code=code, path=ALL_CLAIMS, stamp=stamp)
 
 
-def _claimed(config: Config) -> list[str]:
+def _claimed(claims: Mapping[str, ClaimsPlan]) -> list[str]:
     """The experiments whose measures any paper's claims read."""
-    return list(
-        dict.fromkeys(name for claims in config.claims.values() for name in claims.measures)
-    )
+    return list(dict.fromkeys(name for one in claims.values() for name in one.measures))
 
 
 def _figure(
@@ -530,25 +544,30 @@ def _figure(
     config: Config,
     data: Mapping[str, DataPlan],
     measures: Mapping[str, str],
+    claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> FigurePlan:
     figure = config.figures[name]
-    module = f"regimes.papers.{figure.draw}"
+    module = f"regimes.papers.{figure.plot}"
     scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
-    code = code_hash([*scripts, module])
+    code = code_hash(with_parts([*scripts, module]))
     inputs = {key: measures[key] for key in figure.measures}
     shown = list(figure.measures)
     if figure.claims:
+        if not claims:
+            raise ConfigError(f"figures.{name}.claims: no paper of the config has any")
         inputs[CLAIMS] = ALL_CLAIMS
-        shown += [name for name in _claimed(config) if name not in shown]
+        shown += [name for name in _claimed(claims) if name not in shown]
     # Not the caption and the labels: only the report shows them.
-    settings = config_hash(_effective_settings(shown, config, data))
+    behind = _effective_settings(shown, config, data)
+    settings = config_hash(behind | with_arguments(figure.arguments))
     stamp = f"results/code/figures-{name.replace('/', '-')}.txt"
     stamps[stamp] = _stamp_text(code=code, settings=settings, measures=inputs)
     return FigurePlan(
         name=name,
         paper=figure.paper,
         module=module,
+        arguments=figure.arguments,
         config_hash=settings,
         code=code,
         measures=inputs,
@@ -561,21 +580,36 @@ def _figure(
     )
 
 
+def with_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a figure's arguments add to the settings behind it; nothing without any."""
+    return {"arguments": dict(arguments)} if arguments else {}
+
+
+def with_parts(roots: Iterable[Root]) -> list[Root]:
+    """Roots of code, and the parts of all papers that a module of their closure loads by name."""
+    roots = list(roots)
+    for name, path in import_closure(roots).items():
+        if b"\nLOADS_PART = " in path.read_bytes():
+            part = constants(name)["LOADS_PART"]
+            roots += [one for modules in modules_with(part).values() for one in modules]
+    return roots
+
+
 def _explorer(
     config: Config,
     measures: Mapping[str, MeasurePlan],
     claims: Mapping[str, ClaimsPlan],
     stamps: dict[str, str],
 ) -> ExplorerPlan:
-    shown = {
-        name: measure.path
-        for name, measure in measures.items()
-        if contents.made_by(measure.module, contents.SHOWN)
+    parts = modules_with("explorer").values()
+    modules = {
+        f"regimes.papers.{name}" for (module,) in parts for name in constants(module)["MEASURES"]
     }
+    shown = {name: one.path for name, one in measures.items() if one.module in modules}
     verdicts = {paper: one.path for paper, one in claims.items()}
     papers = {measures[name].paper for name in shown} | set(verdicts)
     titles = {name: paper.title for name, paper in config.papers.items() if name in papers}
-    python = code_hash([SCRIPTS / "explorer.py"])
+    python = code_hash(with_parts([SCRIPTS / "explorer.py"]))
     # Plotly's script is part of the page.
     plotly = package_versions("plotly")["plotly"]
     code = config_hash({"python": python, "page": assets_hash(), "plotly": plotly})
@@ -613,6 +647,19 @@ def _stamp_text(code: str, settings: str, **names: Iterable[str]) -> str:
 
 
 def _check_modules(config: Config) -> None:
+    def _need(key: str, module: str) -> None:
+        if module_path(module) is not None:
+            return
+        package = module_path(module.rpartition(".")[0])
+        siblings = []
+        if package is not None:
+            siblings = sorted(path.stem for path in package.parent.glob("[a-z]*.py"))
+        allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
+        raise ConfigError(
+            f"{config.place(key)}: {key} = {module.rpartition('.')[2]!r}: there is no module "
+            f"{module}{allowed}"
+        )
+
     for name, dataset in config.datasets.items():
         _need(f"datasets.{name}.kind", f"regimes.datasets.{dataset.kind}")
     for name, experiment in config.experiments.items():
@@ -624,18 +671,20 @@ def _check_modules(config: Config) -> None:
             raise ConfigError(f"{error} (experiment {name})") from None
         _need(f"experiments.{name}.measure", f"regimes.papers.{experiment.measure}")
     for name, figure in config.figures.items():
-        _need(f"figures.{name}.draw", f"regimes.papers.{figure.draw}")
-    for name in config.claims:
-        _need(f"claims.{name}", f"regimes.papers.{name}.claims")
+        _need(f"figures.{name}.plot", f"regimes.papers.{figure.plot}")
+        for function in ("draw", "table") if figure.table else ("draw",):
+            _check_arguments(f"figures.{name}", figure.plot, function, figure.arguments)
 
 
-def _need(key: str, module: str) -> None:
-    if module_path(module) is not None:
-        return
-    package = module_path(module.rpartition(".")[0])
-    siblings = []
-    if package is not None:
-        siblings = sorted(path.stem for path in package.parent.glob("[a-z]*.py"))
-    allowed = f"; allowed: {', '.join(siblings)}" if siblings else ""
-    value = module.rpartition(".")[2]
-    raise ConfigError(f"config: {key} = {value!r}: there is no module {module}{allowed}")
+def _check_arguments(key: str, plot: str, function: str, given: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless a figure's module has a function that takes its arguments."""
+    taken = arguments_of(f"regimes.papers.{plot}", function)
+    if taken is None:
+        raise ConfigError(f"config: {key}.plot = {plot!r}: the module has no function {function}")
+    unknown = [name for name in given if name not in taken]
+    missing = [name for name, needed in taken.items() if needed and name not in given]
+    for name, what in [(name, "unknown") for name in unknown] + [(m, "missing") for m in missing]:
+        raise ConfigError(
+            f"config: {key}.arguments.{name} is {what}: {plot}.{function} takes "
+            f"{', '.join(taken) or 'none'}"
+        )

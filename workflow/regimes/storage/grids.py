@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 
-def combined(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
+def combine_blocks(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
     """One dataset of the blocks of a grid; strict: they must agree in the axes that they share."""
     return xr.combine_by_coords(
         blocks,
@@ -17,7 +17,7 @@ def combined(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
     )
 
 
-def united(grids: Sequence[xr.Dataset]) -> xr.Dataset:
+def merge_grids(grids: Sequence[xr.Dataset]) -> xr.Dataset:
     """One dataset of all grids of an experiment, on the union of their axes, which is sorted.
 
     NaN where nothing was run, so that with more than one grid all variables are real.

@@ -14,7 +14,7 @@ from regimes.tools import cost
 
 # Modules below regimes.tools: each has SUMMARY, add_arguments(parser) and run(arguments) -> exit
 # code. Its docstring is the subcommand's help.
-SUBCOMMANDS = ("cost", "origin", "prune", "compare")
+SUBCOMMANDS = ("describe", "cost", "origin", "prune", "compare")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         _use_code_of_checkout(words)
     rest: list[str] = []
-    if words[:1] == [cost.__name__.rpartition(".")[2]] and not set(words[1:2]) & set(cost.OWN):
-        # All that follows is Snakemake's.
+    if words[:1] == ["cost"] and not set(words[1:2]) & set(cost.OWN):
+        # All words that follow are Snakemake's.
         words, rest = words[:1], words[1:]
     arguments = _parser().parse_args(words)
     arguments.rest = rest

@@ -14,17 +14,18 @@ import argparse
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from regimes.errors import StoreError
 from regimes.storage import store
 from regimes.storage.atomic import replacing
-from regimes.tools.differences import differences
+from regimes.tools.settings import differences
 
 SUMMARY = "by how much two results differ, and where"
 HEADER = ("variable", "values", "equal", "largest absolute", "largest relative", "where")
@@ -34,9 +35,9 @@ HEADER = ("variable", "values", "equal", "largest absolute", "largest relative",
 class Row:
     """How two variables differ.
 
-    values: number of those compared. equal: share that agree within the tolerance. absolute,
-    relative: the largest differences, infinite where only one value is finite; NaN for text.
-    where: coordinates of the largest relative difference.
+    values: how many were compared. equal: the share of them that agree within the tolerance.
+    absolute, relative: the largest differences; infinite where only one value is finite, NaN for
+    text. where: coordinates of the largest relative difference.
     """
 
     file: str
@@ -50,9 +51,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows for the variables that both have, what does not match, and settings that differ.
+    """How two files differ.
 
-    remarks: what differs without a value being another, or missing.
+    rows: of the variables that both have. notes: on values that are missing in one of them.
+    settings: key and both values of those that differ. remarks: on differences that concern no
+    value, such as another order.
     """
 
     name: str
@@ -82,12 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _tolerance(text: str) -> float:
     value = float(text)
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no tolerance")
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0")
     return value
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the comparison; 1 if it is not within the wanted tolerance."""
+    """Print the comparison; the exit code is 1 if --within is given and not kept."""
     rtol = arguments.rtol if arguments.within is None else arguments.within
     pairs, notes = paired(arguments.a, arguments.b, arguments.directory)
     comparisons = [
@@ -121,14 +124,14 @@ def paired(
         raise StoreError(f"{first} and {second}: a directory cannot be compared with a file")
     if not paths[0].is_dir():
         return [(paths[0].stem, paths[0], paths[1])], []
-    names = [{path.name for path in _measures(path).glob("*.nc")} for path in paths]
+    folders = [_measures(path) for path in paths]
+    names = [{path.name for path in folder.glob("*.nc")} for folder in folders]
     both = sorted(names[0] & names[1])
     if not both:
         raise StoreError(f"{first} and {second} have no measures of the same experiment")
     notes = [f"only A has {name}" for name in sorted(names[0] - names[1])]
     notes += [f"only B has {name}" for name in sorted(names[1] - names[0])]
-    pairs = [(Path(name).stem, *(_measures(path) / name for path in paths)) for name in both]
-    return pairs, notes
+    return [(Path(name).stem, folders[0] / name, folders[1] / name) for name in both], notes
 
 
 def _found(name: str, directory: Path) -> Path:
@@ -151,17 +154,21 @@ def compare(
 ) -> Comparison:
     """How two results differ, their coordinates included.
 
-    rtol, atol: tolerances of values that count as equal. Raises StoreError when a dimension whose
-    coordinates differ has a value twice, so that nothing says which belong together.
+    rtol, atol: tolerances of values that count as equal. name: of both, for the report. Raises
+    StoreError when a dimension whose coordinates differ has a value twice, so that nothing says
+    which belong together.
     """
-    notes = [f"only {one} has {key}" for one, key in _unshared(first, second)]
-    settings = tuple(differences(_config(first), _config(second)))
+    notes = [f"only A has {key}" for key in first.variables if key not in second.variables]
+    notes += [f"only B has {key}" for key in second.variables if key not in first.variables]
+    configs = [json.loads(one.attrs.get("config", "{}")) for one in (first, second)]
+    remarks: list[str] = []
+    for dim in first.indexes:
+        if dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim]):
+            note, same_values = _other_coordinates(first.indexes[dim], second.indexes[dim], name)
+            (remarks if same_values else notes).append(note)
     rows = []
-    differing = list(_differing(first, second, name))
-    notes += _coordinate_notes(first, second, differing)
-    remarks = [f"{dim} has the same values in another order" for dim, same in differing if same]
     for key in first.variables:
-        # Of a dimension's coordinates the notes tell.
+        # The notes tell of a dimension's coordinates.
         if key not in second.variables or (key in first.indexes and key in second.indexes):
             continue
         left, right = first[key], second[key]
@@ -182,50 +189,28 @@ def compare(
             rows.append(_row(str(key), left, right, rtol, atol, name))
         else:
             notes.append(f"{key} has no coordinates in common")
+    settings = tuple(differences(*configs))
     return Comparison(name, tuple(rows), tuple(notes), settings, tuple(remarks))
 
 
-def _config(dataset: xr.Dataset) -> object:
-    return json.loads(dataset.attrs.get("config", "{}"))
-
-
-def _unshared(first: xr.Dataset, second: xr.Dataset) -> Iterator[tuple[str, str]]:
-    for label, one, other in (("A", first, second), ("B", second, first)):
-        for key in one.variables:
-            if key not in other.variables:
-                yield label, str(key)
-
-
-def _differing(first: xr.Dataset, second: xr.Dataset, name: str) -> Iterator[tuple[str, bool]]:
-    """Dimensions whose coordinates differ, and whether but in their order."""
-    for dim in first.indexes:
-        if dim in second.indexes and not first.indexes[dim].equals(second.indexes[dim]):
-            for label, one in (("A", first), ("B", second)):
-                if not one.indexes[dim].is_unique:
-                    raise StoreError(
-                        f"{name}: {dim} has a value twice in {label}, and other values in the other"
-                    )
-            sizes = {len(one.indexes[dim]) for one in (first, second)}
-            yield str(dim), sizes == {_in_both(first, second, str(dim))}
-
-
-def _in_both(first: xr.Dataset, second: xr.Dataset, dim: str) -> int:
-    return len(first.indexes[dim].intersection(second.indexes[dim]))
-
-
-def _coordinate_notes(
-    first: xr.Dataset, second: xr.Dataset, differing: Sequence[tuple[str, bool]]
-) -> Iterator[str]:
-    for dim, reordered in differing:
-        if not reordered:
-            counts = [len(one.indexes[dim]) for one in (first, second)]
-            common = _in_both(first, second, dim)
-            yield f"{dim} has {counts[0]} values in A, {counts[1]} in B, {common} of them in both"
+def _other_coordinates(first: pd.Index, second: pd.Index, name: str) -> tuple[str, bool]:
+    """How the differing coordinates of a dimension differ; True if in their order alone."""
+    for label, one in (("A", first), ("B", second)):
+        if not one.is_unique:
+            raise StoreError(
+                f"{name}: {one.name} has a value twice in {label}, and other values in the other"
+            )
+    common = len(first.intersection(second))
+    if len(first) == len(second) == common:
+        return f"{first.name} has the same values in another order", True
+    counts = f"{len(first)} values in A, {len(second)} in B, {common} of them in both"
+    return f"{first.name} has {counts}", False
 
 
 def _row(
     name: str, left: xr.DataArray, right: xr.DataArray, rtol: float, atol: float, file: str
 ) -> Row:
+    """How two variables of the same shape differ."""
     if not left.size:
         return Row(file, name, 0, 1.0, 0.0, 0.0, "")
     if not all(one.dtype.kind in "biufc" for one in (left, right)):
@@ -234,8 +219,8 @@ def _row(
         return Row(file, name, equal.size, float(equal.mean()), math.nan, math.nan, where)
     kind = complex if "c" in (left.dtype.kind, right.dtype.kind) else np.float64
     a, b = left.values.astype(kind), right.values.astype(kind)
-    # Before the cast: large integers become equal in it. What is undefined, or infinite, in both
-    # alike does not differ.
+    # Compared before the cast, in which large integers become equal. Values that are undefined in
+    # both, or infinite with the same sign, do not differ.
     same = np.asarray(left.values == right.values) | (np.isnan(a) & np.isnan(b))
     with np.errstate(all="ignore"):
         absolute = np.where(same, 0.0, np.abs(a - b))
@@ -244,21 +229,14 @@ def _row(
             absolute[~same] = [float(abs(one - other)) for one, other in pairs]
         largest = np.maximum(np.abs(a), np.abs(b))
         relative = np.where(same, 0.0, absolute / largest)
-    # One is finite, the other not; or a number stands against none.
+    # One value is finite and the other is not, or one is undefined.
     absolute[~same & ~np.isfinite(absolute)] = np.inf
     relative[~same & ~np.isfinite(relative)] = np.inf
-    # Both infinite where only one value is finite: not equal, whatever is allowed.
+    # Infinite differences exceed every tolerance.
     equal = same | (np.isfinite(absolute) & (absolute <= atol + rtol * largest))
-    worst = int(np.argmax(relative))
-    return Row(
-        file,
-        name,
-        equal.size,
-        float(equal.mean()),
-        float(absolute.max()),
-        float(relative.max()),
-        "" if same.all() else _where(left, worst),
-    )
+    where = "" if same.all() else _where(left, int(np.argmax(relative)))
+    largest_ones = (float(absolute.max()), float(relative.max()))
+    return Row(file, name, equal.size, float(equal.mean()), *largest_ones, where)
 
 
 def _where(values: xr.DataArray, position: int) -> str:
@@ -271,7 +249,7 @@ def _where(values: xr.DataArray, position: int) -> str:
 
 
 def agree(comparison: Comparison) -> bool:
-    """Whether nothing but settings, and orders, differs beyond the tolerance."""
+    """Whether all values are there and agree within the tolerance; settings may differ."""
     return not comparison.notes and all(row.equal == 1.0 for row in comparison.rows)
 
 
@@ -289,7 +267,7 @@ def to_markdown(comparison: Comparison) -> str:
         cells = (
             row.variable,
             str(row.values),
-            # Down: a share that is not all must not look like it.
+            # Rounded down: 100 % must mean that all values are equal.
             f"{math.floor(1e4 * row.equal) / 1e2:g} %",
             "" if math.isnan(row.absolute) else f"{row.absolute:.2g}",
             "" if math.isnan(row.relative) else f"{row.relative:.2g}",
@@ -307,7 +285,5 @@ def write_csv(comparisons: Sequence[Comparison], path: Path) -> None:
     """The rows of all comparisons as CSV."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(Row.__dataclass_fields__)
-        for comparison in comparisons:
-            for row in comparison.rows:
-                writer.writerow(getattr(row, name) for name in Row.__dataclass_fields__)
+        writer.writerow(field.name for field in fields(Row))
+        writer.writerows(astuple(row) for one in comparisons for row in one.rows)

@@ -1,75 +1,59 @@
 """Ask Snakemake which jobs a command line would start, as data.
 
-Snakemake runs in a process of its own, `python -m regimes.tools.dry_run FILE ARGUMENT...`: its
-command line and the Snakefile may set anything there, and what its log says of each job goes to
-the file as JSON.
+Snakemake runs in a process of its own, where its command line and the Snakefile may set anything.
 """
 
-import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from inspect import isfunction
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from regimes.errors import ConfigError
-from regimes.plan.plan import Plan
 from regimes.plan.provenance import PACKAGE, config_hash
-from regimes.tools.work import work
-
-# Of Snakemake: what does something else than to make files, some of it at once.
-OTHER_ACTIONS = (
-    "archive",
-    "cleanup_metadata",
-    "cleanup_shadow",
-    "conda_cleanup_envs",
-    "conda_create_envs_only",
-    "containerize",
-    "delete_all_output",
-    "delete_temp_output",
-    "draft_notebook",
-    "edit_notebook",
-    "generate_unit_tests",
-    "lint",
-    "report",
-    "touch",
-    "unlock",
-)
+from regimes.tools.records import WITH_SETTINGS, kind_of, work
 
 
 @dataclass(frozen=True)
 class Job:
     """A job that would start.
 
-    name: what it belongs to: an experiment, `<experiment>/<probe>`, a data set, a paper, a figure.
-    settings: hash of what its file would say of its settings; None for figures. work: as
-    `regimes.tools.work` gives it.
+    name, settings, work: as in `regimes.tools.records.Record`. input, output: paths relative to the
+    directory of the workflow. gpu: how many GPUs it asks for.
     """
 
     rule: str
     name: str
-    settings: str | None
+    settings: str
     work: float | None
     input: tuple[str, ...]
     output: tuple[str, ...]
     priority: int
     gpu: int
 
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Rule and name as in records, in which `features` are `data`."""
+        return ("data" if self.rule == "features" else self.rule, self.name)
+
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a command would do: its jobs, where, on how many cores (None: not said), which scale.
+    """What a command would do: its jobs, where, and at which scale.
 
-    gpus: how many may be used at a time; None where nothing but the number of jobs limits them.
+    cores: how many jobs may run at a time. gpus: how many GPUs they may have together; None where
+    nothing but the number of jobs limits them.
     """
 
     jobs: tuple[Job, ...]
-    directory: str
-    cores: int | None
+    directory: Path
+    cores: int
     gpus: int | None
     scale: str | None
 
@@ -77,29 +61,25 @@ class DryRun:
 def dry_run(arguments: Sequence[str]) -> DryRun:
     """What `snakemake ARGUMENTS` would do in the present folder.
 
-    Raises ConfigError with Snakemake's message when it cannot be planned.
+    Raises ConfigError with Snakemake's message when it would start no jobs.
     """
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "jobs.json"
+        answer = Path(folder) / "answer"
         path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [sys.executable, "-m", __name__, str(answer), *arguments],
+        process = subprocess.run(
+            [sys.executable, "-c", f"from {__name__} import main; main()", answer, *arguments],
             env=os.environ | {"PYTHONPATH": path},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        if done.returncode or not answer.is_file():
-            raise ConfigError(_message(done.stdout))
-        content = json.loads(answer.read_text())
-    jobs = tuple(
-        Job(**job | {"input": tuple(job["input"]), "output": tuple(job["output"])})
-        for job in content.pop("jobs")
-    )
-    return DryRun(jobs, **content)
+        if not answer.is_file():
+            raise ConfigError(_message(process.stdout))
+        return pickle.loads(answer.read_bytes())
 
 
 def _message(output: str) -> str:
+    """One line that says what went wrong, from all that Snakemake printed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("Using ")]  # profiles
     own = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
@@ -111,93 +91,68 @@ def _message(output: str) -> str:
     return f"snakemake: {' '.join(lines[-4:]) or 'no answer'}"
 
 
-def described(plan: Plan, rule: str, wildcards: dict[str, str]) -> dict[str, Any]:
-    """Name, settings and work of a job of a plan."""
-    name = next(iter(wildcards.values()), rule)
-    settings: dict[str, Any] | None = None
-    if rule == "train":
-        name = wildcards["experiment"]
-        settings = plan.block(name, wildcards["block"]).settings
-    elif rule == "probe":
-        probe = plan.probe(wildcards["experiment"], wildcards["probe"], wildcards["block"])
-        name = f"{wildcards['experiment']}/{probe.probe}"
-        settings = probe.block.settings | {"probe": {probe.probe: probe.settings}}
-    elif rule in ("data", "features"):
-        settings = plan.data[name].settings
-    elif rule == "measure":
-        settings = plan.measures[name].settings
-    elif rule == "claims":
-        settings = plan.claims[name].settings
-    digest = None if settings is None else config_hash(settings)
-    return {"name": name, "settings": digest, "work": settings and work(settings)}
-
-
-def _limit(resources: Any, name: str) -> int | None:
-    """How much of a resource Snakemake may give to jobs at a time; None: as much as they want."""
-    resource = resources.get(name)
-    value = getattr(resource, "value", resource)
-    return value if isinstance(value, int) else None
-
-
-def main(answer: Path, arguments: Sequence[str]) -> int:
-    """The work of the subprocess; returns its exit code."""
-    # First: some options take all words that follow for their own. The Snakefile reads it too.
+def main() -> None:
+    """The body of the process: `ANSWER ARGUMENT...`; it writes a DryRun to the file ANSWER."""
+    answer, *arguments = sys.argv[1:]
+    # The option comes first: some options take all words that follow for their own. The Snakefile
+    # reads the command line too.
     sys.argv = ["snakemake", "--dry-run", *arguments]
-    from snakemake import cli
-    from snakemake import logging as snakemake_logging
+    from snakemake import api, cli
 
-    records: list[logging.LogRecord] = []
-
-    def keep(record: logging.LogRecord) -> bool:
-        if hasattr(record, "rule_name") and hasattr(record, "output"):
-            records.append(record)
-        return record.levelno >= logging.WARNING
-
-    plans: list[Plan] = []
-    make = Plan.from_config
-
-    def making(config: Any) -> Plan:
-        plans.append(make(config))
-        return plans[-1]
-
-    # The Snakefile's own plan, whichever way its config came about.
-    Plan.from_config = making  # type: ignore[method-assign]
     parser, options = cli.parse_args(sys.argv[1:])
-    for action in OTHER_ACTIONS:
-        if getattr(options, action, None):
-            print(f"error: --{action.replace('_', '-')} starts no jobs: it has no cost to show")
-            return 1
-    cores = options.cores or options.jobs
-    options.quiet = None  # or jobs are not listed
-    # A filter, for Snakemake takes away handlers that it does not know.
-    snakemake_logging.logger.addFilter(keep)
-    if not cli.args_to_api(options, parser):
-        return 1
-    jobs = {}
-    for record in records:
-        # Targets, which only name files, have no output.
-        if record.output:
-            wildcards = dict(record.wildcards)
-            job = Job(
-                rule=record.rule_name,
-                input=tuple(map(str, record.input)),
-                output=tuple(map(str, record.output)),
-                priority=record.priority if isinstance(record.priority, int) else 0,
-                gpu=int(record.resources.get("gpu", 0)),
-                **described(plans[-1], record.rule_name, wildcards),
-            )
-            jobs[record.jobid] = asdict(job)
-    measures = plans[-1].measures.values()
-    content = {
-        "jobs": list(jobs.values()),
-        "directory": str(Path(options.directory or ".").absolute()),
-        "cores": cores if isinstance(cores, int) else None,
-        "gpus": _limit(options.resources, "gpu"),
-        "scale": next((measure.settings["scale"] for measure in measures), None),
-    }
-    answer.write_text(json.dumps(content))
-    return 0
+    cores = options.cores or options.jobs or 1
+    execute_workflow = api.DAGApi.execute_workflow
+
+    def keep_jobs(dag_api: Any, *settings: Any, **more_settings: Any) -> None:
+        execute_workflow(dag_api, *settings, **more_settings)
+        workflow = dag_api.workflow_api._workflow
+        jobs = sorted(workflow.dag.needrun_jobs(exclude_finished=False), key=lambda job: job.jobid)
+        gpus = workflow.global_resources.get("gpu")
+        planned = DryRun(
+            # Targets that only name files have no output.
+            jobs=tuple(_job(job) for job in jobs if job.output),
+            directory=Path.cwd(),
+            cores=cores,
+            gpus=getattr(gpus, "value", gpus),
+            scale=workflow.config.get("scale"),
+        )
+        Path(answer).write_bytes(pickle.dumps(planned))
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        sys.exit(f"error: snakemake {' '.join(arguments)} starts no jobs: it has no cost to show")
+
+    # Of all that Snakemake can do with a workflow, only this: the rest, such as to unlock a folder
+    # or to delete files, would be done at once.
+    for interface in (api.WorkflowApi, api.DAGApi):
+        for name, member in list(vars(interface).items()):
+            if isfunction(member) and not name.startswith("_") and name != "dag":
+                setattr(interface, name, refuse)
+    api.DAGApi.execute_workflow = keep_jobs
+    if options.touch:
+        refuse()
+    # All that it says of a job that would start: thousands of lines, of which none is needed.
+    logging.disable(logging.INFO)
+    cli.args_to_api(options, parser)
 
 
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+def _job(job: Any) -> Job:
+    """What matters here of a job of Snakemake's."""
+    rule = job.rule.name
+    output = tuple(map(str, job.output))
+    kind = kind_of(output[0])
+    settings: dict[str, Any] = {}
+    if kind and kind[0] in WITH_SETTINGS:
+        # As the job's file will say them.
+        settings = job.params.get("block") or job.params.settings
+        if rule == "probe":
+            settings = settings | {"probe": {job.wildcards.probe: job.params.settings}}
+    return Job(
+        rule=rule,
+        name=kind[1] if kind else rule,
+        settings=config_hash(settings) if settings else "",
+        work=work(settings),
+        input=tuple(map(str, job.input)),
+        output=output,
+        priority=job.priority,
+        gpu=job.resources.get("gpu", 0),
+    )

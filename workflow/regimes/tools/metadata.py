@@ -1,4 +1,4 @@
-"""What a file of the workflow says of itself."""
+"""The metadata of a file of the workflow: what made it, from which settings."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from PIL import Image
 
 from regimes.errors import StoreError
 
-# Kinds of files by their titles; the first that fits counts.
+# Titles of files by the rules that make them; the first that fits counts.
 TITLES = {
     "all_claims": re.compile(r"Claims of (?P<name>all papers)"),
     "data": re.compile(r"Data set (?P<name>.+)"),
@@ -36,6 +36,11 @@ class Metadata:
     names: dict[str, str]
     config: dict[str, Any]
     attributes: dict[str, Any]
+
+    @property
+    def scale(self) -> str | None:
+        """The scale that the file says; None if it says none, as of runs, which scales share."""
+        return self.attributes.get("scale") or self.config.get("scale")
 
 
 def read(path: Path) -> Metadata:

@@ -9,33 +9,28 @@ file says unless --config names one.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
-from regimes.plan.plan import MeasurePlan, Plan
+from regimes.plan.plan import Plan, with_arguments
 from regimes.plan.provenance import config_hash, module_path
-from regimes.plotting.wording import counted
 from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
-from regimes.tools.differences import differences
 from regimes.tools.metadata import Metadata, read
 
 SUMMARY = "what made a file, and whether it is up to date"
-# Rules: their rule file, script, and the function that makes the content.
-MADE_BY = {
-    "data": ("data.smk", "data.py", "build"),
-    "features": ("features.smk", "features.py", "build"),
-    "train": ("runs.smk", "train.py", "train"),
-    "probe": ("probes.smk", "probe.py", "probe"),
-    "measure": ("measures.smk", "measure.py", "measure"),
-    "claims": ("claims.smk", "claims.py", "CLAIMS"),
-    "all_claims": ("claims.smk", "all_claims.py", "gather"),
-    "figure": ("figures.smk", "figure.py", "draw"),
+# The function that makes a rule's content, where it has another name than the rule.
+FUNCTIONS = {
+    "data": "build",
+    "features": "build",
+    "all_claims": "gather",
+    "figure": "draw",
 }
-# What is shown of the attributes, if the file has them.
+# The attributes that are shown if the file has them.
 SHOWN = {
     "created": "created",
     "git_commit": "commit",
@@ -47,6 +42,14 @@ SHOWN = {
     "code_hash": "code hash",
     "data_hash": "data hash",
     "inputs_hash": "runs hash",
+}
+# What the config calls the name of a file.
+NAMED = {
+    "data": "data set",
+    "measure": "experiment",
+    "claims": "claims of",
+    "all_claims": "claims of",
+    "figure": "figure",
 }
 
 
@@ -60,17 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print where a file comes from."""
     metadata = read(arguments.file)
     overrides = settings.overrides(arguments.config, arguments.configfile)
-    if scale := scale_of(metadata):
-        overrides = {"scale": scale} | overrides
+    if metadata.scale:
+        overrides = {"scale": metadata.scale} | overrides
     plan = settings.plan_of(overrides, arguments.directory)
     for label, text in origin(metadata, plan, arguments.directory):
         print(f"{label:<12} {text}")
     return 0
-
-
-def scale_of(metadata: Metadata) -> str | None:
-    """The scale that a file says, None if it says none (as runs, which scales share)."""
-    return metadata.attributes.get("scale") or metadata.config.get("scale")
 
 
 def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[str, str]]:
@@ -78,68 +76,77 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     rule = metadata.rule
     if rule == "data" and metadata.name in plan.data and plan.data[metadata.name].source:
         rule = "features"
-    rules, script, function = MADE_BY[rule]
     yield rule, " ".join([metadata.name, *metadata.names.values()])
-    yield "rule", f"{rule} (workflow/rules/{rules})"
-    yield "script", f"workflow/scripts/{script}"
+    yield "rule", f"{rule} (workflow/rules/{_rule_file(rule)})"
+    yield "script", f"workflow/scripts/{rule}.py"
     module = metadata.attributes.get("source")
     if module is None and metadata.name in plan.figures:
         module = plan.figures[metadata.name].module
     if module:
         path = module_path(module)
         where = path.relative_to(CHECKOUT) if path else "not in this checkout"
-        yield "function", f"{module}.{function} ({where})"
-    if scale := scale_of(metadata):
-        yield "scale", scale
+        name = module if rule == "claims" else f"{module}.{FUNCTIONS.get(rule, rule)}"
+        yield "function", f"{name} ({where})"
+    if metadata.scale:
+        yield "scale", metadata.scale
     for key, label in SHOWN.items():
         if key in metadata.attributes:
             yield label, str(metadata.attributes[key])
-    if CLAIMS in _names_behind(metadata, plan):
-        yield "claims", f"{ALL_CLAIMS}, {_of_file(directory / ALL_CLAIMS)}"
-    for experiment in experiments_of(metadata, plan):
-        yield from _inputs(experiment, metadata, plan, directory)
+    for name in _names_behind(metadata, plan):
+        yield from _inputs(name, metadata, plan, directory)
     changes = list(changes_of(metadata, plan, directory))
-    yield "state", "up to date" if not changes else "not up to date:"
+    yield "state", "not up to date:" if changes else "up to date"
     for change in changes:
         yield "", change
 
 
-def experiments_of(metadata: Metadata, plan: Plan) -> list[str]:
-    """Experiments behind a file, by its own words; for older figures, by those of the plan.
+def _rule_file(rule: str) -> str:
+    """Name of the file in which a rule is written."""
+    written = re.compile(rf"^ *rule {rule}:$", flags=re.MULTILINE)
+    for path in sorted((CHECKOUT / "workflow/rules").glob("*.smk")):
+        if written.search(path.read_text(encoding="utf-8")):
+            return path.name
+    return "?"
 
-    Not those behind the claims that a figure shows, of which results/claims.nc tells.
+
+def _names_behind(metadata: Metadata, plan: Plan) -> list[str]:
+    """The experiments behind a file, and CLAIMS, first, for a figure that shows all claims.
+
+    By the file's own words; for a figure of an older version, which did not say them, by the plan.
     """
     if metadata.rule == "figure":
-        return [name for name in _names_behind(metadata, plan) if name != CLAIMS]
+        written = metadata.attributes.get("measures")
+        if written is None and metadata.name in plan.figures:
+            names = list(plan.figures[metadata.name].measures)
+        else:
+            names = [name for name in (written or "").split(",") if name]
+        return sorted(names, key=lambda name: name != CLAIMS)
     if metadata.rule in ("claims", "all_claims"):
         return list(metadata.config.get("experiments", {}))
     return [] if metadata.rule == "data" else [metadata.name]
 
 
-def _names_behind(metadata: Metadata, plan: Plan) -> list[str]:
-    """What a figure is drawn from: experiments, and CLAIMS; nothing for other files."""
-    if metadata.rule != "figure":
-        return []
-    names = metadata.attributes.get("measures")
-    if names is None and metadata.name in plan.figures:
-        return list(plan.figures[metadata.name].measures)
-    return [name for name in (names or "").split(",") if name]
-
-
 def _inputs(
-    experiment: str, metadata: Metadata, plan: Plan, directory: Path
+    name: str, metadata: Metadata, plan: Plan, directory: Path
 ) -> Iterator[tuple[str, str]]:
-    measure = plan.measures.get(experiment)
+    """The files of an experiment that a file was made from, or the claims of all papers."""
+    if name == CLAIMS and metadata.rule == "figure":
+        yield "claims", f"{ALL_CLAIMS}, {_of_file(directory / ALL_CLAIMS)}"
+        return
+    measure = plan.measures.get(name)
     if metadata.rule in ("figure", "claims", "all_claims"):
-        path = f"results/measures/{experiment}.nc"
+        path = f"results/measures/{name}.nc"
         yield "measures", f"{path}, {_of_file(directory / path)}"
-    if metadata.rule in ("figure", "claims", "all_claims", "measure"):
-        yield "runs", f"results/runs/{experiment}/, {_of_runs(measure, directory)}"
-    dataset = metadata.config.get("dataset")
-    of_all = metadata.config.get("experiments", {})
-    dataset = dataset or of_all.get(experiment, {}).get("dataset")
-    if dataset is None and measure is not None:
-        dataset = Path(measure.data).stem
+    if metadata.rule not in ("train", "probe"):
+        runs = "of an experiment that the config has no more"
+        if measure:
+            there = sum((directory / path).is_file() for path in measure.runs)
+            probes = f" and {counted(len(measure.probes), 'probe')}" if measure.probes else ""
+            files = counted(len(measure.runs), "file")
+            runs = f"{files} in the present config{probes}, {there} of the runs there"
+        yield "runs", f"results/runs/{name}/, {runs}"
+    experiment = metadata.config.get("experiments", {}).get(name, metadata.config)
+    dataset = experiment.get("dataset") or (measure and Path(measure.data).stem)
     if dataset:
         path = f"results/data/{dataset}.nc"
         yield "data", path if (directory / path).is_file() else f"{path}, not there"
@@ -153,181 +160,130 @@ def _of_file(path: Path) -> str:
     return f"created {attributes.get('created')}, commit {attributes.get('git_commit')}"
 
 
-def _of_runs(measure: MeasurePlan | None, directory: Path) -> str:
-    if measure is None:
-        return "of an experiment that the config has no more"
-    there = sum((directory / path).is_file() for path in measure.runs)
-    probes = f" and {counted(len(measure.probes), 'probe')}" if measure.probes else ""
-    files = counted(len(measure.runs), "file")
-    return f"{files} in the present config{probes}, {there} of the runs there"
-
-
 def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
     """Why the present config and code would not make a file as it is; nothing if they would."""
-    kinds = {
-        "data": _changes_of_data,
-        "train": _changes_of_run,
-        "probe": _changes_of_probe,
-        "measure": _changes_of_measure,
-        "claims": _changes_of_claims,
-        "all_claims": _changes_of_all_claims,
-        "figure": _changes_of_figure,
-    }
-    yield from kinds[metadata.rule](metadata, plan, directory)
-
-
-def _changes_of_figure(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    figure = plan.figures.get(metadata.name)
-    if figure is None:
-        yield f"the config has no figure {metadata.name!r}"
+    if metadata.rule in ("train", "probe"):
+        yield from _changes_of_run(metadata, plan)
         return
-    yield from _code(metadata, figure.code)
-    behind = {}
-    for name, path in figure.measures.items():
-        try:
-            behind[name] = read(directory / path)
-        except StoreError as error:
-            yield f"its {'claims' if name == CLAIMS else 'measures'}: {error}"
-    if metadata.attributes["config_hash"] != figure.config_hash:
-        yield "the settings changed"
-        # The hash alone does not say which; the measures do, if they are those of the figure.
-        if _hash_of(behind) == metadata.attributes["config_hash"]:
-            for one in behind.values():
-                yield from _settings(one.config, _settings_of(one, plan))
+    planned = _planned(metadata, plan)
+    if planned is None:
+        yield f"the config has no {NAMED[metadata.rule]} {metadata.name!r}"
         return
-    for name, one in behind.items():
-        label = "claims" if name == CLAIMS else f"measures of {name}"
+    if metadata.rule == "data":
+        if metadata.attributes.get("data_hash") != planned.hash:
+            mine = metadata.config.get("datasets", {}).get(metadata.name, {})
+            changed = list(_settings(mine, planned.counted, f"datasets.{metadata.name}"))
+            yield from changed or ["its code, torch or the images that it is made of changed"]
+        return
+    behind, missing = _read_inputs(metadata, planned, plan, directory)
+    if metadata.rule == "figure":
+        changed = list(_settings_of_figure(metadata, planned, behind.values(), plan))
+    else:
+        changed = list(_settings(metadata.config, planned.settings))
+    yield from changed
+    if "code_hash" not in metadata.attributes:
+        yield "the file is of an older version, which did not say its code"
+    elif metadata.attributes["code_hash"] != planned.code:
+        yield "its code changed"
+    # The inputs have the same new settings, and other runs.
+    if changed:
+        return
+    if metadata.rule == "measure":
+        if "inputs_hash" not in metadata.attributes:
+            yield "the file is of an older version, which did not say its runs"
+        elif metadata.attributes["inputs_hash"] != planned.inputs_hash:
+            yield "its runs or probes are others: their code, data or torch changed"
+    yield from missing
+    for label, one in behind.items():
         for change in changes_of(one, plan, directory):
             yield f"{label}: {change}"
 
 
-def _settings_of(metadata: Metadata, plan: Plan) -> Mapping[str, Any]:
-    """Settings that the plan has for measures, or for the claims of all papers."""
+def _planned(metadata: Metadata, plan: Plan) -> Any:
+    """What the plan says of a file's data set, measures, claims or figure; None if nothing."""
     if metadata.rule == "all_claims":
-        return plan.all_claims.settings if plan.all_claims else {}
-    measure = plan.measures.get(metadata.name)
-    return measure.settings if measure else {}
+        return plan.all_claims
+    planned: dict[str, Mapping[str, Any]] = {
+        "data": plan.data,
+        "measure": plan.measures,
+        "claims": plan.claims,
+        "figure": plan.figures,
+    }
+    return planned[metadata.rule].get(metadata.name)
 
 
-def _hash_of(behind: Mapping[str, Metadata]) -> str | None:
-    """Config hash of a figure of some measures, and perhaps the claims."""
-    if not behind:
-        return None
-    configs = [one.config for one in behind.values()]
+def _read_inputs(
+    metadata: Metadata, planned: Any, plan: Plan, directory: Path
+) -> tuple[dict[str, Metadata], list[str]]:
+    """The metadata of the files that a file is made from, by labels, and what cannot be read."""
+    paths = {}
+    if metadata.rule in ("figure", "claims"):
+        for name, path in planned.measures.items():
+            paths["claims" if name == CLAIMS else f"measures of {name}"] = path
+    elif metadata.rule == "all_claims":
+        paths = {f"claims of {paper}": claims.path for paper, claims in plan.claims.items()}
+    behind, missing = {}, []
+    for label, path in paths.items():
+        try:
+            behind[label] = read(directory / path)
+        except StoreError as error:
+            missing.append(f"its {label.split()[0]}: {error}")
+    return behind, missing
+
+
+def _settings_of_figure(
+    metadata: Metadata, planned: Any, behind: Iterable[Metadata], plan: Plan
+) -> Iterator[str]:
+    """Whether the settings of a figure changed; which ones, if its measures tell.
+
+    A figure only has a hash of its settings. The measures that are there have the settings
+    themselves, but may be newer than the figure: then their hash is another.
+    """
+    written = metadata.attributes["config_hash"]
+    if written == planned.config_hash:
+        return
+    yield "the settings changed"
+    behind = list(behind)
     merged = {
-        key: {name: value for config in configs for name, value in config.get(key, {}).items()}
+        key: {name: value for one in behind for name, value in one.config.get(key, {}).items()}
         for key in ("experiments", "datasets")
     }
-    return config_hash({"scale": configs[0].get("scale"), **merged})
+    scale = behind[0].scale if behind else None
+    behind_it = {"scale": scale, **merged} | with_arguments(planned.arguments)
+    if written == config_hash(behind_it):
+        for one in behind:
+            present = _planned(one, plan)
+            yield from _settings(one.config, present.settings if present else {})
 
 
-def _changes_of_measure(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    measure = plan.measures.get(metadata.name)
-    if measure is None:
-        yield f"the config has no experiment {metadata.name!r}"
+def _changes_of_run(metadata: Metadata, plan: Plan) -> Iterator[str]:
+    """Why the plan has no runs, or probe of them, of the name of a file.
+
+    The settings that differ are those from the most similar runs of the plan.
+    """
+    name, probe = metadata.name, metadata.names.get("probe")
+    if probe:
+        present = {
+            one.name: one.block.settings | {"probe": {probe: one.settings}}
+            for one in plan.probes.values()
+            if (one.block.experiment, one.probe) == (name, probe)
+        }
+    else:
+        present = {key: one.settings for key, one in plan.blocks.get(name, {}).items()}
+    if not present:
+        what = f"probe {probe!r} of {name!r}" if probe else f"experiment {name!r}"
+        yield f"the config has no {what}"
         return
-    changed = list(_settings(metadata.config, measure.settings))
-    yield from changed
-    yield from _code(metadata, measure.code)
-    # New settings have other runs anyway.
-    if not changed:
-        if "inputs_hash" not in metadata.attributes:
-            yield "the file is of an older version, which did not say its runs"
-        elif metadata.attributes["inputs_hash"] != measure.inputs_hash:
-            yield "its runs or probes are others: their code, data or torch changed"
-
-
-def _changes_of_claims(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    claims = plan.claims.get(metadata.name)
-    if claims is None:
-        yield f"the config has no claims of {metadata.name!r}"
+    if metadata.names["block"] in present:
         return
-    yield from _settings(metadata.config, claims.settings)
-    yield from _code(metadata, claims.code)
-    for name, path in claims.measures.items():
-        try:
-            for change in _changes_of_measure(read(directory / path), plan, directory):
-                yield f"measures of {name}: {change}"
-        except StoreError as error:
-            yield f"its measures: {error}"
-
-
-def _changes_of_all_claims(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    if plan.all_claims is None:
-        yield "the config has no claims"
-        return
-    changed = list(_settings(metadata.config, plan.all_claims.settings))
-    yield from changed
-    yield from _code(metadata, plan.all_claims.code)
-    # New settings are new ones of the papers' claims too.
-    if changed:
-        return
-    for paper, claims in plan.claims.items():
-        try:
-            for change in _changes_of_claims(read(directory / claims.path), plan, directory):
-                yield f"claims of {paper}: {change}"
-        except StoreError as error:
-            yield f"its claims: {error}"
-
-
-def _changes_of_run(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    blocks = plan.blocks.get(metadata.name, {})
-    if metadata.names["block"] in blocks:
-        return
-    yield from _changes_of_block(metadata, plan, {})
-
-
-def _changes_of_probe(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    probe = metadata.names["probe"]
-    mine = [
-        one
-        for one in plan.probes.values()
-        if (one.block.experiment, one.probe) == (metadata.name, probe)
-    ]
-    if any(one.name == metadata.names["block"] for one in mine):
-        return
-    if not mine:
-        yield f"the config has no probe {probe!r} of {metadata.name!r}"
-        return
-    yield from _changes_of_block(metadata, plan, {"probe": {probe: mine[0].settings}})
-
-
-def _changes_of_block(metadata: Metadata, plan: Plan, also: Mapping[str, Any]) -> Iterator[str]:
-    """Why no block of the plan has the name of a file: what differs from the most similar one."""
-    blocks = list(plan.blocks.get(metadata.name, {}).values())
-    if not blocks:
-        yield f"the config has no experiment {metadata.name!r}"
-        return
-    mine = {key: value for key, value in metadata.config.items() if key != "datasets"}
-    found = [list(_settings(mine, block.settings | also)) for block in blocks]
-    closest = min(found, key=len)
-    yield from closest
-    datasets = metadata.config.get("datasets", {})
-    present = {name: plan.data[name].settings for name in datasets if name in plan.data}
-    changed = list(_settings(datasets, present, "datasets"))
-    yield from changed
-    if not closest and not changed:
-        yield "its code, the data's code or torch changed"
-
-
-def _changes_of_data(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    data = plan.data.get(metadata.name)
-    if data is None:
-        yield f"the config has no data set {metadata.name!r}"
-    elif metadata.attributes.get("data_hash") != data.hash:
-        mine = metadata.config.get("datasets", {}).get(metadata.name, {})
-        changed = list(_settings(mine, data.settings, f"datasets.{metadata.name}"))
-        yield from changed or ["its code, torch or the images that it is made of changed"]
+    mine = dict(metadata.config)
+    datasets = mine.pop("datasets", {})
+    changed = min((list(_settings(mine, one)) for one in present.values()), key=len)
+    data = {name: plan.data[name].counted for name in datasets if name in plan.data}
+    changed += _settings(datasets, data, "datasets")
+    yield from changed or ["its code, the data's code or torch changed"]
 
 
 def _settings(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    for name, before, after in differences(old, new, key):
+    for name, before, after in settings.differences(old, new, key):
         yield f"{name}: {before} in the file, {after} in the config"
-
-
-def _code(metadata: Metadata, code: str) -> Iterator[str]:
-    written = metadata.attributes.get("code_hash")
-    if written is None:
-        yield "the file is of an older version, which did not say its code"
-    elif written != code:
-        yield "its code changed"

@@ -18,30 +18,38 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regimes.config.load import merge
-from regimes.config.models import SCALES
+from regimes.config.layers import SCALES, merge
 from regimes.errors import StoreError
-from regimes.plan import state_names
 from regimes.plan.plan import Plan
+from regimes.plan.state_names import EARLIER_NAME, NAME
 from regimes.storage.versions import package_versions
-from regimes.tools import metadata, settings
+from regimes.tools import settings
+from regimes.tools.metadata import attributes_of
 
 SUMMARY = "list or delete the runs that no config refers to any more"
-NOT_INSTALLED = "not installed"
-# A job that was orphaned may still write one.
-HOURS_OF_LEFTOVERS = 24
-RUN = re.compile(r"[^/]+-[0-9a-f]{16}\.nc")
-STAMP = re.compile(r"(data|measures|claims|figures)-.+\.txt")
+RUN = re.compile(r".+-[0-9a-f]{16}\.nc")
+STATE = re.compile(f"{NAME.pattern}|{EARLIER_NAME.pattern}")
+# The folders that may be pruned: how many names a path of theirs has, and the workflow's own names.
+FOLDERS = {
+    "runs": (2, RUN),
+    "probes": (3, RUN),
+    "data": (1, re.compile(r".+\.nc")),
+    "code": (1, re.compile(r"(data|measures|claims|figures)-.+\.txt")),
+    "checkpoints": (1, STATE),
+    "states": (2, STATE),
+}
 STAMP_TEXT = re.compile(r"code [0-9a-f]{64}\nsettings [0-9a-f]{64}\n")
+# A temporary file; a job that was orphaned may still write one.
 LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+HOURS_OF_LEFTOVERS = 24
 
 
 @dataclass(frozen=True)
 class Found:
-    """Files below a directory's results.
+    """Files in the folders below `results` that may be pruned; paths are relative.
 
-    used: those that a config refers to; unused: the workflow's own that none does; foreign: not its
-    own. Paths are relative.
+    used: a config refers to them. unused: the workflow made them, and no config refers to them.
+    foreign: the workflow did not make them.
     """
 
     used: tuple[Path, ...]
@@ -66,15 +74,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List what is unused, and delete it if told so."""
+    """List the files that no config refers to, and delete them with --yes."""
     if not (arguments.directory / "results").is_dir():
         raise StoreError(f"{arguments.directory} has no folder results")
-    if package_versions("torch")["torch"] == NOT_INSTALLED:
+    if package_versions("torch")["torch"] == "not installed":
         raise StoreError("torch is not installed here, whose version is in the names of runs")
     base = settings.overrides(arguments.config, arguments.configfile)
     layers = [base, *(settings.overrides([], [file]) for file in arguments.keep_configfile)]
     overrides = [
-        merge(layer, {"scale": scale} if scale else {}, {})
+        merge(layer, {"scale": scale} if scale else {})
         for layer in layers
         for scale in (None, *arguments.keep_scale)
     ]
@@ -88,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in found.foreign:
         print(f"   not the workflow's own, left alone: {path}")
     print(f"{total / 1e6:10.2f} MB in {len(found.unused)} files that no config refers to")
-    if any(map(_of_run, found.unused)) and not any(map(_of_run, found.used)):
+    if _has_runs(found.unused) and not _has_runs(found.used):
         print(
             "warning: no config refers to any of the runs here: were they made by other code, with "
             "another torch, or with options that are missing?"
@@ -102,14 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find(directory: Path, plans: Iterable[Plan]) -> Found:
-    """Which files below results/ are unused by all plans, and which are not the workflow's own."""
-    needed: set[str] = set()
-    for plan in plans:
-        needed |= referred(plan)
-    used, unused, foreign = [], [], []
+    """The files in the folders that may be pruned, told apart by what some plans refer to."""
+    needed = {path for plan in plans for path in referred(plan)}
+    used: list[Path] = []
+    unused: list[Path] = []
+    foreign: list[Path] = []
     for path, own in _candidates(directory):
-        name = state_names.NAME.fullmatch(path.name)
-        known = path.with_name(name["shared"]) if own and name else path
+        state = NAME.fullmatch(path.name)
+        known = path.with_name(state["shared"]) if own and state else path
         if str(known) in needed:
             used.append(path)
         else:
@@ -118,7 +126,10 @@ def find(directory: Path, plans: Iterable[Plan]) -> Found:
 
 
 def referred(plan: Plan) -> set[str]:
-    """Runs, probes, data and stamps of a plan; checkpoints and states without their own part."""
+    """Paths of the runs, probes, data and stamps of a plan, and of its checkpoints and states.
+
+    The latter two without the part of their names that says the build of torch and the device.
+    """
     paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
     paths |= {data.path for data in plan.data.values()}
     for block in plan.all_blocks():
@@ -156,24 +167,19 @@ def _candidates(directory: Path) -> Iterator[tuple[Path, bool]]:
     if (directory / results).is_symlink():
         yield results, False
         return
-    for folder, depth, is_own in (
-        ("runs", 2, _is_run),
-        ("probes", 3, _is_run),
-        ("data", 1, _is_data),
-        ("code", 1, _is_stamp),
-        ("checkpoints", 1, _is_checkpoint),
-        ("states", 2, _is_checkpoint),
-    ):
+    for folder, (depth, pattern) in FOLDERS.items():
         root = directory / results / folder
         if root.is_symlink():
             yield results / folder, False
             continue
         for path in sorted(_files(root)):
             below = path.relative_to(root)
-            right_place = len(below.parts) == depth and not path.is_symlink()
-            own = right_place and (_is_leftover(path) or is_own(path))
-            if right_place and LEFTOVER.fullmatch(path.name) and not own:
-                continue  # perhaps of a job that runs
+            own = len(below.parts) == depth and not path.is_symlink()
+            if own and LEFTOVER.fullmatch(path.name):
+                if not _is_old(path):
+                    continue  # perhaps of a job that runs
+            elif own:
+                own = pattern.fullmatch(path.name) is not None and _has_own_content(folder, path)
             yield results / folder / below, own
 
 
@@ -185,8 +191,32 @@ def _files(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in [*names, *links])
 
 
-def _of_run(path: Path) -> bool:
-    return path.parts[1] == "runs" and _is_run(path)
+def _has_own_content(folder: str, path: Path) -> bool:
+    """Whether a data set or a stamp has the content that the workflow writes.
+
+    The names of other files say enough.
+    """
+    try:
+        if folder == "data":
+            attributes = attributes_of(path)
+            return attributes.get("title") == f"Data set {path.stem}" and "data_hash" in attributes
+        if folder == "code":
+            return STAMP_TEXT.match(path.read_text(encoding="utf-8")) is not None
+    except (OSError, UnicodeDecodeError, StoreError):
+        return False
+    return True
+
+
+def _has_runs(paths: Iterable[Path]) -> bool:
+    return any(path.parts[1] == "runs" and RUN.fullmatch(path.name) for path in paths)
+
+
+def _is_old(leftover: Path) -> bool:
+    """Whether no job can be writing a temporary file any more."""
+    try:
+        return time.time() - leftover.stat().st_mtime > 3600 * HOURS_OF_LEFTOVERS
+    except OSError:  # it has vanished: its job has ended
+        return False
 
 
 def _size(path: Path) -> int:
@@ -195,41 +225,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _is_run(path: Path) -> bool:
-    return RUN.fullmatch(path.name) is not None
-
-
-def _is_data(path: Path) -> bool:
-    if path.suffix != ".nc":
-        return False
-    try:
-        attributes = metadata.attributes_of(path)
-    except StoreError:
-        return False
-    return attributes.get("title") == f"Data set {path.stem}" and "data_hash" in attributes
-
-
-def _is_stamp(path: Path) -> bool:
-    try:
-        return STAMP.fullmatch(path.name) is not None and (
-            STAMP_TEXT.match(path.read_text(encoding="utf-8")) is not None
-        )
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _is_checkpoint(path: Path) -> bool:
-    patterns = (state_names.NAME, state_names.EARLIER_NAME)
-    return any(pattern.fullmatch(path.name) for pattern in patterns)
-
-
-def _is_leftover(path: Path) -> bool:
-    """Whether a file is a temporary one that no job can be writing any more."""
-    if LEFTOVER.fullmatch(path.name) is None:
-        return False
-    try:
-        return time.time() - path.stat().st_mtime > 3600 * HOURS_OF_LEFTOVERS
-    except OSError:  # it has vanished: its job has ended
-        return False

@@ -1,19 +1,22 @@
-"""What earlier jobs took: from the files in a results folder and their logs, or a shipped table."""
+"""What jobs of the workflow took: from their files and logs in a results folder, or from a table.
+
+The table, workflow/resources/times.csv, is shipped with the code.
+"""
 
 import csv
 import json
+import math
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import netCDF4
-
-from regimes.claims.files import ALL_CLAIMS
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, StoreError
 from regimes.plan.provenance import PACKAGE, config_hash
-from regimes.tools.work import work
+from regimes.tools.metadata import attributes_of
 
 TIMES = PACKAGE.parent / "resources/times.csv"
 COLUMNS = (
@@ -29,26 +32,37 @@ COLUMNS = (
 )
 # Of hashes of settings in a table.
 HASH_LENGTH = 12
-# Folders below results/ and figures/, by rule. Features are data.
-FOLDERS = {
-    "data": "results/data",
-    "train": "results/runs",
-    "probe": "results/probes",
-    "measure": "results/measures",
-    "claims": "results/claims",
+# The file of a job by its rule; what several jobs belong to together is their name. A path does not
+# tell the rule `features` from `data`.
+FILES = {
+    "data": re.compile(r"results/data/([^/]+)\.nc"),
+    "train": re.compile(r"results/runs/([^/]+)/[^/]+\.nc"),
+    "probe": re.compile(r"results/probes/([^/]+/[^/]+)/[^/]+\.nc"),
+    "measure": re.compile(r"results/measures/([^/]+)\.nc"),
+    "claims": re.compile(r"results/claims/([^/]+)\.nc"),
+    "all_claims": re.compile(r"results/(claims)\.nc"),
+    "explorer": re.compile(r"results/(explorer)\.html"),
+    "figure": re.compile(r"figures/(.+)\.pdf"),
+    "table": re.compile(r"figures/(.+)\.csv"),
 }
-# Files of rules that are named after themselves: like figures, by their logs.
-WITHOUT_SETTINGS = {"all_claims": ALL_CLAIMS, "explorer": "results/explorer.html"}
+# Rules whose jobs have settings by which they can be told apart; the files of these say them.
+WITH_SETTINGS = ("data", "train", "probe", "measure", "claims")
 FINISHED = re.compile(r"^ *([\d.]+) s  finished$", flags=re.MULTILINE)
+# Keys of an experiment that say how many steps its runs make. Below `stopping` or `solver`, they
+# only limit runs that end by themselves.
+STEPS = ("max_steps", "epochs", "draws")
+# Axes whose value is a size; of others only the number of values counts.
+SIZES = ("width", "n_train")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one job took, or a job of a kind on average.
+    """What one job took, or the average job of a row of the table.
 
-    settings: their hash, or its start in a table, where None stands for several. work, name: as in
-    `regimes.tools.dry_run.Job`. seconds: of CPU, or of the wall where only a log tells. wall: of
-    the wall. size: of its files in bytes, if known, as the scale.
+    name: as `kind_of` gives it. settings: the hash of the job's settings, or the start of it in a
+    table; empty for a job without settings, None for a row of jobs whose settings differ. work: as
+    `work` gives it. seconds: of CPU time, or of wall time where only a log tells. wall: seconds of
+    wall time. size: of the job's files in bytes, if known. scale: of the config, if known.
     """
 
     rule: str
@@ -59,77 +73,103 @@ class Record:
     wall: float
     size: int | None
     scale: str | None = None
-    jobs: int = 1
 
 
-def records(directory: Path, wanted: Collection[tuple[str, str]] | None = None) -> Iterator[Record]:
-    """Records of the jobs whose files lie below a directory in which the workflow ran.
+def kind_of(path: str) -> tuple[str, str] | None:
+    """Rule and name of the job that makes a file; None for files of other kinds.
 
-    wanted: rules and names of interest (`features` as `data`); None: all. Files that nothing tells
-    a time of, or that are damaged, are left out.
+    path: relative to the directory in which the workflow runs. The name is that of the experiment,
+    `<experiment>/<probe>`, data set, paper or figure; `all_claims` and `explorer` are their own.
     """
-    for rule, folder in FOLDERS.items():
-        root = directory / folder
-        for path in sorted(root.rglob("*.nc")):
-            below = path.relative_to(root)
-            name = str(below.parent) if rule in ("train", "probe") else below.stem
-            if wanted is None or (rule, name) in wanted:
-                record = _of_file(rule, name, path, directory)
-                if record:
-                    yield record
-    for rule, file in WITHOUT_SETTINGS.items():
-        if wanted is None or (rule, rule) in wanted:
-            log = directory / "results/logs" / Path(file).with_suffix(".log").name
-            yield from _of_logged(rule, rule, log, [directory / file])
-    for rule, folder, suffixes in (
-        ("figure", "figures", (".pdf", ".png")),
-        ("table", "tables", (".csv",)),
-    ):
-        for log in sorted((directory / "results/logs" / folder).rglob("*.log")):
-            name = str(log.relative_to(directory / "results/logs" / folder).with_suffix(""))
-            if wanted is not None and (rule, name) not in wanted:
-                continue
-            files = [directory / "figures" / f"{name}{suffix}" for suffix in suffixes]
-            yield from _of_logged(rule, name, log, files)
+    for rule, pattern in FILES.items():
+        if found := pattern.fullmatch(path):
+            return rule, found[1] if rule not in ("all_claims", "explorer") else rule
+    return None
 
 
-def _of_logged(rule: str, name: str, log: Path, files: list[Path]) -> Iterator[Record]:
-    """The record of a job by its log, if it has finished and its files are there."""
-    seconds = _of_log(log)
-    if seconds is not None and all(file.is_file() for file in files):
-        size = sum(file.stat().st_size for file in files)
-        yield Record(rule, name, None, None, seconds, seconds, size)
+def work(settings: Mapping[str, Any]) -> float | None:
+    """How much a job has to do: neurons x training points x steps, summed over its runs.
 
-
-def _of_file(rule: str, name: str, path: Path, directory: Path) -> Record | None:
-    try:
-        with netCDF4.Dataset(path) as file:
-            attributes = {key: file.getncattr(key) for key in file.ncattrs()}
-        config = json.loads(attributes["config"])
-    except (OSError, KeyError, ValueError):
+    A factor that is no axis, or not fixed beforehand, counts as 1. settings: of a training job, of
+    an experiment, or of several below `experiments`. None if there are no axes.
+    """
+    if "experiments" in settings:
+        parts = [work(one) for one in settings["experiments"].values()]
+        known = [part for part in parts if part is not None]
+        return math.fsum(known) if known and known == parts else None
+    if "axes" not in settings:
         return None
-    log = directory / "results/logs" / path.relative_to(directory / "results").with_suffix(".log")
+    grids = [settings["axes"] | grid for grid in settings.get("grids") or [{}]]
+    runs = math.fsum(
+        math.prod(math.fsum(values) if name in SIZES else len(values) for name, values in axes)
+        for axes in map(dict.items, grids)
+    )
+    return runs * math.prod(settings.get(key, 1) for key in STEPS)
+
+
+def records(directory: Path, folders: Iterable[Path]) -> Iterator[Record]:
+    """Records of the jobs whose files lie in some folders of a directory where the workflow ran.
+
+    Files are left out that are damaged, or of which neither attributes nor a log tell a time.
+    """
+    for folder in folders:
+        for path in sorted(folder.glob("*.*")):
+            kind = kind_of(path.relative_to(directory).as_posix())
+            record = _record(*kind, path, directory) if kind else None
+            if record:
+                yield record
+
+
+def all_records(directory: Path) -> list[Record]:
+    """Records of all jobs of a directory; runs and probes have the scale of their measures.
+
+    Raises ConfigError if the workflow never ran there.
+    """
+    if not (directory / "results").is_dir():
+        raise ConfigError(f"--record {directory}: has no folder results")
+    roots = [directory / "results", directory / "figures"]
+    below = [path for root in roots for path in sorted(root.rglob("*/"))]
+    found = list(records(directory, [*roots, *(path for path in below if path.is_dir())]))
+    scales = {one.name: one.scale for one in found if one.rule == "measure"}
+    usual = statistics.mode(scales.values()) if scales else None
+    return [
+        replace(one, scale=one.scale or scales.get(one.name.split("/")[0]) or usual)
+        for one in found
+    ]
+
+
+def _record(rule: str, name: str, path: Path, directory: Path) -> Record | None:
+    files = [path, path.with_suffix(".png")] if rule == "figure" else [path]
+    attributes: dict[str, Any] = {}
+    settings = {}
+    try:
+        size = sum(file.stat().st_size for file in files)
+        if rule in WITH_SETTINGS:
+            attributes = attributes_of(path)
+            settings = json.loads(attributes["config"])
+    except (OSError, StoreError, KeyError, ValueError):
+        return None
+    scale = settings.get("scale")
+    if rule == "data":
+        settings = settings.get("datasets", {}).get(name)
+    elif rule in ("train", "probe"):
+        settings.pop("datasets", None)
     seconds, wall = attributes.get("cpu_seconds"), attributes.get("wall_seconds")
     if seconds is None or wall is None:
-        seconds = wall = _of_log(log)
-    if seconds is None:
+        seconds = wall = _logged_seconds(rule, name, path, directory / "results")
+    if seconds is None or wall is None:
         return None
-    settings = _settings(rule, name, config)
-    scale = config.get("scale")
-    digest, size = config_hash(settings), path.stat().st_size
-    return Record(rule, name, digest, work(settings), float(seconds), float(wall), size, scale)
+    digest = config_hash(settings) if rule in WITH_SETTINGS else ""
+    amount = work(settings or {})
+    return Record(rule, name, digest, amount, float(seconds), float(wall), size, scale)
 
 
-def _settings(rule: str, name: str, config: dict[str, Any]) -> Any:
-    if rule == "data":
-        return config.get("datasets", {}).get(name)
-    if rule in ("train", "probe"):
-        return {key: value for key, value in config.items() if key != "datasets"}
-    return config
-
-
-def _of_log(log: Path) -> float | None:
-    """Seconds of a job that finished, from the last line of its log."""
+def _logged_seconds(rule: str, name: str, path: Path, results: Path) -> float | None:
+    """Seconds of a job from the last line of its log; None if it has not finished."""
+    if rule in ("figure", "table"):
+        log = results / f"logs/{rule}s/{name}.log"
+    else:
+        log = results / "logs" / path.relative_to(results).with_suffix(".log")
     try:
         found = FINISHED.findall(log.read_text(encoding="utf-8"))
     except OSError:
@@ -138,7 +178,10 @@ def _of_log(log: Path) -> float | None:
 
 
 def read_table(path: Path = TIMES) -> list[Record]:
-    """The shipped records, averages over jobs that did the same work; none without the file."""
+    """The records of a table, each an average over jobs; none if there is no such file.
+
+    Raises ConfigError for a file of other content.
+    """
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as stream:
@@ -154,7 +197,6 @@ def read_table(path: Path = TIMES) -> list[Record]:
                 wall=float(row["cpu_seconds"]),
                 size=round(1e6 * float(row["megabytes"])) if row["megabytes"] else None,
                 scale=row["scale"] or None,
-                jobs=int(row["jobs"]),
             )
             for row in rows
         ]
@@ -162,24 +204,21 @@ def read_table(path: Path = TIMES) -> list[Record]:
         raise ConfigError(f"{path} is no table of times: {error!r}") from None
 
 
-def rows(found: Iterable[Record], machine: str) -> list[dict[str, str]]:
-    """Rows of a table of times: averages over jobs of a rule and name that did the same work."""
-    groups: dict[tuple, list[Record]] = {}
+def table_rows(found: Iterable[Record], machine: str) -> Iterator[tuple[str, ...]]:
+    """The rows of a table below COLUMNS: averages over jobs of one kind that did the same work."""
+    groups: dict[tuple, list[Record]] = defaultdict(list)
     for one in found:
-        groups.setdefault((one.rule, one.name, one.scale or "", one.work), []).append(one)
-    made = []
+        groups[one.rule, one.name, one.scale or "", one.work].append(one)
     for (rule, name, scale, amount), group in groups.items():
-        settings = {one.settings for one in group}
-        values = (
+        settings = {one.settings or "" for one in group}
+        yield (
             rule,
             name,
             scale,
-            (settings.pop() or "")[:HASH_LENGTH] if len(settings) == 1 else "",
+            settings.pop()[:HASH_LENGTH] if len(settings) == 1 else "",
             "" if amount is None else f"{amount:.6g}",
             str(len(group)),
-            f"{sum(one.seconds for one in group) / len(group):.1f}",
-            f"{sum(one.size or 0 for one in group) / len(group) / 1e6:.3f}",
+            f"{statistics.fmean(one.seconds for one in group):.1f}",
+            f"{statistics.fmean(one.size or 0 for one in group) / 1e6:.3f}",
             machine,
         )
-        made.append(dict(zip(COLUMNS, values, strict=True)))
-    return made

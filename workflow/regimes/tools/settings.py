@@ -1,18 +1,29 @@
-"""Options of subcommands that say which settings are meant: those of Snakemake, read alike."""
+"""Settings: which ones the options of a subcommand mean, and how two differ.
+
+The options are those of Snakemake, and are read as it reads them.
+"""
 
 import argparse
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimes.config.load import load, merge
+from regimes.config.layers import merge
+from regimes.config.load import load
+from regimes.config.models import Config
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.storage.versions import CHECKOUT
 
+# None in a package without a checkout: the papers' settings alone.
+CONFIG = path if (path := CHECKOUT / "config.yaml").is_file() else None
 # What `backbone: auto` may stand for.
 AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
+# Values of differing settings are cut to so many characters.
+LONGEST = 80
+_MISSING = object()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,19 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, Any]:
-    """What `--config` and `--configfile` set, the former over the latter.
+    """The settings of `--config` and `--configfile`, the former over the latter.
 
-    Raises ConfigError for what is neither.
+    Raises ConfigError for an entry without a key, and for a file without keys.
     """
     merged: dict[str, Any] = {}
     for file in configfiles:
-        merged = merge(merged, _yaml(_text(file), file), {})
+        merged = merge(merged, _yaml(_text(file), file))
     for entry in config:
         key, equals, value = entry.partition("=")
         if not equals or not key:
             raise ConfigError(f"--config {entry!r}: must be KEY=VALUE")
-        merged = merge(merged, {key: _value(value, entry)}, {})
+        merged = merge(merged, {key: _value(value, entry)})
     return merged
+
+
+def config_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Config:
+    """The checkout's configuration with some overrides; raises ConfigError as `load` does."""
+    with _within(directory):
+        return load(CONFIG, settings or {})
 
 
 def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Plan:
@@ -54,7 +71,7 @@ def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path())
     directory: where the workflow ran, from which relative paths in the config count.
     """
     with _within(directory):
-        return Plan.from_config(load(CHECKOUT / "config.yaml", settings or {}))
+        return Plan.from_config(load(CONFIG, settings or {}))
 
 
 def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan]:
@@ -63,7 +80,7 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
     They are two for `backbone: auto`, which depends on the files that are there, else one.
     """
     with _within(directory):
-        config = load(CHECKOUT / "config.yaml", settings)
+        config = load(CONFIG, settings)
         auto = [
             name
             for name, dataset in config.datasets.items()
@@ -72,14 +89,29 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
         if not auto:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
-        layers = [merge(settings, {"datasets": datasets}, {}) for datasets in chosen]
-        return [Plan.from_config(load(CHECKOUT / "config.yaml", layer)) for layer in layers]
+        layers = [merge(settings, {"datasets": datasets}) for datasets in chosen]
+        return [Plan.from_config(load(CONFIG, layer)) for layer in layers]
+
+
+def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Dotted key and both values, as JSON (`-` for none), wherever two nested settings differ."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for name in dict.fromkeys([*first, *second]):
+            below = f"{key}.{name}" if key else str(name)
+            yield from differences(first.get(name, _MISSING), second.get(name, _MISSING), below)
+    elif first != second:
+        yield key, _shown(first), _shown(second)
+
+
+def _shown(value: Any) -> str:
+    text = "-" if value is _MISSING else json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 @contextmanager
 def _within(directory: Path) -> Iterator[None]:
     if not directory.is_dir():
-        raise ConfigError(f"--directory {directory}: is no folder")
+        raise ConfigError(f"--directory {directory}: there is no such folder")
     with chdir(directory):
         yield
 

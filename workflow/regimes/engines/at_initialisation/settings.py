@@ -4,21 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regimes.config.axes import ModuleName, Name, SeedAxis, WidthAxis, check_block_axes
-from regimes.config.base import Integer, Model, Number
+from regimes.config.axes import Name, SeedAxis
+from regimes.config.base import Integer, Number
+from regimes.config.experiment import SplitBy
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
-from regimes.engines.common.settings import EngineSettings, NodeScaling, check_settings
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 
 
-class FirstUpdateAxes(Model):
-    """The grid of settings; each axis of numbers is a list or {start, stop, step}."""
+class FirstUpdateAxes(NodeAxes):
+    """The grid of settings."""
 
-    setting: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Node scalings, keys of `node_scalings`; all by default.",
-    )
-    width: WidthAxis = Field(description="Numbers of hidden nodes m.")
     seed: SeedAxis = Field(description="Independent repetitions, each of `draws` draws.")
 
 
@@ -34,8 +29,6 @@ class FirstUpdateExperiment(EngineSettings):
     engine: Literal["at_initialisation.first_update"] = Field(
         description="How the networks are trained."
     )
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Data with few training points, a key of `datasets`.")
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes by name."
     )
@@ -60,27 +53,16 @@ class FirstUpdateExperiment(EngineSettings):
         description="Number of nodes, the first ones, whose mean updates are kept one by one.",
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
-        default=("setting",),
-        description="Axes that separate jobs. Jobs start in the order of these axes.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        axes = dict(self.axes) | {"setting": self.axes.setting or tuple(self.node_scalings)}
-        return [{name: axes[name] for name in FirstUpdateAxes.model_fields}]
+    split_by: SplitBy = ("setting",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FirstUpdateExperiment":
-        (grid,) = self.all_grids()
-        check_settings(grid["setting"], self.node_scalings)
+        (grid,) = self.check_grids()
         for width in grid["width"]:
             if width < self.shown_nodes:
                 raise ValueError(
                     f"axes.width: {width} is less than shown_nodes: {self.shown_nodes}"
                 )
-        check_block_axes(self.block_axes, list(grid))
         return self
 
 

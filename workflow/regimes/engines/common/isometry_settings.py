@@ -6,18 +6,16 @@ from pydantic import Field, model_validator
 
 from regimes.config.axes import (
     CountAxis,
-    ModuleName,
-    Name,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
 )
-from regimes.config.base import Model, Number
+from regimes.config.base import Number
+from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.engines.common.settings import EngineSettings
 
 
-class SphereAxes(Model):
-    """The grid of settings; each axis is a list of numbers or {start, stop, step}."""
+class SphereAxes(AxesSettings):
+    """The grid of settings."""
 
     n_features: CountAxis = Field(
         description="Dimensions d_0: the first features of the data, points scaled to length 1."
@@ -34,8 +32,6 @@ class NearIsometryExperiment(EngineSettings):
 
     takes_draws = True
 
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     activation: Literal["gelu", "tanh", "softplus"] = Field(
         default="gelu", description="Activation function, with two derivatives."
     )
@@ -48,21 +44,15 @@ class NearIsometryExperiment(EngineSettings):
     first_scale: Number = Field(
         default=1.0, gt=0, description="omega_1, where there is no axis scale_ratio."
     )
-    block_axes: tuple[Literal["scale_ratio", "n_features", "n_train", "width", "seed"], ...] = (
-        Field(
-            default=("n_features", "n_train"),
-            description="Axes that separate jobs. Jobs start in the order of these axes.",
-        )
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+    split_by: SplitBy = ("n_features", "n_train")
 
     def all_grids(self) -> list[dict[str, Any]]:
         """The grid, as the only one of a list, its axes in the order of the files."""
-        axes = dict(self.axes)
-        names = ("scale_ratio", "n_features", "n_train", "width", "seed")
-        return [{name: axes[name] for name in names if axes.get(name) is not None}]
+        (grid,) = super().all_grids()
+        ratio = {"scale_ratio": grid.pop("scale_ratio")} if "scale_ratio" in grid else {}
+        return [ratio | grid]
 
     @model_validator(mode="after")
     def _axes_exist(self) -> "NearIsometryExperiment":
-        check_block_axes(self.block_axes, list(self.all_grids()[0]))
+        self.check_grids()
         return self

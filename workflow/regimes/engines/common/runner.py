@@ -22,7 +22,7 @@ SECONDS_BETWEEN_REPORTS = 10.0
 # To a progress bar.
 SECONDS_BETWEEN_UPDATES = 0.1
 # Keys of the settings of an experiment that no job has, since they concern all of them together.
-OF_THE_EXPERIMENT = {"paper": "none", "measure": "none", "block_axes": ()}
+OF_THE_EXPERIMENT = {"paper": "none", "measure": "none", "split_by": ()}
 
 
 def train(

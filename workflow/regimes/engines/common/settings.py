@@ -5,10 +5,12 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import Field, model_validator
 
+from regimes.config.axes import Name, SeedAxis, WidthAxis
 from regimes.config.base import Model, Number
+from regimes.config.experiment import AxesSettings, ExperimentSettings
 
 
-class EngineSettings(Model):
+class EngineSettings(ExperimentSettings):
     """Base of the settings of an experiment: what they say of their engine beside a user's keys.
 
     The engine is the one that the field `engine` names: its module, see
@@ -88,12 +90,15 @@ class NodeScaling(Model):
         return self
 
 
-def check_settings(names: tuple[str, ...], node_scalings: dict[str, NodeScaling]) -> None:
-    """Raise ValueError unless the names are node scalings, each once."""
-    for name in names:
-        if name not in node_scalings:
-            raise ValueError(
-                f"axes.setting: {name!r} is no node scaling; allowed: {', '.join(node_scalings)}"
-            )
-        if names.count(name) > 1:
-            raise ValueError(f"axes.setting: {name!r} is there twice")
+class NodeAxes(AxesSettings):
+    """The grid of experiments with scaled nodes."""
+
+    setting: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Node scalings, keys of `node_scalings`; all by default.",
+    )
+    width: WidthAxis = Field(description="Numbers of hidden nodes m.")
+    seed: SeedAxis = Field(
+        description="Random initialisations, of a seed the same for all settings."
+    )

@@ -10,15 +10,13 @@ from regimes.config.axes import (
     LARGEST_WIDTH,
     MOST_RECORDS,
     CountAxis,
-    ModuleName,
     Name,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
-    check_disjoint,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.engines.common.settings import EngineSettings, NodeScaling, check_settings
+from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 from regimes.probes.settings import Probes
 
 
@@ -66,8 +64,8 @@ class FeatureModel(Model):
         return self
 
 
-class FeatureAxes(Model):
-    """A grid of models; each axis of numbers is a list or {start, stop, step}."""
+class FeatureAxes(AxesSettings):
+    """A grid of models."""
 
     model: tuple[Name, ...] | None = Field(
         default=None, min_length=1, description="Models, keys of `models`; all by default."
@@ -80,10 +78,6 @@ class FeatureAxes(Model):
         default=None,
         description="Random initialisations; also the draws, of data sets that have several.",
     )
-
-    def given(self) -> dict[str, tuple]:
-        """The axes that have values."""
-        return {name: values for name, values in dict(self).items() if values is not None}
 
 
 class FeatureRecord(Model):
@@ -116,8 +110,6 @@ class FunctionSpaceExperiment(EngineSettings):
     work = ("max_steps",)
 
     engine: Literal["function_space"] = Field(description="How networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Data, with test points, a key of `datasets`.")
     models: dict[Name, FeatureModel] = Field(min_length=1, description="Network models by name.")
     activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
         default="relu", description="Activation function, of random embeddings too."
@@ -136,12 +128,7 @@ class FunctionSpaceExperiment(EngineSettings):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    block_axes: tuple[Literal["model", "width", "n_train", "seed"], ...] = Field(
-        default=("model", "width", "n_train"),
-        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
-        "axes, low values first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
+    split_by: SplitBy = ("model", "width", "n_train")
 
     @classmethod
     def modules(cls, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -152,29 +139,10 @@ class FunctionSpaceExperiment(EngineSettings):
             for name, model in settings["models"].items()
         }
 
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grids, each complete, their axes in the order of `FeatureAxes`."""
-        shared = {"model": tuple(self.models)} | self.axes.given()
-        merged = [shared | grid.given() for grid in self.grids or (FeatureAxes(),)]
-        return [
-            {name: grid[name] for name in FeatureAxes.model_fields if name in grid}
-            for grid in merged
-        ]
-
     @model_validator(mode="after")
     def _consistent(self) -> "FunctionSpaceExperiment":
-        grids = self.all_grids()
-        for grid in grids:
-            for name in ("width", "n_train", "seed"):
-                if name not in grid:
-                    raise ValueError(f"axes.{name} is missing")
+        for grid in self.check_grids("width", "n_train", "seed"):
             for name in grid["model"]:
-                if name not in self.models:
-                    raise ValueError(
-                        f"axes.model: {name!r} is no model; allowed: {', '.join(self.models)}"
-                    )
-                if grid["model"].count(name) > 1:
-                    raise ValueError(f"axes.model: {name!r} is there twice")
                 if self.models[name].scaling == "ntk" and any(m % 2 for m in grid["width"]):
                     raise ValueError(
                         f"axes.width: model {name} starts from pairs of neurons (scaling: ntk), so "
@@ -185,23 +153,7 @@ class FunctionSpaceExperiment(EngineSettings):
                 f"record.every: {self.record.every} would record {self.max_steps} steps more than "
                 f"{MOST_RECORDS} times"
             )
-        check_block_axes(self.block_axes, list(grids[0]))
-        check_disjoint(grids)
         return self
-
-
-class NodeScaledAxes(Model):
-    """The grid; each axis of numbers is a list or {start, stop, step}."""
-
-    setting: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Node scalings, keys of `node_scalings`; all by default.",
-    )
-    width: WidthAxis = Field(description="Numbers of hidden nodes m.")
-    seed: SeedAxis = Field(
-        description="Random initialisations, of a seed the same for all settings."
-    )
 
 
 class NodeScaledRecord(Model):
@@ -240,8 +192,6 @@ class NodeScaledExperiment(EngineSettings):
     work = ("max_steps",)
 
     engine: Literal["function_space.node_scaled"] = Field(description="How networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Data, a key of `datasets`.")
     n_train: Annotated[Integer, Field(ge=1)] | None = Field(
         default=None, description="Training points, the first ones of the data; all by default."
     )
@@ -268,29 +218,14 @@ class NodeScaledExperiment(EngineSettings):
         default="float64", description="Number format of the weights."
     )
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
-    axes: NodeScaledAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
-        default=("setting",),
-        description="Axes that separate jobs. Jobs start in the order of these axes.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        return [
-            {
-                "setting": self.axes.setting or tuple(self.node_scalings),
-                "width": self.axes.width,
-                "seed": self.axes.seed,
-            }
-        ]
+    axes: NodeAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("setting",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "NodeScaledExperiment":
-        (grid,) = self.all_grids()
-        check_settings(grid["setting"], self.node_scalings)
-        if len(grid["width"]) > 1 and "width" not in self.block_axes:
-            raise ValueError("several widths need width in block_axes: a file holds weights of one")
+        (grid,) = self.check_grids()
+        if len(grid["width"]) > 1 and "width" not in self.split_by:
+            raise ValueError("several widths need width in split_by: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
             raise ValueError(f"record.moved: there are only {min(grid['width'])} nodes")
         if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:
@@ -304,5 +239,4 @@ class NodeScaledExperiment(EngineSettings):
                 f"probes.transfer.n_features: {max(transfer.n_features)} is more than the "
                 f"{min(grid['width'])} nodes that there are"
             )
-        check_block_axes(self.block_axes, list(grid))
         return self

@@ -7,21 +7,18 @@ from pydantic import AfterValidator, Field, model_validator
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     CountAxis,
-    ModuleName,
-    Name,
     RatioAxis,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
-    check_disjoint,
 )
 from regimes.config.base import Integer, Model, Number
+from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
 from regimes.engines.common.settings import EngineSettings
 
 
-class DescentAxes(Model):
-    """A grid of gradient descent; each axis is a list of numbers or {start, stop, step}."""
+class DescentAxes(AxesSettings):
+    """A grid of gradient descent."""
 
     width: WidthAxis | None = Field(default=None, description="Numbers of hidden neurons m.")
     n_train: CountAxis | None = Field(
@@ -36,10 +33,6 @@ class DescentAxes(Model):
         default=None,
         description="Random initialisations; also the draws, of data sets that have several.",
     )
-
-    def given(self) -> dict[str, tuple]:
-        """The axes that have values."""
-        return {name: values for name, values in dict(self).items() if values is not None}
 
 
 class LearningRateException(Model):
@@ -100,8 +93,6 @@ class GradientDescentExperiment(EngineSettings):
     takes_draws = True
 
     engine: Literal["gradient_descent"] = Field(description="How the networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     activation: ActivationName = Field(default="relu", description="Activation function.")
     loss: Literal["half_sum", "half_mean", "mean"] = Field(
         default="half_sum",
@@ -149,31 +140,13 @@ class GradientDescentExperiment(EngineSettings):
         default=(),
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
-    block_axes: tuple[Literal["width", "n_train", "rate_ratio", "seed"], ...] = Field(
-        default=("width", "seed"),
-        description="Axes that separate jobs. Jobs start in the order of the grids, then of these "
-        "axes, low values first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grids, each complete, their axes in the order of `DescentAxes`."""
-        merged = [self.axes.given() | grid.given() for grid in self.grids or (DescentAxes(),)]
-        names = DescentAxes.model_fields
-        return [{name: grid[name] for name in names if name in grid} for grid in merged]
+    split_by: SplitBy = ("width", "seed")
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":
-        grids = self.all_grids()
-        if len({tuple(grid) for grid in grids}) > 1:
-            raise ValueError("grids must have the same axes, their own or those of `axes`")
-        for name in ("width", "seed"):
-            if name not in grids[0]:
-                raise ValueError(f"axes.{name} is missing")
+        grids = self.check_grids("width", "seed")
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
-        check_block_axes(self.block_axes, list(grids[0]))
-        check_disjoint(grids)
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self

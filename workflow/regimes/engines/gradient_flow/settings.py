@@ -2,28 +2,26 @@
 
 import itertools
 from importlib import import_module
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     ExponentAxis,
-    ModuleName,
-    Name,
     SeedAxis,
     ToleranceAxis,
     WidthAxis,
-    check_block_axes,
 )
 from regimes.config.base import Integer, Model, Number
+from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.engines.common.settings import EngineSettings
 
 PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
 
 
-class Axes(Model):
-    """The grid of an experiment; each axis is a list of numbers or {start, stop, step}."""
+class Axes(AxesSettings):
+    """The grid of an experiment."""
 
     gamma_prime: ExponentAxis | None = Field(
         default=None, description="Exponents gamma' of the ratio of the layers' learning rates."
@@ -36,9 +34,6 @@ class Axes(Model):
     )
     width: WidthAxis = Field(description="Numbers of hidden neurons.")
     seed: SeedAxis = Field(description="Random initialisations.")
-
-
-AxisName = Literal["gamma_prime", "gamma", "solver_tolerance", "width", "seed"]
 
 
 class Exponents(Model):
@@ -79,8 +74,6 @@ class GradientFlowExperiment(EngineSettings):
     modules_by_key: ClassVar = {"parameterisation": PARAMETERISATIONS}
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     parameterisation: Literal["normalised", "alpha_beta"] = Field(
         default="normalised", description="Form in which the scalings enter the network."
     )
@@ -92,11 +85,7 @@ class GradientFlowExperiment(EngineSettings):
         default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
     )
     axes: Axes = Field(description="The grid of settings.")
-    block_axes: tuple[AxisName, ...] = Field(
-        default=("gamma_prime", "seed"),
-        description="Axes that separate jobs; the others are trained as one batch. Jobs start in "
-        "the order of these axes, low values first: put first the axis whose low values are slow.",
-    )
+    split_by: SplitBy = ("gamma_prime", "seed")
     solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
     history_points: Integer = Field(
         default=64,
@@ -120,11 +109,6 @@ class GradientFlowExperiment(EngineSettings):
         description="Train in the span of the inputs where they are fewer than the features; the "
         "results are the same but for rounding.",
     )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        return [{name: values for name, values in dict(self.axes).items() if values is not None}]
 
     def check(self) -> None:
         """Raise ConfigError when the parameterisation leaves a setting's scales open."""
@@ -138,20 +122,20 @@ class GradientFlowExperiment(EngineSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientFlowExperiment":
-        axes = [name for name in get_args(AxisName) if getattr(self.axes, name) is not None]
+        axes = self.axes.given()
         if self.parameterisation == "normalised":
             for name in ("gamma_prime", "gamma"):
                 if name not in axes:
                     raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
             if any(value is not None for value in dict(self.exponents).values()):
                 raise ValueError("exponents are only for parameterisation alpha_beta")
-        check_block_axes(self.block_axes, axes)
+        self.check_grids()
         if self.snapshots is not None:
             if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
                 raise ValueError("snapshots must fall from value to value, as the loss does")
-            if len(self.axes.width) > 1 and "width" not in self.block_axes:
+            if len(self.axes.width) > 1 and "width" not in self.split_by:
                 raise ValueError(
-                    "snapshots need width in block_axes: a file holds the weights of one width"
+                    "snapshots need width in split_by: a file holds the weights of one width"
                 )
         if self.antisymmetric_initialisation != "never":
             for width in self.axes.width:

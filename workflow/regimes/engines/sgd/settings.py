@@ -7,27 +7,20 @@ from pydantic import Field, model_validator
 from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     MOST_RECORDS,
-    ModuleName,
     Name,
     PositiveAxis,
     SeedAxis,
     WidthAxis,
-    check_block_axes,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.engines.common.settings import EngineSettings, NodeScaling, check_settings
+from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 from regimes.probes.settings import PruningProbe
 
 
-class MinibatchAxes(Model):
-    """The grid; each axis of numbers is a list or {start, stop, step}."""
+class MinibatchAxes(NodeAxes):
+    """The grid."""
 
-    setting: tuple[Name, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Node scalings, keys of `node_scalings`; all by default.",
-    )
-    width: WidthAxis = Field(description="Numbers of hidden neurons m.")
     seed: SeedAxis = Field(
         description="Random initialisations, and orders in which the points are taken."
     )
@@ -72,8 +65,6 @@ class MinibatchExperiment(EngineSettings):
         description="Networks: a module of regimes.engines.sgd.models. node_scaled: asymmetrical "
         "node scaling, with the first layer trained.",
     )
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes, by name."
     )
@@ -108,25 +99,13 @@ class MinibatchExperiment(EngineSettings):
         default=MinibatchProbes(), description="What is done with trained networks."
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["setting", "width", "seed"], ...] = Field(
-        default=("setting",),
-        description="Axes that separate jobs. Jobs start in the order of these axes, low values "
-        "first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        names = self.axes.setting or tuple(self.node_scalings)
-        return [{"setting": names, "width": self.axes.width, "seed": self.axes.seed}]
+    split_by: SplitBy = ("setting",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":
-        (grid,) = self.all_grids()
-        check_settings(grid["setting"], self.node_scalings)
-        check_block_axes(self.block_axes, list(grid))
-        if len(grid["width"]) > 1 and "width" not in self.block_axes:
-            raise ValueError("several widths need width in block_axes: a file holds weights of one")
+        (grid,) = self.check_grids()
+        if len(grid["width"]) > 1 and "width" not in self.split_by:
+            raise ValueError("several widths need width in split_by: a file holds weights of one")
         if self.record.moved > min(grid["width"]):
             raise ValueError(
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "
@@ -143,8 +122,8 @@ class MinibatchExperiment(EngineSettings):
 Loss = Literal["mean_square", "log_likelihood"]
 
 
-class TeacherStudentAxes(Model):
-    """The grid; each axis of numbers is a list or {start, stop, step}."""
+class TeacherStudentAxes(AxesSettings):
+    """The grid."""
 
     loss: tuple[Loss, ...] = Field(
         default=("mean_square", "log_likelihood"),
@@ -182,8 +161,6 @@ class TeacherStudentExperiment(EngineSettings):
     work = ("epochs",)
 
     engine: Literal["sgd.teacher_student"] = Field(description="How the networks are trained.")
-    paper: Name = Field(description="Paper that the experiment belongs to, a key of `papers`.")
-    dataset: Name = Field(description="Training data, a key of `datasets`.")
     product: Annotated[Number, Field(gt=0)] | None = Field(
         default=None,
         description="omega_1 omega_2, product of the standard deviations of the initial weights of "
@@ -210,22 +187,13 @@ class TeacherStudentExperiment(EngineSettings):
         default="float32", description="Number format of the weights."
     )
     axes: TeacherStudentAxes = Field(description="The grid of settings.")
-    block_axes: tuple[Literal["loss", "omega_2", "width", "seed"], ...] = Field(
-        default=("loss", "seed"),
-        description="Axes that separate jobs. Jobs start in the order of these axes, low values "
-        "first.",
-    )
-    measure: ModuleName = Field(description="Module below regimes.papers that measures the runs.")
-
-    def all_grids(self) -> list[dict[str, tuple]]:
-        """The grid, as the only one of a list."""
-        return [dict(self.axes)]
+    split_by: SplitBy = ("loss", "seed")
 
     @model_validator(mode="after")
     def _consistent(self) -> "TeacherStudentExperiment":
         if len(set(self.axes.loss)) < len(self.axes.loss):
             raise ValueError("axes.loss names a loss twice")
-        check_block_axes(self.block_axes, list(dict(self.axes)))
+        self.check_grids()
         if self.epochs / self.record.every_epochs > MOST_RECORDS:
             raise ValueError(
                 f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "

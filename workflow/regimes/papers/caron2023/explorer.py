@@ -6,8 +6,11 @@ from typing import Any
 
 import xarray as xr
 
-from regimes.explorer.linked import curve, group, plot
+from regimes.explorer.linked import curve, group, linked, plot
 from regimes.papers.caron2023.node_settings import by_asymmetry
+
+TAB = "Caron et al."
+MEASURES = ("caron2023.training", "caron2023.simulated")
 
 ABSCISSAS = {
     "step": "number of steps",
@@ -26,6 +29,11 @@ QUANTITIES = {
     "transfer_test_risk": ("test risk of the transfer", "n_transfer_features", True, True),
     "transfer_test_accuracy": ("test accuracy of the transfer", "n_transfer_features", True, False),
 }
+
+
+def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
+    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:

@@ -6,10 +6,16 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import SIMULATED
-from regimes.papers.caron2023.four_simulated import draw_panels
-from regimes.papers.caron2023.panels import SHOWN_NODES, bound_line, finish, legend, letter
+from regimes.papers.caron2023.panels import (
+    SHOWN_NODES,
+    bound_line,
+    draw_simulated,
+    finish,
+    legend,
+)
+from regimes.papers.caron2023.paper import SIMULATED
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -21,7 +27,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """
     (runs,) = measures.values()
     figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.9), layout="constrained")
-    draw_panels(axes, runs)
+    draw_simulated(axes, runs)
     letter(axes)
     legend(figure, runs, [bound_line()])
     notes = [

@@ -6,14 +6,6 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import (
-    AIRFOIL,
-    CONCRETE,
-    ENERGY,
-    PLANT,
-    REGRESSION,
-    TITLES,
-)
 from regimes.papers.caron2023.panels import (
     draw_ntg_change,
     draw_pruned,
@@ -21,9 +13,17 @@ from regimes.papers.caron2023.panels import (
     draw_weight_change,
     finish,
     legend,
-    letter,
+)
+from regimes.papers.caron2023.paper import (
+    AIRFOIL,
+    CONCRETE,
+    ENERGY,
+    PLANT,
+    REGRESSION,
+    TITLES,
 )
 from regimes.papers.caron2023.selection import averaged, left_out, reductions
+from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

@@ -6,15 +6,15 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import MNIST
 from regimes.papers.caron2023.panels import (
     draw_pruned,
     draw_transferred,
     finish,
     legend,
-    letter,
 )
+from regimes.papers.caron2023.paper import MNIST
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.caron2023.experiments import SIMULATED, SIMULATED_HALF_SUM
-from regimes.papers.caron2023.four_simulated import draw_panels
-from regimes.papers.caron2023.panels import bound_line, finish, legend, letter
+from regimes.papers.caron2023.panels import bound_line, draw_simulated, finish, legend
+from regimes.papers.caron2023.paper import SIMULATED, SIMULATED_HALF_SUM
 from regimes.papers.caron2023.selection import averaged, left_out, reductions
+from regimes.plotting.panels import letter
 
 LOSSES = {
     SIMULATED: "mean of the squares",
@@ -28,7 +28,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     notes = [averaged(measures.values())]
     for row, (name, loss) in zip(axes, LOSSES.items(), strict=True):
         runs = measures[name]
-        draw_panels(row, runs)
+        draw_simulated(row, runs)
         row[0].set_title(loss, fontsize="medium")
         if out := left_out(runs):
             notes.append(f"{loss}: {out}")

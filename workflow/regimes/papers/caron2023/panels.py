@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from regimes.papers.caron2023.node_settings import NodeSetting, shown_settings
 from regimes.papers.caron2023.selection import positive
+from regimes.plotting.panels import draw_band, has_positive_values, label_thousands
 from regimes.plotting.style import mark_scale
 
 WEIGHT_LABEL = r"weight change $\|w_{tj} - w_{0j}\|$"
@@ -24,6 +25,8 @@ FEATURES_LABEL = "number $k$ of features"
 SHOWN_NODES = 5
 # Eigenvalues below this share of the norm of the matrix are rounding.
 ROUNDING = 1e-13
+# Intervals of an abscissa of steps, at most.
+TICKS = 5
 # So far may a bound stretch an axis, as a factor.
 STRETCH = 30
 # On both sides of a centred note.
@@ -128,10 +131,14 @@ def draw_transferred(axes: Axes, runs: xr.Dataset, name: str, label: str) -> Non
     axes.set_xlabel(FEATURES_LABEL)
 
 
-def letter(panels: Sequence[Axes]) -> None:
-    """Name the panels (a), (b), ..."""
-    for axes, name in zip(panels, "abcdefghijkl", strict=False):
-        axes.set_title(f"({name})", loc="left", fontweight="bold")
+def draw_simulated(panels: Sequence[Axes], runs: xr.Dataset) -> None:
+    """The four panels of Figure 1: training risk, weight change, NTG change and smallest eigenvalue
+    of the NTG against steps; runs: measures as made by `caron2023.simulated`.
+    """
+    draw_risk(panels[0], runs, "train")
+    draw_weight_change(panels[1], runs)
+    draw_ntg_change(panels[2], runs)
+    draw_eigenvalue(panels[3], runs)
 
 
 def legend(figure: Figure, runs: xr.Dataset, further: Sequence[Line2D] = ()) -> None:
@@ -166,25 +173,13 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
 
 def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
     """Mean and range over seeds; runs without a value somewhere are left out."""
-    values = values.transpose("seed", along)
-    values = values.dropna(along, how="all").dropna("seed")
-    if not values.size:
-        return
-    if values.sizes["seed"] > 1:
-        low, high = values.min("seed"), values.max("seed")
-        axes.fill_between(values[along], low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(values[along], values.mean("seed"), color=colour, **line)
+    values = values.transpose("seed", along).dropna(along, how="all").dropna("seed")
+    draw_band(axes, values, along, colour, **line)
 
 
 def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
     """Mean and range over those seeds that have a value there."""
-    values = values.transpose("seed", along).dropna(along, how="all").sortby(along)
-    if not values.size:
-        return
-    if values.sizes["seed"] > 1:
-        low, high = values.min("seed"), values.max("seed")
-        axes.fill_between(values[along], low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(values[along], values.mean("seed"), color=colour, **line)
+    draw_band(axes, values.dropna(along, how="all").sortby(along), along, colour, **line)
 
 
 def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str) -> None:
@@ -219,18 +214,17 @@ def _draw_bounds(axes: Axes, runs: xr.Dataset, name: str) -> None:
 
 def _set_log(axes: Axes) -> None:
     """A logarithmic ordinate, if there is anything to show on it."""
-    if any(np.any(np.asarray(line.get_ydata(), dtype=float) > 0) for line in axes.lines):
+    if has_positive_values(axes):
         axes.set_yscale("log")
 
 
 def _label_steps(axes: Axes) -> None:
     """Steps on the abscissa, in thousands where they are many."""
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     largest = max((float(np.max(line.get_xdata())) for line in axes.lines), default=0.0)
     if largest >= 5000:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, place: f"{steps / 1000:g}"))
-        axes.set_xlabel("thousands of steps")
+        label_thousands(axes, TICKS)
     else:
+        axes.xaxis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
         axes.set_xlabel("number of steps")
 
 

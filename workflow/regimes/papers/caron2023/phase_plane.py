@@ -9,6 +9,7 @@ import xarray as xr
 from regimes.papers.caron2023.node_settings import by_asymmetry, plain_label
 from regimes.papers.overview.placement import (
     FIRST_LAYER_ALONE,
+    Marker,
     Placement,
     growth_exponent,
     placements,
@@ -16,6 +17,7 @@ from regimes.papers.overview.placement import (
 )
 
 PAPER = "caron2023"
+MARKER = Marker("^", "Caron et al.")
 # f = sum_j lambda_j^(1/2) a_j act(w_j . x): with equal scales kappa = m^(-1/2).
 GAMMA = 0.5
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import xarray as xr
 
-from regimes.papers.caron2023.experiments import (
+from regimes.papers.caron2023.node_settings import shown_settings
+from regimes.papers.caron2023.paper import (
     BACKBONE,
     PAPER,
     SEEDS,
@@ -14,8 +15,7 @@ from regimes.papers.caron2023.experiments import (
     TRANSFER_STEPS,
     WIDTH,
 )
-from regimes.papers.caron2023.node_settings import shown_settings
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:
@@ -46,12 +46,12 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
     for setting in shown_settings(runs):
         one = runs.sel(setting=setting.name)
         if diverged := int((one["diverged"] == 1).sum()):
-            parts.append(f"{counted(diverged, 'run')} that diverged of {setting.label}")
+            parts.append(f"{pluralise(diverged, 'run')} that diverged of {setting.label}")
         if transfers and "transfer_diverged" in one:
             # Those of a run that has itself diverged are named already.
             failed = (one["transfer_diverged"] == 1) & (one["diverged"] == 0)
             if count := int(failed.sum()):
-                parts.append(f"{counted(count, 'transfer')} that diverged of {setting.label}")
+                parts.append(f"{pluralise(count, 'transfer')} that diverged of {setting.label}")
     return f"left out: {'; '.join(parts)}" if parts else None
 
 
@@ -68,7 +68,7 @@ def reduction(runs: xr.Dataset, experiment: str) -> str | None:
             theirs.append(in_words(wanted))
 
     def counts(noun: str) -> Callable[[int], str]:
-        return lambda number: counted(number, noun)
+        return lambda number: pluralise(number, noun)
 
     compare(int(runs.attrs["width"]), WIDTH, "m = {}".format)
     compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}".format)

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.kernels.mean_tangent_gram import kappa
-from regimes.papers.caron2023 import theorem, training
+from regimes.papers.caron2023 import bounds, training
 
 # Probability with which the bounds (c) and (d) may fail.
 DELTA = 0.1
@@ -34,19 +34,19 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result = training.measure(runs, data)
     problem = _problem(result, data)
     gamma = result["gamma"]
-    factor = theorem.weight_change_factor(gamma, problem)
-    ntg_bound = theorem.ntg_change_bound(gamma, result["node_scale"], problem)
+    factor = bounds.weight_change_factor(gamma, problem)
+    ntg_bound = bounds.ntg_change_bound(gamma, result["node_scale"], problem)
     first = result["train_risk"].isel(step=0, drop=True)
     for name, values, long_name in (
         ("kappa_n", problem.kappa, "smallest eigenvalue (10) of the mean NTG at the start"),
         (
             "eigenvalue_bound",
-            theorem.eigenvalue_bound(gamma, problem.kappa),
+            bounds.eigenvalue_bound(gamma, problem.kappa),
             "lower bound of Theorem 4.1 (a) on the smallest eigenvalue of the NTG",
         ),
         (
             "risk_bound",
-            theorem.risk_bound(first, gamma, problem.kappa, result["flow_time"]),
+            bounds.risk_bound(first, gamma, problem.kappa, result["flow_time"]),
             "upper bound of Theorem 4.1 (b) on the training risk",
         ),
         (
@@ -60,14 +60,14 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             result["ntg_change"].max("step", skipna=False) / ntg_bound,
             "largest change of the NTG over its bound of Theorem 4.1 (d)",
         ),
-        ("least_width", theorem.least_width(gamma, problem), "width that Theorem 4.1 asks for"),
+        ("least_width", bounds.least_width(gamma, problem), "width that Theorem 4.1 asks for"),
     ):
         result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
     result.attrs["delta"] = DELTA
     return result.transpose("setting", "seed", ..., "step", "neuron")
 
 
-def _problem(measured: xr.Dataset, data: xr.Dataset) -> theorem.Problem:
+def _problem(measured: xr.Dataset, data: xr.Dataset) -> bounds.Problem:
     drawn = "draw" in data.dims
     seeds = measured["seed"].values if drawn else measured["seed"].values[:1]
     n_train = measured.attrs["n_train"]
@@ -75,7 +75,7 @@ def _problem(measured: xr.Dataset, data: xr.Dataset) -> theorem.Problem:
     kappas = [kappa(inputs, ACTIVATION) for inputs, _ in points]
     largest = [float(abs(targets).max()) for _, targets in points]
     over = {"dims": "seed", "coords": {"seed": measured["seed"]}} if drawn else {}
-    return theorem.Problem(
+    return bounds.Problem(
         n=n_train,
         d=measured.attrs["n_features"],
         kappa=xr.DataArray(kappas if drawn else kappas[0], **over),

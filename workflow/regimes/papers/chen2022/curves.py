@@ -3,7 +3,12 @@
 import numpy as np
 import xarray as xr
 
-from regimes.papers.chen2022 import theory
+from regimes.papers.chen2022.bounds import (
+    active_fraction_bound,
+    least_decay_ratio,
+    rate_bound,
+    slope_rate_bound,
+)
 from regimes.papers.chen2022.decay import fitted_decay
 
 AXES = ("model", "width", "n_train", "seed")
@@ -46,25 +51,25 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result = runs[names].rename(KEPT)
     result["diverged"] = runs["diverged"].astype(np.float64).assign_attrs(runs["diverged"].attrs)
     rate, r_squared = fitted_decay(runs["loss_history"])
-    bounds = [theory.active_fraction_bound(runs, printed) for printed in (False, True)]
+    shares = [active_fraction_bound(runs, printed) for printed in (False, True)]
     for name, values, long_name in (
         ("fitted_rate", rate, "decay of log loss per step, over the middle of the decay"),
         ("fit_r_squared", r_squared, "R^2 of the line through log loss, over the same steps"),
-        ("theory_rate", theory.theory_rate(runs), "lower bound (50) on the decay per step"),
-        ("slope_rate", theory.slope_rate(runs), "lower bound of (37) on the decay per step"),
+        ("theory_rate", rate_bound(runs), "lower bound (50) on the decay per step"),
+        ("slope_rate", slope_rate_bound(runs), "lower bound of (37) on the decay per step"),
         (
             "least_decay_ratio",
-            theory.least_decay_ratio(runs),
+            least_decay_ratio(runs),
             "least decay of log loss between recorded steps over its lower bound (50)",
         ),
         (
             "active_fraction_bound",
-            bounds[0],
+            shares[0],
             "lower bound (19) on active_fraction, with the constant of its proof",
         ),
         (
             "active_fraction_bound_printed",
-            bounds[1],
+            shares[1],
             "lower bound (19) on active_fraction, with the printed constant",
         ),
     ):

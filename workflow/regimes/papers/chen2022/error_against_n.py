@@ -1,4 +1,4 @@
-"""What Figures 2 and 3 of Chen et al. (2022) share: test error after training against n."""
+"""Figures 2 and 3 of Chen et al. (2022): test error after training against n."""
 
 from collections.abc import Mapping
 
@@ -13,32 +13,31 @@ from regimes.papers.chen2022.panels import (
     finish,
     over_runs,
 )
+from regimes.papers.chen2022.paper import FIGURES, MODELS
 from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import Size
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 
-def draw_errors(
-    measures: Mapping[str, xr.Dataset], scale: str, labels: Mapping[str, str], paper: Size
-) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
     """Test error at the last step against n, a curve for each model.
 
-    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
-    paper's size; labels: of the models, by the name that the runs have for them.
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size
+    of the paper's figure of this number.
     """
+    paper = FIGURES[number]
     (runs,) = measures.values()
     (wanted,) = paper.widths
     width = shown_width(runs, wanted)
     runs = runs.sel(width=width)
     figure, axes = plt.subplots(figsize=(5.2, 3.8), layout="constrained")
-    for model, label in labels.items():
+    for model, label in MODELS[paper.experiment].items():
         if model in runs["model"]:
             error = runs["test_error"].sel(model=model).isel(step=-1)
             draw_against_n(axes, error, COLOURS[model], label=label)
     axes.set(yscale="log", xlabel="number of training points $n$", ylabel="test error")
     axes.set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes.legend(fontsize="small")
-    after = f"after {counted(int(runs['step'].max()), 'step')}"
+    after = f"after {pluralise(int(runs['step'].max()), 'step')}"
     what = over_runs("mean and standard deviation", seed_counts(runs))
     finish(figure, f"{after}; {what}", reduction(runs, paper), scale)
     return figure

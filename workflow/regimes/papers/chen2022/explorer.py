@@ -5,7 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from regimes.explorer.linked import curve, group, plot
+from regimes.explorer.linked import curve, group, linked, plot
+
+TAB = "Chen et al."
+MEASURES = ("chen2022.curves", "chen2022.scalings")
 
 STEPS = "number of steps"
 # Title, and whether its axis is in logarithms.
@@ -15,6 +18,11 @@ QUANTITIES = {
     "feature_movement": ("mean movement of the features", False),
     "active_fraction": ("smallest share of active neurons", False),
 }
+
+
+def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
+    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:

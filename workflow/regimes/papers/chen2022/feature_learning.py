@@ -1,4 +1,4 @@
-"""What Figures 4, 7 and 8 of Chen et al. (2022) share: curves and feature maps of three models."""
+"""Figures 4, 7 and 8 of Chen et al. (2022): curves and feature maps of three models."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,29 @@ from matplotlib.lines import Line2D
 
 from regimes.papers.chen2022.panels import (
     COLOURS,
+    TICKS,
     beside_wanted,
     colours_of,
     draw_curve,
     finish,
-    label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import FIGURES, MODELS, SCALINGS
 from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_counts
-from regimes.papers.chen2022.sizes import MODELS, SCALINGS, Size
+from regimes.plotting.panels import label_thousands
 
 START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1
 
 
-def draw_features(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
     """A column for each model; above, training loss and test error against steps for each m;
     below, h_i(x_1) and h_i(x_2) of the neurons i at start and end, at the largest m.
 
-    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
-    paper's size.
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size
+    of the paper's figure of this number.
     """
+    paper = FIGURES[number]
     (runs,) = measures.values()
     (wanted,) = paper.n_train
     n = nearest_n_train(runs, wanted)
@@ -72,7 +74,7 @@ def _draw_curves(axes: Axes, runs: xr.Dataset) -> None:
         draw_curve(axes, one["train_loss"], colour, label=f"$m = {width}$")
         draw_curve(axes, one["test_error"], colour, linestyle="--")
     axes.set_yscale("log")
-    label_thousands(axes)
+    label_thousands(axes, TICKS)
 
 
 def _draw_map(axes: Axes, runs: xr.Dataset, colour: str) -> None:

@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import (
     COLOURS,
+    TICKS,
     draw_curve,
     finish,
-    label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import FIGURES, MODELS, QUADRATIC_EMBEDDING
 from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_counts
-from regimes.papers.chen2022.sizes import FIGURE_6, MODELS, QUADRATIC_EMBEDDING
+from regimes.plotting.panels import label_thousands
 
 LARGEST_COLUMNS = 4
 # Exponent of ten at the lower end of the axes, unless all curves end above it.
@@ -72,19 +73,19 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         row[0].plot([], [], "--", color="0.2", label="test error")
         row[0].legend(fontsize="x-small", loc="center right")
     for axis in axes[-1]:
-        label_thousands(axis)
+        label_thousands(axis, TICKS)
     which = "thin" if len(widths) == 1 else "thick and thin"
     values = " and ".join(f"$m = {width}$" for width in widths)
     what = f"{which}: {values}; {over_runs('mean and range', seed_counts(runs))}"
     if cut:
         what += f"; losses below $10^{{{LOWEST_EXPONENT}}}$ are not shown"
-    finish(figure, what, reduction(runs, FIGURE_6), scale)
+    finish(figure, what, reduction(runs, FIGURES[6]), scale)
     return figure
 
 
 def _two_widths(known: list[int]) -> list[int]:
     """The widths nearest to the paper's two, in ascending order; one if there is but one."""
-    narrow, wide = FIGURE_6.widths
+    narrow, wide = FIGURES[6].widths
     widest = nearest(known, wide)
     others = [width for width in known if width != widest]
     return sorted([widest, nearest(others, narrow)] if others else [widest])

@@ -6,10 +6,11 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.papers.chen2022.panels import LOSS_LABEL, finish, label_thousands
+from regimes.papers.chen2022.panels import LOSS_LABEL, TICKS, finish
+from regimes.papers.chen2022.paper import FIGURES
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import FIGURE_5
-from regimes.plotting.wording import counted
+from regimes.plotting.panels import label_thousands
+from regimes.plotting.wording import pluralise
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -20,7 +21,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """
     (runs,) = measures.values()
     runs = runs.isel(model=0)
-    width = shown_width(runs, *FIGURE_5.widths)
+    width = shown_width(runs, *FIGURES[5].widths)
     runs = runs.sel(width=width)
     runs = runs.sel(n_train=ran(runs).any("seed"))
     sizes = runs["n_train"].values.tolist()
@@ -38,10 +39,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
             axis.plot(loss["step"], loss, color=f"C{index}", linewidth=1, label=f"data {seed}")
         axis.set_title(f"$n = {n}$", fontsize="medium")
         axis.set(yscale="log")
-        label_thousands(axis)
+        label_thousands(axis, TICKS)
     axes[0, 0].set_ylabel(LOSS_LABEL)
     axes[0, 0].legend(fontsize="small")
-    sets = counted(max(seed_counts(runs)), "data set")
+    sets = pluralise(max(seed_counts(runs)), "data set")
     what = f"$m = {int(width)}$; {sets}, one initialisation each"
-    finish(figure, what, reduction(runs, FIGURE_5), scale)
+    finish(figure, what, reduction(runs, FIGURES[5]), scale)
     return figure

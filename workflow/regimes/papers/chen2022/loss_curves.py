@@ -1,4 +1,4 @@
-"""What Figures 1 and 5 of Chen et al. (2022) share: training loss on random labels."""
+"""Figures 1 and 5 of Chen et al. (2022): training loss on random labels."""
 
 from collections.abc import Mapping
 
@@ -9,24 +9,26 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import (
     LOSS_LABEL,
+    TICKS,
     beside_wanted,
     colours_of,
     draw_against_n,
     draw_curve,
     finish,
-    label_thousands,
     over_runs,
 )
+from regimes.papers.chen2022.paper import FIGURES
 from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
-from regimes.papers.chen2022.sizes import Size
+from regimes.plotting.panels import label_thousands, letter
 
 
-def draw_losses(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
     """(a) training loss against steps for each n, (b) the rate of its decay and the theory's.
 
-    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
-    paper's size.
+    measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size
+    of the paper's figure of this number.
     """
+    paper = FIGURES[number]
     (runs,) = measures.values()
     runs = runs.isel(model=0)
     (wanted,) = paper.widths
@@ -38,12 +40,11 @@ def draw_losses(measures: Mapping[str, xr.Dataset], scale: str, paper: Size) -> 
         one = runs["train_loss"].sel(n_train=n)
         draw_curve(axes[0], one, colour, label=f"$n = {n}$")
     axes[0].set(yscale="log", ylabel=LOSS_LABEL)
-    label_thousands(axes[0])
+    label_thousands(axes[0], TICKS)
     axes[0].set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes[0].legend(fontsize="small")
     _draw_rates(axes[1], runs)
-    for axis, letter in zip(axes, "ab", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     what = over_runs("(a) mean and range, (b) mean and standard deviation", seed_counts(runs))
     finish(figure, what, reduction(runs, paper), scale)
     return figure

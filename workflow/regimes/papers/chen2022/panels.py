@@ -8,10 +8,10 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from regimes.plotting.panels import Colour, draw_band
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 # Colour of each model in every figure.
 COLOURS = {
@@ -23,8 +23,8 @@ COLOURS = {
     "quadratic": "C4",
 }
 STEP_LABEL = "number of steps"
-# Of an axis whose numbers would not fit as they are.
-THOUSANDS_LABEL = "thousands of steps"
+# Intervals of an abscissa of steps, at most.
+TICKS = 6
 LOSS_LABEL = r"training loss $\frac{1}{2n} \sum_a (f(x_a) - y_a)^2$"
 
 
@@ -34,34 +34,16 @@ def colours_of(values: Sequence[int]) -> dict[int, tuple[float, ...]]:
     return {value: tuple(shade) for value, shade in zip(values, shades, strict=False)}
 
 
-def draw_curve(
-    axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
-) -> None:
+def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: object) -> None:
     """Mean over seeds against steps, with the range from the smallest to the largest.
 
     values: over seed and step; runs that were not run or diverged are left out, and nothing is
     drawn without any.
     """
-    values = values.transpose("seed", "step").dropna("seed")
-    if not values.sizes["seed"]:
-        return
-    steps = values["step"].values
-    if values.sizes["seed"] > 1:
-        low, high = values.min("seed"), values.max("seed")
-        axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(steps, values.mean("seed"), color=colour, **line)
+    draw_band(axes, values.transpose("seed", "step").dropna("seed"), "step", colour, 0.15, **line)
 
 
-def label_thousands(axes: Axes) -> None:
-    """Label the steps on the abscissa in thousands."""
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, place: f"{steps / 1000:g}"))
-    axes.set_xlabel(THOUSANDS_LABEL)
-
-
-def draw_against_n(
-    axes: Axes, values: xr.DataArray, colour: str | tuple[float, ...], **line: object
-) -> None:
+def draw_against_n(axes: Axes, values: xr.DataArray, colour: Colour, **line: object) -> None:
     """Mean against n, and standard deviation over seeds if there are several.
 
     values: over n_train and seed.
@@ -91,8 +73,8 @@ def over_runs(what: str, counts: Sequence[int]) -> str:
     """
     least, most = min(counts), max(counts)
     if most == 1:
-        return counted(1, "run")
-    return f"{what} of {counted(most, 'run') if least == most else f'{least} to {most} runs'}"
+        return pluralise(1, "run")
+    return f"{what} of {pluralise(most, 'run') if least == most else f'{least} to {most} runs'}"
 
 
 def finish(figure: Figure, what: str, reduced: str | None, scale: str) -> None:

@@ -7,12 +7,14 @@ import xarray as xr
 from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.papers.overview.placement import (
     FIRST_LAYER_ALONE,
+    Marker,
     Placement,
     placements,
     settings_of,
 )
 
 PAPER = "chen2022"
+MARKER = Marker("D", "Chen et al.")
 
 
 def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:

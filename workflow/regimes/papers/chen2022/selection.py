@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from regimes.papers.chen2022.sizes import STEPS, Size
-from regimes.plotting.wording import counted
+from regimes.papers.chen2022.paper import STEPS, Size
+from regimes.plotting.wording import pluralise
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:
@@ -59,10 +59,10 @@ def reduction(shown: xr.Dataset, paper: Size) -> str | None:
         ours.append(f"n = {_listed(sizes)}")
         theirs.append(f"n = {_listed(paper.n_train)}")
     if (seeds := min(seed_counts(shown))) < paper.seeds:
-        ours.append(counted(seeds, "seed"))
+        ours.append(pluralise(seeds, "seed"))
         theirs.append(f"{paper.seeds} seeds")
     if (steps := int(shown["step"].max())) < STEPS:
-        ours.append(counted(steps, "step"))
+        ours.append(pluralise(steps, "step"))
         theirs.append(f"{STEPS} steps")
     return f"{', '.join(ours)}; paper: {', '.join(theirs)}" if ours else None
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.engines.function_space.feature_scalings import SCALINGS, FeatureScaling
 from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling
+from regimes.plotting.typeset import page, rule, write
 
 # Left edge of the labels and of each scaling's column, as shares of the width.
 LABEL_EDGE, FIRST_EDGE, COLUMN = 0.0, 0.235, 0.255
@@ -77,26 +77,17 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     titles = list(rows.columns[1:])
     heights = [TALL if r"\frac" in " ".join(row[titles[:1]]) else LOW for _, row in rows.iterrows()]
     lines = LOW + sum(heights)
-    figure, axes = plt.subplots(figsize=(10.5, INCHES_PER_LINE * (lines + 2)), layout="constrained")
-    axes.set_axis_off()
-    axes.set(xlim=(0, 1), ylim=(lines, 0))
+    figure, axes = page(10.5, lines, INCHES_PER_LINE)
     edges = [FIRST_EDGE + COLUMN * place for place in range(len(titles))]
-    style = {"va": "center", "fontsize": 11}
-    for edge, title in zip(edges, titles, strict=True):
-        axes.text(edge, LOW / 2, title, **style)
+    write(axes, LOW / 2, edges, titles, fontsize=11)
     top = LOW
-    _rule(axes, 0, 1.2)
-    _rule(axes, top, 0.7)
+    rule(axes, 0, 1.2)
+    rule(axes, top, 0.7)
     for height, (_, row) in zip(heights, rows.iterrows(), strict=True):
+        cells = [row[title].replace(r"\frac", r"\dfrac") for title in titles]
         middle = top + height / 2
-        axes.text(LABEL_EDGE, middle, row["quantity"], **style)
-        for edge, title in zip(edges, titles, strict=True):
-            axes.text(edge, middle, row[title].replace(r"\frac", r"\dfrac"), **style)
+        write(axes, middle, [LABEL_EDGE, *edges], [row["quantity"], *cells], fontsize=11)
         top += height
-    _rule(axes, lines, 1.2)
+    rule(axes, lines, 1.2)
     figure.supxlabel(NOTE, fontsize="small")
     return figure
-
-
-def _rule(axes: plt.Axes, line: float, width: float) -> None:
-    axes.axhline(line, color="black", linewidth=width, clip_on=False)

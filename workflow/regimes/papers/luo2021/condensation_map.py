@@ -1,5 +1,8 @@
 """The condensation maps of Luo et al. (2021), Figures 6 and 7: a scatter for each setting."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -7,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.boundaries import boundary_gamma
+from regimes.papers.luo2021.paper import CONDENSATION_WIDTHS, FOUR_POINTS, MNIST
 from regimes.plotting.style import mark_scale
 
 # The paper's colours, from the smallest width to the largest.
@@ -15,22 +19,40 @@ COLOURS = ("tab:blue", "tab:red", "gold")
 BOUNDARY_COLOUR = "blue"
 
 
-def draw_map(
-    condensation: xr.Dataset,
-    scale: str,
-    *,
-    position: str,
-    limits: tuple[float, float],
-    across: str,
-    paper_widths: tuple[int, ...],
-) -> Figure:
+@dataclass(frozen=True)
+class Position:
+    """Where a neuron is in its box: what that is in words, its range, and the paper's widths."""
+
+    across: str
+    limits: tuple[float, float]
+    widths: tuple[int, ...]
+
+
+# By the dimension of the measures.
+POSITIONS = {
+    "orientation": Position(
+        r"orientation of $\hat w$ from $-\pi$ to $\pi$",
+        (-np.pi, np.pi),
+        CONDENSATION_WIDTHS[FOUR_POINTS],
+    ),
+    "projection": Position(
+        r"projection $I = \hat w \cdot p$ from $-1$ to $1$",
+        (-1.0, 1.0),
+        CONDENSATION_WIDTHS[MNIST],
+    ),
+}
+
+
+def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """Scatter of (position, amplitude) after training, over gamma (across) and gamma' (up).
 
-    condensation: measures as made by `luo2021.condensation.reduced`, of which the first seed is
-    drawn: each occupied cell of the scatter is a dot, and cells are about as small as dots.
-    position: dimension of the neurons' position, drawn within `limits`; across: what it is, in
-    words; scale: marked below the paper's widths.
+    measures: those of one experiment, as made by `luo2021.condensation` or
+    `luo2021.condensation_projected`, of which the first seed is drawn: each occupied cell of the
+    scatter is a dot, and cells are about as small as dots. scale: marked below the paper's widths.
     """
+    (condensation,) = measures.values()
+    (position,) = (name for name in POSITIONS if name in condensation.dims)
+    limits = POSITIONS[position].limits
     gammas = condensation["gamma"].values
     gamma_primes = condensation["gamma_prime"].values[::-1]
     figure, axes = plt.subplots(
@@ -58,13 +80,14 @@ def draw_map(
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     figure.supxlabel(
-        rf"in each box: {across} (across), $A / \max A$ from 0 to 1 (up), {_seeds(condensation)}"
+        f"in each box: {POSITIONS[position].across} (across), "
+        rf"$A / \max A$ from 0 to 1 (up), {_seeds(condensation)}"
         f"\nnumbers: share of the amplitude outside the ten heaviest of "
         f"{condensation.sizes[position]} bins of the position, by width (1000 neurons drawn at "
         "random, mean over seeds)",
         fontsize="small",
     )
-    if not set(paper_widths) <= set(widths):
+    if not set(POSITIONS[position].widths) <= set(widths):
         mark_scale(figure, scale)
     return figure
 

@@ -1,6 +1,8 @@
 """Figures 4 and 5 of Luo et al. (2021): a phase diagram, with slices that show its error bars."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,19 +12,28 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 from regimes.papers.luo2021.plane import draw_plane, edges, finish
-from regimes.papers.luo2021.theory import boundary_gamma
 
 SLICE_COLOURS = "viridis"
+WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
 
 
-def draw_diagram(
-    diagram: xr.Dataset, scale: str, paper_widths: Collection[int], theory_label: str = "theory"
+def draw(
+    measures: Mapping[str, xr.Dataset],
+    scale: str,
+    *,
+    data: str = FOUR_POINTS,
+    other_activation: bool = False,
 ) -> Figure:
     """The phase diagram of one experiment, as measured by `luo2021.phase_diagram`.
 
-    scale: marked below the paper's widths. theory_label: of the theory's boundary in the legend.
+    scale: marked below the paper's widths on these data, a key of `paper.WIDTHS`.
+    other_activation: beyond the paper, whose boundary rests on act(c z) = c act(z): the activation
+    is named, and the boundary is that of ReLU for comparison.
     """
+    ((name, diagram),) = measures.items()
     figure, (plane, slices) = plt.subplots(
         1, 2, figsize=(9.6, 4.4), layout="constrained", width_ratios=(1.15, 1)
     )
@@ -34,12 +45,22 @@ def draw_diagram(
         symbol="S_w",
         boundary="boundary_gamma",
         theory=boundary_gamma,
-        theory_label=theory_label,
+        theory_label="theory for ReLU" if other_activation else "theory",
     )
     _name_regimes(plane, diagram)
     _draw_slices(figure, slices, diagram)
-    finish(figure, diagram, scale, plane, slices, paper_widths=paper_widths)
+    finish(figure, diagram, scale, plane, slices, paper_widths=WIDTHS[data])
+    if other_activation:
+        settings = json.loads(diagram.attrs["config"])["experiments"][name]
+        figure.suptitle(f"activation: {_activation(settings)}", fontsize="medium")
     return figure
+
+
+def _activation(settings: Mapping[str, Any]) -> str:
+    """The name of an activation, with its expression if it has one."""
+    expression = settings.get("activation_expression")
+    name = WRITTEN.get(settings["activation"], settings["activation"])
+    return f"{name}, {expression}" if expression else name
 
 
 def _name_regimes(axes: Axes, diagram: xr.Dataset) -> None:

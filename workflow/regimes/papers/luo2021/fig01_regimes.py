@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.initialisations import (
     BETA_EXPONENT,
     INITIALISATIONS,
@@ -18,8 +19,7 @@ from regimes.papers.luo2021.initialisations import (
     gamma_prime,
     parse,
 )
-from regimes.papers.luo2021.regimes_of_theory import E_ET_AL_LINEAR_ABOVE, regime
-from regimes.papers.luo2021.theory import boundary_gamma
+from regimes.papers.luo2021.regime_map import E_ET_AL_LINEAR_ABOVE, regime
 
 GAMMA_PRIME_RANGE = (-1.0, 1.25)
 GAMMA_RANGE = (0.0, 2.25)

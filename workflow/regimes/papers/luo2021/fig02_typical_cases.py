@@ -9,10 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.paper import TYPICAL_WIDTH
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
-PAPER_WIDTH = 1000
 # The colours of the paper's scatter plots.
 INITIAL, FINAL = "darkturquoise", "crimson"
 ANGLES = np.array([-1, -0.5, 0, 0.5, 1]) * np.pi
@@ -38,20 +39,19 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         case = cases.sel(gamma=gamma)
         _draw_function(axes[0, column], case)
         _draw_neurons(axes[1, column], case)
-        for row, letters in enumerate(("abcdefgh"[: axes.shape[1]], "abcdefgh"[axes.shape[1] :])):
-            axes[row, column].set_title(f"({letters[column]})", loc="left", fontweight="bold")
         axes[0, column].set_title(rf"$\gamma = {gamma:g}$")
+    letter(axes.flat)
     axes[0, 0].set_ylabel("$f(x)$")
     axes[1, 0].set_ylabel("amplitude $A$")
     _legend(figure, axes[0, 0], axes[1, 0])
     width = int(cases["width"])
     figure.supxlabel(
         rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: "
-        f"{counted(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the linear "
-        "and to the cubic spline over the size of the targets, mean over seeds",
+        f"{pluralise(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the "
+        "linear and to the cubic spline over the size of the targets, mean over seeds",
         fontsize="small",
     )
-    if width < PAPER_WIDTH:
+    if width < TYPICAL_WIDTH:
         mark_scale(figure, scale)
     return figure
 

@@ -9,9 +9,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import counted
+from regimes.plotting.wording import pluralise
 
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
 FAMILIES = {
@@ -30,19 +31,18 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     families = {name: measures[name].isel(gamma_prime=0) for name in FAMILIES}
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
     first = families["growth_unit"]
-    for axis, gamma, letter in zip(axes, SHOWN_GAMMAS, "abc", strict=False):
+    for axis, gamma in zip(axes, SHOWN_GAMMAS, strict=False):
         _draw_growth(axis, first.sel(gamma=gamma, method="nearest"))
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
     _draw_slopes(axes[3], families)
-    axes[3].set_title("(d)", loc="left", fontweight="bold")
+    letter(axes)
     seeds = first.sizes["seed"]
     over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(
         rf"$\gamma' = {float(first['gamma_prime']):g}$; (a-c): $\beta_1 = \beta_2 = 1$, one dot "
-        f"for each of {counted(seeds, 'seed')}; error bars: standard error {over}",
+        f"for each of {pluralise(seeds, 'seed')}; error bars: standard error {over}",
         fontsize="small",
     )
-    if not set(PAPER_WIDTHS) <= set(first["width"].values.tolist()):
+    if not set(WIDTHS[FOUR_POINTS]) <= set(first["width"].values.tolist()):
         mark_scale(figure, scale)
     return figure
 

@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import xarray as xr
 from matplotlib.figure import Figure
 
+from regimes.papers.luo2021.boundaries import boundary_gamma_a, boundary_gamma_theta
 from regimes.papers.luo2021.plane import draw_plane, finish
-from regimes.papers.luo2021.theory import boundary_gamma_a, boundary_gamma_theta
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

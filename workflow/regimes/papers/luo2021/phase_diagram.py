@@ -5,7 +5,7 @@ import xarray as xr
 
 from regimes.errors import DataError
 from regimes.kernels.limiting_kernels import gram_a, gram_w, smallest_eigenvalue
-from regimes.papers.luo2021.theory import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
+from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.statistics import error_of_zero, mean_and_error, power_law_slope, upward_zero
 
 AXES = ("gamma_prime", "gamma", "width", "seed")

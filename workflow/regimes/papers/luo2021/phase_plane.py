@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import xarray as xr
 
-from regimes.papers.overview.placement import Placement, placements
+from regimes.papers.overview.placement import Marker, Placement, placements
 
 PAPER = "luo2021"
+MARKER = Marker("s", "Luo et al.", area=30, zorder=2)
 
 
 def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:

@@ -9,7 +9,8 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.plotting.panels import letter, listed_widths
 from regimes.plotting.style import mark_scale
 
 # Red for slopes below 0 (linear regime) and blue above, as in the paper; safe for colour blindness.
@@ -77,17 +78,16 @@ def finish(
     diagram: xr.Dataset,
     scale: str,
     *panels: Axes,
-    paper_widths: Collection[int] = PAPER_WIDTHS,
+    paper_widths: Collection[int] = WIDTHS[FOUR_POINTS],
 ) -> None:
     """Letter the panels, say what they are made of, and mark the scale below the paper's widths."""
-    for axes, letter in zip(panels, "abcdefgh", strict=False):
-        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(panels)
     widths = diagram["width"].values.tolist()
-    listed = ", ".join(f"{width:,}".replace(",", "\N{THIN SPACE}") for width in widths)
     seeds = diagram.sizes["seed"]
     over = "over seeds" if seeds > 1 else "of the fit"
     figure.supxlabel(
-        f"widths m = {listed}; seeds: {seeds}; error bars: standard error {over}", fontsize="small"
+        f"widths m = {listed_widths(widths)}; seeds: {seeds}; error bars: standard error {over}",
+        fontsize="small",
     )
     if not set(paper_widths) <= set(widths):
         mark_scale(figure, scale)

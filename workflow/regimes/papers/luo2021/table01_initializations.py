@@ -20,13 +20,15 @@ from regimes.papers.luo2021.initialisations import (
     parse,
     slopes,
 )
-from regimes.papers.luo2021.paper_size import PAPER_WIDTHS
-from regimes.papers.luo2021.regimes_of_theory import (
+from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.papers.luo2021.regime_map import (
     E_ET_AL_LINEAR_ABOVE,
     regime,
     regimes_along,
 )
+from regimes.plotting.panels import listed_widths
 from regimes.plotting.style import mark_scale
+from regimes.plotting.typeset import rule
 
 # d of the four-point problem, which the measures do not carry: the input and the bias.
 N_FEATURES = 2
@@ -128,10 +130,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         if list(HEADINGS)[j] in LEFT_ALIGNED:
             cell.set_text_props(ha="left")
     for row, width in ((0, 1.2), (1, 0.7), (len(rows) + 1, 1.2)):
-        axes.axhline(1 - row / (len(rows) + 1), color="black", linewidth=width, clip_on=False)
+        rule(axes, 1 - row / (len(rows) + 1), width)
     widths = diagram["width"].values.tolist()
     figure.supxlabel(_note(widths), fontsize="small")
-    if not set(PAPER_WIDTHS) <= set(widths):
+    if not set(WIDTHS[FOUR_POINTS]) <= set(widths):
         mark_scale(figure, scale)
     return figure
 
@@ -154,10 +156,9 @@ def _cell(row: pd.Series, column: str) -> str:
 
 
 def _note(widths: Sequence[int]) -> str:
-    printed = ", ".join(f"{width:,}".replace(",", "\N{THIN SPACE}") for width in widths)
     return (
         r"Finite $m$: least-squares slopes of $-\log \kappa$ and $-\log \kappa'$ against "
-        rf"$\log m$ over $m$ = {printed}, $d$ = {N_FEATURES}. "
+        rf"$\log m$ over $m$ = {listed_widths(widths)}, $d$ = {N_FEATURES}. "
         "$S_w$: measured over these widths at $(\\gamma, \\gamma')$.\n"
         r"E et al.: $\beta_1 = m^{-b}$; they prove linear training for "
         rf"$b > {E_ET_AL_LINEAR_ABOVE}$."

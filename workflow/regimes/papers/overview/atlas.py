@@ -1,8 +1,7 @@
-"""The atlas: the runs of all five papers on the plane of Luo et al. (2021)."""
+"""The atlas: the runs of all papers that have a place on the plane of Luo et al. (2021)."""
 
 import itertools
 from collections.abc import Mapping
-from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,20 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.plane import LARGEST_SLOPE, SLOPE_COLOURS
-from regimes.papers.luo2021.regimes_of_theory import regime
-from regimes.papers.luo2021.theory import boundary_gamma
-from regimes.papers.overview.placement import Placement, measured_regime
+from regimes.papers.luo2021.regime_map import regime
+from regimes.papers.overview.placement import Marker, Placement, measured_regime
+from regimes.plan.parts import load
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
-# Marker and name of each paper; its experiments' names start with it but for those of the first.
-PAPERS = {
-    "luo2021": ("s", "Luo et al."),
-    "razborov2022": ("o", "Razborov"),
-    "chen2022": ("D", "Chen et al."),
-    "caron2023": ("^", "Caron et al."),
-    "song2021": ("v", "Song et al."),
-}
+# Each paper's module `phase_plane` has MARKER, and `place`, which places its experiments.
+LOADS_PART = "phase_plane"
 NORM = CenteredNorm(0, LARGEST_SLOPE)
 COLUMNS = (
     "paper",
@@ -72,8 +67,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     handles = _papers(found)
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize="small")
     _draw_nodes(nodes, [one for one in found if np.isfinite(one.effective_width)])
-    for axes, letter in zip((strip, plane, nodes), "abc", strict=True):
-        axes.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter((strip, plane, nodes))
     figure.supxlabel(_note(found), fontsize="small")
     sns.despine(figure)
     # Only some experiments have the paper's size below that scale: docs/ say which.
@@ -84,7 +78,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 def table(measures: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """One row for each setting: COLUMNS, with the regime that was measured and the theory's.
 
-    measures: by experiment, of any that `place` of a paper's module `placements` takes.
+    measures: by experiment, of any that `place` of the paper of their module takes.
     """
     found = find(measures)
     rows = pd.DataFrame([[getattr(one, name) for name in COLUMNS] for one in found])
@@ -95,16 +89,22 @@ def table(measures: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def find(measures: Mapping[str, xr.Dataset]) -> list[Placement]:
-    """The placements of all experiments, paper by paper."""
-    by_paper: dict[str, dict[str, xr.Dataset]] = {paper: {} for paper in PAPERS}
+    """The placements of all experiments, paper by paper, in the order of their first measures.
+
+    A paper is that of the module that made the measures, as their attribute `source` says.
+    """
+    parts = load(LOADS_PART)
+    by_paper: dict[str, dict[str, xr.Dataset]] = {}
     for name, dataset in measures.items():
-        paper = next((paper for paper in PAPERS if name.startswith(paper)), "luo2021")
-        by_paper[paper][name] = dataset
-    return [
-        one
-        for paper, of_paper in by_paper.items()
-        for one in import_module(f"regimes.papers.{paper}.placements").place(of_paper)
-    ]
+        paper = dataset.attrs["source"].removeprefix("regimes.papers.").partition(".")[0]
+        by_paper.setdefault(paper, {})[name] = dataset
+    return [one for paper, of_paper in by_paper.items() for one in parts[paper].place(of_paper)]
+
+
+def _markers(found: list[Placement]) -> dict[str, Marker]:
+    """The marker of each paper that has placements, in their order."""
+    parts = load(LOADS_PART)
+    return {paper: parts[paper].MARKER for paper in dict.fromkeys(one.paper for one in found)}
 
 
 def theory_regime(one: Placement) -> str:
@@ -137,12 +137,10 @@ def _draw_plane(axes: Axes, found: list[Placement]) -> None:
 
 def _papers(found: list[Placement]) -> list[Line2D]:
     """Entries of the legend: the papers of both panels, and the line."""
-    papers = {one.paper for one in found}
     style = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
     handles = [
-        Line2D([], [], marker=marker, label=name, **style)
-        for paper, (marker, name) in PAPERS.items()
-        if paper in papers
+        Line2D([], [], marker=marker.shape, label=marker.label, **style)
+        for marker in _markers(found).values()
     ]
     handles.append(Line2D([], [], color="black", linestyle="--", label="theory (Luo)"))
     return handles
@@ -150,7 +148,8 @@ def _papers(found: list[Placement]) -> list[Line2D]:
 
 def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
     """Markers of a paper's shape, filled by exponent, dotted where there is one width only."""
-    for paper, several in itertools.product(PAPERS, (True, False)):
+    markers = _markers(found)
+    for paper, several in itertools.product(markers, (True, False)):
         chosen = [
             (x, one)
             for x, one in zip(across, found, strict=True)
@@ -164,12 +163,12 @@ def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
             c=[one.exponent for _, one in chosen],
             cmap=SLOPE_COLOURS,
             norm=NORM,
-            marker=PAPERS[paper][0],
-            s=30 if paper == "luo2021" else 42,
+            marker=markers[paper].shape,
+            s=markers[paper].area,
             edgecolor="0.15",
             linewidth=0.6,
             linestyle="-" if several else ":",
-            zorder=2 if paper == "luo2021" else 3,
+            zorder=markers[paper].zorder,
         )
 
 

@@ -18,6 +18,16 @@ FIRST_LAYER_ALONE = -np.inf
 
 
 @dataclass(frozen=True)
+class Marker:
+    """How the runs of a paper are marked: matplotlib's shape, the label, the area in points^2."""
+
+    shape: str
+    label: str
+    area: float = 42
+    zorder: float = 3
+
+
+@dataclass(frozen=True)
 class Placement:
     """Runs of one setting that differ in width and seed alone.
 

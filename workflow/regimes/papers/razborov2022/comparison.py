@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from regimes.papers.razborov2022.paper_values import QUANTITIES, STATISTICS
+from regimes.papers.razborov2022.paper import QUANTITIES, STATISTICS
 
 # A mean may lie outside the paper's range by this share of the bound.
 MARGIN = 0.02

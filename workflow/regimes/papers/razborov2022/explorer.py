@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from regimes.explorer.linked import curve, group, plot, printed
-from regimes.papers.razborov2022.paper_values import TABLE1, TABLE2
+from regimes.explorer.linked import curve, group, linked, plot, printed
+from regimes.papers.razborov2022.paper import TABLE1, TABLE2
+
+TAB = "Razborov"
+MEASURES = ("razborov2022.convergence", "razborov2022.spectrum", "razborov2022.both_layers")
 
 # Tables 1 and 2 are of this experiment's runs.
 OF_TABLES = "razborov2022"
@@ -21,6 +24,11 @@ POINTS, WIDTH = "number m of training points", "number S of neurons"
 RATIO = "ratio eta_z / eta_w of the learning rates"
 # In logarithms, whatever the abscissa
 LOG = ("stopping_time", "activation_changes")
+
+
+def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
+    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.razborov2022.sizes import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
+from regimes.papers.razborov2022.paper import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 KINDS = {
@@ -43,8 +44,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     axes[1].set(xlabel="number of points $m$", ylabel=r"$\kappa_H$")
     axes[1].legend(fontsize="small")
     _draw_local(axes[2], measures[LOCAL].isel(width=0))
-    for axis, letter in zip(axes, "abc", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     sns.despine(figure)
     if _is_small(measures):
         mark_scale(figure, scale)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import xarray as xr
 
-from regimes.papers.overview.placement import FIRST_LAYER_ALONE, Placement, placements
+from regimes.papers.overview.placement import FIRST_LAYER_ALONE, Marker, Placement, placements
 
 PAPER = "razborov2022"
+MARKER = Marker("o", "Razborov")
 # f = relu(W X)^T z with weights of order one: kappa = 1.
 GAMMA = 0.0
 

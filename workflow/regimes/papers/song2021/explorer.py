@@ -5,7 +5,10 @@ from typing import Any
 
 import xarray as xr
 
-from regimes.explorer.linked import curve, group, plot
+from regimes.explorer.linked import curve, group, linked, plot
+
+TAB = "Song et al."
+MEASURES = ("song2021.mnist",)
 
 OMEGA = "deviation omega_2 of the initial output weights"
 QUANTITIES = {
@@ -14,6 +17,11 @@ QUANTITIES = {
     "relative_distance_w": "relative distance of the first layer's weights",
     "relative_distance_v": "relative distance of the output weights",
 }
+
+
+def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
+    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:

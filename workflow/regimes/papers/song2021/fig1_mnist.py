@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import t as student_t
 
-from regimes.papers.song2021.experiments import (
+from regimes.papers.song2021.paper import (
     EPOCHS,
     LOG_LIKELIHOOD,
     MEAN_SQUARE,
@@ -23,6 +23,7 @@ from regimes.papers.song2021.experiments import (
     WIDTH,
     he_omega_2,
 )
+from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 # Colour and label of each loss.
@@ -49,12 +50,11 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         sharex=True,
         squeeze=False,
     )
-    letters = iter("abcd")
     for row, loss in zip(panels, losses, strict=True):
         for axes, part in zip(row, PARTS, strict=True):
             _draw_accuracy(axes, runs, loss, part)
-            axes.set_title(f"({next(letters)})", loc="left", fontweight="bold")
             axes.set_title(LOSSES[loss][1], fontsize="medium")
+    letter(panels.flat)
     for axes in panels[-1]:
         axes.set_xlabel(r"$\omega_2$")
     labelled = {

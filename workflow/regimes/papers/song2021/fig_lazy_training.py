@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from regimes.papers.song2021.claims_theory import LAZY
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LAZY
+from regimes.papers.song2021.sizes import few_ratios
+from regimes.plotting.panels import letter
+from regimes.plotting.style import mark_scale
 
 COLOURS = "viridis"
 RATIO_LABEL = r"$\omega_2 / \omega_1$"
@@ -45,8 +47,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         axis.axvline(he, color="0.5", linestyle=":", linewidth=1, label="He")
         axis.set(xscale="log", yscale="log", xlabel=RATIO_LABEL)
         axis.legend(fontsize="small")
-    for axis, letter in zip(axes, "abc", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     sizes = ", ".join(
         f"${name} = {runs.attrs[key]}$"
         for name, key in (("d_0", "n_features"), ("d_1", "width"), ("n", "n_train"))
@@ -60,7 +61,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S3"])
+    if few_ratios(measures):
+        mark_scale(figure, scale)
     return figure
 
 

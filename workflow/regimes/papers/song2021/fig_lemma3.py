@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from regimes.papers.song2021.claims_theory import LEMMA3
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LEMMA3
+from regimes.papers.song2021.sizes import few_draws
+from regimes.plotting.panels import letter
+from regimes.plotting.style import mark_scale
 
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
@@ -47,15 +49,15 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     for axis in axes[:3]:
         axis.set_xticks(widths, [str(width) for width in widths], fontsize="small")
         axis.xaxis.set_minor_formatter(NullFormatter())
-    for axis, letter in zip(axes[:5], "abcde", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes[:5])
     figure.supxlabel(
         f"GELU, $\\omega_1 = 1$, $\\omega_1 \\omega_2 = 1 / \\sqrt{{d_0 d_1}}$; "
         f"(a) mean, (b-d) geometric mean of {runs.sizes['seed']} seeds",
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S4"])
+    if few_draws(measures):
+        mark_scale(figure, scale)
     return figure
 
 

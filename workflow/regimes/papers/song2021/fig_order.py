@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from regimes.papers.song2021.claims_theory import LAZY, ORDER
-from regimes.papers.song2021.sizes import mark
+from regimes.papers.song2021.paper import LAZY, ORDER
+from regimes.papers.song2021.sizes import few_runs
+from regimes.plotting.panels import letter
+from regimes.plotting.style import mark_scale
 
 MARKERS = "os^Dv<>"
 THEORY = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
@@ -52,8 +54,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     )
     axes[1].sharey(axes[0])
     _draw_rates(axes[2], measures)
-    for axis, letter in zip(axes, "abc", strict=True):
-        axis.set_title(f"({letter})", loc="left", fontweight="bold")
+    letter(axes)
     constant, power, dimension = runs["fit"].sel(term=["constant", "n_train", "n_features"]).values
     fitted = ""
     if np.isfinite(constant):
@@ -67,7 +68,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         fontsize="small",
     )
     sns.despine(figure)
-    mark(figure, measures, scale, ["S5"])
+    if few_runs(measures):
+        mark_scale(figure, scale)
     return figure
 
 

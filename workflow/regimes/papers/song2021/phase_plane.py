@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 
 from regimes.errors import DataError
-from regimes.papers.overview.placement import Placement, placements
+from regimes.papers.overview.placement import Marker, Placement, placements
 
 PAPER = "song2021"
+MARKER = Marker("v", "Song et al.")
 # omega_1 omega_2 falls as m^(-1/2) with the width, for He's initialisation and for (19).
 GAMMA = 0.5
 

@@ -1,21 +1,58 @@
-"""Sizes below which a figure of Song et al. (2021) on the theory carries the mark of the scale.
-
-The paper states none for them: these are what the claims S3 to S5 need.
+"""What the figures and the claims of Song et al. (2021) on its theory share: which runs count, and
+below which sizes nothing is decided. The paper states none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from matplotlib.figure import Figure
+import numpy as np
+import xarray as xr
 
-from regimes.claims.core import Claim, Measures
-from regimes.papers.song2021.claims_theory import CLAIMS
-from regimes.plotting.style import mark_scale
+from regimes.papers.song2021.paper import LAZY, LEMMA3, ORDER
+
+LEAST_RATIOS, LEAST_DECADES, LEAST_SEEDS = 5, 3.0, 3
+LEAST_DRAWS = 100
+LEAST_RUNS = 100
 
 
-def mark(figure: Figure, measures: Measures, scale: str, names: Iterable[str]) -> None:
-    """Mark the scale if the measures are too small for one of the claims of these ids."""
-    chosen: list[Claim] = [claim for claim in CLAIMS if claim.id in names]
-    for claim in chosen:
-        if claim.too_small({name: measures[name] for name in claim.needs if name in measures}):
-            mark_scale(figure, scale)
-            return
+def by_ratio(values: xr.DataArray) -> xr.DataArray:
+    """Mean of the logarithms over seeds, against scale_ratio."""
+    return np.log(values).mean("seed", skipna=False)
+
+
+def of_lemma3(measured: xr.Dataset) -> xr.DataArray:
+    """Draws with as many neurons as points, of which Lemma 3 says something."""
+    return measured["mu"].notnull() & (measured["width"] >= measured["n_train"])
+
+
+def with_rate(measured: xr.Dataset) -> xr.DataArray:
+    """Runs with mu > 0, of which (14) says something."""
+    return measured["mu"] > 0
+
+
+def few_ratios(measures: Mapping[str, xr.Dataset]) -> str | None:
+    """Why lazy training is known for too few ratios or seeds; None if it is known for enough."""
+    measured = measures[LAZY]
+    ratios = measured["scale_ratio"].values
+    decades = float(np.log10(ratios.max() / ratios.min()))
+    # Less by rounding, for ratios that are given in decimals.
+    if len(ratios) < LEAST_RATIOS or decades < LEAST_DECADES - 0.01:
+        return (
+            f"{len(ratios)} ratios over {decades:.1f} decades, fewer than {LEAST_RATIOS} over "
+            f"{LEAST_DECADES:g}"
+        )
+    if measured.sizes["seed"] < LEAST_SEEDS:
+        return f"{measured.sizes['seed']} seeds, fewer than {LEAST_SEEDS}"
+    return None
+
+
+def few_draws(measures: Mapping[str, xr.Dataset]) -> str | None:
+    """Why Lemma 3 is known at too few draws; None if it is known at enough."""
+    measured = measures[LEMMA3]
+    count = int(of_lemma3(measured).sum())
+    return None if count >= LEAST_DRAWS else f"{count} draws, fewer than {LEAST_DRAWS}"
+
+
+def few_runs(measures: Mapping[str, xr.Dataset]) -> str | None:
+    """Why too few runs have a bound (14); None if enough have one."""
+    count = sum(int(with_rate(measures[name]).sum()) for name in (LAZY, ORDER))
+    return None if count >= LEAST_RUNS else f"{count} runs with mu > 0, fewer than {LEAST_RUNS}"

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+
+from regimes.plotting.typeset import page, rule, write
 
 # Numbers of training points at which the formulas are evaluated, the last that of MNIST.
 POINTS = (100, 1000, 10_000, 60_000)
@@ -113,22 +114,17 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """The table, typeset. measures, scale: not looked at, as for `table`."""
     rows = table(measures)
     lines = len(rows) + 1
-    figure, axes = plt.subplots(figsize=(12.5, INCHES_PER_LINE * (lines + 2)), layout="constrained")
-    axes.set_axis_off()
-    axes.set(xlim=(0, 1), ylim=(lines, 0))
-    _write(axes, 0, [str(name) if "=" not in name else f"${name}$" for name in rows.columns])
+    figure, axes = page(12.5, lines, INCHES_PER_LINE)
+    headings = [str(name) if "=" not in name else f"${name}$" for name in rows.columns]
+    write(axes, 0.5, EDGES, headings, fontsize=10)
     for place, row in enumerate(rows.itertuples(index=False), start=1):
-        _write(axes, place, [_number(cell) if isinstance(cell, float) else cell for cell in row])
+        cells = [_number(cell) if isinstance(cell, float) else cell for cell in row]
+        write(axes, place + 0.5, EDGES, cells, fontsize=10)
     # The last row is below a thin line, since the table of the paper ends before it.
     for line, width in ((0, 1.2), (1, 0.7), (lines - 1, 0.4), (lines, 1.2)):
-        axes.axhline(line, color="black", linewidth=width, clip_on=False)
+        rule(axes, line, width)
     figure.supxlabel(DEFINITIONS, fontsize="small")
     return figure
-
-
-def _write(axes: plt.Axes, line: int, cells: list[str]) -> None:
-    for edge, cell in zip(EDGES, cells, strict=True):
-        axes.text(edge, line + 0.5, cell, va="center", fontsize=10)
 
 
 def _number(value: float) -> str:

@@ -1,0 +1,209 @@
+"""The papers' files, scales, `inherits` and what the user says, in layers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from regimes.config import layers
+from regimes.config.layers import FILE, PAPERS
+from regimes.config.load import load, validate
+from regimes.config.models import Config
+from regimes.errors import ConfigError
+
+LUO = "papers/luo2021/experiments.yaml"
+
+
+def experiments(**named: object) -> dict:
+    return {"experiments": named}
+
+
+@pytest.fixture
+def papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of papers with one that has an experiment and one that inherits it."""
+    monkeypatch.setattr(layers, "PAPERS", tmp_path)
+    flow = {
+        "engine": "gradient_flow",
+        "dataset": "points",
+        "axes": {"gamma": [1.0], "gamma_prime": [0.0], "width": [100], "seed": [0, 1]},
+        "measure": "growth",
+        "scales": {"smoke": {"axes": {"width": [10]}, "solver": {"max_steps": 5}}},
+    }
+    heir = {"inherits": "parent", "solver": {"max_steps": 7}, "scales": {"smoke": {"split_by": []}}}
+    content = {
+        "paper": {"title": "One", "citation": "Some author"},
+        "datasets": {"points": {"kind": "points", "inputs": [1, 2], "targets": [1, 2]}},
+        "experiments": {"parent": flow, "heir": heir},
+    }
+    write(tmp_path, "one2020", content)
+    return tmp_path
+
+
+def write(papers: Path, name: str, content: dict) -> None:
+    (papers / name).mkdir(exist_ok=True)
+    (papers / name / FILE).write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def changed(papers: Path, **sections: dict) -> None:
+    """Change entries of the paper's file."""
+    content = yaml.safe_load((papers / "one2020" / FILE).read_text())
+    for section, entries in sections.items():
+        content[section] = content.get(section, {}) | entries
+    write(papers, "one2020", content)
+
+
+def message(raw: dict) -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate(raw)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_folder_is_a_paper(papers: Path) -> None:
+    write(papers, "two2021", {"paper": {"title": "Two", "citation": "Others", "order": 1}})
+    (papers / "no_paper").mkdir()
+    config = validate({})
+    assert list(config.papers) == ["two2021", "one2020"]
+    parent = config.experiments["parent"]
+    assert (parent.paper, parent.measure) == ("one2020", "one2020.growth")
+
+
+def test_one_inherits_what_resolves(papers: Path) -> None:
+    config = validate({"scale": "smoke"})
+    heir = config.experiments["heir"]
+    # From the parent's entry for the scale; its own keys lie over that.
+    assert heir.axes.width == (10,) and heir.solver.max_steps == 7 and heir.split_by == ()
+    assert config.experiments["parent"].split_by == ("gamma_prime", "seed")
+    assert validate({}).experiments["heir"].axes.width == (100,)
+
+
+def test_an_override_changes_the_experiment_that_it_names_alone(papers: Path) -> None:
+    config = validate(experiments(parent={"axes": {"seed": [3]}}))
+    assert config.experiments["parent"].axes.seed == (3,)
+    assert config.experiments["heir"].axes.seed == (0, 1)
+
+
+def test_an_experiment_of_the_user_inherits_the_users_changes(papers: Path) -> None:
+    mine = {"inherits": "parent", "scales": {"smoke": {"axes": {"width": [20]}}}}
+    raw = experiments(parent={"axes": {"seed": [3]}}, mine=mine, other={"inherits": "mine"})
+    config = validate(raw)
+    for name in ("mine", "other"):
+        made = config.experiments[name]
+        assert made.axes.seed == (3,) and made.axes.width == (100,)
+        assert (made.paper, made.measure) == ("one2020", "one2020.growth")
+    config = validate(raw | {"scale": "smoke"})
+    assert config.experiments["other"].axes.width == (20,)
+    assert config.experiments["other"].solver.max_steps == 5
+
+
+def test_a_measure_is_of_the_paper_that_names_it(papers: Path) -> None:
+    own = {"papers": {"own": {"title": "Mine", "citation": "unpublished"}}}
+    kept = validate(own | experiments(mine={"inherits": "parent", "paper": "own"}))
+    assert kept.experiments["mine"].measure == "one2020.growth"
+    named = validate(
+        own | experiments(mine={"inherits": "parent", "paper": "own", "measure": "new"})
+    )
+    assert named.experiments["mine"].measure == "own.new"
+
+
+def test_null_takes_a_key_away(papers: Path) -> None:
+    changes = {"solver": {"max_steps": None}, "inherits": "heir"}
+    assert validate(experiments(mine=changes)).experiments["mine"].solver.max_steps == 5000
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (
+            experiments(mine={"inherits": "parents"}),
+            "experiments.mine.inherits = 'parents' is no experiment; did you mean 'parent'? there",
+        ),
+        (experiments(a={"inherits": "b"}, b={"inherits": "a"}), "circle: a -> b -> a"),
+        (experiments(mine={"inherits": "mine"}), "goes round in a circle: mine -> mine"),
+        (experiments(mine={"inherits": ["x"]}), "experiments.mine.inherits = ['x'] is no exper"),
+        (
+            experiments(mine={"scales": {"smok": {}}}),
+            "unknown scale experiments.mine.scales.smok; did you mean 'smoke'? allowed: smoke, p",
+        ),
+        (
+            experiments(mine={"scales": 3}),
+            "experiments.mine.scales = 3; must be a mapping of smoke, paper",
+        ),
+        ({"datasets": {"x": {"inherits": "y"}}}, "datasets.x.inherits = 'y' is no data set"),
+    ],
+    ids=str,
+)
+def test_wrong_parents_and_scales_are_named(papers: Path, raw: dict, expected: str) -> None:
+    assert message(raw).startswith("--configfile or --config: ")
+    assert expected in message(raw)
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        ({"experiments": {"heir": {"inherits": "x"}}}, "experiments.heir.inherits = 'x' is no ex"),
+        ({"experiments": {"heir": {"inherits": "heir"}}}, "circle: heir -> heir"),
+        ({"experiments": {"heir": {"paper": "x"}}}, "experiments.heir.paper: leave it out"),
+        ({"experimints": {}}, "unknown key experimints; did you mean 'experiments'?"),
+        (
+            {"experiments": {"heir": {"inherits": "parent", "solver": {"maxsteps": 1}}}},
+            "unknown key experiments.heir.solver.maxsteps; did you mean 'max_steps'?",
+        ),
+        ({"datasets": {"points": {"kind": "pints"}}}, "datasets.points.kind = 'pints'; did you"),
+        ({"paper": {"titles": "x"}}, "unknown key papers.one2020.titles; did you mean 'title'?"),
+    ],
+    ids=str,
+)
+def test_errors_in_a_papers_file_name_the_file(papers: Path, sections: dict, expected: str) -> None:
+    changed(papers, **sections)
+    assert message({}).startswith("papers/one2020/experiments.yaml: ")
+    assert expected in message({})
+
+
+def test_a_name_is_there_once(papers: Path) -> None:
+    datasets = {"points": {"kind": "points", "inputs": [1], "targets": [1]}}
+    write(papers, "two2021", {"paper": {"title": "t", "citation": "c"}, "datasets": datasets})
+    assert message({}) == (
+        "papers/two2021/experiments.yaml: datasets.points is in papers/one2020/experiments.yaml "
+        "already"
+    )
+
+
+def test_broken_yaml_in_a_papers_file_is_one_line(papers: Path) -> None:
+    (papers / "one2020" / FILE).write_text("a: [1\nb: 2")
+    assert message({}).startswith("papers/one2020/experiments.yaml: while parsing")
+
+
+def test_a_wrong_key_of_a_scale_and_of_a_parent_is_placed(papers: Path) -> None:
+    parent = {"scales": {"smoke": {"axis": {}}}}
+    content = yaml.safe_load((papers / "one2020" / FILE).read_text())
+    changed(papers, experiments={"parent": content["experiments"]["parent"] | parent})
+    text = message({"scale": "smoke"})
+    place = "papers/one2020/experiments.yaml (scales.smoke)"
+    assert text.startswith(f"{place}: unknown key experiments.parent.axis; did you mean 'axes'?")
+    text = message({"scale": "smoke"} | experiments(parent={"axis": None}))
+    assert text.startswith(f"{place}, inherited from parent: unknown key experiments.heir.axis")
+
+
+def test_config_yaml_is_named_where_it_can_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("experiments: {phase_diagram: {solver: {tolerence: 0.1}}, x: {}}\n")
+    raw = yaml.safe_load(file.read_text())
+    for changes, place in (
+        ({}, "config.yaml: unknown key experiments.phase_diagram.solver.tolerence"),
+        ({"devise": "cpu"}, "--configfile or --config: unknown key devise"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            validate(changes or raw, file)
+        assert str(caught.value).startswith(place)
+    # With another file in its place, as by `--replace-workflow-config`.
+    with pytest.raises(ConfigError, match="--configfile or --config: unknown key devise"):
+        validate({"devise": "cpu"}, tmp_path / "none.yaml")
+
+
+def test_without_a_checkout_the_papers_hold() -> None:
+    config = load()
+    assert isinstance(config, Config) and config.scale == "laptop"
+    assert {path.parent.name for path in PAPERS.glob(f"*/{FILE}")} == set(config.papers)
+    assert config.origin("experiments.phase_diagram.solver.tolerance") == LUO
+    assert config.origin("experiments.phase_diagram.reduce_inputs") is None

@@ -1,0 +1,93 @@
+"""README and docs: what they link to is there, and what they count is counted."""
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import regimes
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [*sorted(ROOT.glob("[A-Z]*.md")), *sorted(ROOT.glob("docs/*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.M)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).lower() for text in headings)
+    return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), link
+
+
+def commands(page: Path) -> list[str]:
+    """Shell commands of a page, each on one line."""
+    found: list[str] = []
+    for line in page.read_text().splitlines():
+        if found and (found[-1].count("'") % 2 or found[-1].endswith("\\")):
+            found[-1] = f"{found[-1].rstrip(chr(92))} {line.strip()}"
+        elif re.match(r"\s*(snakemake|regimes) -", line) or re.match(r"\s*snakemake \w", line):
+            found.append(line.strip())
+    return [command.partition(" #")[0] for command in found]
+
+
+def test_targets_come_before_config_options() -> None:
+    # Snakemake takes what follows `--config` or `--configfile` for more of its values.
+    n_seen = 0
+    for command in (command for page in PAGES for command in commands(page)):
+        words = shlex.split(command)
+        for place, word in enumerate(words):
+            if word in ("--config", "--configfile"):
+                values = list(itertools.takewhile(lambda one: one[0] != "-", words[place + 1 :]))
+                settings = [value for value in values if "=" in value]
+                assert values == settings if word == "--config" else len(values) == 1, command
+                n_seen += 1
+    assert n_seen >= 4
+
+
+def test_the_tally_of_claims_is_that_of_the_papers_pages() -> None:
+    text = (ROOT / "README.md").read_text()
+    (tally,) = re.findall(r"<!-- tally -->\n(.*?)<!-- /tally -->", text, flags=re.S)
+    rows = re.findall(r"\(docs/(\w+)\.md\).*\| (\d+) of (\d+) \|$", tally, flags=re.M)
+    assert len(rows) == 5
+    for paper, reproduced, claims in rows:
+        pages = sorted((ROOT / "docs").glob(f"{paper}*.md"))
+        verdicts: dict[str, str] = {}
+        for page in pages:
+            verdicts |= verdicts_of(page.read_text())
+        assert len(verdicts) == int(claims), paper
+        assert list(verdicts.values()).count("reproduced") == int(reproduced), paper
+    total = sum(int(reproduced) for _, reproduced, _ in rows)
+    assert f"{sum(int(claims) for *_, claims in rows)} claims" in text
+    assert f"; {total} are reproduced" in text
+
+
+def verdicts_of(page: str) -> dict[str, str]:
+    """The verdicts in a page's tables of results, by claim."""
+    found = {}
+    for row in re.findall(r"^\| ?([A-Z]\d.*)\|$", page, flags=re.M):
+        first, *cells = (cell.strip() for cell in row.split("|"))
+        said = [re.match(r"\*{0,2}(reproduced|not reproduced|not run)\b", cell) for cell in cells]
+        names = re.match(r"[A-Z]\d[-\w]*(, [A-Z]\d[-\w]*)*", first)
+        for verdict in filter(None, said):
+            found |= dict.fromkeys(names[0].split(", "), verdict[1]) if names else {}
+    return found
+
+
+def test_one_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {regimes.__version__}\n" in citation
+    assert f"## {regimes.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,63 @@
+"""The tables of claims in the papers' pages, docs/<paper>.md, from what the claims declare.
+
+`python -m regimes.claims.document` writes them, with `--check` it only compares. A table lies
+between two marks, which are comments of the page.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from regimes.claims.core import Claim
+from regimes.claims.discover import claims_of
+from regimes.plan.parts import modules_with
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+BEGIN, END = "<!-- claims, as declared -->\n", "<!-- end of the claims -->\n"
+
+
+def table(claims: Iterable[Claim]) -> str:
+    """The declarations as a Markdown table, a row for each claim."""
+    lines = [
+        "| claim | statement | statistic | wanted | source | experiments |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for claim in claims:
+        cells = [claim.id, claim.says, claim.statistic, claim.wanted.text, claim.source]
+        escaped = [cell.replace("|", "\\|") for cell in cells]
+        needs = ", ".join(f"`{name}`" for name in claim.needs)
+        lines.append(f"| {' | '.join([*escaped, needs])} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_table(page: str, claims: Iterable[Claim]) -> str:
+    """A page with its table made anew; raises ValueError for a page without the two marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no {BEGIN.strip()} and {END.strip()}")
+    return before + begin + table(claims) + end + after
+
+
+def main() -> int:
+    """Write the tables, or with `--check` return 1 when one has drifted."""
+    parser = argparse.ArgumentParser(description="Write or check the tables of claims in docs/.")
+    parser.add_argument("--check", action="store_true", help="compare, do not write")
+    only_check = parser.parse_args().check
+    drifted = []
+    for paper in modules_with("claims"):
+        path = DOCS / f"{paper}.md"
+        page = path.read_text(encoding="utf-8")
+        made = with_table(page, claims_of(paper))
+        if made != page and only_check:
+            drifted.append(path.name)
+        elif made != page:
+            path.write_text(made, encoding="utf-8")
+    if drifted:
+        print(f"run python -m regimes.claims.document: {', '.join(drifted)}", file=sys.stderr)
+    return 1 if drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

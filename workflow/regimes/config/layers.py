@@ -1,0 +1,365 @@
+"""Which settings hold: those of the papers' files, of the scale and of the user, in layers.
+
+A paper's folder holds `experiments.yaml`: its title, its data sets, experiments and figures.
+Over them lies, of each, its own entry below `scales` for the chosen scale, and over that
+what the user says in config.yaml, in config files and on the command line. A data set, experiment
+or figure with `inherits: NAME` starts from NAME as it resolves. In a paper's file these are the
+settings of the papers' files at the scale, so that an override of one experiment changes no
+other; what the user writes inherits what the user has changed, too. A key that is null is as if it
+were not there: it has its default, and an inherited one is taken away.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from regimes.errors import ConfigError
+
+Scale = Literal["laptop", "smoke", "paper"]
+SCALES: tuple[str, ...] = get_args(Scale)
+# What the settings themselves say; the others are entries below `scales`.
+DEFAULT_SCALE = "laptop"
+
+PAPERS = Path(__file__).resolve().parents[1] / "papers"
+FILE = "experiments.yaml"
+# Of a paper's file.
+PAPER_KEYS = ("paper", "datasets", "experiments", "figures")
+# The place among the papers of those that say no `order`.
+LAST = 100
+# Sections whose entries may have `inherits` and `scales`, and what an entry is called.
+SECTIONS = {"datasets": "data set", "experiments": "experiment", "figures": "figure"}
+INHERITS, AT_SCALES = "inherits", "scales"
+# Keys that name a module below regimes.papers; of the entry's own paper where there is no dot.
+MODULES = {"experiments": "measure", "figures": "plot"}
+# Places of what the user says: the file beside the Snakefile, and the rest.
+CONFIG = "config.yaml"
+COMMAND_LINE = "--configfile or --config"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Some settings of an entry, and where they stand.
+
+    place: a file, or an entry below `scales` of a file. name: of the entry that says them, which
+    may be one that is inherited.
+    """
+
+    place: str
+    content: Any
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The settings that hold, and of each named entry the layers that make it, low to high.
+
+    entries: by section and name, such as ("experiments", "phase_diagram"). user: the layers of
+    what the user says.
+    """
+
+    content: dict[str, Any]
+    entries: dict[tuple[str, str], list[Layer]]
+    user: Sequence[Layer]
+
+    def place(self, key: str) -> str:
+        """Where a dotted key stands: the highest layer that has it, or the nearest key above it."""
+        while (place := self.origin(key)) is None and key:
+            key = key.rpartition(".")[0]
+        return place or COMMAND_LINE
+
+    def origin(self, key: str) -> str | None:
+        """Where a dotted key stands: the highest layer that has it; None when none has."""
+        section, name, *rest = [*key.split("."), ""]
+        layers = self.entries.get((section, name))
+        parts = rest[:-1] if layers else key.split(".")
+        for layer in reversed(layers or self.user):
+            if _has(layer.content, parts):
+                inherited = layer.name not in ("", name)
+                return layer.place + (f", inherited from {layer.name}" if inherited else "")
+        return None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of a paper's file as it is written."""
+
+    paper: str
+    place: str
+    content: Any
+
+
+def _has(content: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if isinstance(content, Mapping) and key in content:
+            content = content[key]
+        elif isinstance(content, list) and key.isdigit() and int(key) < len(content):
+            content = content[int(key)]
+        else:
+            return False
+    return True
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """The layers, each over those before it, as ordinary dicts and lists.
+
+    Mappings are merged key by key, everything else is replaced, as Snakemake does it.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _updated(merged, plain(layer))
+    return merged
+
+
+def _updated(base: Any, update: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base) if isinstance(base, Mapping) else {}
+    for key, value in update.items():
+        if isinstance(value, Mapping):
+            value = _updated(merged.get(key, {}), value)
+        merged[key] = value
+    return merged
+
+
+def plain(value: Any) -> Any:
+    """Ordinary dicts and lists, whatever mapping types the loader used."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def read(path: Path, shown: str) -> dict[str, Any]:
+    """The mapping in a YAML file; ConfigError, with the shown name of the file, if it has none."""
+    try:
+        content = _parsed(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{shown}: is not a mapping of keys to values")
+    return content
+
+
+# Cached by content: a process may load the configuration many times.
+@cache
+def _parsed(text: bytes) -> Any:
+    content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {} if content is None else content
+
+
+def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:
+    """What a mapping has in common with that of a file, and the rest."""
+    common: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, Mapping) and isinstance(file.get(key), Mapping):
+            common[key], changed = apart(value, file[key])
+            if changed:
+                rest[key] = changed
+        elif key in file and file[key] == value:
+            common[key] = value
+        else:
+            rest[key] = value
+    return common, rest
+
+
+def resolve(user: Sequence[Layer]) -> Resolved:
+    """The settings that hold for what the user says, in layers from low to high.
+
+    Raises ConfigError, naming file and key, for what the papers' files, `inherits` and `scales`
+    have wrong. Everything else is for the models to check.
+    """
+    said = merge(*(layer.content for layer in user))
+    scale = said.get("scale", DEFAULT_SCALE)
+    if scale not in SCALES:
+        place = Resolved({}, {}, user).place("scale")
+        raise ConfigError(f"{place}: scale = {scale!r}; allowed: {', '.join(SCALES)}")
+    written = _written()
+    shipped = {key: _shipped(key, written, scale) for key in written}
+    sections = ("papers", "claims", *SECTIONS)
+    keys = [
+        (section, name)
+        for section in sections
+        if isinstance(said.get(section), Mapping)
+        for name in said[section]
+    ]
+    entries = {key: _with_user(key, user, shipped, scale) for key in [*shipped, *keys]}
+    content = {section: {} for section in sections} | {
+        key: value
+        for key, value in said.items()
+        if key not in sections or not isinstance(value, Mapping)
+    }
+    for (section, name), layers in entries.items():
+        if isinstance(content[section], dict):
+            value = value_of(layers)
+            content[section][name] = _without_null(value) if section in SECTIONS else value
+    return Resolved(content, entries, user)
+
+
+def value_of(layers: Sequence[Layer]) -> Any:
+    """What layers of an entry make together."""
+    value: Any = {}
+    for layer in layers:
+        value = _updated(value, layer.content) if _is_mapping(layer.content) else layer.content
+    return value
+
+
+def _without_null(value: Any) -> Any:
+    """Settings without the keys that are null: they have their default, or are no longer there."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _without_null(item) for key, item in value.items() if item is not None}
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _written() -> dict[tuple[str, str], _Entry]:
+    """The entries of all papers' files, in the order of the papers and of the files."""
+    files = []
+    for path in sorted(PAPERS.glob(f"*/{FILE}")):
+        place = f"papers/{path.parent.name}/{FILE}"
+        content = read(path, place)
+        for key in content:
+            if key not in PAPER_KEYS:
+                hint = _hint(key, PAPER_KEYS)
+                raise ConfigError(
+                    f"{place}: unknown key {key}; {hint}allowed here: {', '.join(PAPER_KEYS)}"
+                )
+        order = content["paper"].get("order") if _is_mapping(content.get("paper")) else None
+        order = order if isinstance(order, int) else LAST
+        files.append((order, path.parent.name, place, content))
+    written: dict[tuple[str, str], _Entry] = {}
+    for _, paper, place, content in sorted(files, key=lambda file: file[:2]):
+        sections = {"papers": {paper: content.get("paper", {})}}
+        for section in SECTIONS:
+            sections[section] = content.get(section, {})
+            if not _is_mapping(sections[section]):
+                raise ConfigError(f"{place}: {section} is not a mapping of names to settings")
+        for section, named in sections.items():
+            for name, entry in named.items():
+                if (section, name) in written:
+                    other = written[section, name].place
+                    raise ConfigError(f"{place}: {section}.{name} is in {other} already")
+                written[section, name] = _Entry(paper, place, entry)
+    return written
+
+
+def _shipped(
+    key: tuple[str, str],
+    written: Mapping[tuple[str, str], _Entry],
+    scale: str,
+    children: tuple[str, ...] = (),
+) -> list[Layer]:
+    """The layers of an entry of a paper's file, what it inherits included."""
+    section, name = key
+    entry = written[key]
+    if section not in SECTIONS or not _is_mapping(entry.content):
+        return [Layer(entry.place, entry.content, name)]
+    below: list[Layer] = []
+    if INHERITS in entry.content:
+        parent = _parent(key, entry.place, entry.content[INHERITS], written, children)
+        below = _shipped(parent, written, scale, (*children, name))
+    if section in MODULES:
+        if "paper" in entry.content:
+            raise ConfigError(
+                f"{entry.place}: {section}.{name}.paper: leave it out; the folder says the paper"
+            )
+        below = [*below, Layer(entry.place, {"paper": entry.paper}, name)]
+    return [*below, *_own(key, entry.place, entry.content, scale, entry.paper)]
+
+
+def _with_user(
+    key: tuple[str, str],
+    user: Sequence[Layer],
+    shipped: Mapping[tuple[str, str], list[Layer]],
+    scale: str,
+    children: tuple[str, ...] = (),
+) -> list[Layer]:
+    """The layers of an entry with what the user says of it."""
+    section, name = key
+    below = shipped.get(key, [])
+    said = [
+        Layer(layer.place, layer.content[section][name], name)
+        for layer in user
+        if _is_mapping(layer.content.get(section)) and name in layer.content[section]
+    ]
+    if section not in SECTIONS:
+        return [*below, *said]
+    inherits = [layer for layer in said if _has(layer.content, [INHERITS])]
+    if inherits:
+        known = dict.fromkeys(shipped) | {
+            (section, other): None
+            for layer in user
+            if _is_mapping(layer.content.get(section))
+            for other in layer.content[section]
+        }
+        parent = _parent(key, inherits[-1].place, inherits[-1].content[INHERITS], known, children)
+        below = [*_with_user(parent, user, shipped, scale, (*children, name)), *below]
+    made = value_of([*below, *said])
+    paper = made.get("paper") if _is_mapping(made) else None
+    own = [part for layer in said for part in _own(key, layer.place, layer.content, scale, paper)]
+    return [*below, *own]
+
+
+def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any) -> list[Layer]:
+    """What is written of an entry in one place: its settings and those for the scale."""
+    if not _is_mapping(content):
+        return [Layer(place, content, key[1])]
+    section, name = key
+    parts = {place: {k: v for k, v in content.items() if k not in (INHERITS, AT_SCALES)}}
+    at_scales = content.get(AT_SCALES, {})
+    where = f"{section}.{name}.{AT_SCALES}"
+    allowed = [one for one in SCALES if one != DEFAULT_SCALE]
+    if not _is_mapping(at_scales):
+        raise ConfigError(
+            f"{place}: {where} = {at_scales!r}; must be a mapping of {', '.join(allowed)}"
+        )
+    for one in at_scales:
+        if one not in allowed:
+            hint = _hint(one, allowed)
+            raise ConfigError(
+                f"{place}: unknown scale {where}.{one}; {hint}allowed: {', '.join(allowed)}"
+            )
+    if scale in at_scales:
+        parts[f"{place} ({AT_SCALES}.{scale})"] = at_scales[scale]
+    return [Layer(at, _with_module(section, part, paper), name) for at, part in parts.items()]
+
+
+def _with_module(section: str, content: Any, paper: Any) -> Any:
+    """Settings with the whole name of the module, where they name one of the paper's own."""
+    key = MODULES.get(section)
+    module = content.get(key) if _is_mapping(content) else None
+    if isinstance(module, str) and isinstance(paper, str) and "." not in module:
+        return {**content, key: f"{paper}.{module}"}
+    return content
+
+
+def _parent(
+    key: tuple[str, str],
+    place: str,
+    parent: Any,
+    known: Mapping[tuple[str, str], Any],
+    children: tuple[str, ...],
+) -> tuple[str, str]:
+    """The entry that one inherits; ConfigError unless it is there and does not inherit in turn."""
+    section, name = key
+    names = [other for section_, other in known if section_ == section]
+    where = f"{place}: {section}.{name}.{INHERITS} = {parent!r}"
+    if parent not in names:
+        hint = _hint(parent, names)
+        raise ConfigError(f"{where} is no {SECTIONS[section]}; {hint}there are: {', '.join(names)}")
+    if parent in (*children, name):
+        way = " -> ".join([*children, name, parent])
+        raise ConfigError(f"{where} goes round in a circle: {way}")
+    return section, parent
+
+
+def _hint(name: Any, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(name), allowed, n=1)
+    return f"did you mean {close[0]!r}? " if close else ""

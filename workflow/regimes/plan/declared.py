@@ -1,0 +1,87 @@
+"""What modules declare, read from their text, since to run them would take seconds."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from regimes.errors import ConfigError
+from regimes.plan.provenance import module_path
+
+
+def constants(module: str) -> dict[str, Any]:
+    """Values of the top-level names of a module that are texts, numbers and tuples of such.
+
+    Names that it imports from another module of `regimes` are looked up there. Raises
+    ModuleNotFoundError for a module that does not exist.
+    """
+    known: dict[str, Any] = {}
+    for node in _tree(module).body:
+        match node:
+            case ast.ImportFrom(module=str(source)) if module_path(source) is not None:
+                names = {one.name for one in node.names}
+                known |= {key: one for key, one in constants(source).items() if key in names}
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                try:
+                    known[name] = _value(value, known)
+                except ValueError:
+                    continue
+    return known
+
+
+def claims_need(modules: Iterable[str]) -> tuple[str, ...]:
+    """Experiments that the claims declared in some modules need, each once, in their order."""
+    found: dict[str, None] = {}
+    for module in modules:
+        known = constants(module)
+        for node in ast.walk(_tree(module)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "claim":
+                (needs,) = (one.value for one in node.keywords if one.arg == "needs")
+                try:
+                    found |= dict.fromkeys(_value(needs, known))
+                except ValueError as error:
+                    raise ConfigError(f"{module}, line {needs.lineno}: needs: {error}") from None
+    return tuple(found)
+
+
+def arguments_of(module: str, function: str) -> dict[str, bool] | None:
+    """Keyword-only arguments of a function of a module, and whether each must be given.
+
+    None if the module has no such function.
+    """
+    for node in _tree(module).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            return {argument.arg: default is None for argument, default in pairs}
+    return None
+
+
+def _tree(module: str) -> ast.Module:
+    path = module_path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no module {module}")
+    return _parsed(path.read_bytes())
+
+
+# Cached by content: a file may be edited while a notebook holds this module.
+@cache
+def _parsed(source: bytes) -> ast.Module:
+    return ast.parse(source)
+
+
+def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
+    """Value of an expression; raises ValueError for one that must be run."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.Tuple(elts=elements):
+            parts: list[Any] = []
+            for element in elements:
+                if isinstance(element, ast.Starred):
+                    parts += _value(element.value, known)
+                else:
+                    parts.append(_value(element, known))
+            return tuple(parts)
+    raise ValueError(f"{ast.unparse(node)} is no text or tuple, nor the name of one")
