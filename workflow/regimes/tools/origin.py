@@ -141,8 +141,8 @@ def _inputs(
         runs = "of an experiment that the config has no more"
         if measure:
             there = sum((directory / path).is_file() for path in measure.runs)
-            probes = f" and {counted(len(measure.probes), 'probe')}" if measure.probes else ""
-            files = counted(len(measure.runs), "file")
+            probes = f" and {pluralise(len(measure.probes), 'probe')}" if measure.probes else ""
+            files = pluralise(len(measure.runs), "file")
             runs = f"{files} in the present config{probes}, {there} of the runs there"
         yield "runs", f"results/runs/{name}/, {runs}"
     experiment = metadata.config.get("experiments", {}).get(name, metadata.config)
