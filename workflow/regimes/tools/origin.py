@@ -18,6 +18,7 @@ from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan, with_arguments
 from regimes.plan.provenance import config_hash, module_path
+from regimes.plotting.wording import pluralise
 from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
 from regimes.tools.metadata import Metadata, read
