@@ -52,6 +52,11 @@ def package_versions(*names: str) -> dict[str, str]:
     return versions
 
 
+def torch_version() -> str:
+    """The public version of torch: builds for CPUs and GPUs agree to rounding."""
+    return package_versions("torch")["torch"].partition("+")[0]
+
+
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(CHECKOUT), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
