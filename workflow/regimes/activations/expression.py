@@ -44,9 +44,11 @@ def from_expression(text: str) -> ModuleType:
         z.copy_(values)
 
     module = ModuleType("regimes.activations.expression", text)
-    module.value_and_slope_ = value_and_slope_
-    module.curvature = lambda z, value, slope: curvature(z)[0]
-    module.scalar = _scalar([value, slope, sympy.diff(slope, Z)])
+    vars(module).update(
+        value_and_slope_=value_and_slope_,
+        curvature=lambda z, value, slope: curvature(z)[0],
+        scalar=_scalar([value, slope, sympy.diff(slope, Z)]),
+    )
     return module
 
 

@@ -53,9 +53,10 @@ def check_activation(key: str, experiment: BaseModel, own: dict[str, Any]) -> No
     """Raise ValueError unless an experiment names an activation that there is."""
     field = type(experiment).model_fields.get("activation")
     marks = [mark for mark in getattr(field, "metadata", ()) if isinstance(mark, Extensible)]
+    name = getattr(experiment, "activation", None)
     for mark in marks:
-        if experiment.activation not in {*mark.names, *own}:
+        if name not in {*mark.names, *own}:
             raise ValueError(
-                f"{key}.activation = {experiment.activation!r}; allowed: "
+                f"{key}.activation = {name!r}; allowed: "
                 f"{', '.join((*mark.names, *own))}, or a name of your own under activations"
             )

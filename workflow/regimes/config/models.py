@@ -4,7 +4,7 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -46,11 +46,14 @@ class Paper(Model):
     )
 
 
-# Of any engine that there is: the union of all their settings.
-Experiment = Annotated[
-    Union[tuple(settings_classes().values())],  # noqa: UP007
-    Field(discriminator="engine"),
-]
+if TYPE_CHECKING:
+    Experiment = EngineSettings
+else:
+    # The settings of any engine that there is.
+    Experiment = Annotated[
+        Union[tuple(settings_classes().values())],  # noqa: UP007
+        Field(discriminator="engine"),
+    ]
 
 
 class FigureSettings(Model):
@@ -121,7 +124,7 @@ def _check_draws(key: str, experiment: EngineSettings, dataset: DatasetSettings)
 def _check_images(key: str, features: ImageFeaturesDataset, datasets: dict[str, Any]) -> None:
     """Raise ValueError unless the data set that features are made from has images as bytes."""
     images = datasets.get(features.images)
-    if getattr(images, "kind", None) != "cifar10" or images.pixels != "raw":
+    if images is None or images.kind != "cifar10" or images.pixels != "raw":
         allowed = [
             name for name, one in datasets.items() if one.kind == "cifar10" and one.pixels == "raw"
         ]

@@ -6,6 +6,7 @@ They are parsed, never run as code: whatever else Python or SymPy would understa
 import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -48,7 +49,7 @@ class softplus(sympy.Function):  # noqa: N801
         return sympy.log(1 + sympy.exp(self.args[0]))._eval_evalf(precision)
 
 
-FUNCTIONS: dict[str, Callable] = {
+FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(sympy, name)
         for name in ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "erf")
@@ -59,7 +60,7 @@ FUNCTIONS: dict[str, Callable] = {
     "softplus": softplus,
 }
 # With kinks or jumps
-KINKED: dict[str, Callable] = {"abs": sympy.Abs, "sign": sympy.sign}
+KINKED: dict[str, Any] = {"abs": sympy.Abs, "sign": sympy.sign}
 CONSTANTS = {"pi": sympy.pi}
 OPERATIONS: dict[type, Callable] = {
     ast.Add: lambda left, right: left + right,

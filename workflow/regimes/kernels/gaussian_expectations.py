@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Spacing of the nodes, at most and times the largest coefficient with which a direction enters
 # the variables. The error of equidistant nodes is about exp(-2 pi a / spacing) where the poles of
@@ -18,7 +19,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def expected_product(
-    factors: Sequence[Function], covariance: np.ndarray, spacing: float = SPACING
+    factors: Sequence[Function], covariance: ArrayLike, spacing: float = SPACING
 ) -> float:
     """E f_1(u_1) ... f_p(u_p) for centred normal u of a covariance (p, p), which may be singular.
 

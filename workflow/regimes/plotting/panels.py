@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,7 @@ def letter(panels: Iterable[Axes], letters: str = ascii_lowercase) -> None:
 
 
 def draw_band(
-    axes: Axes, values: xr.DataArray, along: str, colour: Colour, shade: float = 0.2, **line: object
+    axes: Axes, values: xr.DataArray, along: str, colour: Colour, shade: float = 0.2, **line: Any
 ) -> None:
     """Mean over the seeds that have a value there, and the range from the smallest to the largest.
 

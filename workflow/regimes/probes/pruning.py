@@ -84,11 +84,11 @@ def _pruned(
         if len(signs) > 1 and targets.shape[1] == 1:
             # Labels, of which minibatch descent makes classes.
             targets = np.eye(len(signs))[targets[:, 0].astype(int)]
-        inputs, targets = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
-        sums = torch.zeros(len(counts), *targets.shape, dtype=dtype, device=device)
-        for start in range(0, len(inputs), POINTS_AT_ONCE):
+        scaled, wanted = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
+        sums = torch.zeros(len(counts), *wanted.shape, dtype=dtype, device=device)
+        for start in range(0, len(scaled), POINTS_AT_ONCE):
             points = slice(start, start + POINTS_AT_ONCE)
-            values = features(hidden, inputs[points], activation)
+            values = features(hidden, scaled[points], activation)
             total, begin = torch.zeros_like(sums[0, :, points]), 0
             # From one count to the next: each node is summed once.
             for index in np.argsort(counts, kind="stable"):
@@ -97,9 +97,9 @@ def _pruned(
                 sums[index, :, points] = total
                 begin = end
         for index in range(len(counts)):
-            scored = scores(sums[index], targets, part)
+            scored = scores(sums[index], wanted, part)
             if block["loss"] == "cross_entropy":
-                losses = cross_entropy(sums[index], targets.argmax(0))
+                losses = cross_entropy(sums[index], wanted.argmax(0))
                 scored[f"{part}_risk"] = float(losses.mean())
             for name, value in scored.items():
                 if f"pruned_{name}" not in results:

@@ -95,7 +95,7 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(b, n_in, rows, columns) to (b, n_out, ...), with the stride's fewer rows and columns."""
         y = x
-        if self._expand_conv is not None:
+        if self._expand_conv is not None and self._bn0 is not None:
             y = _relu6(self._bn0(self._expand_conv(y)))
         y = _relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
@@ -146,7 +146,8 @@ def with_weights(state: dict[str, torch.Tensor]) -> EfficientNetLite0:
     """The network with the weights of a state dict, ready to be evaluated."""
     network = EfficientNetLite0()
     network.load_state_dict(state)
-    network.to(memory_format=torch.channels_last)
+    # Torch's stubs lack this form of `to`.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 

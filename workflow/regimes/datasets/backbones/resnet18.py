@@ -102,5 +102,6 @@ def with_weights(state: dict[str, torch.Tensor]) -> ResNet18:
     missing = [name for name in missing if not name.endswith(".num_batches_tracked")]
     if missing or unknown:
         raise DataError(f"weights of ResNet-18: missing {missing[:3]}, unknown {unknown[:3]}")
-    network.to(memory_format=torch.channels_last)
+    # Torch's stubs lack this form of `to`.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)

@@ -1,5 +1,6 @@
 """Average the first update of gradient flow over random initialisations (Caron et al., 2023)."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -180,7 +181,7 @@ class Runs(Engine["FirstUpdateExperiment"]):
             moments["gram_deviation"].add(deviations.sum(axis=(1, 2))[:, None])
             if "kernel_rate" in moments:
                 moments["kernel_rate"].add(batch.kernel_rates()[:, *pairs])
-            session.report(lambda done=first + count: f"{done} of {n_draws} draws")
+            session.report(partial("{} of {} draws".format, first + count, n_draws))
         return moments
 
     def coordinates(self) -> dict[str, Coordinate]:

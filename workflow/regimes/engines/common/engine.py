@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -17,10 +17,19 @@ import xarray as xr
 from regimes.activations.load import load_activation
 from regimes.engines.common.streams import stream
 
-Settings = TypeVar("Settings")
+# Covariant: an engine may take a job with more settings than its base class reads.
+Settings = TypeVar("Settings", covariant=True)
 # Makes a state: what a loop needs to go on with the same bits, of mappings, lists, numbers and
 # tensors. It may hold views: who keeps it copies it.
 MakeState = Callable[[], dict[str, Any]]
+
+
+class NamesActivation(Protocol):
+    """Settings that name an activation."""
+
+    @property
+    def activation(self) -> str:
+        """A module of `regimes.activations`, or an activation of the user's own."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Job(Generic[Settings]):
         """The random stream of a run and a purpose; see `regimes.engines.common.streams`."""
         return stream(self.root_seed, self.experiment, self.dataset, *key)
 
-    def activation(self) -> ModuleType:
+    def activation(self: "Job[NamesActivation]") -> ModuleType:
         """The module of the activation function that the settings name."""
         return load_activation(self.settings.activation, self.activation_expression)
 

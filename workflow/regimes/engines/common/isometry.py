@@ -65,7 +65,7 @@ class NearIsometryRuns(Engine["NearIsometryExperiment"]):
         width, n_features = setting["width"], setting["n_features"]
         names = [name for name in self.AXES if name != "scale_ratio"]
         weights, output_weights = initial_weights(
-            self.job.stream(*map(setting.get, names)),
+            self.job.stream(*(setting[name] for name in names)),
             width,
             n_features,
             targets.shape[1],

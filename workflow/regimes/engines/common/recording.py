@@ -12,7 +12,7 @@ def log_spaced_steps(points_per_decade: int, max_steps: int) -> np.ndarray:
 
 def recorded_steps(points_per_decade: int, every: int, max_steps: int) -> np.ndarray:
     """0, 1, log-spaced numbers of steps, every `every` of them unless that is 0, and the last."""
-    evenly = np.arange(0, max_steps + 1, every) if every else []
+    evenly: np.ndarray | list[int] = np.arange(0, max_steps + 1, every) if every else []
     logarithmic = log_spaced_steps(points_per_decade, max_steps)
     return np.unique(np.concatenate([logarithmic, evenly, [max_steps]])).astype(np.int64)
 

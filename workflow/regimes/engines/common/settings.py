@@ -1,7 +1,7 @@
 """What the settings of several engines share."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,9 @@ class EngineSettings(ExperimentSettings):
     followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
     a module for each value of a key, which the engine loads by name.
     """
+
+    if TYPE_CHECKING:
+        engine: str
 
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False

@@ -194,7 +194,7 @@ class ShallowNetworks:
         """Values and slopes of a piece at its weights, and its part of the outputs."""
         if self.trained != "second" or not group.evaluated:
             group.multiply(piece.hidden, group.inputs, out=piece.values)
-            if piece.changed is not None:
+            if piece.changed is not None and piece.initially is not None:
                 torch.gt(piece.values, 0, out=piece.active)
                 torch.ne(piece.active, piece.initially, out=piece.active)
                 piece.changed.bitwise_or_(piece.active)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -197,8 +197,10 @@ class Runs(Engine["GradientFlowExperiment"]):
         flow = integrate(
             TwoLayerNetwork(
                 self.inputs,
-                *map(column, ("output", "rate_a", "rate_w")),
-                activation=self.activation,
+                column("output"),
+                column("rate_a"),
+                column("rate_w"),
+                self.activation,
             ),
             initial,
             self.targets,
@@ -300,7 +302,9 @@ def _measures(
 ) -> dict[str, np.ndarray]:
     # One by one: sums of a batch may depend on how many runs it has.
     sizes = [
-        _sizes(initial[[row]], flow.weights[row], orthogonal.squared_norm[row]) for row in rows
+        # Of a run that was followed, the end is there.
+        _sizes(initial[[row]], cast(Weights, flow.weights[row]), orthogonal.squared_norm[row])
+        for row in rows
     ]
     distance_a, distance_w, norm_a, norm_w = np.array(sizes).T
     values = {

@@ -18,6 +18,7 @@ class LossHistory:
 
     def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
         """state: of another history that this one goes on from."""
+        kept: tuple[np.ndarray, ...]
         if state is None:
             kept = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
         else:

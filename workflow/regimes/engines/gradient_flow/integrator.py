@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -87,9 +87,11 @@ class FlowResult:
     @classmethod
     def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
         """Storage for `n_runs` runs."""
-        real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
-        flags = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
-        counts = {
+        real: dict[str, Any] = {
+            name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")
+        }
+        flags: dict[str, Any] = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
+        counts: dict[str, Any] = {
             name: np.zeros(n_runs, dtype=np.int64) for name in ("accepted_steps", "rejected_steps")
         }
         return cls(
@@ -178,8 +180,9 @@ def integrate(
 
     batch = _collect(batch, result, limits, keep)
     while len(batch):
+        tolerance = cast(Tensor, batch.control.tolerance)
         step = exponential.step(
-            batch.network, batch.point, batch.initial, targets, batch.h, batch.control.tolerance
+            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
         )
         error = batch.control.error(step, batch.norms.T, batch.scale)
         too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss

@@ -177,4 +177,5 @@ def _neurons(index: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
     n_elements, n_points, width = slopes.shape
     met = torch.zeros(n_elements * width, dtype=torch.bool, device=index.device)
     met[index // (n_points * width) * width + index % width] = True
-    return met.view(n_elements, width).nonzero(as_tuple=True)
+    element, neuron = met.view(n_elements, width).nonzero(as_tuple=True)
+    return element, neuron

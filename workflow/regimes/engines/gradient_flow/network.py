@@ -95,9 +95,12 @@ class TwoLayerNetwork:
         self._overlaps = inputs @ inputs.T
 
     def __getitem__(self, index) -> "TwoLayerNetwork":
-        scales = (self.output_scale, self.rate_a, self.rate_w)
         return TwoLayerNetwork(
-            self.inputs, *(scale[index] for scale in scales), activation=self.activation
+            self.inputs,
+            self.output_scale[index],
+            self.rate_a[index],
+            self.rate_w[index],
+            self.activation,
         )
 
     def tangent(self, weights: Weights) -> tuple[Tensor, Tensor]:

@@ -46,6 +46,7 @@ SAFETY, SHRINK, GROW = 0.8, 0.1, 4.0
 MOST_TRIES = 1000
 
 
+@dataclass
 class Columns:
     """Base of records of arrays whose last dimension is that of the neurons."""
 
@@ -165,19 +166,19 @@ class Smooth:
         return values, slope
 
     def predict(self, batch: Batch) -> tuple[Sums, None]:
-        sums, late = Sums(batch.weights.a, len(self.inputs)), []
+        sums, parts = Sums(batch.weights.a, len(self.inputs)), []
         for tile in batch.tiles():
             end, rows, left = self._try(tile)
             sums.add_grams(tile.elements, *rows)
             sums.add_end(tile, end.a, end.w)
-            late.append(left)
-        late = Late.joined(late)
+            parts.append(left)
+        late = Late.joined(parts)
         self._travel(late, sums)
         sums.add_ends(late.element, *late.moved())
         return sums, None
 
     def correct(self, batch: Batch, ways: None) -> tuple[Weights, Sums]:
-        sums, weights, late = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
+        sums, weights, parts = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
         for tile in batch.tiles():
             end, _, left = self._try(tile)
             end_a, end_w = weights.tile(tile.elements, tile.neurons)
@@ -185,8 +186,8 @@ class Smooth:
             end_w.copy_(end.w)
             sums.add_tangent(tile.elements, end.a, end.values, end.slope)
             sums.add_end(tile, end.a, end.w)
-            late.append(left)
-        late = Late.joined(late)
+            parts.append(left)
+        late = Late.joined(parts)
         self._travel(late)
         end = late.neurons
         weights.a[late.element, late.neuron] = end.a[0]

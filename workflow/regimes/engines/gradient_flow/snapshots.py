@@ -42,11 +42,11 @@ class Snapshots:
         """
         if not len(self.levels):
             return
-        runs, share = runs.cpu().numpy(), relative_loss.double().cpu().numpy()
+        rows, share = runs.cpu().numpy(), relative_loss.double().cpu().numpy()
         due = (share[:, None] <= self.levels) | ended.cpu().numpy()[:, None]
-        due &= ~self._taken[runs]
+        due &= ~self._taken[rows]
         for position in np.flatnonzero(due.any(axis=1)):
-            run, levels = runs[position], due[position]
+            run, levels = rows[position], due[position]
             self.output_weights[run, levels] = weights.a[position].cpu().numpy()
             self.input_weights[run, levels] = weights.w[position].cpu().numpy()
             self.relative_loss[run, levels] = share[position]

@@ -1,6 +1,7 @@
 """Step-size control: each element of a batch has a step size of its own."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -39,7 +40,8 @@ class StepSizeControl:
     grow: float = 3.0
 
     def __getitem__(self, index) -> "StepSizeControl":
-        return replace(self, tolerance=self.tolerance[index])
+        # After `spread` it has an element for each run.
+        return replace(self, tolerance=cast(Tensor, self.tolerance)[index])
 
     def spread(self, like: Tensor) -> "StepSizeControl":
         """With a tolerance for each element of `like` (E, ...), in its number format."""

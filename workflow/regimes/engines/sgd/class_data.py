@@ -57,7 +57,7 @@ def _labels(targets: np.ndarray, name: str) -> np.ndarray:
     else:
         with np.errstate(invalid="ignore"):  # what is no number is found below
             labels = targets.astype(np.int64)
-        are_classes = np.array_equal(targets, labels) and (labels >= 0).all()
+        are_classes = np.array_equal(targets, labels) and bool((labels >= 0).all())
     if not are_classes:
         raise DataError(
             f"the targets of the data set {name} are no classes: whole numbers from 0 on, or one "

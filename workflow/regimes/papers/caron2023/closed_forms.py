@@ -40,6 +40,8 @@ def g_2(inputs: np.ndarray, activation: str) -> np.ndarray:
     z_1, z_2, z_3 are the pre-activations of a neuron on x_k, x_l, x_i.
     """
     chosen = ACTIVATIONS[activation]
+    if chosen.curvature is None:
+        raise ValueError(f"{activation} has no second derivative")
     factors = [chosen.curvature, chosen.slope, lambda z: chosen.slope(z) * chosen.value(z)]
     covariance = inputs @ inputs.T / inputs.shape[1]
     values = np.empty((len(inputs),) * 3)

@@ -1,6 +1,7 @@
 """The theorems of Caron et al. (2023), Sections 3 and 5: means over draws and closed forms."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +19,7 @@ from regimes.plotting.style import mark_scale
 MARKERS = {RELU: "o", TANH: "s"}
 NAMES = {RELU: "ReLU", TANH: "tanh"}
 GREY = "0.35"
-PRINTED = {"color": "C4", "linestyle": ":", "linewidth": 1.8}
+PRINTED: dict[str, Any] = {"color": "C4", "linestyle": ":", "linewidth": 1.8}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -175,8 +176,8 @@ def _draw_points(
         )
 
 
-def _draw_steps(axes: Axes, values: np.ndarray, **line: object) -> None:
+def _draw_steps(axes: Axes, values: np.ndarray, **line: Any) -> None:
     """A short horizontal line at each value."""
-    style = {"color": "0.2", "linewidth": 1.0} | line
+    style: dict[str, Any] = {"color": "0.2", "linewidth": 1.0} | line
     for place, value in enumerate(values):
         axes.plot([place - 0.4, place + 0.4], [value, value], **style)

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -171,20 +172,20 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
         mark_scale(figure, scale)
 
 
-def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
+def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
     """Mean and range over seeds; runs without a value somewhere are left out."""
     values = values.transpose("seed", along).dropna(along, how="all").dropna("seed")
     draw_band(axes, values, along, colour, **line)
 
 
-def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
+def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
     """Mean and range over those seeds that have a value there."""
     draw_band(axes, values.dropna(along, how="all").sortby(along), along, colour, **line)
 
 
 def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str) -> None:
     log = name.endswith("risk")
-    marks = {"marker": "o", "markersize": 3, "zorder": 3}
+    marks: dict[str, Any] = {"marker": "o", "markersize": 3, "zorder": 3}
     for setting in shown_settings(runs):
         values = runs[name].sel(setting=setting.name)
         values = positive(values) if log else values.where(np.isfinite(values))

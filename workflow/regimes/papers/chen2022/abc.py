@@ -92,7 +92,7 @@ def from_scaling(scaling: FeatureScaling, n_hidden_layers: int = 2) -> AbcParame
         Fraction(scaling.hidden_exponent),
         Fraction(scaling.output_exponent),
     )
-    rate = sum(map(Fraction, scaling.rate_exponents))
+    rate = sum(map(Fraction, scaling.rate_exponents), Fraction(0))
     return AbcParameterisation(a, (Fraction(0),) * len(a), -rate)
 
 

@@ -100,7 +100,7 @@ def _finish_rates(axes: Axes) -> None:
         ylabel=r"measured decay of $\log L$ per step",
     )
     if axes.lines:
-        values = np.concatenate([line.get_xydata().ravel() for line in axes.lines])
+        values = np.concatenate([np.ravel(line.get_xydata()) for line in axes.lines])
         ends = [values.min() / 2, values.max() * 2]
         axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0, label="equal")
 

@@ -64,7 +64,7 @@ def _power(exponent: Fraction) -> str:
         return rf"\frac{{1}}{{{_power(-exponent)}}}"
     if exponent == Fraction(1, 2):
         return r"\sqrt{m}"
-    return {0: "", 1: "m"}.get(exponent, f"m^{{{exponent}}}")
+    return {Fraction(0): "", Fraction(1): "m"}.get(exponent, f"m^{{{exponent}}}")
 
 
 def _listed(exponents: tuple[Fraction, ...]) -> str:

@@ -32,11 +32,11 @@ def regimes_along(gamma: sympy.Expr, gamma_prime: sympy.Expr, parameter: sympy.S
     """
     # A positive symbol would take the boundary at 0 out of the sets.
     free = sympy.Symbol(parameter.name, real=True)
-    line = (sympy.sympify(value).subs(parameter, free) for value in (gamma, gamma_prime))
+    line = [sympy.sympify(value).subs(parameter, free) for value in (gamma, gamma_prime)]
     everywhere = sympy.Interval.open(0, sympy.oo)
     linear, condensed = (
         everywhere.intersect(sympy.sympify(condition).as_set())
-        for condition in _conditions(*line, 0)
+        for condition in _conditions(line[0], line[1], 0)
     )
     sets = {
         "linear": linear,

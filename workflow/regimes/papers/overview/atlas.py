@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -137,7 +138,7 @@ def _draw_plane(axes: Axes, found: list[Placement]) -> None:
 
 def _papers(found: list[Placement]) -> list[Line2D]:
     """Entries of the legend: the papers of both panels, and the line."""
-    style = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
+    style: dict[str, Any] = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
     handles = [
         Line2D([], [], marker=marker.shape, label=marker.label, **style)
         for marker in _markers(found).values()

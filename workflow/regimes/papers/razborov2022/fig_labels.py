@@ -51,7 +51,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     return figure
 
 
-def _draw_path(axes: Axes, runs: xr.Dataset, colour: str, label: str) -> None:
+def _draw_path(axes: Axes, runs: xr.Dataset, colour: str, label: str | None) -> None:
     at = runs["n_train"].values[abs(runs["n_train"].values - LABELS_N_TRAIN).argmin()]
     runs = runs.sel(n_train=at)
     for seed in runs["seed"].values[:SHOWN_RUNS]:

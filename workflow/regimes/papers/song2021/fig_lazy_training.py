@@ -1,6 +1,7 @@
 """Lazy training of Song et al. (2021), Section 6 and Appendix F."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,7 +82,7 @@ def _draw_histories(figure: Figure, axes: Axes, runs: xr.Dataset) -> None:
     bar.ax.set_title(RATIO_LABEL, fontsize="medium")
 
 
-def _draw_range(axes: Axes, values: xr.DataArray, **line: object) -> None:
+def _draw_range(axes: Axes, values: xr.DataArray, **line: Any) -> None:
     """Geometric mean over seeds, and from the smallest to the largest."""
     mean = np.exp(np.log(values).mean("seed"))
     axes.plot(mean["scale_ratio"], mean, markerfacecolor="none", **line)

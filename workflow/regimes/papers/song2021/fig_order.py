@@ -1,6 +1,7 @@
 """How wide a network must be for linear convergence, and the rate (14) (Song et al., 2021)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,7 @@ from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 MARKERS = "os^Dv<>"
-THEORY = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
+THEORY: dict[str, Any] = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
 NAMES = {ORDER: "runs of (a, b)", LAZY: "runs over $\\omega_2 / \\omega_1$"}
 
 
