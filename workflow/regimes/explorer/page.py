@@ -61,7 +61,6 @@ def collect(
 
     Arguments as for `render`.
     """
-
     sections = []
     parts = load(LOADS_PART)
     # In the order of the titles. An experiment may belong to a paper of the user's own.

@@ -30,9 +30,10 @@ LARGEST_INTEGER = 2**53
 
 
 class sigmoid(sympy.Function):  # noqa: N801, as SymPy writes functions
-    """1 / (1 + exp(-z)), without its overflow."""
+    """The function 1 / (1 + exp(-z)), without its overflow."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """The derivative."""
         return self * (1 - self)
 
     def _eval_evalf(self, precision: int) -> sympy.Expr | None:
@@ -40,9 +41,10 @@ class sigmoid(sympy.Function):  # noqa: N801, as SymPy writes functions
 
 
 class softplus(sympy.Function):  # noqa: N801
-    """log(1 + exp(z)), without its overflow."""
+    """The function log(1 + exp(z)), without its overflow."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """The derivative."""
         return sigmoid(self.args[0])
 
     def _eval_evalf(self, precision: int) -> sympy.Expr | None:

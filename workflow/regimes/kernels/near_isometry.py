@@ -60,7 +60,7 @@ def constants(
 
 
 def smoothness(input_norm: float, activation: str, largest_output_norm: float) -> float:
-    """beta of (18), for numbers or arrays of them. input_norm: sigma_max(X)."""
+    """Return beta of (18), for numbers or arrays of them. input_norm: sigma_max(X)."""
     slope, curvature = LARGEST_DERIVATIVES[activation]
     return np.sqrt(2.0) * input_norm * (slope + curvature * largest_output_norm)
 

@@ -36,8 +36,9 @@ def zipf_weights(count: int, alpha: float) -> np.ndarray:
 
 
 def zipf_sum_of_squares(alpha: float) -> float:
-    """sum_j lambda~_j^2 = zeta(2 / alpha) / zeta(1 / alpha)^2, the distance from the kernel regime
-    in (12) at gamma = 0 (Section 3.2, Fig. 5).
+    """Return sum_j lambda~_j^2 = zeta(2 / alpha) / zeta(1 / alpha)^2.
+
+    It is the distance from the kernel regime in (12) at gamma = 0 (Section 3.2, Fig. 5).
     """
     alpha = _checked(alpha)
     return float(zeta(2 / alpha) / zeta(1 / alpha) ** 2)

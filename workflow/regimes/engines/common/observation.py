@@ -24,7 +24,9 @@ def invariants(weights: Weights, rates: Rates) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Observer:
-    """Measures networks, by name:
+    """Measures networks along their training.
+
+    The measurements have these names:
 
     - weight_distance and output_weight_distance, |W - W_0|_F and |z - z_0|, of the trained layers;
     - invariant_drift, if wanted: how far the invariants have moved, norm over the neurons, over

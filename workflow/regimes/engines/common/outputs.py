@@ -34,8 +34,10 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
 
 
 def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
-    """`<part>_risk`, the mean square over outputs and points of the residuals, and, with several
-    outputs, `<part>_accuracy`, of outputs (k, n); nothing without points.
+    """Return the risk, and with several outputs the accuracy, of outputs (k, n) on one part.
+
+    `<part>_risk` is the mean over outputs and points of the squared residuals; `<part>_accuracy` is
+    the share of the points that are classified correctly. Without points nothing is returned.
     """
     if not targets.shape[1]:
         return {}

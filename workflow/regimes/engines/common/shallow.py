@@ -140,8 +140,10 @@ class ShallowNetworks:
         return self.inputs if self.inputs.dim() == 2 else self.inputs[position]
 
     def activation_changes(self) -> Tensor:
-        """Number of pairs (neuron, point) of each network whose activation, w_j . x_i > 0 or not,
-        has not always been the initial one, (E,); zeros if they are not counted.
+        """Number of pairs (neuron, point) of each network whose activation has changed, (E,).
+
+        A pair is active if w_j . x_i > 0. It counts if it has not had its initial activation
+        throughout. Zeros if the changes are not counted.
         """
         if "changed" not in self._buffers:
             return torch.zeros(len(self), dtype=torch.int64)

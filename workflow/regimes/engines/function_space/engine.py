@@ -250,8 +250,10 @@ class Run:
         return {name: np.asarray(float(value)) for name, value in values.items()}
 
     def feature_map(self) -> dict[str, np.ndarray]:
-        """h_i at the first training and the first test point, at the start and now, of the first
-        neurons; NaN for neurons that a narrower network lacks, and where the run has diverged.
+        """Return h_i of the first neurons at two points, at the start and now.
+
+        The points are the first training and the first test point. NaN stands for neurons that a
+        narrower network lacks, and for runs that have diverged.
         """
         if not self.n_mapped:
             return {}

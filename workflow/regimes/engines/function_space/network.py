@@ -113,8 +113,9 @@ class FunctionSpaceNetwork:
         self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
 
     def directions(self, slopes: Tensor, errors: Tensor) -> Tensor:
-        """Change of the coefficients (m, rows of B) that pre-activations of given slopes (m, n)
-        and residuals (n,) make in one step.
+        """Return the change of the coefficients (m, rows of B) of the pre-activations in one step.
+
+        slopes: (m, n). errors: the residuals (n,).
         """
         change = (slopes * errors).mul_(self.factor)
         return self._times_coordinates(change) if self.in_weights else change
@@ -148,7 +149,7 @@ class FunctionSpaceNetwork:
         return change.mul_(self.output_scale)
 
     def pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """h of some neurons at the training points (m, n) and at the others (m, p)."""
+        """Return h of some neurons at the training points (m, n) and at the others (m, p)."""
         coefficients = self.coefficients[rows]
         train = torch.addmm(self.initial[rows], coefficients, self.basis)
         return train, torch.addmm(self._initial_test[rows], coefficients, self._test_basis)

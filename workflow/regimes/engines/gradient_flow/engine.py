@@ -275,8 +275,11 @@ class Runs(Engine["GradientFlowExperiment"]):
 
 
 def _draw(random: np.random.Generator, width: int, domain: Span) -> tuple[np.ndarray, ...]:
-    """Standard normal neurons: output weights, first-layer weights, and of their part outside of
-    the span the squared norm and the product with the reference direction; neurons last.
+    """Draw standard normal neurons, and reduce them to the span of the inputs.
+
+    Returns output weights, first-layer weights in the basis of the span, and of the part of the
+    first-layer weights that is orthogonal to the span the squared norm and the product with the
+    reference direction; neurons are the last dimension.
     """
     if domain.whole:
         a, w = gaussian(random, width, len(domain.basis))

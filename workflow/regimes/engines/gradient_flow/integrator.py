@@ -33,8 +33,11 @@ ENDINGS = ("converged", "stationary", "capped", "diverged")
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends: loss at most `relative_loss` times its initial value (converged), no more
-    than that to be gained (stationary), or a cap on the tried steps or on the flow time.
+    """Limits at which a run ends.
+
+    A run has converged when its loss is at most `relative_loss` times the initial loss; it is
+    stationary when the flow cannot reduce the loss any further; and it is capped at `max_steps`
+    tried steps or at the flow time `max_time`.
     """
 
     relative_loss: float
@@ -44,8 +47,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: runs that ended, of how many, the most steps tried by a run so far, and
-    the largest loss of those under way over its initial value.
+    """How far a batch is.
+
+    ended, runs: number of runs that have ended, and of all. steps: most steps tried by a run so
+    far. relative_loss: largest loss of the runs under way over its initial value.
     """
 
     ended: int
@@ -344,8 +349,10 @@ def _loss(residuals: Tensor) -> Tensor:
 
 
 def _within_reach(point: Point) -> Tensor:
-    """What the flow with the present kernel could still take from the loss, |P e|^2 / (2 n), (E,):
-    P projects on the eigenvectors of the kernel whose eigenvalues are more than rounding.
+    """Return what the flow with the present kernel could still take from the loss, (E,).
+
+    That is |P e|^2 / (2 n), where P projects on the eigenvectors of the kernel whose eigenvalues
+    are more than rounding.
     """
     components = exponential.project(point.vectors, point.residuals)
     return _loss(torch.where(point.eigenvalues > 0, components, 0.0))

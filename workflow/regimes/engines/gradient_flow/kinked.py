@@ -34,9 +34,11 @@ from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, mul
 
 @dataclass
 class Way:
-    """slopes: mean slopes on the predicted way (E, n, m). Of the C neurons that may cross a kink:
-    places, their elements and indices in the tile, each (C,); z and their mean slopes (n, C); and
-    push (C,), by which a pull is multiplied to give a change of w.
+    """What the prediction of a move keeps of the way of a tile's neurons.
+
+    slopes: mean slopes on the predicted way (E, n, m). The other fields are of the C neurons that
+    may cross a kink: places, their elements and indices in the tile, each (C,); z and their mean
+    slopes (n, C); and push (C,), by which a pull is multiplied to give a change of w.
     """
 
     slopes: Tensor
@@ -58,15 +60,18 @@ class Kinked:
         self._overlaps = inputs @ inputs.T
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Motion`."""
         z = multiplied(self.inputs, w)
         slope = self.activation.slope(z)
         return self.activation.value(z, slope, out=z), slope
 
     def predict(self, batch: Batch) -> tuple[Sums, list[Way]]:
+        """See `Motion`; what `correct` needs are the ways of all tiles."""
         sums = Sums(batch.weights.a, len(self.inputs))
         return sums, [self._predict(tile, sums) for tile in batch.tiles()]
 
     def correct(self, batch: Batch, ways: list[Way]) -> tuple[Weights, Sums]:
+        """See `Motion`."""
         self._refine(batch, ways)
         sums, end = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty()
         for tile, way in zip(batch.tiles(), ways, strict=True):
@@ -114,8 +119,9 @@ class Kinked:
         )
 
     def _refine(self, batch: Batch, ways: list[Way]) -> None:
-        """Better the mean slopes of neurons that cross kinks, of all tiles at a time: there are few
-        in each.
+        """Improve the mean slopes of neurons that cross kinks.
+
+        Those of all tiles are done together, since there are few in each.
         """
         z, slopes, push = (
             torch.cat([getattr(way, name) for way in ways], dim=-1)

@@ -109,8 +109,10 @@ class Motion(Protocol):
         """Values and slopes of the activation (E, n, m) at weights (E, d, m)."""
 
     def predict(self, batch: Batch) -> tuple["Sums", Any]:
-        """Sums over a first try of the move, of the kernel of its way and of the distances at its
-        end; and what `correct` needs of it.
+        """Try the move for the first time.
+
+        Returns sums of the kernel of its way and of the distances at its end, and what `correct`
+        needs.
         """
 
     def correct(self, batch: Batch, ways: Any) -> tuple[Weights, "Sums"]:
@@ -123,7 +125,9 @@ def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
 
 
 class Sums:
-    """Sums over neurons: outputs (E, n), two Gram matrices (E, n, n), without scales, and squared
+    """Sums over the neurons of each element of a batch.
+
+    They are outputs (E, n), two Gram matrices (E, n, n), both without scales, and the squared
     distances of a and of w from the initial weights (2, E).
     """
 

@@ -48,8 +48,10 @@ def _force(inputs, density, found, a, rate_a, rate_w, by_w):
 
 @_compiled
 def _factorise(inputs, density, curvatures, scale, matrix):
-    """Triangular factors of 1 - scale sum_i density_i act''(z_i) x_i x_i^T, into matrix (d, d);
-    returns the smallest pivot, or what is no number.
+    """Factorise 1 - scale sum_i density_i act''(z_i) x_i x_i^T.
+
+    The triangular factors are written into matrix (d, d). Returns the smallest pivot, or NaN where
+    one is NaN.
     """
     matrix[:] = 0
     for point in range(len(inputs)):
@@ -84,7 +86,7 @@ def _solve(matrix, values):
 
 @_compiled
 def _add(one, factor, other, out):
-    """one + factor other, into out: an expression of arrays would allocate its result."""
+    """Write one + factor other into out; an expression of arrays would allocate its result."""
     for i in range(len(out)):
         out[i] = one[i] + factor * other[i]
 

@@ -81,8 +81,11 @@ class Neurons(Columns):
 
 @dataclass
 class Pull(Columns):
-    """What acts on each neuron: total and moment (E, n, m); rates of a and of w and the tolerance
-    (E, m); initial a (E, m) and w (E, d, m). Or with one neuron in place of m, for all of them.
+    """What acts on each neuron.
+
+    total, moment: of the impulse (E, n, m). rate_a, rate_w, tolerance: (E, m). initial_a,
+    initial_w: initial weights, (E, m) and (E, d, m). A last dimension of 1 in place of m stands for
+    all neurons.
     """
 
     total: Tensor
@@ -107,7 +110,7 @@ class Pull(Columns):
         )
 
     def density(self, time: Tensor) -> Tensor:
-        """q at a share `time` of the step, (E, m) or one for all."""
+        """The impulse's density q at a share `time` of the step, (E, m) or one for all."""
         return torch.addcmul(self.total, self.moment, (12 * time - 6)[:, None])
 
 
@@ -160,12 +163,14 @@ class Smooth:
         self._squares = squares.flatten(1).T.contiguous()
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Motion`."""
         values = multiplied(self.inputs, w)
         slope = torch.empty_like(values)
         self.activation.value_and_slope_(values, slope)
         return values, slope
 
     def predict(self, batch: Batch) -> tuple[Sums, None]:
+        """See `Motion`; `correct` needs nothing of it."""
         sums, parts = Sums(batch.weights.a, len(self.inputs)), []
         for tile in batch.tiles():
             end, rows, left = self._try(tile)
@@ -178,6 +183,7 @@ class Smooth:
         return sums, None
 
     def correct(self, batch: Batch, ways: None) -> tuple[Weights, Sums]:
+        """See `Motion`."""
         sums, weights, parts = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
         for tile in batch.tiles():
             end, _, left = self._try(tile)
@@ -199,8 +205,10 @@ class Smooth:
         return weights, sums
 
     def _try(self, tile: Tile) -> tuple[Neurons, tuple[Tensor, Tensor], Late]:
-        """One own step through the whole step of the flow: its end and what it adds to the kernel
-        of the way, from which those are left out that it does not take through, and these.
+        """Take all neurons of a tile through the whole step of the flow by one own step each.
+
+        Returns the end, what the neurons add to the kernel of the way, and the neurons for which
+        the own step is not accurate enough; the first two leave these out.
         """
         start, pull = Neurons(tile.a, tile.w, *self.forward(tile.w)), Pull.of(tile)
         whole = tile.a.new_ones(1, 1)
@@ -305,8 +313,10 @@ class Smooth:
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
     ) -> tuple[Neurons, Tensor, Tensor]:
-        """An own step from `time` on, of size h, both (E, m) or one for all: where it ends, its
-        error over what is allowed (E, m), and the mean slopes over it (E, n, m).
+        """Take an own step from `time` on, of size h, both (E, m) or one for all.
+
+        Returns where it ends, its error over what is allowed (E, m), and the mean slopes over it
+        (E, n, m).
         """
         density = pull.density(time)
         z = multiplied(self.inputs, start.w)
@@ -332,7 +342,7 @@ class Smooth:
         return end, ratio, slopes
 
     def _force(self, at: Neurons, density: Tensor, pull: Pull) -> tuple[Tensor, Tensor]:
-        """a' (E, m) and w' (E, d, m)."""
+        """Return a' (E, m) and w' (E, d, m)."""
         by_a = (density * at.values).sum(dim=1).mul_(pull.rate_a)
         by_w = multiplied(self.inputs.T, density * at.slope)
         return by_a, by_w.mul_((pull.rate_w * at.a)[:, None])

@@ -12,8 +12,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """A loss: `values` of each point, (..., n), and `gradient_`, the gradient of their sum, which
-    takes the place of the outputs.
+    """A loss.
+
+    values: of each point, (..., n). gradient_: overwrites the outputs with the gradient of the sum
+    of the values.
     """
 
     values: Callable[[Tensor, Tensor], Tensor]

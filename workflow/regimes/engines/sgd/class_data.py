@@ -11,8 +11,9 @@ from regimes.storage.layout import PARTS
 
 @dataclass(frozen=True)
 class ClassData:
-    """Points of a data set: inputs (n, d) and labels (n,) from 0 on, of the training and of the
-    test points, of which there may be none.
+    """Training and test points of a data set of classes.
+
+    Inputs are (n, d), labels (n,) from 0 on. There may be no test points.
     """
 
     train_inputs: np.ndarray

@@ -14,8 +14,9 @@ from regimes.activations.apply import activate_
 
 
 class FusedActivation(Protocol):
-    """What a layer needs of an activation: z and `kept`, of the same shape, are left to `backward_`
-    as `forward` leaves them.
+    """What a layer needs of an activation.
+
+    z and `kept`, of the same shape, must reach `backward_` as `forward` leaves them.
     """
 
     def forward(self, z: Tensor, kept: Tensor) -> Tensor:

@@ -45,11 +45,7 @@ VARIABLES = {
 
 
 class Start(Protocol):
-    """What a model makes of some settings: networks at their start, their points and their loss.
-
-    observe: what is recorded beside risk and accuracy, (E, ...) by name. variables: the model's own
-    at the end, (E, ...) by name; takes out of the result's history what is no variable.
-    """
+    """What a model makes of some settings: networks at their start, their points and their loss."""
 
     parameters: Parameters
     trained: Trained
@@ -57,11 +53,16 @@ class Start(Protocol):
     test: Points
     loss: BatchLoss
 
-    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]: ...
+    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
+        """What is recorded beside risk and accuracy, (E, ...) by name."""
 
     def variables(
         self, networks: BatchedNetworks, result: MinibatchResult
-    ) -> dict[str, np.ndarray]: ...
+    ) -> dict[str, np.ndarray]:
+        """The model's own variables at the end, (E, ...) by name.
+
+        Takes out of the result's history what is no variable.
+        """
 
 
 class MinibatchRuns(Engine):

@@ -23,6 +23,7 @@ class Problem:
 
     @property
     def d_0(self) -> xr.DataArray:
+        """The constant D_0 of the theorem."""
         return np.sqrt(2 * self.largest_target**2 + 2 / self.d)
 
 

@@ -23,9 +23,11 @@ PRINTED: dict[str, Any] = {"color": "C4", "linestyle": ":", "linewidth": 1.8}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) mean change of the weights over lambda_j by feature, with Theorem 5.1; (b) of the kernel
-    over sum lambda_j^2 by pair of points, with Theorem 5.2 corrected and as printed; (c) variance
-    of the tangent Gram matrix over its closed form, with the limit (12).
+    """Means over initialisations beside the closed forms of Section 5.
+
+    (a) Mean change of the weights over lambda_j by feature, with Theorem 5.1; (b) mean change of
+    the kernel over sum lambda_j^2 by pair of points, with Theorem 5.2, corrected and as printed;
+    (c) variance of the tangent Gram matrix over its closed form, with the limit (12).
 
     measures: those of both experiments, as made by `caron2023.first_update`; scale: marked when
     the standard errors are above what the claims ask for.

@@ -63,8 +63,10 @@ def draw_risk(axes: Axes, runs: xr.Dataset, part: str) -> None:
 
 
 def draw_weight_change(axes: Axes, runs: xr.Dataset) -> None:
-    """Distance of the weights of the most moved nodes from their start: a thin line for each of
-    the first SHOWN_NODES ranks, its mean over seeds; thick, the mean and its range over seeds.
+    """Distance of the weights of the nodes that moved most from their initial values.
+
+    A thin line for each of the first SHOWN_NODES ranks is the mean over the seeds; the thick line
+    and the band are the mean over all recorded nodes and its range over the seeds.
     """
     for setting in shown_settings(runs):
         one = runs["weight_change"].sel(setting=setting.name)
@@ -87,8 +89,10 @@ def draw_ntg_change(axes: Axes, runs: xr.Dataset) -> None:
 
 
 def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
-    """Smallest eigenvalue of the NTG where it is more than rounding, with the bound of Theorem 4.1
-    if there is one; settings for which it is rounding throughout are named.
+    """Smallest eigenvalue of the NTG where it is more than rounding.
+
+    The bound of Theorem 4.1 is drawn if there is one; settings for which the eigenvalue is rounding
+    throughout are named.
     """
     eigenvalue = runs["ntg_min_eigenvalue"].where(runs["diverged"] == 0)
     known = eigenvalue.where(eigenvalue > ROUNDING * runs["ntg_norm"])
@@ -133,8 +137,10 @@ def draw_transferred(axes: Axes, runs: xr.Dataset, name: str, label: str) -> Non
 
 
 def draw_simulated(panels: Sequence[Axes], runs: xr.Dataset) -> None:
-    """The four panels of Figure 1: training risk, weight change, NTG change and smallest eigenvalue
-    of the NTG against steps; runs: measures as made by `caron2023.simulated`.
+    """Draw the four panels of Figure 1 against steps.
+
+    They are training risk, weight change, NTG change and smallest eigenvalue of the NTG. runs:
+    measures as made by `caron2023.simulated`.
     """
     draw_risk(panels[0], runs, "train")
     draw_weight_change(panels[1], runs)

@@ -39,8 +39,10 @@ def averaged(measures: Iterable[xr.Dataset]) -> str:
 
 
 def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
-    """Runs that diverged and have no curve, and transfers from others that did, if these are shown;
-    such as 'left out: 2 runs that diverged of $\\gamma=1$'; None if none.
+    r"""The runs that diverged and have no curve, None if there are none.
+
+    Such as 'left out: 2 runs that diverged of $\gamma=1$'. transfers: name also the transfers that
+    diverged, from runs that did not.
     """
     parts = []
     for setting in shown_settings(runs):
@@ -56,8 +58,9 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
 
 
 def reduction(runs: xr.Dataset, experiment: str) -> str | None:
-    """What the runs have less than the paper, such as 'm = 500, 2 seeds; paper: m = 2000,
-    5 seeds', and features of another network; None if nothing.
+    """What the runs have less than the paper, None if nothing.
+
+    Such as 'm = 500, 2 seeds; paper: m = 2000, 5 seeds', and features of another network.
     """
     paper = PAPER[experiment]
     ours, theirs = [], []

@@ -70,7 +70,9 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: those variables of KEPT that there are, over setting and seed, and
+    """Measures of each run: how far it was trained, and what training changed.
+
+    These are the variables of KEPT that the runs have, over setting and seed, and
 
     - flow_time, over `step`: the time t of the flow of (5) that gradient descent has gone, from
       `flow_time_per_step` of the runs; absent without it, as with other losses;

@@ -36,7 +36,9 @@ OPTIONAL = ("feature_map",)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: the variables of KEPT over AXES (and `step`), and
+    """Measures of each run: its curves, fitted rates and bounds.
+
+    These are the variables of KEPT over AXES (and `step`), and
 
     - fitted_rate, fit_r_squared: of the training loss, see `decay.fitted_decay`;
     - theory_rate, least_decay_ratio: the rate of (50) per step, and the least decay over it;

@@ -24,8 +24,9 @@ LOWEST_EXPONENT = -8
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Training loss and test error against steps; a row for each model, a column for each n (some,
-    evenly chosen), two widths in each panel.
+    """Training loss and test error against steps, two widths in each panel.
+
+    There is a row for each model and a column for each n (some of them, evenly chosen).
 
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
     paper's size.

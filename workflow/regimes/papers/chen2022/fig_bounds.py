@@ -36,8 +36,10 @@ SIZES: dict[str, Size] = {
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) measured decay of log loss per step against the bound (50), run by run; (b) to (d) the
-    share of active neurons (18) along the runs of each experiment, with Lemma 1's bound (19).
+    """Measured decay of the loss and active neurons beside their bounds.
+
+    (a) Measured decay of log loss per step against the bound (50), run by run; (b) to (d) the share
+    of active neurons (18) along the runs of each experiment, with Lemma 1's bound (19).
 
     measures: those of the three experiments, as made by `chen2022.curves`; scale: marked below the
     paper's sizes.

@@ -44,8 +44,9 @@ def seed_counts(runs: xr.Dataset) -> list[int]:
 
 
 def reduction(shown: xr.Dataset, paper: Size) -> str | None:
-    """What the shown runs have less than the paper, such as 'm = 2048, 2 seeds; paper: m = 8192,
-    5 seeds'; None if nothing.
+    """What the shown runs have less than the paper, None if nothing.
+
+    Such as 'm = 2048, 2 seeds; paper: m = 8192, 5 seeds'.
 
     shown: over seed, and over width and n_train or of one of them.
     """

@@ -59,7 +59,7 @@ def _order(exponents: AbcParameterisation) -> str:
 
 
 def _power(exponent: Fraction) -> str:
-    """m to an exponent, as the paper prints it; nothing for an exponent of 0."""
+    """The width m to an exponent, as the paper prints it; nothing for an exponent of 0."""
     if exponent < 0:
         return rf"\frac{{1}}{{{_power(-exponent)}}}"
     if exponent == Fraction(1, 2):

@@ -51,8 +51,11 @@ FAR_LEFT = -1e6
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) runs that train the first layer alone, (b) those that train both, coloured by how the
-    relative distance grows with the width; (c) what the plane does not have: unequal nodes.
+    """The runs of all papers in the plane of Luo et al. (2021), and those that have no place there.
+
+    (a) Runs that train the first layer alone and (b) those that train both layers, coloured by how
+    the relative distance grows with the width; (c) runs with unequal nodes, which the plane does
+    not have.
 
     measures: those that `table` takes.
     """

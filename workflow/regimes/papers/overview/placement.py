@@ -105,8 +105,9 @@ def placements(
 
 
 def growth_exponent(distance: xr.DataArray) -> float:
-    """Mean over the seeds of the slope of log distance against log width; with one width of
-    log distance / log width.
+    """Mean over the seeds of the slope of log distance against log width.
+
+    With a single width it is the mean of log distance / log width.
 
     distance: (width, seed).
     """

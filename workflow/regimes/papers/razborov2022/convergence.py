@@ -21,7 +21,9 @@ KEPT = (
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: variables of KEPT over the axes of the runs, and
+    """Measures of each run: stopping time, eigenvalues, changes of weights and activations.
+
+    These are the variables of KEPT over the axes of the runs, and
 
     - kappa_h: lambda_min(H_T) / lambda_min(H_0);
     - change_density: |D| / (m S), the share of pairs (neuron, point) that changed activation;

@@ -31,7 +31,9 @@ KEPT = (
 
 
 def convergence(runs: xr.Dataset) -> xr.Dataset:
-    """KEPT, and of each run made by `regimes.engines.gradient_descent.linearised`:
+    """Measures of each run of `regimes.engines.gradient_descent.linearised`.
+
+    These are the variables of KEPT, and
 
     - locality: h(Theta_0) over the right side of (9), whose constant is 1 here;
     - decay_ratio: the slowest decay of the loss, least of ln(h_0 / h_i) / i over all steps i, over

@@ -22,8 +22,10 @@ GAP = r"$\|\Phi(\Theta_i) - \tilde\Phi(\tilde\Theta_i)\| / \|\Phi(\Theta_i)\|$"
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) distance from the linearised network along gradient descent, by ratio of the scales;
-    (b) the largest along the run, and (c) the bound (82), against the ratio.
+    """Distance between a network and its linearisation, by ratio of the initial scales.
+
+    (a) Along gradient descent; (b) the largest along the run, and (c) the bound (82), against the
+    ratio.
 
     measures: as made by `song2021.lazy`; scale: marked below the sizes that claim S3 needs.
     """

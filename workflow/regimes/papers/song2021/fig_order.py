@@ -23,8 +23,10 @@ NAMES = {ORDER: "runs of (a, b)", LAZY: "runs over $\\omega_2 / \\omega_1$"}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Smallest width of linear convergence against (a) n and (b) d_0, with n^(3/2)/d_0;
-    (c) decay of the loss over that of (14), against how far condition (9) is from holding.
+    """Smallest width at which training converges linearly, and its rate.
+
+    The smallest width against (a) n and (b) d_0, with n^(3/2)/d_0; (c) decay of the loss over that
+    of (14), against how far condition (9) is from holding.
 
     measures: as made by `song2021.order` and `song2021.lazy`; scale: marked below the sizes that
     claim S5 needs.

@@ -60,8 +60,9 @@ def smallest_of_power(inputs: np.ndarray, power: int) -> float:
 def least_hidden_singular_value(
     inputs: np.ndarray, n_hidden: int, power: int, coefficient: float
 ) -> float:
-    """(c_t^2 d_1 / t!)^(1/2) sigma_min(X^(*t)), the lower bound of Section 5.3 on
-    sigma_min(act(W_0 X)) for omega_1 = 1, without its constant.
+    """Lower bound of Section 5.3 on sigma_min(act(W_0 X)) for omega_1 = 1, without its constant.
+
+    It is (c_t^2 d_1 / t!)^(1/2) sigma_min(X^(*t)).
 
     power: t; coefficient: c_t / (t!)^(1/2), of `hermite.normalised_coefficients`.
     """

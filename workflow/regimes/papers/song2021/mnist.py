@@ -30,8 +30,10 @@ TEACHER = (
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each student: those variables of KEPT that there are, over loss, omega_2 and
-    seed, risks and accuracies also over `epoch`, with
+    """Measures of each student: risks, accuracies and scales.
+
+    These are the variables of KEPT that the runs have, over loss, omega_2 and seed, risks and
+    accuracies also over `epoch`, with
 
     - final_train_accuracy, final_test_accuracy, final_train_risk, final_test_risk: at the end;
     - omega_1, over omega_2 alone, and omega_ratio, omega_2/omega_1;

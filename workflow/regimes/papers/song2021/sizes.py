@@ -1,5 +1,6 @@
-"""What the figures and the claims of Song et al. (2021) on its theory share: which runs count, and
-below which sizes nothing is decided. The paper states none.
+"""Runs that the figures and claims on the theory of Song et al. (2021) use, and their least sizes.
+
+Below these sizes nothing is decided. The paper states none.
 """
 
 from collections.abc import Mapping

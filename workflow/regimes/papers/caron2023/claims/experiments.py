@@ -67,8 +67,10 @@ UNPRUNED = {
     figure="caron2023/fig01_simulated",
 )
 def convergence(measures: Measures) -> Finding:
-    """Largest final training risk over the first, of settings with gamma > 0; rate of decay and
-    smallest eigenvalue must fall strictly with gamma. Settings of one gamma are not compared.
+    """Largest final training risk over the initial one, of the settings with gamma > 0.
+
+    The rate of decay and the smallest eigenvalue must fall strictly with gamma. Settings of equal
+    gamma are not compared.
     """
     runs = measures[SIMULATED]
     if (width := int(runs.attrs["width"])) < WIDTH:
@@ -120,8 +122,10 @@ def _falls_with_gamma(values: xr.DataArray, gamma: xr.DataArray) -> bool:
     figure="caron2023/fig02_regression",
 )
 def changes(measures: Measures) -> Finding:
-    """Smallest ratio of the final change of weights or NTG between neighbouring settings, the
-    more asymmetric above; at gamma = 1 the NTG must change by less than LARGEST_NTG_CHANGE.
+    """Smallest ratio of the final change of weights or NTG between neighbouring settings.
+
+    The change of the more asymmetric setting is the numerator. At gamma = 1 the NTG must change by
+    less than LARGEST_NTG_CHANGE.
     """
     _need_ordered_settings(measures)
     for name, runs in measures.items():
@@ -199,8 +203,11 @@ def _symmetric(runs: xr.Dataset) -> np.ndarray:
     figure="caron2023/fig04_cifar10",
 )
 def pruning(measures: Measures) -> Finding:
-    """Share of pairs of a quantity of PRUNED and a share of kept nodes at which the increase
-    over the network that is not pruned is strictly smaller for every more asymmetric setting.
+    """Share of the comparisons in which pruning costs less for every more asymmetric setting.
+
+    A comparison is a quantity of PRUNED at a share of kept nodes. Its increase over the network
+    that is not pruned must be strictly smaller for each setting than for the less asymmetric one
+    before.
     """
     _need_ordered_settings(measures)
     for name, runs in measures.items():
@@ -229,8 +236,10 @@ def pruning(measures: Measures) -> Finding:
 
 
 def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
-    """Change of a quantity by pruning, over setting and the shares below KEPT_BELOW; mean over
-    seeds. Beside all nodes, if the probe has that share, else beside the end of training.
+    """Mean over seeds of the change of a quantity by pruning, over setting and share of kept nodes.
+
+    Shares are those below KEPT_BELOW. The reference is the probe with all nodes kept, or the end of
+    training if the probe lacks it.
     """
     values = runs[quantity]
     whole = values.sel(kept=1.0, drop=True) if 1.0 in values["kept"] else None
@@ -252,8 +261,10 @@ def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
     figure="caron2023/fig02_regression",
 )
 def transfer(measures: Measures) -> Finding:
-    """Smallest ratio of the test risks after transfer of the fewest features between
-    neighbouring settings, the less asymmetric above.
+    """Smallest ratio of the test risks after transfer between neighbouring settings.
+
+    The transfer is that of the fewest features; the risk of the less asymmetric setting is the
+    numerator.
     """
     _need_ordered_settings(measures)
     ratios, counts = [], []
@@ -282,8 +293,10 @@ def transfer(measures: Measures) -> Finding:
     figure="caron2023/fig01_simulated",
 )
 def bounds(measures: Measures) -> Finding:
-    """Smallest ratio to its bound, over runs with gamma > 0 and recorded steps, of the smallest
-    eigenvalue, and of the fall ln(L_0/L_t) of the loss, which (b) bounds by gamma kappa_n t / 2.
+    """Smallest ratio to its bound, over runs with gamma > 0 and recorded steps.
+
+    The quantities are the smallest eigenvalue, and the fall ln(L_0/L_t) of the loss, which (b)
+    bounds by gamma kappa_n t / 2.
     """
     runs = measures[SIMULATED]
     _need_width(SIMULATED, runs)

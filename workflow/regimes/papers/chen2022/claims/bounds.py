@@ -60,8 +60,9 @@ def _short(name: str) -> str:
     figure="chen2022/theory",
 )
 def active(measures: Measures) -> Finding:
-    """The least distance of the share of active neurons above either form of the bound, where
-    it says anything: at steps after the start at which it is above 0.
+    """The least distance of the share of active neurons above either form of the bound.
+
+    It is taken where the bound says anything: at steps after the start at which it is above 0.
     """
     least: dict[str, list[float]] = {form: [] for form in FORMS}
     counts, total = dict.fromkeys(FORMS, 0), 0

@@ -44,8 +44,9 @@ SHORT = {"ours": "ours", "ntk": "NTK", "mean_field": "MF"}
     figure="chen2022/fig1_random_labels",
 )
 def linear(measures: Measures) -> Finding:
-    """Smallest R^2 of a run with n in LINEAR_N_TRAIN, of the widest runs up to the width of
-    Figure 1; the mean rate must fall with n.
+    """Smallest R^2 of a run with n in LINEAR_N_TRAIN, of the widest runs.
+
+    Runs wider than those of Figure 1 are left out. The mean rate must fall with n.
     """
     return _linear_decay(measures[RANDOM_LABELS], FIGURES[1].widths, "one data set (see C9)")
 
@@ -189,7 +190,8 @@ def scalings(measures: Measures) -> Finding:
 
 
 def _movement(runs: xr.Dataset) -> xr.DataArray:
-    """Mean over seeds of the feature movement at the end, over width and the n with several widths;
+    """Mean over seeds of the feature movement at the end, over width and the n with several widths.
+
     NaN at all widths of an n where a run diverged.
     """
     present = ran(runs)
@@ -217,8 +219,10 @@ def _need_models(runs: xr.Dataset) -> None:
     figure="chen2022/fig3_scalings",
 )
 def lowest(measures: Measures) -> Finding:
-    """The largest of ln(error of ours / least other error) over n, and of the difference of
-    the slopes of MF and NTK.
+    """The largest of two numbers that the claim wants negative.
+
+    They are ln(error of ours / least other error), at each n, and the difference of the slopes of
+    MF and NTK.
     """
     runs = measures[SCALINGS]
     (width,) = FIGURES[3].widths
