@@ -9,7 +9,7 @@ KEPT = ("output_weight_distance", "invariant_drift")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """The measures of `convergence` over rate_ratio too, and where the conditions of Theorem 2.3 hold.
+    """The measures of `convergence` over rate_ratio too, and the conditions of Theorem 2.3.
 
     The measures are those in KEPT.
 

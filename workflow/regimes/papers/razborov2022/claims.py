@@ -161,9 +161,9 @@ def _of_main_series(measures: xr.Dataset) -> xr.Dataset:
     figure="razborov2022/fig2_change_density",
 )
 def density(measures: Measures) -> Finding:
-    """The mean density of changes over the theory's, where the ratio is farthest from the allowed range.
+    """The mean density of changes over the theory's, where that ratio is worst.
 
-    The distance is that from the middle of the range.
+    The worst ratio is the farthest from the middle of the allowed range.
     """
     _need_main_series(measures)
     runs = _of_main_series(measures[MAIN])
