@@ -71,3 +71,8 @@ def with_bias(inputs: np.ndarray) -> np.ndarray:
 def described(long_name: str, units: str = "1") -> dict[str, str]:
     """The attributes that every variable needs."""
     return {"long_name": long_name, "units": units}
+
+
+def labelled(values: xr.DataArray, long_name: str) -> xr.DataArray:
+    """The values, which have no units, with the attributes that every variable needs."""
+    return values.assign_attrs(described(long_name))

@@ -1,4 +1,4 @@
-"""What the figures of Caron et al. (2023) share: panels, legend, note."""
+"""Panels, legend and note that the figures of Caron et al. (2023) share."""
 
 import textwrap
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ SHOWN_NODES = 5
 ROUNDING = 1e-13
 # Intervals of an abscissa of steps, at most.
 TICKS = 5
-# So far may a bound stretch an axis, as a factor.
+# A bound may stretch an axis by at most this factor.
 STRETCH = 30
-# On both sides of a centred note.
+# Letters that the mark of the scale takes, on both sides of a centred note.
 MARK_LETTERS = 28
 LETTERS_PER_INCH = 15
 INCHES_PER_LINE = 0.16
@@ -48,9 +48,10 @@ def draw_history(axes: Axes, runs: xr.Dataset, name: str, label: str, *, log: bo
 
 
 def draw_risk(axes: Axes, runs: xr.Dataset, part: str) -> None:
-    """Risk against steps, with the least possible one and the bound of Theorem 4.1 if there are.
+    """Draw a risk against steps.
 
-    part: 'train' or 'test'.
+    The least possible risk and the bound of Theorem 4.1 are added if they are known. part: 'train'
+    or 'test'.
     """
     title = {"train": "training", "test": "test"}[part]
     draw_history(axes, runs, f"{part}_risk", f"{title} risk", log=True)
@@ -115,7 +116,7 @@ def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
         )
         axes.set_title(f"0 but for rounding: {which}", fontsize="x-small")
         if len(singular) == len(shown_settings(runs)):
-            # Nothing is drawn that would give the axes a scale.
+            # No curve is there to give the axes a scale.
             axes.set_xlim(0, float(runs["step"].max()))
             axes.set_yticks([])
     axes.set_ylabel(EIGENVALUE_LABEL)
@@ -126,7 +127,7 @@ def draw_pruned(axes: Axes, runs: xr.Dataset, name: str, label: str) -> None:
     """A risk (on a logarithmic axis) or an accuracy against the share of nodes that are kept."""
     _draw_probe(axes, runs, name, label, "kept")
     axes.set_xlabel(KEPT_LABEL)
-    # Pruning goes on to the right.
+    # Fewer nodes are kept to the right.
     axes.invert_xaxis()
 
 

@@ -12,7 +12,7 @@ ACTIVATION = "relu"
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `training.reduce` keeps."""
+    """Keep what `training.reduce` keeps."""
     return training.reduce(run, data)
 
 

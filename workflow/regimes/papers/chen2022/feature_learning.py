@@ -18,8 +18,9 @@ from regimes.papers.chen2022.panels import (
     over_runs,
 )
 from regimes.papers.chen2022.paper import FIGURES, MODELS, SCALINGS
-from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_counts
+from regimes.papers.chen2022.selection import nearest_n_train, reduction, seed_counts
 from regimes.plotting.panels import label_thousands
+from regimes.statistics import ran
 
 START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1

@@ -19,8 +19,9 @@ from regimes.papers.chen2022.paper import (
     SCALINGS,
     Size,
 )
-from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.plotting.panels import letter
+from regimes.statistics import ran
 
 MARKERS = {RANDOM_LABELS: "o", QUADRATIC_EMBEDDING: "s", SCALINGS: "^"}
 TITLES = {

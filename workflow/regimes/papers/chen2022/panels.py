@@ -1,4 +1,4 @@
-"""What the figures of Chen et al. (2022) share: colours, curves, notes."""
+"""Colours, curves and notes that the figures of Chen et al. (2022) share."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -9,7 +9,7 @@ __all__ = ["measure", "reduce"]
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What is kept of a block of runs at the end of training.
+    """Reduce the runs of a job to their condensation along one direction at the end of training.
 
     run: output_weights, input_norm and input_projection (..., snapshot, neuron). Returns what
     `condensation.reduced` does, over `projection`, I = w . p / |w| in [-1, 1], p the unit vector

@@ -1,4 +1,4 @@
-"""What the phase diagrams of Luo et al. (2021) share: slopes over the (gamma, gamma') plane."""
+"""Draw slopes over the plane of gamma and gamma' for the phase diagrams of Luo et al. (2021)."""
 
 from collections.abc import Callable, Collection
 

@@ -10,7 +10,7 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
 MARGIN = 0.2
-# What is taken over from the runs as it is.
+# Variables of the runs that the measures keep unchanged.
 KEPT = ("relative_distance_w", "converged", "stationary", "capped", "solver_steps")
 
 

@@ -74,7 +74,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     letter((strip, plane, nodes))
     figure.supxlabel(_note(found), fontsize="small")
     sns.despine(figure)
-    # Only some experiments have the paper's size below that scale: docs/ say which.
+    # Below that scale only some experiments have the paper's size: docs/ say which.
     mark_scale(figure, scale)
     return figure
 
@@ -118,7 +118,10 @@ def theory_regime(one: Placement) -> str:
 
 
 def _draw_strip(axes: Axes, found: list[Placement]) -> None:
-    """The first layer alone: a column for each experiment, since gamma' tells nothing apart."""
+    """Draw the runs that train the first layer alone, in a column for each experiment.
+
+    For these gamma' tells nothing apart.
+    """
     experiments = list(dict.fromkeys(one.experiment for one in found))
     for column, experiment in enumerate(experiments):
         of_one = [one for one in found if one.experiment == experiment]

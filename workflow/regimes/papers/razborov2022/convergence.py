@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 AXES = ("width", "n_train", "rate_ratio", "seed")
-# What is taken over from the runs as it is.
+# Variables of the runs that the measures keep unchanged.
 KEPT = (
     "stopping_time",
     "activation_changes",

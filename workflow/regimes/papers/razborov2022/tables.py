@@ -92,7 +92,7 @@ def _draw_part(axes: Axes, rows: list[tuple], edges: np.ndarray, lines: int) -> 
 
 
 def _texts(row: pd.Series) -> tuple[list[str], list[str]]:
-    """What is printed of a row by column: measured, and the paper's."""
+    """Texts of a row by column: the measured values, and the paper's."""
     sizes = [f"{row[name]:.0f}" for name in ("width", "n_train", "runs")]
     measured = sizes + [_range(row, quantity) for quantity in QUANTITIES]
     paper = ["", "", "", *(_range(row, f"paper_{quantity}") for quantity in QUANTITIES)]

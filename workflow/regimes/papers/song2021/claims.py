@@ -227,7 +227,7 @@ def rate(measures: Measures) -> Finding:
     ratios, details = [], []
     for name, measured in measures.items():
         runs = with_rate(measured)
-        # A run that diverged has no ratio, and is not under (14).
+        # A run that diverged has no ratio: it does not stay under (14).
         ratio = measured["decay_ratio"].where(measured["diverged"] == 0, -np.inf).where(runs)
         far = measured["locality"].where(runs)
         ratios.append(float(ratio.min()))

@@ -78,9 +78,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 
 
 def interval(values: xr.DataArray) -> xr.DataArray:
-    """Half the 95 % confidence interval of the mean, by Student's t; NaN with fewer than two seeds.
+    """Half the 95 % confidence interval of the mean over the seeds, by Student's t.
 
-    Seeds count that have a value.
+    Seeds without a value are left out; NaN with fewer than two others.
     """
     count = values.notnull().sum("seed")
     quantile = student_t.ppf((1 + CONFIDENCE) / 2, np.maximum(count - 1, 1))

@@ -32,7 +32,7 @@ from regimes.papers.caron2023.paper import (
     TITLES,
     WIDTH,
 )
-from regimes.papers.caron2023.selection import ran
+from regimes.statistics import mean_of_runs, ran
 
 LARGEST_NTG_CHANGE = 0.05
 LEAST_WIDTH = 1000
@@ -82,9 +82,9 @@ def convergence(measures: Measures) -> Finding:
     runs = by_asymmetry(runs)
     risk = runs["train_risk"]
     left = risk.isel(step=-1, drop=True) / risk.isel(step=0, drop=True)
-    final = _mean(left, runs)
-    rate = _mean(-np.log(left), runs) / float(runs["step"][-1])
-    eigenvalue = _mean(runs["ntg_min_eigenvalue"].isel(step=-1, drop=True), runs)
+    final = mean_of_runs(left, runs)
+    rate = mean_of_runs(-np.log(left), runs) / float(runs["step"][-1])
+    eigenvalue = mean_of_runs(runs["ntg_min_eigenvalue"].isel(step=-1, drop=True), runs)
     worst = float(final[(runs["gamma"] > 0).values].max(skipna=False))
     ordered = {
         "rates": _falls_with_gamma(rate, runs["gamma"]),
@@ -138,7 +138,7 @@ def changes(measures: Measures) -> Finding:
             ("NTG", _final_ntg_change(runs)),
         ):
             ratios += _neighbours(values, runs, f"{TITLES[name]}, {what}")
-        relative = _final_ntg_change(runs) / _mean(runs["ntg_norm"], runs)
+        relative = _final_ntg_change(runs) / mean_of_runs(runs["ntg_norm"], runs)
         lazy += [(float(value), TITLES[name]) for value in relative[_symmetric(runs)]]
     value, detail = _smallest(ratios)
     largest = max(lazy, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
@@ -170,11 +170,13 @@ def weight_changes(measures: Measures) -> Finding:
 
 def _weight_change(runs: xr.Dataset) -> xr.DataArray:
     """Final |w_tj - w_0j|, mean over the nodes that moved most and over seeds."""
-    return _mean(runs["weight_change"].isel(step=-1, drop=True).mean("neuron", skipna=False), runs)
+    return mean_of_runs(
+        runs["weight_change"].isel(step=-1, drop=True).mean("neuron", skipna=False), runs
+    )
 
 
 def _final_ntg_change(runs: xr.Dataset) -> xr.DataArray:
-    return _mean(runs["ntg_change"].isel(step=-1, drop=True), runs)
+    return mean_of_runs(runs["ntg_change"].isel(step=-1, drop=True), runs)
 
 
 def _symmetric(runs: xr.Dataset) -> np.ndarray:
@@ -245,7 +247,7 @@ def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
     whole = values.sel(kept=1.0, drop=True) if 1.0 in values["kept"] else None
     if whole is None:
         whole = runs[UNPRUNED[quantity]].isel(step=-1, drop=True)
-    return _mean(values.sel(kept=values["kept"] < KEPT_BELOW) - whole, runs)
+    return mean_of_runs(values.sel(kept=values["kept"] < KEPT_BELOW) - whole, runs)
 
 
 @claim(
@@ -272,7 +274,7 @@ def transfer(measures: Measures) -> Finding:
         risk = runs["transfer_test_risk"].sortby("n_transfer_features")
         k = int(risk["n_transfer_features"][0])
         counts.append(f"{TITLES[name]} {k}")
-        fewest = _mean(risk.isel(n_transfer_features=0, drop=True), runs)
+        fewest = mean_of_runs(risk.isel(n_transfer_features=0, drop=True), runs)
         ratios += _neighbours(1 / fewest, runs, TITLES[name])
     value, detail = _smallest(ratios)
     return Finding(value, f"{detail}; features: {', '.join(counts)}")
@@ -324,12 +326,6 @@ def bounds(measures: Measures) -> Finding:
 
 def _by_asymmetry(measures: Measures) -> Mapping[str, xr.Dataset]:
     return {name: by_asymmetry(runs) for name, runs in measures.items()}
-
-
-def _mean(values: xr.DataArray, runs: xr.Dataset) -> xr.DataArray:
-    """Mean over the seeds that were run, NaN if one of them has no value."""
-    present = ran(runs)
-    return xr.where(present, values, 0).sum("seed", skipna=False) / present.sum("seed")
 
 
 def _neighbours(values: xr.DataArray, runs: xr.Dataset, what: str) -> list[tuple[float, str]]:

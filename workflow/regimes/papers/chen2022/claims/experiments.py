@@ -16,9 +16,9 @@ from regimes.papers.chen2022.paper import (
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
-from regimes.papers.chen2022.selection import ran, shown_width
+from regimes.papers.chen2022.selection import shown_width
 from regimes.plotting.wording import pluralise
-from regimes.statistics import power_law_slope
+from regimes.statistics import mean_of_runs, power_law_slope, ran
 
 LEAST_R_SQUARED = 0.98
 LINEAR_N_TRAIN = (20, 40)
@@ -64,7 +64,7 @@ def linear(measures: Measures) -> Finding:
     figure="chen2022/random_labels_draws",
 )
 def linear_on_draws(measures: Measures) -> Finding:
-    """The same with data of its own for each seed, up to the width of Figure 5."""
+    """Smallest R^2 with data of its own for each seed, up to the width of Figure 5."""
     runs = measures[RANDOM_LABELS_DRAWS]
     return _linear_decay(runs, FIGURES[5].widths, "a data set for each seed")
 
@@ -74,7 +74,7 @@ def _linear_decay(runs: xr.Dataset, widths: Sequence[int], data: str) -> Finding
     runs = runs.sel(width=shown_width(runs, *widths))
     _need_n_train(runs, N_TRAIN)
     fits = {n: _of_runs(runs.sel(n_train=n), "fit_r_squared") for n in LINEAR_N_TRAIN}
-    rates = _mean(runs["fitted_rate"], ran(runs)).sel(n_train=list(N_TRAIN))
+    rates = mean_of_runs(runs["fitted_rate"], runs).sel(n_train=list(N_TRAIN))
     falls = bool((rates.diff("n_train") < 0).all())
     shown = ", ".join(f"{fit.min():.4f} at n = {n}" for n, fit in fits.items())
     numbers = ", ".join(f"{float(rates.sel(n_train=n)):.3g}" for n in rates["n_train"].values)
@@ -87,13 +87,8 @@ def _linear_decay(runs: xr.Dataset, widths: Sequence[int], data: str) -> Finding
     )
 
 
-def _mean(values: xr.DataArray, present: xr.DataArray) -> xr.DataArray:
-    """Mean over the seeds that were run, NaN if one of them has no value."""
-    return xr.where(present, values, 0).sum("seed", skipna=False) / present.sum("seed")
-
-
 def _of_runs(runs: xr.Dataset, name: str) -> np.ndarray:
-    """A quantity of all runs that there were, NaN of one that has none."""
+    """Values of a quantity of all runs, NaN for a run that diverged."""
     return runs[name].values[ran(runs).transpose(*runs[name].dims).values]
 
 
@@ -139,7 +134,7 @@ def embedding(measures: Measures) -> Finding:
 
 def _final_error(runs: xr.Dataset) -> xr.DataArray:
     """Mean over seeds of the test error at the last step, NaN where a run has diverged."""
-    return _mean(runs["test_error"].isel(step=-1, drop=True), ran(runs))
+    return mean_of_runs(runs["test_error"].isel(step=-1, drop=True), runs)
 
 
 @claim(
@@ -195,7 +190,7 @@ def _movement(runs: xr.Dataset) -> xr.DataArray:
     NaN at all widths of an n where a run diverged.
     """
     present = ran(runs)
-    mean = _mean(runs["feature_movement"].isel(step=-1, drop=True), present)
+    mean = mean_of_runs(runs["feature_movement"].isel(step=-1, drop=True), runs)
     whole = ~(runs["diverged"] == 1).any(["seed", "width"])
     return mean.where(whole).sel(n_train=present.any("seed").sum("width") > 1)
 
