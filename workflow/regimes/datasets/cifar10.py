@@ -115,7 +115,7 @@ def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
         with tarfile.open(path) as archive:
             for name, sha256 in list(BATCHES[part].items())[:count]:
                 member = archive.extractfile(f"cifar-10-batches-py/{name}")
-                # What is no file has no content, and so not the checksum.
+                # An entry that is no file gets no content, which the checksum rejects.
                 content = member.read() if member else b""
                 batch = _batch(content, sha256, path)
                 pixels.append(batch[0])
@@ -124,7 +124,7 @@ def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _batch(content: bytes, sha256: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    # Before it is unpickled, which could run anything: of the archive only the md5 is known.
+    # Checked before it is unpickled, which could run any code: only the archive's md5 is known.
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"data file {path} does not hold the official images: replace it")
     batch = pickle.loads(content, encoding="bytes")

@@ -12,7 +12,7 @@ from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
 from regimes.errors import ConfigError
 
-# More than these fit no memory; they are far beyond the papers.
+# Larger data sets fit no memory; these are far beyond the papers.
 MOST_POINTS = 1_000_000
 MOST_FEATURES = 100_000
 

@@ -25,9 +25,9 @@ from regimes.storage.layout import PARTS, described
 
 KIND = "teacher_labels"
 LOSS: BatchLoss = LOSSES["cross_entropy"]
-# Lines on the progress come after so many epochs.
+# Number of epochs after which a line tells the progress.
 EPOCHS_BETWEEN_REPORTS = 10
-# Points whose outputs are computed at once.
+# Number of points whose outputs are computed at once.
 CHUNK = 1000
 
 

@@ -101,10 +101,11 @@ def probe(
 
 
 def _points(data: Sequence[xr.Dataset], train_share: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs and targets for the external network, and how many, the first ones, train it.
+    """Inputs and targets for the external network, and how many of them, the first ones, train it.
 
-    Of one data set, that of the runs, the validation points, cut in two by the share; of another
-    one its training points, and its test points as such if it has any, else cut as well.
+    Without another data set they are the validation points of the runs' data set, cut in two by the
+    share. With another one they are its training points, and its test points are the others; if it
+    has none, its training points are cut in two as well.
     """
     if len(data) == 1:
         inputs, targets = part_of(data[0], "validation")
@@ -159,7 +160,7 @@ External = tuple[WeightSpaceNetwork | DeepNetwork, Callable[[Tensor], Tensor]]
 
 
 def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
-    """A network with one hidden layer at its start, and what predicts at other points (n, k)."""
+    """A network with one hidden layer at its start, and its prediction at values (n, k)."""
     hidden, output = weights
     root = values.shape[1] ** 0.5
     scale = len(hidden) ** -0.5
@@ -181,7 +182,7 @@ def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: f
 
 
 def _deep(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
-    """The same with several hidden layers."""
+    """A network with several hidden layers at its start, and its prediction at values (n, k)."""
     inputs = torch.tensor(values, dtype=targets.dtype, device=targets.device)
     network = DeepNetwork(inputs, weights, targets, torch.relu, rate=rate)
 

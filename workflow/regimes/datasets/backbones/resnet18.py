@@ -23,7 +23,7 @@ PREPROCESSING = (
     "enlarged bilinearly to 224 x 224; the features are the 512 outputs of a ResNet-18 trained on "
     "ImageNet (torchvision, IMAGENET1K_V1) after its global average pooling."
 )
-# Of ImageNet, red, green and blue, as torchvision's weights were trained with.
+# Mean and deviation of ImageNet's red, green and blue, as torchvision's weights were trained with.
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 DEVIATION = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 STAGES = (64, 128, 256, 512)

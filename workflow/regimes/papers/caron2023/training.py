@@ -50,7 +50,7 @@ TRANSFER_SIZES = ("transfer_steps", "transfer_n_train")
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """Keep of a job, with the variables of its probes, what `measure` reads: no weights.
+    """Reduce a job, with the variables of its probes, to what `measure` reads: no weights.
 
     The attributes have the number of points that it was trained on, by its settings (the JSON of
     the attribute `config`), and the number of points of its NTG matrices. data: what it was trained
