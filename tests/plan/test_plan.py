@@ -123,7 +123,7 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
 
 def test_the_claims_need_what_they_declare() -> None:
     claims = make().claims
-    assert list(claims) == ["luo2021", "razborov2022", "chen2022", "caron2023", "song2021"]
+    assert {"luo2021", "razborov2022", "chen2022", "caron2023", "song2021"} <= set(claims)
     assert "growth_inverse" in claims["luo2021"].measures
     assert "razborov2022_both_layers" not in claims["razborov2022"].measures
     # Those of some experiments alone, where the config says so.

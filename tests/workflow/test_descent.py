@@ -50,7 +50,7 @@ def test_a_raised_cap_goes_on_with_the_same_bits(descent: Workflow, tmp_path: Pa
         with xr.open_dataset(path) as whole, xr.open_dataset(copy.directory / name) as continued:
             assert whole.equals(continued), name
         log = copy.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
-        assert "going on from the states of a training up to 20" in log.read_text()
+        assert "going on from the states of a job up to 20" in log.read_text()
 
 
 def test_states_are_kept_unless_the_config_says_no(descent: Workflow, tmp_path: Path) -> None:
@@ -96,11 +96,33 @@ def test_other_code_trains_nothing(descent: Workflow, tmp_path: Path, change: st
     assert copy.plan().nothing_to_do
 
 
-@pytest.mark.parametrize("change", ["networks/shallow.py", "activations/relu.py", "checkpoints.py"])
+@pytest.mark.parametrize(
+    "change",
+    ["engines/common/shallow.py", "activations/relu.py", "engines/gradient_descent/engine.py"],
+)
 def test_its_own_code_trains_everything(descent: Workflow, tmp_path: Path, change: str) -> None:
     copy = descent.copy(tmp_path)
     copy.add_code(f"workflow/regimes/{change}")
     assert copy.plan().jobs["train"] == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "engines/common/runner.py",
+        "engines/common/resume.py",
+        "engines/gradient_descent/settings.py",
+        "engines/sgd/network.py",
+        "storage/store.py",
+        "jobs/job_log.py",
+    ],
+)
+def test_what_is_no_part_of_the_numerics_trains_nothing(
+    descent: Workflow, tmp_path: Path, change: str
+) -> None:
+    copy = descent.copy(tmp_path)
+    copy.add_code(f"workflow/regimes/{change}")
+    assert not {"train", "data"} & copy.plan().jobs.keys()
 
 
 def test_the_whole_paper(everything: Workflow) -> None:

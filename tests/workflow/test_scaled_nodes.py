@@ -76,8 +76,8 @@ def test_a_change_of_a_probe_trains_nothing(concrete: Workflow, change: str, job
         ("probes/pruning.py", {"probe": 1}),
         ("probes/transfer.py", {"probe": 1}),
         ("probes/importance.py", {"probe": 2}),
-        ("networks/weight_space.py", {"train": 1, "probe": 2}),
-        ("parameterisations/node_scaling.py", {"train": 1, "probe": 2}),
+        ("engines/function_space/weight_space.py", {"train": 1, "probe": 2}),
+        ("engines/common/node_scaling.py", {"train": 1, "probe": 2}),
     ],
 )
 def test_code_reruns_what_imports_it(
