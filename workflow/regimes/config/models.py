@@ -20,7 +20,7 @@ from regimes.datasets.settings import (
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
 
-# Papers are targets beside these rules; in the order of the stages.
+# Rules of the workflow, in the order of the stages. Papers are targets beside them.
 RULES = (
     "all",
     "data",
@@ -49,7 +49,7 @@ class Paper(Model):
 if TYPE_CHECKING:
     Experiment = EngineSettings
 else:
-    # The settings of any engine that there is.
+    # The settings of an experiment, of whichever engine it names.
     Experiment = Annotated[
         Union[tuple(settings_classes().values())],  # noqa: UP007
         Field(discriminator="engine"),
@@ -188,7 +188,7 @@ class Config(Model):
     _places: Resolved | None = PrivateAttr(default=None)
 
     def with_places(self, resolved: Resolved) -> "Config":
-        """The same configuration, which knows where its keys stand."""
+        """Let the configuration know where its keys stand, and return it."""
         self._places = resolved
         return self
 
@@ -197,7 +197,7 @@ class Config(Model):
         return self._places.place(key) if self._places else "config"
 
     def origin(self, key: str) -> str | None:
-        """The same of a key that is there; None for one that nobody says, which has its default."""
+        """Where a dotted key stands; None for a key that nobody sets, which has its default."""
         return self._places.origin(key) if self._places else None
 
     @model_validator(mode="after")

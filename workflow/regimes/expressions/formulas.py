@@ -61,7 +61,7 @@ FUNCTIONS: dict[str, Any] = {
     "sigmoid": sigmoid,
     "softplus": softplus,
 }
-# With kinks or jumps
+# Functions with kinks or jumps.
 KINKED: dict[str, Any] = {"abs": sympy.Abs, "sign": sympy.sign}
 CONSTANTS = {"pi": sympy.pi}
 OPERATIONS: dict[type, Callable] = {
@@ -72,9 +72,9 @@ OPERATIONS: dict[type, Callable] = {
     ast.Pow: lambda left, right: left**right,
 }
 NO_NUMBERS = (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
-# What the functions that SymPy does not have are in arrays.
+# The functions that SymPy lacks, for arrays.
 NUMERIC = {"sigmoid": scipy.special.expit, "softplus": lambda z: np.logaddexp(0, z)}
-# So many variables are named in a message.
+# Number of variables that a message names.
 MOST_NAMED = 8
 
 

@@ -11,7 +11,7 @@ from regimes.config.experiment import AxesSettings, ExperimentSettings
 
 
 class EngineSettings(ExperimentSettings):
-    """Base of the settings of an experiment: what they say of their engine beside a user's keys.
+    """Base of the settings of an experiment, which also describe their engine.
 
     The engine is the one that the field `engine` names: its module, see
     `regimes.engines.registry`, is found by this name.
@@ -64,7 +64,7 @@ class EngineSettings(ExperimentSettings):
         return value if self.limit else None
 
     def check(self) -> None:
-        """Raise ConfigError for what only the engine's own modules can tell to be wrong."""
+        """Raise ConfigError for errors that only the engine's own modules can find."""
 
 
 def _without(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class ShallowNetworks:
         self._lay_out()
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here with the same bits; views, not copies."""
+        """Return what `restore` needs to continue with the same bits; views, not copies."""
         state = {"hidden": self.weights.hidden, "output": self.weights.output}
         if "changed" in self._buffers:
             state["changed"] = self._buffers["changed"]
@@ -323,7 +323,7 @@ class _Group:
             )
 
     def take(self, errors: Tensor) -> None:
-        """The residuals (E, k, n) of the step to be made."""
+        """Take the residuals (E, k, n) of the step to be made."""
         self.errors.copy_(errors[self.elements])
         if self.one_output:
             torch.mul(self.inputs, self.errors, out=self.scaled_inputs)

@@ -208,7 +208,7 @@ class Run:
         self._first_outputs = self.network.errors + self.network.targets
 
     def observe(self, network: FunctionSpaceNetwork) -> dict[str, float]:
-        """What is recorded of the network where it is."""
+        """Return what is recorded of the network in its present state."""
         region = ACTIVE_REGIONS[self.activation]
         n_points, n_test = network.n_points, len(self.test_targets)
         moved, test_outputs = 0.0, self.test_targets.new_zeros(n_test)
@@ -233,7 +233,7 @@ class Run:
         }
 
     def constants(self) -> dict[str, np.ndarray]:
-        """What does not change along the run."""
+        """Return the variables that do not change along the run."""
         region = ACTIVE_REGIONS[self.activation]
         left, right = region.middle
         initial = self.network.initial

@@ -231,7 +231,7 @@ class Run:
         return tangent_kernel(hidden, self.output[:1], inputs.mT, self.activation, second=0.0)
 
     def observe(self, network: Network) -> dict[str, float | np.ndarray]:
-        """What is recorded of the network where it is."""
+        """Return what is recorded of the network in its present state."""
         moved = self.moved(network)
         hidden = self.hidden + moved
         measured: dict[str, float | np.ndarray] = {

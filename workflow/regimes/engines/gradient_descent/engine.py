@@ -293,7 +293,7 @@ class Progress:
 
 @dataclass
 class DescentResult:
-    """What a batch of E runs came to, as arrays by name.
+    """The results of a batch of E runs, as arrays by name.
 
     final, each (E,): stopping_time, the number of steps; ending, a value of `Ending`;
     residual_norm |e|; activation_changes, if they are counted; and what the observer measures.
@@ -427,7 +427,7 @@ def _end(
     norms: list[float],
     endings: list[Ending | None],
 ) -> None:
-    """Write the end of the runs that have ended."""
+    """Write the results of the runs that have ended."""
     changes = networks.activation_changes().tolist()
     for position, ending in enumerate(endings):
         if not ending:

@@ -42,7 +42,7 @@ class LinearisedModel:
         self.start = self.vectors.T @ residuals.ravel()
 
     def residuals(self, step: int) -> np.ndarray:
-        """e_i after i = step steps, (d_2, n)."""
+        """Return e_i after i = step steps, (d_2, n)."""
         return (self.vectors @ (self.factors**step * self.start)).reshape(self.shape)
 
 

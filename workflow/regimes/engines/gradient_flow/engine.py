@@ -137,7 +137,7 @@ class Runs(Engine["GradientFlowExperiment"]):
                 yield Batch(f"width {width}, {len(chosen)} runs", chosen)
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
-        """Follow the runs of a batch; with a state those that an earlier limit cut short."""
+        """Follow the runs of a batch; with a state, only those that an earlier limit cut short."""
         earlier = session.state
         if earlier is not None and not earlier["cut_short"]:
             session.note("all runs had ended")
@@ -167,7 +167,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         variables: Mapping[str, np.ndarray],
         cut_short: dict[str, Any] | None,
     ) -> None:
-        """Tell the session how the batch ended, and what its runs at the limit would go on from."""
+        """Tell the session how the batch ended, and from which state its capped runs can continue."""
         session.reached(
             self.settings.solver.max_steps,
             lambda: {
@@ -329,7 +329,7 @@ def _measures(
 
 
 def _sizes(initial: Weights, end: Weights, orthogonal: np.ndarray) -> tuple[float, ...]:
-    """Of a run: distances of a and w from the start, and norms of a and w there.
+    """Distances of a and w of one run from their initial values, and the norms of the latter.
 
     initial: a batch of one. orthogonal: squared norms of what the neurons have outside of the span
     (width,).

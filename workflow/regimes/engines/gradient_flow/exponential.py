@@ -64,7 +64,7 @@ class Point:
 
 @dataclass
 class Step:
-    """A tried step: its end, what judges it, and the residuals on the way.
+    """A tried step: its end, its errors, and the residuals on the way.
 
     defect: |e - exp(-h G_1) e_0| at the end (E,), inf after an overflow; distances: |a - a(0)| and
     |w - w(0)| from the initial weights (2, E), at the end; differences: by how much those at the
@@ -134,7 +134,7 @@ def eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def tame(kernel: Tensor) -> Tensor:
-    """Kernels (E, n, n), with zeros for those that are no numbers, at which eigh would stop.
+    """Replace kernels (E, n, n) that are not finite by zeros, since eigh would stop at them.
 
     Such a run has overflowed, which its loss and its defects show.
     """
@@ -161,7 +161,7 @@ def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor
 
 
 def first_moment(z: Tensor) -> Tensor:
-    """int_0^1 (t - 1/2) e^(z t) dt, elementwise, for z <= 0."""
+    """Return int_0^1 (t - 1/2) e^(z t) dt, elementwise, for z <= 0."""
     # By its series where the formula would lose digits: the sum of k z^k / (2 (k + 2)!)
     near = z.abs() < 0.5
     small = torch.where(near, z, 0.0)

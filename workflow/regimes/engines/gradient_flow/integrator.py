@@ -244,7 +244,7 @@ def _start(
 
 
 def _state(batch: _Batch, history: LossHistory, snapshots: Snapshots) -> dict[str, Any]:
-    """What is needed to follow the runs of a batch further."""
+    """Return what is needed to follow the runs of a batch further."""
     point = batch.point
     return {
         **{name: getattr(batch, name) for name in STATE},

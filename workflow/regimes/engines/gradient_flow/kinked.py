@@ -49,7 +49,10 @@ class Way:
 
 
 class Kinked:
-    """A `Motion`. activation: a module with `slope`, `value`, `apply_`, `share`. inputs: (n, d)."""
+    """The `Motion` of neurons whose activation has a kink at 0.
+
+    activation: a module with `slope`, `value`, `apply_` and `share`. inputs: (n, d).
+    """
 
     arrays = 1
     share_of_way = 0.5
@@ -136,7 +139,7 @@ class Kinked:
             way.slopes[element, :, neuron] = part.t()
 
     def _sweep(self, z: Tensor, slopes: Tensor, impulse: Tensor) -> Tensor:
-        """Mean slopes of neurons that cross kinks, bettered point by point; all are (n, C).
+        """Improve the mean slopes of neurons that cross kinks, point by point; all are (n, C).
 
         slopes: what they were predicted to be; impulse: that of the points, times the push.
         """
@@ -156,7 +159,7 @@ class Kinked:
     def _mean_slopes(
         self, z: Tensor, start: Tensor, slopes: Tensor, change: Tensor, own: Tensor
     ) -> Tensor:
-        """Mean slopes, given those of the other points and the change of z that is theirs.
+        """Mean slopes at a point, given those of the other points and the change of z by these.
 
         start: slopes at the start; own: what a slope of 1 adds to the change. All of one shape.
         """

@@ -38,7 +38,7 @@ TILE_BYTES = 4 * 1024 * 1024
 
 @dataclass
 class Impulse:
-    """What the residuals e do over a step, each (E, n).
+    """The impulse of the residuals e over a step, each (E, n).
 
     total: the integral of e over the step. moment: that of (t - 1/2) e, t being the share of the
     step that has gone by, less what a mere change of pace makes of it (see `exponential`).
@@ -63,7 +63,7 @@ class Prediction:
 
 @dataclass
 class Move:
-    """A move.
+    """A completed move.
 
     weights, outputs (E, n), kernel: at its end, the kernel being the tangent kernel (E, n, n).
     distances: |a - a(0)| and |w - w(0)| between its end and the initial weights (2, E).

@@ -51,27 +51,27 @@ class Columns:
     """Base of records of arrays whose last dimension is that of the neurons."""
 
     def every(self) -> tuple[Tensor, ...]:
-        """The arrays."""
+        """Return the arrays in the order of the fields."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def columns(self, element: Tensor, neuron: Tensor) -> Self:
-        """Some of the neurons, as columns of one element."""
+        """Select some of the neurons, as columns of one element."""
         return type(self)(*(_columns(values, element, neuron) for values in self.every()))
 
     def only(self, chosen: Tensor) -> Self:
-        """Some of the columns."""
+        """Select some of the columns."""
         return type(self)(*(values[..., chosen] for values in self.every()))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """The columns of all parts."""
+        """Join the columns of all parts."""
         by_field = zip(*(part.every() for part in parts), strict=True)
         return cls(*(torch.cat(values, dim=-1) for values in by_field))
 
 
 @dataclass
 class Neurons(Columns):
-    """Where neurons are: a (E, m), w (E, d, m), values and slopes of the activation (E, n, m)."""
+    """State of neurons: a (E, m), w (E, d, m), values and slopes of the activation (E, n, m)."""
 
     a: Tensor
     w: Tensor
@@ -98,7 +98,7 @@ class Pull(Columns):
 
     @classmethod
     def of(cls, tile: Tile) -> "Pull":
-        """The same for all neurons of an element."""
+        """The pull on the neurons of a tile, equal for all neurons of an element."""
         return cls(
             tile.total[:, :, None],
             tile.moment[:, :, None],
@@ -115,14 +115,14 @@ class Pull(Columns):
 
 
 def _columns(values: Tensor, element: Tensor, neuron: Tensor) -> Tensor:
-    """Of values (E, ..., m) or (E, ..., 1), those of some neurons, (1, ..., C)."""
+    """Select some neurons of values (E, ..., m) or (E, ..., 1), as columns (1, ..., C)."""
     chosen = neuron if values.shape[-1] > 1 else torch.zeros_like(neuron)
     return values[element, ..., chosen].movedim(0, -1)[None]
 
 
 @dataclass
 class Late:
-    """The C neurons of a batch that one own step does not take through a step of the flow.
+    """The C neurons of a batch for which one own step through the step of the flow is not accurate.
 
     element, neuron: which ones, (C,); neurons: where they are; pull: what acts on them; error: of
     the own step that was tried, over what is allowed, (1, C).
@@ -136,7 +136,7 @@ class Late:
 
     @classmethod
     def joined(cls, parts: "list[Late]") -> "Late":
-        """Those of several tiles."""
+        """Join the late neurons of several tiles."""
         return cls(
             torch.cat([part.element for part in parts]),
             torch.cat([part.neuron for part in parts]),
@@ -146,12 +146,15 @@ class Late:
         )
 
     def moved(self) -> tuple[Tensor, Tensor]:
-        """How far a (C,) and w (d, C) are from their initial values."""
+        """Return how far a (C,) and w (d, C) are from their initial values."""
         return (self.neurons.a - self.pull.initial_a)[0], (self.neurons.w - self.pull.initial_w)[0]
 
 
 class Smooth:
-    """A `Motion`. activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d)."""
+    """The `Motion` of neurons whose activation has a continuous slope.
+
+    activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d).
+    """
 
     arrays = 0
     share_of_way = 0.0
@@ -242,7 +245,7 @@ class Smooth:
             self._travel_one_by_one(late, sums)
 
     def _travel_together(self, late: Late, sums: Sums | None) -> None:
-        """By operations on the arrays of all that are under way."""
+        """Take late neurons through the step by operations on the arrays of all of them."""
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
@@ -279,7 +282,7 @@ class Smooth:
         late.neurons.a[:, column] = torch.nan
 
     def _travel_one_by_one(self, late: Late, sums: Sums | None) -> None:
-        """The same with one neuron after the other, compiled, on the CPU."""
+        """Take late neurons through the step one after the other, compiled, on the CPU."""
         # Numba takes its time to load, and no other activations need it.
         from regimes.engines.gradient_flow import own_steps
 
@@ -370,7 +373,7 @@ def _by_column(values: Tensor) -> np.ndarray:
 
 
 def _solve_(factors: Tensor, values: Tensor) -> Tensor:
-    """Solution of the equations with these factors; overwrites the right-hand side (E, d, m)."""
+    """Solve the equations with these factors, overwriting the right-hand side (E, d, m)."""
     n_features = values.shape[1]
     for pivot in range(n_features - 1):
         below = slice(pivot + 1, n_features)

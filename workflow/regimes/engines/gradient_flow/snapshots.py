@@ -35,7 +35,7 @@ class Snapshots:
     def take(
         self, runs: Tensor, relative_loss: Tensor, time: Tensor, weights: Weights, ended: Tensor
     ) -> None:
-        """Keep what is due of some runs.
+        """Keep the snapshots of some runs that are due.
 
         runs: indices of the runs (E,); relative_loss, time: where they are (E,); weights: batch
         of E; ended: (E,) of bool, runs that go no further.
@@ -54,7 +54,7 @@ class Snapshots:
             self._taken[run] |= levels
 
     def state(self, runs: Tensor) -> dict[str, Tensor]:
-        """What is kept of some runs (indices), to be given to `restore`."""
+        """Return what is kept of some runs (indices), to be given to `restore`."""
         rows = runs.cpu().numpy()
         taken = self._taken[rows]
         position, level = np.nonzero(taken)
@@ -64,7 +64,7 @@ class Snapshots:
         }
 
     def restore(self, runs: Tensor, state: Mapping[str, Tensor]) -> None:
-        """Keep what another one had kept of some runs (indices)."""
+        """Take over what another instance has kept of some runs (indices)."""
         rows, taken = runs.cpu().numpy(), state["taken"].numpy()
         position, level = np.nonzero(taken)
         for name in KEPT:

@@ -44,7 +44,7 @@ class StepSizeControl:
         return replace(self, tolerance=cast(Tensor, self.tolerance)[index])
 
     def spread(self, like: Tensor) -> "StepSizeControl":
-        """With a tolerance for each element of `like` (E, ...), in its number format."""
+        """The same control with a tolerance for each element of `like` (E, ...), of its dtype."""
         tolerance = torch.as_tensor(self.tolerance, dtype=like.dtype, device=like.device)
         return replace(self, tolerance=tolerance.expand(len(like)))
 

@@ -7,6 +7,6 @@ from regimes.engines.sgd.runs import MinibatchRuns
 
 
 class Runs(MinibatchRuns):
-    """Networks of the one family that there is, `node_scaled`."""
+    """Networks of the model `node_scaled`."""
 
     model: ClassVar = node_scaled

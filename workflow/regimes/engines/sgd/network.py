@@ -39,7 +39,7 @@ class Parameters:
         return len(self.hidden)
 
     def named(self) -> dict[str, Tensor]:
-        """Those that there are."""
+        """Return the arrays that are not None, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: values for name, values in named.items() if values is not None}
 
@@ -85,7 +85,7 @@ class BatchedNetworks:
         return self.parameters.hidden.shape[1]
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here with the same bits; views, not copies."""
+        """Return what `restore` needs to continue with the same bits; views, not copies."""
         return self.parameters.named()
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -94,7 +94,7 @@ class BatchedNetworks:
             values.copy_(state[name])
 
     def scratch(self, n_points: int) -> "_Scratch":
-        """What is computed of some points: groups share it, and it is there for the next step."""
+        """Scratch for some points, which groups share and the next step uses again."""
         if n_points not in self._scratch:
             hidden, output = self.parameters.hidden, self.parameters.output
             batch = () if isinstance(self.groups[0].elements, int) else (len(self),)

@@ -29,6 +29,6 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 def projection_bins(projection: np.ndarray) -> np.ndarray:
     """Indices of equal bins of [-1, 1]."""
-    # NaN are of a run that diverged, which is not used.
+    # NaN occurs only in a run that diverged, which is not used.
     bins = np.nan_to_num((projection + 1) / 2 * ANGULAR_BINS).astype(np.int64)
     return bins.clip(0, ANGULAR_BINS - 1)

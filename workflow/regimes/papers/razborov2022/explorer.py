@@ -27,7 +27,7 @@ LOG = ("stopping_time", "activation_changes")
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    """Make the section of the page, of measures by the modules of MEASURES, by experiment."""
     return linked(groups(measures))
 
 
