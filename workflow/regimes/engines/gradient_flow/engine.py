@@ -167,7 +167,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         variables: Mapping[str, np.ndarray],
         cut_short: dict[str, Any] | None,
     ) -> None:
-        """Tell the session how the batch ended, and from which state its capped runs can continue."""
+        """Tell the session how the batch ended, and the state from which capped runs can continue."""
         session.reached(
             self.settings.solver.max_steps,
             lambda: {
