@@ -167,7 +167,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         variables: Mapping[str, np.ndarray],
         cut_short: dict[str, Any] | None,
     ) -> None:
-        """Tell the session how the batch ended, and the state from which capped runs can continue."""
+        """Tell the session the end of the batch, and the state that capped runs continue from."""
         session.reached(
             self.settings.solver.max_steps,
             lambda: {
