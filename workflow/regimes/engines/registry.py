@@ -26,7 +26,7 @@ def settings_classes() -> dict[str, type[EngineSettings]]:
         for value in vars(module).values():
             if not isinstance(value, type) or not issubclass(value, EngineSettings):
                 continue
-            # Settings that several rooms share are no engine of this room.
+            # Settings that several rooms share do not belong to an engine of this room.
             if "engine" in value.model_fields and value.__module__ == module.__name__:
                 found[value.name()] = value
     return found

@@ -25,7 +25,7 @@ SMOOTH = tuple(one for name, one in formulas.FUNCTIONS.items() if name != "sqrt"
 def canonical(text: str) -> str:
     """Return the expression in a canonical layout, so that spaces do not matter.
 
-    Raises ConfigError, one line, for what is no expression in z.
+    Raises ConfigError, one line, for a text that is not an expression in z.
     """
     parse(text)
     try:

@@ -146,7 +146,7 @@ def _with_floats(part: sympy.Expr, of: Callable[[sympy.Expr], sympy.Expr]) -> sy
 def evaluate(expression: sympy.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """An expression at points: arrays (n_points,) by name of the variable; returns (n_points,).
 
-    Not finite where the expression is not, or is no real number.
+    The values are not finite where the expression is not finite or not real.
     """
     # Names of its own for the variables: a column may be called numpy, or have a space.
     symbols = {symbol(name): symbol(f"_{index}") for index, name in enumerate(values)}
@@ -193,7 +193,7 @@ class _Reader:
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.expression(operand, depth + 1)
             case ast.BinOp(op=operation, left=left, right=right) if type(operation) in OPERATIONS:
-                # A long sum is no deep expression.
+                # A long sum does not count as a deep expression.
                 base = self.expression(left, depth + (not _is_sum(node) or not _is_sum(left)))
                 other = self.expression(right, depth + 1)
                 if isinstance(operation, ast.Pow):

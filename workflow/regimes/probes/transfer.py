@@ -73,7 +73,7 @@ def probe(
     measured = {}
     for place, run in one_by_one(runs):
         values = _hidden_values(run, inputs, settings, block, device)
-        progress(f"features of {described(place)}")
+        progress(f"computed the hidden values of {described(place)}")
         results: dict[str, list[float]] = {}
         for count in settings["n_features"]:
             key = (block["experiment"], block["dataset"], int(run["width"]), int(run["seed"]))
@@ -87,7 +87,7 @@ def probe(
             "transfer_steps": np.array(settings["max_steps"]),
             "transfer_n_train": np.array(n_train),
         }
-        progress(f"transferred {described(place)}")
+        progress(f"trained the external networks of {described(place)}")
     attributes = {"long_name": "number of features, the most important ones", "units": "1"}
     dataset = gathered(
         runs,

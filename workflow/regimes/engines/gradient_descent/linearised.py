@@ -94,7 +94,7 @@ class Runs(NearIsometryRuns):
     def __init__(self, job: Job["LinearisedDescentExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
         self.steps = log_spaced_steps(self.settings.points_per_decade, self.settings.max_steps)
-        # The limit is no recorded step: a run that goes on comes by it as any other.
+        # The limit is not a recorded step: a run that continues passes it like any other step.
         self.last_common = self.settings.max_steps
 
     def attributes(self) -> dict[str, Any]:

@@ -250,7 +250,7 @@ class Smooth:
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
         time = torch.zeros_like(h)
-        # What is no number here gets no better by shorter steps.
+        # Shorter steps do not help where a value is not finite.
         lost = ~torch.isfinite(now.a + now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
         now.a[:, lost] = torch.nan
         for _ in range(MOST_TRIES):

@@ -71,7 +71,7 @@ class MinibatchRuns(Engine):
     model: module of `regimes.engines.sgd.models`, with AXES, VARIABLES, INDICES and a class
     `Model`, which makes a `Start` of settings. Data are `targets` (point, output) one-hot or
     (point) labels; variables of test points are there only if there are any. Raises DataError when
-    the data are no classes.
+    the data are not classes.
     """
 
     model: ClassVar[ModuleType]

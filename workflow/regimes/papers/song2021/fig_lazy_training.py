@@ -74,7 +74,7 @@ def _draw_histories(figure: Figure, axes: Axes, runs: xr.Dataset) -> None:
     norm = LogNorm(ratios.min(), ratios.max())
     colours = plt.colormaps[COLOURS]
     for ratio in ratios:
-        # At the start there is no gap but rounding. The mean ends with the first run that ends.
+        # At the start the gap is rounding alone. The mean ends with the first run that ends.
         gap = runs["gap"].sel(scale_ratio=ratio, step=slice(1, None))
         mean = np.exp(np.log(gap.where(gap > 0)).mean("seed", skipna=False))
         axes.plot(mean["step"], mean, color=colours(norm(ratio)), linewidth=1.4)
