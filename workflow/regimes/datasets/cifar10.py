@@ -106,7 +106,7 @@ def _mosaic(source: Source) -> np.ndarray:
 
 
 def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same as `_read_mosaics`, from the official archive."""
+    """Read what `_read_mosaics` reads from the official archive."""
     count = -(-n_images // IMAGES_IN_BATCH)
     pixels = [np.empty((0, N_FEATURES), dtype=np.uint8)]
     labels = [np.empty(0, dtype=np.uint8)]

@@ -318,7 +318,7 @@ class Cifar10Dataset(Model):
 
 
 class ImageFeaturesDataset(Model):
-    """What a network trained on ImageNet makes of the images of another data set (caron2023)."""
+    """Features of the images of another data set, by a network trained on ImageNet (caron2023)."""
 
     kind: Literal["image_features"] = KIND
     images: Name = Field(

@@ -58,7 +58,7 @@ def collect(
     titles: Mapping[str, str],
     paths: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the page embeds: `sections` in order, each with its data, and Plotly's templates.
+    """Collect what the page embeds: `sections` in order, each with its data, and Plotly's templates.
 
     Arguments as for `render`.
     """

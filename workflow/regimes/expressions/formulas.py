@@ -117,7 +117,7 @@ def tree(text: str, variables: Sequence[str], *, kinks: bool = False) -> ast.Exp
 
 
 def allowed(variables: Sequence[str], kinks: bool = False) -> str:
-    """What a formula may have, in words."""
+    """Say in words what a formula may contain."""
     functions = [*FUNCTIONS, *(KINKED if kinks else ())]
     return f"{_listed(variables)}, numbers, pi, + - * / **, {', '.join(sorted(functions))}"
 
@@ -214,7 +214,7 @@ class _Reader:
         )
 
     def _checked(self, node: ast.expr, found: sympy.Expr) -> sympy.Expr:
-        """What was read, unless it has numbers that are not real, not finite, or very long.
+        """Return the expression that was read, unless its numbers are not finite reals, or very long.
 
         Looked at after each operation, so that none starts from numbers that are large already.
         """

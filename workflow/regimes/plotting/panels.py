@@ -1,4 +1,4 @@
-"""What panels of several papers' figures share: letters, bands over seeds, thousands of steps."""
+"""Parts of panels that several papers share: letters, bands over seeds, thousands of steps."""
 
 from collections.abc import Iterable
 from string import ascii_lowercase

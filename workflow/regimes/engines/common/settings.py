@@ -1,4 +1,4 @@
-"""What the settings of several engines share."""
+"""Settings that several engines share."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args

@@ -34,7 +34,7 @@ from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, mul
 
 @dataclass
 class Way:
-    """What the prediction of a move keeps of the way of a tile's neurons.
+    """The way of a tile's neurons, as the prediction of a move keeps it.
 
     slopes: mean slopes on the predicted way (E, n, m). The other fields are of the C neurons that
     may cross a kink: places, their elements and indices in the tile, each (C,); z and their mean

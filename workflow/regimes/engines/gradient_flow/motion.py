@@ -1,4 +1,4 @@
-"""What the motions of neurons have in common: what drives them, and what they add up to.
+"""The common parts of the motions of neurons: what drives them, and the sums over them.
 
 Shapes: E elements of a tile, n points, d features, m neurons.
 """

@@ -81,7 +81,7 @@ class Neurons(Columns):
 
 @dataclass
 class Pull(Columns):
-    """What acts on each neuron.
+    """The forces that act on each neuron over a step of the flow.
 
     total, moment: of the impulse (E, n, m). rate_a, rate_w, tolerance: (E, m). initial_a,
     initial_w: initial weights, (E, m) and (E, d, m). A last dimension of 1 in place of m stands for

@@ -14,7 +14,7 @@ from regimes.activations.apply import activate_
 
 
 class FusedActivation(Protocol):
-    """What a layer needs of an activation.
+    """An activation with its backward pass, as a layer needs it.
 
     z and `kept`, of the same shape, must reach `backward_` as `forward` leaves them.
     """

@@ -45,7 +45,7 @@ VARIABLES = {
 
 
 class Start(Protocol):
-    """What a model makes of some settings: networks at their start, their points and their loss."""
+    """Networks that a model has made of some settings: at their start, with points and loss."""
 
     parameters: Parameters
     trained: Trained
@@ -54,12 +54,12 @@ class Start(Protocol):
     loss: BatchLoss
 
     def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
-        """What is recorded beside risk and accuracy, (E, ...) by name."""
+        """Return what is recorded beside risk and accuracy, (E, ...) by name."""
 
     def variables(
         self, networks: BatchedNetworks, result: MinibatchResult
     ) -> dict[str, np.ndarray]:
-        """The model's own variables at the end, (E, ...) by name.
+        """Return the model's own variables at the end, (E, ...) by name.
 
         Takes out of the result's history what is no variable.
         """

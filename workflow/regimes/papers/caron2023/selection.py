@@ -54,7 +54,7 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
 
 
 def reduction(runs: xr.Dataset, experiment: str) -> str | None:
-    """What the runs have less than the paper, None if nothing.
+    """Say what the runs have less than the paper, None if nothing.
 
     Such as 'm = 500, 2 seeds; paper: m = 2000, 5 seeds', and features of another network.
     """

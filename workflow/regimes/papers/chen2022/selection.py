@@ -44,7 +44,7 @@ def seed_counts(runs: xr.Dataset) -> list[int]:
 
 
 def reduction(shown: xr.Dataset, paper: Size) -> str | None:
-    """What the shown runs have less than the paper, None if nothing.
+    """Say what the shown runs have less than the paper, None if nothing.
 
     Such as 'm = 2048, 2 seeds; paper: m = 8192, 5 seeds'.
 

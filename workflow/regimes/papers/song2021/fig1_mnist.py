@@ -89,7 +89,7 @@ def interval(values: xr.DataArray) -> xr.DataArray:
 
 
 def reduction(runs: xr.Dataset) -> str | None:
-    """What the runs have less than the paper, None if nothing.
+    """Say what the runs have less than the paper, None if nothing.
 
     Such as 'n = 10000; paper: n = 60000'.
     """

@@ -77,7 +77,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 
 
 def _arrows(runs: xr.Dataset) -> str:
-    """What the arrows say, if there are any."""
+    """Explain the arrows, if there are any."""
     if runs["smallest_width"].notnull().all():
         return ""
     return f"; arrows: more than ${int(runs['width'].max())}$ for some"

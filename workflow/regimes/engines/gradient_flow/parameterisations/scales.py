@@ -1,4 +1,4 @@
-"""What a parameterisation says about a two-layer network."""
+"""The scales that a parameterisation gives a two-layer network."""
 
 from dataclasses import dataclass
 
