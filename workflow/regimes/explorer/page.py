@@ -58,7 +58,7 @@ def collect(
     titles: Mapping[str, str],
     paths: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Collect what the page embeds: `sections` in order, each with its data, and Plotly's templates.
+    """Collect the data of the page: `sections` in order, and Plotly's templates.
 
     Arguments as for `render`.
     """

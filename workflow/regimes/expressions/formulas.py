@@ -214,7 +214,7 @@ class _Reader:
         )
 
     def _checked(self, node: ast.expr, found: sympy.Expr) -> sympy.Expr:
-        """Return the expression that was read, unless its numbers are not finite reals, or very long.
+        """Return the expression, unless it has numbers that are not real, not finite, or very long.
 
         Looked at after each operation, so that none starts from numbers that are large already.
         """
