@@ -50,7 +50,7 @@ def test_a_raised_cap_goes_on_with_the_same_bits(descent: Workflow, tmp_path: Pa
         with xr.open_dataset(path) as whole, xr.open_dataset(copy.directory / name) as continued:
             assert whole.equals(continued), name
         log = copy.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
-        assert "going on from the states of a training up to 20" in log.read_text()
+        assert "going on from the states of a job up to 20" in log.read_text()
 
 
 def test_states_are_kept_unless_the_config_says_no(descent: Workflow, tmp_path: Path) -> None:

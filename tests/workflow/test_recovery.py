@@ -56,7 +56,7 @@ def test_a_raised_cap_of_gradient_flow_goes_on_with_the_same_bits(
             assert whole.equals(continued), name
         log = fresh.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
         logs.append(log.read_text())
-    going_on = ["going on from the states of a training up to 40" in log for log in logs]
+    going_on = ["going on from the states of a job up to 40" in log for log in logs]
     assert sum(going_on) == len(states)
 
 

@@ -298,7 +298,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
     figures = {figure for figure in found["figure"].values if figure}
     assert figures <= set(plan.figures)
     assert {name for claim in claims_of("razborov2022") for name in claim.needs} == set(
-        plan.claims["razborov2022"].measures
+        plan.claims["razborov2022"].inputs["measures"]
     )
 
 
@@ -502,7 +502,7 @@ def test_typeset_tables_print_both_values(measures: dict[str, xr.Dataset]) -> No
 def test_labels_show_the_texts_successes(measures: dict[str, xr.Dataset]) -> None:
     printed = texts(fig_labels.draw(measures, "laptop"))
     assert "$m = 1000$ 19 of 20 (paper 19 of 20)" in printed
-    assert "$m = 2000$\n0 of 10\n(paper 0 of 10)" in printed
+    assert "$m = 2000$ 0 of 10 (paper 0 of 10)" in printed
     assert "scale: laptop" not in printed
     small = {name: runs.isel(n_train=[0]) for name, runs in measures.items()}
     assert "scale: smoke" in texts(fig_labels.draw(small, "smoke"))
@@ -524,7 +524,7 @@ def test_rows_of_table_1() -> None:
     widened by what the mean of four of its runs may differ.
     """
     config = load(CONFIG)
-    block = dict(next(iter(Plan.from_config(config).blocks[MAIN].values())).settings)
+    block = dict(Plan.from_config(config).jobs_of(MAIN)[0].settings)
     block["axes"] = {"width": [100], "n_train": [100, 150, 200], "seed": [0, 1, 2, 3]}
     settings = config.datasets[block["dataset"]].model_dump()
     data = unit_sphere.build(settings | {"n_points": 200, "draws": 4})

@@ -42,7 +42,7 @@ class LinearisedModel:
         self.start = self.vectors.T @ residuals.ravel()
 
     def residuals(self, step: int) -> np.ndarray:
-        """e_i after i = step steps, (d_2, n)."""
+        """Return e_i after i = step steps, (d_2, n)."""
         return (self.vectors @ (self.factors**step * self.start)).reshape(self.shape)
 
 
@@ -94,7 +94,7 @@ class Runs(NearIsometryRuns):
     def __init__(self, job: Job["LinearisedDescentExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
         self.steps = log_spaced_steps(self.settings.points_per_decade, self.settings.max_steps)
-        # The limit is no recorded step: a run that goes on comes by it as any other.
+        # The limit is not a recorded step: a run that continues passes it like any other step.
         self.last_common = self.settings.max_steps
 
     def attributes(self) -> dict[str, Any]:
