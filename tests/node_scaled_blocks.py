@@ -52,7 +52,7 @@ def block(**changes: Any) -> dict[str, Any]:
         "loss": "mean",
         "learning_rate": 1.0,
         "max_steps": 60,
-        "leaps": {"enabled": False, "tolerance": 0.01},
+        "multistep": {"enabled": False, "tolerance": 0.01},
         "record": {
             "points_per_decade": 4,
             "every": 20,

@@ -73,13 +73,13 @@ def node_scaled(n_outputs: int = 1, **changes: Any) -> Kind:
     return Kind(block, data, (60, 75), 170)
 
 
-def leaping_nodes() -> Kind:
-    leaps = {"enabled": True, "tolerance": 0.1}
-    kind = node_scaled(learning_rate=0.1, leaps=leaps)
+def multistep_nodes() -> Kind:
+    multistep = {"enabled": True, "tolerance": 0.1}
+    kind = node_scaled(learning_rate=0.1, multistep=multistep)
     return replace(kind, caps=(1000, 1310), cap=4000)
 
 
-def function_space(leaps: bool, **changes: Any) -> Kind:
+def function_space(multisteps: bool, **changes: Any) -> Kind:
     block = {
         "experiment": "features",
         "root_seed": 1,
@@ -89,14 +89,14 @@ def function_space(leaps: bool, **changes: Any) -> Kind:
         "activation": "relu",
         "learning_rate": 1.0,
         "max_steps": 100,
-        "leaps": {"enabled": leaps, "tolerance": 0.01},
+        "multistep": {"enabled": multisteps, "tolerance": 0.01},
         "record": {"points_per_decade": 4, "every": 0, "feature_map_neurons": 3},
         "precision": "float64",
         "axes": {"model": ["ours"], "width": [20], "n_train": [10], "seed": [0, 1]},
     }
     settings = {"n_train": 10, "n_test": 5, "n_features": 6, "seed": 0, "draws": 2}
     data = xor_with_noise.build(settings).assign_attrs(data_hash="xor")
-    caps, cap = ((1000, 1500), 4000) if leaps else ((100, 150), 400)
+    caps, cap = ((1000, 1500), 4000) if multisteps else ((100, 150), 400)
     return Kind(block | changes, data, caps, cap)
 
 
@@ -115,7 +115,7 @@ def minibatches(**changes: Any) -> Kind:
         "learning_rate": 2.0,
         "batch_size": 16,
         "epochs": 4,
-        "record": {"moved": 3, "every_epochs": 2},
+        "record": {"moved": 3, "every": 2},
         "precision": "float32",
         "axes": {"setting": ["gamma_1"], "width": [30], "seed": [0, 1]},
     }
@@ -132,7 +132,7 @@ def students(**changes: Any) -> Kind:
         "learning_rate": 0.1,
         "batch_size": 16,
         "epochs": 4,
-        "record": {"every_epochs": 2},
+        "record": {"every": 2},
         "precision": "float32",
         "axes": {
             "loss": ["mean_square", "log_likelihood"],
@@ -186,13 +186,13 @@ def linearised(**changes: Any) -> Kind:
 FIRST_CAP = 64
 KINDS = {
     "node_scaled": node_scaled,
-    "node_scaled, leaps": leaping_nodes,
+    "node_scaled, multisteps": multistep_nodes,
     "node_scaled, three outputs": lambda: node_scaled(n_outputs=3),
     "node_scaled, diverging": lambda: node_scaled(learning_rate=1000.0),
-    "function_space": lambda: function_space(leaps=False),
-    "function_space, leaps": lambda: function_space(leaps=True),
+    "function_space": lambda: function_space(multisteps=False),
+    "function_space, multisteps": lambda: function_space(multisteps=True),
     "function_space, diverging": lambda: function_space(
-        leaps=False, learning_rate=1e5, activation="leaky_relu"
+        multisteps=False, learning_rate=1e5, activation="leaky_relu"
     ),
     "minibatches": minibatches,
     "minibatches, diverging": lambda: minibatches(loss="mean_square", learning_rate=1e3),
@@ -266,10 +266,10 @@ def test_the_cases_are_what_they_are_meant_to_be() -> None:
     # Runs diverge before the last step that all caps record, and after it.
     ends = [KINDS["node_scaled, diverging"]().run(cap)["diverged"] for cap in (60, 75)]
     assert 0 < int(ends[0].sum()) < int(ends[1].sum())
-    for name in ("node_scaled, leaps", "function_space, leaps"):
-        # Already before the smaller caps, so that these cut leaps short.
+    for name in ("node_scaled, multisteps", "function_space, multisteps"):
+        # Already before the smaller caps, so that these cut multisteps short.
         kind = KINDS[name]()
-        assert int(kind.run(kind.caps[1])["leaps"].min()) > 2
+        assert int(kind.run(kind.caps[1])["multisteps"].min()) > 2
 
 
 def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Networks with scaled nodes: against autograd, leaps against steps, what is recorded, restarts."""
+"""Networks with scaled nodes: against autograd, multisteps against steps, records, restarts."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_ntg_of_the_first_points_alone() -> None:
 
 
 @pytest.mark.parametrize("setting", ["gamma_1", "gamma_05", "gamma_0"])
-def test_leaps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
+def test_multisteps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
     data = sines_on_sphere.build(
         {"n_train": 100, "n_test": 20, "n_features": 50, "noise": 1.0, "seed": 0}
     )
@@ -88,24 +88,26 @@ def test_leaps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
         axes={"setting": [setting], "width": [200], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
-    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
-    assert int(plain["leaps"]) == 0 and int(plain["plain_steps"]) == 4000
-    assert int(leaps["plain_steps"]) < 2000
-    decades = np.log10(leaps["train_risk_history"] / plain["train_risk_history"])
+    multisteps = train(
+        settings | {"multistep": {"enabled": True, "tolerance": 0.01}}, data, "cpu"
+    ).squeeze()
+    assert int(plain["multisteps"]) == 0 and int(plain["plain_steps"]) == 4000
+    assert int(multisteps["plain_steps"]) < 2000
+    decades = np.log10(multisteps["train_risk_history"] / plain["train_risk_history"])
     assert float(abs(decades).max()) < 0.05
-    ways = leaps["weight_change"] / plain["weight_change"]
+    ways = multisteps["weight_change"] / plain["weight_change"]
     moved = plain["weight_change"] > 0.01 * plain["weight_change"].max()
     assert float(abs(np.log(ways.where(moved))).max()) < 0.01
     # A single activation that changes earlier or later is seen in it, at this width and gamma = 1.
-    change = abs(leaps["ntg_change_history"] - plain["ntg_change_history"])
+    change = abs(multisteps["ntg_change_history"] - plain["ntg_change_history"])
     assert float(change.mean()) < 0.05 * float(plain["ntg_change_history"].max())
 
 
-def test_leaps_record_the_kernel_of_steps() -> None:
+def test_multisteps_record_the_kernel_of_steps() -> None:
     """Although many pre-activations of ReLU are driven to and fro over the kink late in the run.
 
-    With the mean of the slopes at both ends of a leap, the change of the kernel would be 9 % high
-    and its smallest eigenvalue 2 % low on average.
+    With the mean of the slopes at both ends of a multistep, the change of the kernel would be 9 %
+    high and its smallest eigenvalue 2 % low on average.
     """
     data = sines_on_sphere.build(
         {"n_train": 60, "n_test": 20, "n_features": 30, "noise": 1.0, "seed": 0}
@@ -117,20 +119,22 @@ def test_leaps_record_the_kernel_of_steps() -> None:
         axes={"setting": ["gamma_1"], "width": [600], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
-    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
+    multisteps = train(
+        settings | {"multistep": {"enabled": True, "tolerance": 0.01}}, data, "cpu"
+    ).squeeze()
     # Single values fluctuate from step to step; 31 of them hardly do on average.
     late = (plain["step"] > 1500).values
     for name, bias, spread in (
         ("ntg_change", 0.03, 0.06),
         ("ntg_smallest_eigenvalue", 0.008, 0.02),
     ):
-        ratio = (leaps[f"{name}_history"] / plain[f"{name}_history"]).values[late]
+        ratio = (multisteps[f"{name}_history"] / plain[f"{name}_history"]).values[late]
         assert abs(ratio.mean() - 1) < bias, name
         assert ratio.std() < spread, name
-    lengths = leaps["leap_length_history"].values
-    assert lengths[0] == 1 and "leap_length_history" not in plain
+    lengths = multisteps["multistep_length_history"].values
+    assert lengths[0] == 1 and "multistep_length_history" not in plain
     assert (lengths[1:] <= np.diff(plain["step"])).all()
-    assert int(leaps["plain_steps"]) < 200 and int(leaps["leaps"]) < 300
+    assert int(multisteps["plain_steps"]) < 200 and int(multisteps["multisteps"]) < 300
 
 
 def test_what_is_recorded() -> None:

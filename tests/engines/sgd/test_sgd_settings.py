@@ -45,7 +45,7 @@ def test_a_block_knows_its_own_node_scalings_alone() -> None:
     assert blocks[0].name.startswith("setting=gamma_1-")
     assert blocks[0].settings["node_scalings"] == {"gamma_1": {"gamma": 1.0}}
     assert blocks[0].settings["precision"] == "float32"
-    assert blocks[0].settings["record"] == {"moved": 10, "every_epochs": 1}
+    assert blocks[0].settings["record"] == {"moved": 10, "every": 1}
     # Others may come and go, and change.
     before = {block.path for block in blocks}
     other = SCALINGS | {"gamma_0": {"gamma": 0, "alpha": 0.5}, "more": {"gamma": 0.1, "alpha": 0.5}}
@@ -98,7 +98,8 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
             "several widths need width in split_by",
         ),
         ({"record": {"moved": 21}}, "record.moved: 21 is more than the 20 nodes of axes.width"),
-        ({"epochs": 500_000}, "record.every_epochs: 1 would record 500000 epochs"),
+        ({"record": {"every_epochs": 2}}, "record.every_epochs; did you mean 'every'?"),
+        ({"epochs": 500_000}, "record.every: 1 would record 500000 epochs"),
         ({"split_by": ["epochs"]}, "allowed: setting, width, seed"),
         ({"loss": "half_sum"}, "allowed: cross_entropy, mean_square"),
         ({"family": "teacher"}, "allowed: node_scaled"),

@@ -36,7 +36,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
         "learning_rate": 2.0,
         "batch_size": BATCH_SIZE,
         "epochs": EPOCHS,
-        "record": {"moved": 3, "every_epochs": 2},
+        "record": {"moved": 3, "every": 2},
         "precision": "float32",
         "axes": AXES | (axes or {}),
     } | changes

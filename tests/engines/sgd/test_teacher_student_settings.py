@@ -73,8 +73,8 @@ def test_training_imports_what_it_needs() -> None:
         ({"split_by": ["seed", "seed"]}, "split_by names an axis twice"),
         ({"record": {"moved": 3}}, f"unknown key {KEY}.record.moved"),
         (
-            {"epochs": 500_000, "record": {"every_epochs": 1}},
-            "record.every_epochs: 1 would record 500000 epochs",
+            {"epochs": 500_000, "record": {"every": 1}},
+            "record.every: 1 would record 500000 epochs",
         ),
         ({"epochs": 0}, f"{KEY}.epochs = 0"),
         ({"family": "node_scaled"}, f"unknown key {KEY}.family"),

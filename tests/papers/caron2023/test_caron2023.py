@@ -109,7 +109,7 @@ def test_reduce_drops_what_is_large() -> None:
     runs = made_up_runs(CONCRETE, data, width=40, seeds=1, steps=10)
     reduced = training.reduce(runs, data)
     assert {"final_weights", "output_weights"} <= set(runs)
-    assert {"final_weights", "output_weights", "failed_leaps"}.isdisjoint(reduced)
+    assert {"final_weights", "output_weights", "failed_multisteps"}.isdisjoint(reduced)
     assert {"feature", "output"}.isdisjoint(reduced.dims)
 
 

@@ -155,8 +155,8 @@ class Runs(Engine["NodeScaledExperiment"]):
                 "flow_time_per_step": rate,
             },
         )
-        if settings.leaps.enabled and isinstance(run.network, FunctionSpaceNetwork):
-            run.control = control_of(run.network, settings.leaps.tolerance)
+        if settings.multistep.enabled and isinstance(run.network, FunctionSpaceNetwork):
+            run.control = control_of(run.network, settings.multistep.tolerance)
         return run
 
     def _tensor(self, values: np.ndarray) -> Tensor:

@@ -35,7 +35,7 @@ KEPT = {
     "learning_rate": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
-    "leaps": "leaps",
+    "multisteps": "multisteps",
 }
 NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "diverged")
 # Those that belong to a setting, whatever the seed.
