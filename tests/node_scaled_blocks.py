@@ -61,7 +61,7 @@ def block(**changes: Any) -> dict[str, Any]:
             "ntg_points": 0,
         },
         "precision": "float64",
-        "axes": {"setting": list(NODE_SCALINGS), "width": [20], "seed": [0, 1]},
+        "axes": {"node_scaling": list(NODE_SCALINGS), "width": [20], "seed": [0, 1]},
     }
     return settings | changes
 

@@ -76,7 +76,7 @@ def problem_of(data: xr.Dataset, setting: str) -> Runs:
 
 def by_autograd(problem: Runs, setting: str) -> Curve:
     """As one writes it."""
-    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
+    run = problem.start({"node_scaling": setting, "width": WIDTH, "seed": 0})
     weights = run.hidden.clone().requires_grad_()
     optimiser = torch.optim.SGD([weights], lr=1.0)
     recorded = set(problem.steps.tolist())
@@ -95,7 +95,7 @@ def by_autograd(problem: Runs, setting: str) -> Curve:
 
 def by_package(problem: Runs, setting: str, multisteps: bool) -> Curve:
     """With steps, or multisteps, of this package."""
-    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
+    run = problem.start({"node_scaling": setting, "width": WIDTH, "seed": 0})
 
     def observe(network: Any) -> dict[str, float]:
         return {

@@ -117,7 +117,7 @@ def minibatches(**changes: Any) -> Kind:
         "epochs": 4,
         "record": {"moved": 3, "every": 2},
         "precision": "float32",
-        "axes": {"setting": ["gamma_1"], "width": [30], "seed": [0, 1]},
+        "axes": {"node_scaling": ["gamma_1"], "width": [30], "seed": [0, 1]},
     }
     return Kind(block | changes, classes(), (4, 5), 9)
 

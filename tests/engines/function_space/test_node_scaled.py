@@ -27,7 +27,7 @@ def test_steps_are_those_of_autograd(n_outputs: int, n_features: int, changes: d
     runs = train(settings, data, "cpu")
     for setting in NODE_SCALINGS:
         expected = by_autograd(settings, data, setting, width=20, seed=1)
-        run = runs.sel(setting=setting, seed=1, width=20)
+        run = runs.sel(node_scaling=setting, seed=1, width=20)
         np.testing.assert_allclose(
             run["train_risk_history"], expected["risk"][run["step"]], rtol=1e-9
         )
@@ -40,7 +40,7 @@ def test_ntg_is_that_of_the_jacobian() -> None:
     runs = train(settings, data, "cpu")
     inputs = torch.tensor(data["inputs"].values[data["split"].values == 0])
     for setting in NODE_SCALINGS:
-        run = runs.sel(setting=setting, seed=0, width=20)
+        run = runs.sel(node_scaling=setting, seed=0, width=20)
         weights, signs, scales = initial(settings, setting, 20, 0, inputs.shape[1], 2)
         kernels = []
         for at in (weights, run["final_weights"].values):
@@ -85,7 +85,7 @@ def test_multisteps_agree_with_steps_on_the_paper_s_problem(setting: str) -> Non
     settings = block(
         node_scalings={setting: scalings[setting]},
         max_steps=4000,
-        axes={"setting": [setting], "width": [200], "seed": [0]},
+        axes={"node_scaling": [setting], "width": [200], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
     multisteps = train(
@@ -116,7 +116,7 @@ def test_multisteps_record_the_kernel_of_steps() -> None:
         node_scalings={"gamma_1": {"gamma": 1.0}},
         max_steps=6000,
         record=block()["record"] | {"every": 150},
-        axes={"setting": ["gamma_1"], "width": [600], "seed": [0]},
+        axes={"node_scaling": ["gamma_1"], "width": [600], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
     multisteps = train(
@@ -142,11 +142,11 @@ def test_what_is_recorded() -> None:
     runs = train(block(), data, "cpu")
     check_described(runs)
     assert runs["step"].values.tolist() == [0, 1, 2, 3, 6, 10, 18, 20, 32, 40, 56, 60]
-    assert runs["train_risk_history"].dims == ("setting", "width", "seed", "step")
-    assert runs["weight_change_history"].dims == ("setting", "width", "seed", "step", "moved")
-    assert runs["final_weights"].dims == ("setting", "width", "seed", "node", "feature")
-    assert runs["output_weights"].dims == ("setting", "width", "seed", "output", "node")
-    assert runs["node_scale"].dims == ("setting", "width", "node")
+    assert runs["train_risk_history"].dims == ("node_scaling", "width", "seed", "step")
+    assert runs["weight_change_history"].dims == ("node_scaling", "width", "seed", "step", "moved")
+    assert runs["final_weights"].dims == ("node_scaling", "width", "seed", "node", "feature")
+    assert runs["output_weights"].dims == ("node_scaling", "width", "seed", "output", "node")
+    assert runs["node_scale"].dims == ("node_scaling", "width", "node")
     np.testing.assert_allclose(runs["node_scale"].sum("node"), 1)
     # Those that moved most, in this order, and their way along the run.
     chosen = runs["weight_change"].isel(node=runs["moved_node"])
@@ -170,10 +170,12 @@ def test_settings_start_from_the_same_weights_and_do_not_depend_on_their_block()
     together = train(block(max_steps=1), data, "cpu")
     assert np.ptp(together["output_weights"].values, axis=0).max() == 0
     for setting in NODE_SCALINGS:
-        axes = {"setting": [setting], "width": [20], "seed": [1]}
+        axes = {"node_scaling": [setting], "width": [20], "seed": [1]}
         scalings = {setting: NODE_SCALINGS[setting]}
         alone = train(block(max_steps=1, axes=axes, node_scalings=scalings), data, "cpu")
-        assert alone.drop_attrs().identical(together.sel(setting=[setting], seed=[1]).drop_attrs())
+        assert alone.drop_attrs().identical(
+            together.sel(node_scaling=[setting], seed=[1]).drop_attrs()
+        )
 
 
 def test_first_training_points_alone() -> None:

@@ -69,7 +69,7 @@ def test_training_imports_what_it_needs() -> None:
         ({"axes": {"omega_1": [1]}}, f"unknown key {KEY}.axes.omega_1"),
         ({"axes": {"width": [0]}}, "is not a whole number of at least 1"),
         ({"product": 0}, f"{KEY}.product = 0"),
-        ({"split_by": ["setting"]}, "allowed: loss, omega_2, width, seed"),
+        ({"split_by": ["node_scaling"]}, "allowed: loss, omega_2, width, seed"),
         ({"split_by": ["seed", "seed"]}, "split_by names an axis twice"),
         ({"record": {"moved": 3}}, f"unknown key {KEY}.record.moved"),
         (

@@ -373,7 +373,7 @@ def _parent(
 
 
 def hint(wrong: Any, allowed: Sequence[str]) -> str:
-    """The allowed name that a wrong one was meant to be, as a question; empty if none is like it."""
+    """The allowed name that a wrong one was meant to be, as a question; empty if there is none."""
     renamed = RENAMED.get(str(wrong), "")
     if renamed.partition(".")[0] in allowed:
         return f"did you mean {renamed!r}? "

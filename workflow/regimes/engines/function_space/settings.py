@@ -223,7 +223,7 @@ class NodeScaledExperiment(EngineSettings):
     )
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
     axes: NodeAxes = Field(description="The grid of settings.")
-    split_by: SplitBy = ("setting",)
+    split_by: SplitBy = ("node_scaling",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "NodeScaledExperiment":

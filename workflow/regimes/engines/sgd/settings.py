@@ -99,7 +99,7 @@ class MinibatchExperiment(EngineSettings):
         default=MinibatchProbes(), description="What is done with trained networks."
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
-    split_by: SplitBy = ("setting",)
+    split_by: SplitBy = ("node_scaling",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":

@@ -51,7 +51,7 @@ def weight_change_factor(gamma: xr.DataArray, problem: Problem) -> xr.DataArray:
 def ntg_change_bound(
     gamma: xr.DataArray, node_scale: xr.DataArray, problem: Problem
 ) -> xr.DataArray:
-    """(d): upper bound on the spectral norm |NTG_t - NTG_0|; node_scale: over setting and node."""
+    """(d): upper bound on the norm |NTG_t - NTG_0|; node_scale: over node_scaling and node."""
     n, d, delta = problem.n, problem.d, problem.delta
     gamma = gamma.where(gamma > 0)
     powers = (node_scale**1.5).sum("node")

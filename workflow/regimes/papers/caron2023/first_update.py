@@ -73,7 +73,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 def _ordered(runs: xr.Dataset) -> xr.Dataset:
     """Blocks are combined in the order of the settings' names; that of the scales says more."""
     gamma, alpha = (runs[name].isel(seed=0).values for name in ("gamma", "alpha"))
-    return runs.isel(setting=np.lexsort((-alpha, -gamma)))
+    return runs.isel(node_scaling=np.lexsort((-alpha, -gamma)))
 
 
 def _limits(result: xr.Dataset) -> xr.DataArray:
@@ -87,7 +87,7 @@ def _limits(result: xr.Dataset) -> xr.DataArray:
 def _closed_forms(
     result: xr.Dataset, inputs: np.ndarray, activation: str, constant: float
 ) -> dict[str, xr.DataArray]:
-    """Over setting and the dimensions of what was averaged."""
+    """Over node_scaling and the dimensions of what was averaged."""
     # Of a single node of scale 1: all are products of this and of a function of the scales.
     one = np.ones(1)
     weight = xr.DataArray(mean_weight_rate(inputs, one, activation)[0], dims="feature")
@@ -118,7 +118,7 @@ def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr
     }
     if f"{name}_covariance" not in runs:
         return found
-    (dim,) = set(dims) - {"setting"}
+    (dim,) = set(dims) - {"node_scaling"}
     chi_square, degrees = _chi_square(runs, name, dim, closed)
     ratio, ratio_error = _ratio(runs, name, dim, closed)
     return found | {
@@ -158,7 +158,7 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
 def _chi_square(
     runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Chi-square (setting, seed) of the distance of all components, and its degrees of freedom."""
+    """Chi-square (node_scaling, seed) of the distance of all components; degrees of freedom."""
 
     def distance(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
         values, vectors = np.linalg.eigh(covariance)
@@ -179,7 +179,7 @@ def _chi_square(
 def _ratio(
     runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Projection (setting, seed) of the mean on the closed form, and its standard error."""
+    """Projection (node_scaling, seed) of the mean on the closed form, and its standard error."""
     square = (closed**2).sum(dim)
     square = square.where(square > 0)
     other = closed.rename({dim: f"other_{dim}"})

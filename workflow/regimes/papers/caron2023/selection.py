@@ -19,7 +19,7 @@ from regimes.plotting.wording import pluralise
 
 
 def ran(runs: xr.Dataset) -> xr.DataArray:
-    """Whether there was a run, one that diverged included, over setting and seed."""
+    """Whether there was a run, one that diverged included, over node_scaling and seed."""
     return runs["diverged"].notnull()
 
 
@@ -44,7 +44,7 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
     """
     parts = []
     for setting in shown_settings(runs):
-        one = runs.sel(setting=setting.name)
+        one = runs.sel(node_scaling=setting.name)
         if diverged := int((one["diverged"] == 1).sum()):
             parts.append(f"{pluralise(diverged, 'run')} that diverged of {setting.label}")
         if transfers and "transfer_diverged" in one:
@@ -72,7 +72,7 @@ def reduction(runs: xr.Dataset, experiment: str) -> str | None:
 
     compare(int(runs.attrs["width"]), WIDTH, "m = {}".format)
     compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}".format)
-    compare(int(ran(runs).any("seed").sum()), SETTINGS, counts("setting"))
+    compare(int(ran(runs).any("seed").sum()), SETTINGS, counts("node_scaling"))
     compare(seed_count(runs), SEEDS, counts("seed"))
     compare(int(runs["step"].max()), paper.steps, counts("step"))
     if paper.note and theirs and theirs[-1].endswith("steps"):
