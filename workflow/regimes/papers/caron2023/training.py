@@ -70,7 +70,7 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: the variables of KEPT that there are, over node_scaling and seed, and
+    """What became of each run: variables of KEPT that there are, over node_scaling and seed, and
 
     - flow_time, over `step`: the time t of the flow of (5) that gradient descent has gone, from
       `flow_time_per_step` of the runs; absent without it, as with other losses;
