@@ -72,7 +72,7 @@ def reduction(runs: xr.Dataset, experiment: str) -> str | None:
 
     compare(int(runs.attrs["width"]), WIDTH, "m = {}".format)
     compare(int(runs.attrs["n_train"]), paper.n_train, "n = {}".format)
-    compare(int(ran(runs).any("seed").sum()), SETTINGS, counts("node_scaling"))
+    compare(int(ran(runs).any("seed").sum()), SETTINGS, counts("setting"))
     compare(seed_count(runs), SEEDS, counts("seed"))
     compare(int(runs["step"].max()), paper.steps, counts("step"))
     if paper.note and theirs and theirs[-1].endswith("steps"):
