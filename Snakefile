@@ -52,7 +52,7 @@ GPUS = int(os.environ["REGIMES_DEVICE"] == "cuda")
 
 wildcard_constraints:
     dataset=alternatives(PLAN.data),
-    experiment=alternatives(PLAN.blocks),
+    experiment=alternatives(PLAN.measures),
     paper=alternatives(PLAN.papers),
     figure=alternatives(PLAN.figures),
 

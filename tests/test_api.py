@@ -22,8 +22,9 @@ from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.plan.parts import modules_with
-from regimes.plan.plan import BlockPlan, Plan
+from regimes.plan.plan import Plan
 from regimes.plan.provenance import SCRIPTS, import_closure, training_modules
+from regimes.plan.stages import Job
 from regimes.storage import store
 
 # What every run has.
@@ -66,11 +67,11 @@ def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
     store.check_described(run)
 
 
-def block_of(experiment: str, **place: float) -> BlockPlan:
+def block_of(experiment: str, **place: float) -> Job:
     """The workflow's block of an experiment at smoke scale that has a setting."""
     (block,) = [
         block
-        for block in Plan.from_config(load(CONFIG, SMOKE)).blocks[experiment].values()
+        for block in Plan.from_config(load(CONFIG, SMOKE)).jobs_of(experiment)
         if all(value in block.settings["axes"][name] for name, value in place.items())
     ]
     return block
@@ -289,7 +290,7 @@ def write(dataset: xr.Dataset, path: Path) -> None:
     store.write(described(dataset), path, title=path.stem, source="s", references="r", config={})
 
 
-def run_of(block: BlockPlan, value: float) -> xr.Dataset:
+def run_of(block: Job, value: float) -> xr.Dataset:
     axes = block.settings["axes"]
     shape = tuple(len(values) for values in axes.values())
     values = np.full(shape, value)
@@ -376,8 +377,8 @@ def test_open_before_anything_has_run(here: Path) -> None:
         regimes.open("phase_diagram", directory=here)
 
 
-def blocks_of(folder: Path) -> list[BlockPlan]:
-    return list(Plan.from_config(load(folder / "config.yaml")).blocks["phase_diagram"].values())
+def blocks_of(folder: Path) -> list[Job]:
+    return Plan.from_config(load(folder / "config.yaml")).jobs_of("phase_diagram")
 
 
 def test_open_combines_the_runs_of_an_experiment(results: Path) -> None:
@@ -419,7 +420,7 @@ def test_open_combines_weights_of_several_widths(results: Path) -> None:
     axes = {"gamma_prime": [0.0], "gamma": [1.0], "width": [10, 20], "seed": [0]}
     config["experiments"]["condensation"] = {"axes": axes}
     (results / "config.yaml").write_text(yaml.safe_dump(config))
-    for block in Plan.from_config(load(results / "config.yaml")).blocks["condensation"].values():
+    for block in Plan.from_config(load(results / "config.yaml")).jobs_of("condensation"):
         (width,) = block.settings["axes"]["width"]
         run = run_of(block, width).assign_coords(neuron=range(width))
         run["output_weights"] = run["relative_distance_w"].expand_dims(neuron=width, axis=-1)
@@ -451,7 +452,7 @@ def test_open_unites_the_grids_of_an_experiment(results: Path) -> None:
         "measure": "luo2021.growth",
     }
     (results / "config.yaml").write_text(yaml.safe_dump(config))
-    blocks = list(Plan.from_config(load(results / "config.yaml")).blocks["descent"].values())
+    blocks = Plan.from_config(load(results / "config.yaml")).jobs_of("descent")
     for index, block in enumerate(blocks[:3]):
         write(run_of(block, index), results / block.path)
     runs = regimes.open("runs/descent")["relative_distance_w"].sel(seed=0)

@@ -14,8 +14,8 @@ from regimes.datasets.backbones import pixels, resnet18
 from regimes.datasets.sources import retrieval
 from regimes.plan import plan as plan_module
 from regimes.plan.plan import Plan
-from regimes.plan.provenance import SCRIPTS, import_closure
-from regimes.storage import store
+from regimes.plan.provenance import import_closure
+from regimes.storage import store, versions
 from regimes.storage.layout import assemble, train_then_test
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
@@ -135,15 +135,15 @@ def features(**changes: object) -> dict:
 
 
 def runs(plan: Plan) -> set[str]:
-    return {block.path for block in plan.blocks["on_features"].values()}
+    return {block.path for block in plan.jobs_of("on_features")}
 
 
 def test_nothing_else_is_made_again() -> None:
     before, after = Plan.from_config(load(CONFIG)), make()
     assert before.data.items() <= after.data.items()
     assert before.stamps.items() <= after.stamps.items()
-    assert {block.path for block in before.all_blocks()} <= {
-        block.path for block in after.all_blocks()
+    assert {block.path for block in before.jobs.values()} <= {
+        block.path for block in after.jobs.values()
     }
 
 
@@ -182,8 +182,7 @@ def test_images_and_settings_make_other_features_and_runs(changes: dict) -> None
 
 def test_version_of_torch_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_torch(version: str) -> Plan:
-        versions = {"torch": version, "plotly": "1.0"}
-        monkeypatch.setattr(plan_module, "package_versions", lambda *_: versions)
+        monkeypatch.setattr(versions, "package_versions", lambda *_: {"torch": version})
         return make()
 
     cpu, gpu, newer = map(with_torch, ("2.13.0+cpu", "2.13.0+cu128", "2.14.0"))
@@ -209,7 +208,6 @@ def test_features_depend_on_the_code_of_their_backbone_alone(
     roots = next(
         roots for roots in asked if "regimes.datasets.backbones.efficientnet_lite0" in roots
     )
-    assert SCRIPTS / "features.py" in roots
     closure = set(import_closure(roots))
     assert {
         "regimes.datasets.backbones.efficientnet_lite0",

@@ -165,7 +165,7 @@ def plan(**changes) -> Plan:
 
 
 def hashes(planned: Plan, experiment: str) -> set[str]:
-    return {block.hash for block in planned.blocks[experiment].values()}
+    return {block.hash for block in planned.jobs_of(experiment)}
 
 
 def test_an_expression_belongs_to_the_blocks_that_use_it() -> None:
@@ -173,15 +173,15 @@ def test_an_expression_belongs_to_the_blocks_that_use_it() -> None:
     before = plan(activations={"swish": SWISH}, **uses)
     same = plan(activations={"swish": "z*sigmoid(z)", "other": "z + tanh(z)"}, **uses)
     after = plan(activations={"swish": "z * sigmoid(2 * z)"}, **uses)
-    for name in before.blocks:
+    for name in before.measures:
         assert hashes(before, name) == hashes(same, name)
         changed = hashes(before, name) != hashes(after, name)
         assert changed == (name == "phase_diagram_gelu"), name
-    (block,) = before.blocks["phase_diagram_gelu"].values()
+    (block,) = before.jobs_of("phase_diagram_gelu")
     assert block.settings["activation_expression"] == SWISH
     assert training_modules(block.settings)["activation"] == "regimes.activations.expression"
-    assert before.figures["phase_diagram_gelu"].config_hash != (
-        after.figures["phase_diagram_gelu"].config_hash
+    assert before.figures["phase_diagram_gelu"].settings_hash != (
+        after.figures["phase_diagram_gelu"].settings_hash
     )
 
 
@@ -193,7 +193,7 @@ def test_other_trainings_load_it_from_the_same_place() -> None:
     }
     planned = plan(activations={"swish": SWISH}, experiments=experiments)
     for name in experiments:
-        block = next(iter(planned.blocks[name].values()))
+        block = planned.jobs_of(name)[0]
         assert load_activation("swish", block.settings["activation_expression"]).__doc__ == SWISH, (
             name
         )

@@ -7,7 +7,9 @@ import pytest
 from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan import plan as plan_module
-from regimes.plan.plan import BlockPlan, Plan
+from regimes.plan.plan import Plan
+from regimes.plan.stages import Job
+from regimes.storage import versions
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
@@ -22,34 +24,39 @@ def phase_diagram(**changes: object) -> dict:
 
 def hashes(plan: Plan) -> set[str]:
     """Runs of the phase diagram."""
-    return {block.path for block in blocks_of(plan)}
+    return {job.path for job in jobs_of(plan)}
 
 
-def blocks_of(plan: Plan) -> list[BlockPlan]:
-    return list(plan.blocks["phase_diagram"].values())
+def names(plan: Plan) -> set[str]:
+    """Names of the jobs of the experiment of `descent`."""
+    return {job.name for job in plan.jobs_of("descent")}
 
 
-def test_default_blocks() -> None:
-    blocks = blocks_of(make())
-    assert len(blocks) == 27
-    assert blocks[0].path.startswith("results/runs/phase_diagram/gamma_prime=-1.0_seed=0-")
-    assert blocks[0].settings["axes"]["gamma_prime"] == [-1.0]
-    assert len(blocks[0].settings["axes"]["gamma"]) == 19
-    assert blocks[0].settings["root_seed"] == 2021
+def jobs_of(plan: Plan) -> list[Job]:
+    return plan.jobs_of("phase_diagram")
 
 
-def test_first_block_axis_decides_the_order() -> None:
-    blocks = blocks_of(make())
-    by_priority = sorted(blocks, key=lambda block: -block.priority)
-    slowest = [block.settings["axes"]["gamma_prime"][0] for block in by_priority]
+def test_default_jobs() -> None:
+    jobs = jobs_of(make())
+    assert len(jobs) == 27
+    assert jobs[0].path.startswith("results/runs/phase_diagram/gamma_prime=-1.0_seed=0-")
+    assert jobs[0].settings["axes"]["gamma_prime"] == [-1.0]
+    assert len(jobs[0].settings["axes"]["gamma"]) == 19
+    assert jobs[0].settings["root_seed"] == 2021
+
+
+def test_first_axis_to_split_by_decides_the_order() -> None:
+    jobs = jobs_of(make())
+    by_priority = sorted(jobs, key=lambda job: -job.priority)
+    slowest = [job.settings["axes"]["gamma_prime"][0] for job in by_priority]
     assert slowest == sorted(slowest)
-    assert min(block.priority for block in blocks) > 0
+    assert min(job.priority for job in jobs) > 0
 
 
 def test_split_by_set_the_grain() -> None:
-    assert len(blocks_of(make(**phase_diagram(split_by=[])))) == 1
+    assert len(jobs_of(make(**phase_diagram(split_by=[])))) == 1
     every = make(**phase_diagram(split_by=["gamma_prime", "gamma", "width", "seed"]))
-    assert len(blocks_of(every)) == 9 * 19 * 5 * 3
+    assert len(jobs_of(every)) == 9 * 19 * 5 * 3
 
 
 def descent(**changes: object) -> Plan:
@@ -68,33 +75,34 @@ def descent(**changes: object) -> Plan:
     return make(datasets={"sphere": sphere}, experiments={"descent": experiment | changes})
 
 
-def test_grids_are_cut_into_blocks_one_by_one() -> None:
+def test_grids_are_cut_into_jobs_one_by_one() -> None:
     plan = descent()
-    blocks = list(plan.blocks["descent"].values())
-    assert [block.settings["axes"] for block in blocks] == [
+    jobs = plan.jobs_of("descent")
+    assert [job.settings["axes"] for job in jobs] == [
         {"width": [width], "n_train": n_train, "seed": [seed]}
         for width, n_train in ((20, [5]), (10, [6, 7]), (11, [6, 7]))
         for seed in (0, 1)
     ]
     # What is listed first starts first.
-    priorities = [block.priority for block in blocks]
+    priorities = [job.priority for job in jobs]
     assert priorities == sorted(priorities, reverse=True) and min(priorities) > 0
-    assert blocks[0].name.startswith("width=20_seed=0-")
+    assert jobs[0].name.startswith("descent/width=20_seed=0-")
     measure = plan.measures["descent"]
-    assert measure.runs == tuple(block.path for block in blocks) and measure.grids == (2, 4)
-    assert plan.measures["phase_diagram"].grids == (27,)
+    assert list(measure.inputs["runs"].values()) == [job.path for job in jobs]
+    assert measure.grids == [2, 4]
+    assert plan.measures["phase_diagram"].grids == [27]
 
 
-def test_added_grids_keep_the_other_blocks() -> None:
+def test_added_grids_keep_the_other_jobs() -> None:
     grids = [{"width": [20], "n_train": [5]}, {"width": [10, 11], "n_train": [6, 7]}]
-    before = set(descent().blocks["descent"])
-    after = set(descent(grids=[{"width": [30], "n_train": [5]}, *grids]).blocks["descent"])
+    before = names(descent())
+    after = names(descent(grids=[{"width": [30], "n_train": [5]}, *grids]))
     assert before < after and len(after - before) == 2
-    other = set(descent(learning_rate=0.002).blocks["descent"])
+    other = names(descent(learning_rate=0.002))
     assert not before & other
 
 
-def test_too_many_blocks_of_several_grids_are_refused() -> None:
+def test_too_many_jobs_of_several_grids_are_refused() -> None:
     width = {"start": 1, "stop": 9999, "step": 1}
     grids = [{"width": width, "n_train": [n_train]} for n_train in (1, 2, 3)]
     with pytest.raises(ConfigError, match=r"descent.split_by = .* makes 29997 jobs"):
@@ -104,9 +112,9 @@ def test_too_many_blocks_of_several_grids_are_refused() -> None:
 def test_experiments_do_not_share_runs_by_accident() -> None:
     # The random streams are named after the experiment, and so are the files.
     plan = make()
-    paths = [block.path for block in plan.all_blocks()]
+    paths = [job.path for job in plan.jobs.values()]
     assert len(set(paths)) == len(paths)
-    assert {block.experiment for block in plan.all_blocks()} == set(plan.measures)
+    assert {job.experiment for job in plan.jobs.values()} == set(plan.measures)
 
 
 def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
@@ -115,20 +123,20 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
     assert set(plan.targets("luo2021")) < set(plan.all_targets())
     # The scorecard shows them, and is made anew when any experiment behind a claim changes.
     scorecard = plan.figures["scorecard"]
-    assert scorecard.measures == {"claims": plan.all_claims.path}
+    assert scorecard.inputs["measures"] == {"claims": plan.all_claims.path}
     changed = make(experiments={"song2021_lazy": {"relative_loss": 0.02}})
-    assert changed.figures["scorecard"].config_hash != scorecard.config_hash
+    assert changed.figures["scorecard"].settings_hash != scorecard.settings_hash
     assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
 
 
 def test_the_claims_need_what_they_declare() -> None:
     claims = make().claims
-    assert list(claims) == ["luo2021", "razborov2022", "chen2022", "caron2023", "song2021"]
-    assert "growth_inverse" in claims["luo2021"].measures
-    assert "razborov2022_both_layers" not in claims["razborov2022"].measures
+    assert {"luo2021", "razborov2022", "chen2022", "caron2023", "song2021"} <= set(claims)
+    assert "growth_inverse" in claims["luo2021"].inputs["measures"]
+    assert "razborov2022_both_layers" not in claims["razborov2022"].inputs["measures"]
     # Those of some experiments alone, where the config says so.
     few = make(claims={"luo2021": {"measures": ["phase_diagram", "condensation"]}})
-    assert list(few.claims["luo2021"].measures) == ["phase_diagram", "condensation"]
+    assert list(few.claims["luo2021"].inputs["measures"]) == ["phase_diagram", "condensation"]
     assert few.claims["chen2022"] == claims["chen2022"]
 
 
@@ -143,7 +151,7 @@ def test_a_figure_cannot_show_claims_that_no_paper_has() -> None:
 
 def test_a_table_is_a_csv_file_too() -> None:
     plan = make()
-    tables = {name: figure.csv for name, figure in plan.figures.items() if figure.csv}
+    tables = {name: figure.outputs[-1] for name, figure in plan.by_rule["table"].items()}
     assert tables == {
         name: f"figures/{name}.csv"
         for name in (
@@ -168,10 +176,10 @@ def test_names_are_plain_python_values() -> None:
         for item in value if isinstance(value, list) else ():
             check(item)
 
-    check(make().all_blocks()[0].settings)
+    check(next(iter(make().jobs.values())).settings)
 
 
-def test_added_values_keep_the_other_blocks() -> None:
+def test_added_values_keep_the_other_jobs() -> None:
     before = hashes(make())
     more = hashes(make(**phase_diagram(axes={"seed": [0, 1, 2, 3]})))
     assert before < more and len(more - before) == 9
@@ -237,8 +245,7 @@ def test_every_setting_of_a_data_set_is_in_its_hash() -> None:
 
 def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def with_torch(version: str) -> set[str]:
-        versions = {"torch": version, "plotly": "1.0"}
-        monkeypatch.setattr(plan_module, "package_versions", lambda *_: versions)
+        monkeypatch.setattr(versions, "package_versions", lambda *_: {"torch": version})
         return hashes(make())
 
     assert with_torch("2.13.0+cpu") == with_torch("2.13.0+cu128") == with_torch("2.13.0")
@@ -248,8 +255,8 @@ def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch)
 def test_measures_list_their_runs() -> None:
     plan = make()
     measure = plan.measures["phase_diagram"]
-    assert set(measure.runs) == hashes(plan)
-    assert all(run in plan.stamps[measure.stamp] for run in measure.runs)
+    assert set(measure.inputs["runs"].values()) == hashes(plan)
+    assert all(run in plan.stamps[measure.stamp] for run in hashes(plan))
 
 
 def test_targets_of_a_paper() -> None:
@@ -270,7 +277,7 @@ def test_figures_in_folders() -> None:
         "caption": "c",
     }
     plan = make(figures={"luo2021/fig99_other": figure})
-    assert plan.figures["luo2021/fig99_other"].pdf == "figures/luo2021/fig99_other.pdf"
+    assert plan.figures["luo2021/fig99_other"].path == "figures/luo2021/fig99_other.pdf"
     assert plan.figures["luo2021/fig99_other"].stamp == (
         "results/code/figures-luo2021-fig99_other.txt"
     )
@@ -285,8 +292,8 @@ def test_arguments_of_figures_are_those_of_their_function() -> None:
     )
     other = make(figures={"chen2022/fig3_scalings": {"arguments": {"number": 2}}})
     changed = other.figures["chen2022/fig3_scalings"]
-    assert (changed.code, changed.measures) == (figure.code, figure.measures)
-    assert changed.config_hash != figure.config_hash
+    assert (changed.code, changed.inputs) == (figure.code, figure.inputs)
+    assert changed.settings_hash != figure.settings_hash
     assert other.stamps[changed.stamp] != plan.stamps[figure.stamp]
 
 
@@ -322,9 +329,9 @@ def test_missing_modules_are_named() -> None:
         make(**phase_diagram(measure="luo2021.phaze"))
 
 
-def test_unknown_block_is_one_line() -> None:
-    with pytest.raises(ConfigError, match="belongs to no block of the present config"):
-        make().block("phase_diagram", "seed=7-0123456789abcdef")
+def test_unknown_job_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="belongs to no train job of the present config"):
+        make().stage("train", "phase_diagram/seed=7-0123456789abcdef")
 
 
 def test_stamps_are_written_below_a_directory(tmp_path: Path) -> None:
@@ -339,10 +346,11 @@ def test_the_explorer_finds_measures_by_their_module() -> None:
     other = load(CONFIG).experiments["phase_diagram"].model_dump(mode="json", exclude_none=True)
     plan = make(experiments={name: other | changes for name, changes in renamed.items()})
     explorer = plan.explorer
-    assert explorer.measures["phase_diagram_other"] == "results/measures/phase_diagram_other.nc"
-    assert {"phase_diagram", "condensation", "song2021_mnist"} <= set(explorer.measures)
-    assert not {"growth_unit", "conservation", "song2021_order"} & set(explorer.measures)
-    assert explorer.claims["luo2021"] == "results/claims/luo2021.nc"
+    measures, claims = explorer.inputs["measures"], explorer.inputs["claims"]
+    assert measures["phase_diagram_other"] == "results/measures/phase_diagram_other.nc"
+    assert {"phase_diagram", "condensation", "song2021_mnist"} <= set(measures)
+    assert not {"growth_unit", "conservation", "song2021_order"} & set(measures)
+    assert claims["luo2021"] == "results/claims/luo2021.nc"
     assert all(explorer.path not in plan.targets(paper) for paper in plan.papers)
 
 

@@ -154,10 +154,10 @@ def codes() -> dict[str, set[str]]:
     """Modules in the code of the runs of each experiment."""
     plan = Plan.from_config(load(CHECKOUT / "config.yaml", {"scale": "smoke"}))
     closures = {}
-    for blocks in plan.blocks.values():
-        block = next(iter(blocks.values()))
-        modules = provenance.training_modules(block.settings)
-        closure = closures.setdefault(block.settings["engine"], set())
+    for experiment in plan.measures:
+        job = plan.jobs_of(experiment)[0]
+        modules = provenance.training_modules(job.settings)
+        closure = closures.setdefault(job.settings["engine"], set())
         closure |= set(import_closure(modules.values()))
     return closures
 

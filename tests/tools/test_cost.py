@@ -234,7 +234,7 @@ def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None
     ],
 )
 def test_trainings_at_laptop_scale_are_in_the_table(laptop: Plan, experiment: str) -> None:
-    settings = [block.settings for block in laptop.blocks[experiment].values()]
+    settings = [block.settings for block in laptop.jobs_of(experiment)]
     jobs = [replace(JOB, name=experiment, settings="new", work=work(one)) for one in settings]
     assert {one.origin for one in cost.estimate(jobs, [], read_table(), "laptop")} == {cost.TABLE}
 

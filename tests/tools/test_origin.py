@@ -32,14 +32,14 @@ def save_figure(folder: Path, plan: Plan, name: str) -> None:
     figure = plan.figures[name]
     save(
         Figure(),
-        folder / figure.pdf,
-        folder / figure.png,
+        folder / figure.outputs[0],
+        folder / figure.outputs[1],
         title=name,
-        config_hash=figure.config_hash,
+        config_hash=figure.settings_hash,
         code_hash=figure.code,
         source=figure.module,
         scale="smoke",
-        measures=list(figure.measures),
+        measures=list(figure.inputs["measures"]),
     )
 
 
@@ -59,10 +59,10 @@ def results(
     data = plan.data["four_point"]
     datasets = {"datasets": {"four_point": data.settings}}
     write_result(folder / data.path, "Data set four_point", datasets, data_hash=data.hash)
-    for block in plan.blocks[FIGURE].values():
-        title = f"Runs of experiment {FIGURE}, block {block.name}"
-        config = block.settings | datasets
-        write_result(folder / block.path, title, config, code_hash=block.code)
+    for job in plan.jobs_of(FIGURE):
+        title = f"Runs of experiment {FIGURE}, block {Path(job.path).stem}"
+        config = job.settings | datasets
+        write_result(folder / job.path, title, config, code_hash=job.code)
     write_measures(folder, plan, FIGURE, write_result)
     save_figure(folder, plan, FIGURE)
     return folder
@@ -86,7 +86,7 @@ def test_a_figure_says_what_made_it(results: Path, plan: Plan, suffix: str) -> N
     assert texts["rule"] == "figure (workflow/rules/figures.smk)"
     module = "luo2021/diagram.py"
     assert f"diagram.draw (workflow/regimes/papers/{module})" in texts["function"]
-    assert texts["config hash"] == plan.figures[FIGURE].config_hash
+    assert texts["config hash"] == plan.figures[FIGURE].settings_hash
     assert texts["measures"].startswith(f"results/measures/{FIGURE}.nc, created 20")
     assert texts["runs"].endswith("6 files in the present config, 6 of the runs there")
     assert texts["data"] == "results/data/four_point.nc"
@@ -119,15 +119,17 @@ def test_changed_code_is_named(results: Path, plan: Plan) -> None:
     figure = replace(plan.figures[FIGURE], code="0" * 64)
     other = replace(plan, figures={FIGURE: figure})
     assert explained(path, other, results)[1] == ["its code changed"]
-    measure = replace(plan.measures[FIGURE], code="0" * 64, inputs_hash="1" * 64)
+    measure = plan.measures[FIGURE]
+    inputs = measure.inputs | {"runs": {}}
+    measure = replace(measure, code="0" * 64, inputs=inputs)
     other = replace(plan, measures={FIGURE: measure})
     assert explained(path, other, results)[1] == [
         f"measures of {FIGURE}: its code changed",
         f"measures of {FIGURE}: its runs or probes are others: their code, data or torch changed",
     ]
     run = next((results / f"results/runs/{FIGURE}").glob("*.nc"))
-    blocks = {f"{name[:-16]}{'0' * 16}": block for name, block in plan.blocks[FIGURE].items()}
-    changed = explained(run, replace(plan, blocks={FIGURE: blocks}), results)[1]
+    jobs = {f"{job.name[:-16]}{'0' * 16}": job for job in plan.jobs_of(FIGURE)}
+    changed = explained(run, replace(plan, jobs=jobs), results)[1]
     assert changed == ["its code, the data's code or torch changed"]
 
 
@@ -145,7 +147,7 @@ def test_runs_and_data_are_explained(results: Path, plan: Plan) -> None:
 
 
 def test_what_the_config_has_no_more_is_said(results: Path, plan: Plan) -> None:
-    none = replace(plan, figures={}, data={}, measures={}, blocks={})
+    none = replace(plan, figures={}, data={}, measures={}, jobs={})
     for path, what in (
         (f"figures/{FIGURE}.pdf", f"no figure '{FIGURE}'"),
         (f"results/measures/{FIGURE}.nc", f"no experiment '{FIGURE}'"),
@@ -182,7 +184,9 @@ def claimed(
         input=SimpleNamespace(claims=[folder / one.path for one in plan.claims.values()]),
         output=[folder / ALL_CLAIMS],
         params=SimpleNamespace(
-            papers=list(plan.claims), settings=plan.all_claims.settings, code=plan.all_claims.code
+            module=plan.all_claims.module,
+            settings=plan.all_claims.settings,
+            code=plan.all_claims.code,
         ),
         config={"papers": {paper: {"citation": "c"} for paper in plan.claims}},
     )

@@ -10,7 +10,7 @@ import pytest
 
 from regimes.engines.registry import settings_classes
 from regimes.errors import StoreError
-from regimes.plan import plan as plan_module
+from regimes.plan import settings as plan_settings
 from regimes.plan.plan import Plan
 from regimes.plan.state_names import complete_name
 from regimes.storage import versions as revision
@@ -32,7 +32,7 @@ def results(
 ) -> tuple[Path, set[str], set[str]]:
     """A directory, the files that the smoke scale needs, and those of other settings."""
     (tmp_path / "elsewhere").mkdir()
-    used = {block.path for block in plan.blocks["phase_diagram"].values()}
+    used = {job.path for job in plan.jobs_of("phase_diagram")}
     used |= {next(iter(plan.probes))}
     touch(tmp_path, *used)
     used |= {"results/data/four_point.nc", *plan.stamps}
@@ -100,8 +100,8 @@ def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> N
     # At laptop scale, nothing of this is needed but data and stamps.
     command = ["prune", "--directory", str(directory), "--yes"]
     other = {"experiments": {"phase_diagram": {"axes": {"seed": [7]}}}}
-    mine = settings.plan_of(SMOKE | other).blocks["phase_diagram"].values()
-    of_file = touch(directory, *(block.path for block in mine))
+    mine = settings.plan_of(SMOKE | other).jobs_of("phase_diagram")
+    of_file = touch(directory, *(job.path for job in mine))
     file = tmp_path / "mine.yaml"
     file.write_text("scale: smoke\nexperiments: {phase_diagram: {axes: {seed: [7]}}}\n")
     assert cli.main([*command, "--keep-scale", "smoke", "--keep-configfile", str(file)]) == 0
@@ -119,37 +119,35 @@ def test_checkpoints_and_end_states_of_the_plan_are_kept(
 ) -> None:
     directory, _, _ = results
     for experiment in ("phase_diagram", "razborov2022", "caron2023_energy", "song2021_mnist"):
-        block = next(iter(plan.blocks[experiment].values()))
-        other = replace(block, hash="1" * 64, code="other")
+        job = plan.jobs_of(experiment)[0]
+        other = replace(job, hash="1" * 64, code="other")
         for used, unused in (
-            (block.checkpoint, other.checkpoint),
-            (block.end_states, other.end_states),
+            (job.checkpoint, other.checkpoint),
+            (job.end_states, other.end_states),
         ):
             # The plan does not know the builds of torch nor the devices of the jobs.
-            kept, gone = (
-                complete_name(name, block.torch + build, device) for name in (used, unused)
-            )
+            kept, gone = (complete_name(name, job.torch + build, device) for name in (used, unused))
             touch(directory, kept, gone)
             found = {str(path) for path in prune.find(directory, [plan]).unused}
             assert kept not in found and gone in found
 
 
 def test_end_states_are_those_of_all_limits(plan: Plan) -> None:
-    for experiment, blocks in plan.blocks.items():
-        block = next(iter(blocks.values()))
-        limit = settings_classes()[block.settings["engine"]].limit
+    for experiment in plan.measures:
+        job = plan.jobs_of(experiment)[0]
+        limit = settings_classes()[job.settings["engine"]].limit
         if limit is None:
-            assert block.end_states is None, experiment
+            assert job.end_states is None, experiment
             continue
-        raised = json.loads(json.dumps(block.settings))
+        raised = json.loads(json.dumps(job.settings))
         *outer, last = limit
         inner = raised
         for key in outer:
             inner = inner[key]
         inner[last] += 1
-        assert replace(block, settings=raised).end_states == block.end_states
-        seeded = replace(block, settings=block.settings | {"root_seed": 1})
-        assert seeded.end_states != block.end_states
+        assert replace(job, settings=raised).end_states == job.end_states
+        seeded = replace(job, settings=job.settings | {"root_seed": 1})
+        assert seeded.end_states != job.end_states
 
 
 def test_a_locked_directory_is_left_alone(results: tuple, capsys) -> None:
@@ -216,8 +214,8 @@ def test_runs_of_either_backbone_are_kept(results: tuple, monkeypatch: pytest.Mo
     directory, _, _ = results
     blocks = set()
     for there in (True, False):
-        monkeypatch.setattr(plan_module, "is_there", lambda *_, there=there: there)
-        of_one = settings.plan_of({}).blocks["caron2023_cifar10"].values()
+        monkeypatch.setattr(plan_settings, "is_there", lambda *_, there=there: there)
+        of_one = settings.plan_of({}).jobs_of("caron2023_cifar10")
         blocks |= touch(directory, next(iter(of_one)).path)
     assert len(blocks) == 2
     command = ["prune", "--directory", str(directory), "--yes"]

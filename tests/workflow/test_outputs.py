@@ -92,7 +92,7 @@ def test_every_job_has_a_log(finished: Workflow) -> None:
 
 def test_slow_blocks_start_first(finished: Workflow) -> None:
     output = (finished.directory.parent / "first_run.log").read_text()
-    started = [float(value) for value in re.findall(r"block=gamma_prime=(-?[\d.]+)_", output)]
+    started = [float(value) for value in re.findall(r"job=gamma_prime=(-?[\d.]+)_", output)]
     assert started == sorted(started)
     assert len(started) == 6
 
@@ -104,7 +104,7 @@ def test_dry_run_imports_no_torch(fresh: Workflow, tmp_path: Path) -> None:
     result = fresh.run("-n", targets=(), config=(), PYTHONPATH=str(poison.parent))
     assert result.code == 0, result.output
     plan = Plan.from_config(load(ROOT / "config.yaml"))
-    assert result.jobs["train"] == len(plan.all_blocks()) >= 27
+    assert result.jobs["train"] == len(plan.jobs) >= 27
 
 
 def test_paper_is_a_target(fresh: Workflow) -> None:

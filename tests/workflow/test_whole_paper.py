@@ -49,7 +49,7 @@ def changed(whole_paper: Workflow, tmp_path: Path) -> Workflow:
 
 def trained(result: Result) -> list[str]:
     """Experiments of the training jobs in a plan, one for each job."""
-    return re.findall(r"wildcards: experiment=(\w+), block=", result.output)
+    return re.findall(r"wildcards: experiment=(\w+), job=", result.output)
 
 
 def test_every_figure_comes_as_pdf_and_png_and_the_table_as_csv(whole_paper: Workflow) -> None:

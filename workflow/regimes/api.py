@@ -121,7 +121,7 @@ def simulate(
     plan = Plan.from_config(
         config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
     )
-    (block,) = plan.all_blocks()
+    (job,) = plan.jobs.values()
     with _mirror(config.data_mirror):
         data = _data(plan, chosen.dataset)
     # Here, since it takes torch, which opening a file does not need.
@@ -131,14 +131,14 @@ def simulate(
     if place == "cuda":
         _require_cuda()
     if not progress:
-        result = train(block.settings, data, place)
+        result = train(job.settings, data, place)
     else:
-        with _Bar(block.settings) as bar:
-            result = train(block.settings, data, place, watch=bar.update)
+        with _Bar(job.settings) as bar:
+            result = train(job.settings, data, place, watch=bar.update)
             bar.end(result)
     result.attrs |= {
         "title": f"One run of experiment {experiment}",
-        "config": json.dumps(block.settings, sort_keys=True),
+        "config": json.dumps(job.settings, sort_keys=True),
         "device": place,
     }
     return result.squeeze([axis for axis in axes if axis in result.dims])
@@ -170,7 +170,7 @@ def _data(plan: Plan, name: str) -> xr.Dataset:
     """A data set, made anew."""
     planned = plan.data[name]
     sources = [_data(plan, planned.source)] if planned.source else []
-    return import_module(f"regimes.datasets.{planned.kind}").build(planned.settings, *sources)
+    return import_module(planned.module).build(planned.complete_settings, *sources)
 
 
 class _Bar:
@@ -227,9 +227,9 @@ def _config_path(directory: str | Path | None) -> Path | None:
 
 def _runs(experiment: str, root: Path) -> xr.Dataset:
     plan = Plan.from_config(load(_config_path(root)))
-    if experiment not in plan.blocks:
-        raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.blocks)}")
-    paths = iter(root / block.path for block in plan.blocks[experiment].values())
+    if experiment not in plan.measures:
+        raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.measures)}")
+    paths = iter(root / job.path for job in plan.jobs_of(experiment))
     grids = [
         [store.read(path) for path in itertools.islice(paths, count) if path.is_file()]
         for count in plan.measures[experiment].grids

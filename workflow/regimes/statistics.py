@@ -1,7 +1,18 @@
-"""How a quantity grows with the width: slopes of power laws and where they vanish."""
+"""Statistics of runs: means over seeds, and how a quantity grows with the width."""
 
 import numpy as np
 import xarray as xr
+
+
+def ran(runs: xr.Dataset) -> xr.DataArray:
+    """Whether there was a run, one that diverged included, over the axes of the runs."""
+    return runs["diverged"].notnull()
+
+
+def mean_of_runs(values: xr.DataArray, runs: xr.Dataset) -> xr.DataArray:
+    """Mean over the seeds that were run, NaN if one of them has no value."""
+    present = ran(runs)
+    return xr.where(present, values, 0).sum("seed", skipna=False) / present.sum("seed")
 
 
 def power_law_slope(values: xr.DataArray, dim: str = "width") -> tuple[xr.DataArray, xr.DataArray]:

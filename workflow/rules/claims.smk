@@ -4,8 +4,7 @@
 
 rule claims:
     input:
-        measures=lambda wildcards: claims_of(wildcards).measures.values(),
-        stamp=local("results/code/claims-{paper}.txt"),
+        files("claims"),
     output:
         dataset="results/claims/{paper}.nc",
         table="results/claims/{paper}.md",
@@ -17,10 +16,11 @@ rule claims:
     resources:
         mem_mb=1000,
     params:
-        modules=lambda wildcards: list(claims_of(wildcards).modules),
-        measures=lambda wildcards: list(claims_of(wildcards).measures),
-        settings=lambda wildcards: claims_of(wildcards).settings,
-        code=lambda wildcards: claims_of(wildcards).code,
+        module=planned("claims", "module"),
+        modules=planned("claims", "modules"),
+        paper=planned("claims", "paper"),
+        settings=planned("claims", "settings"),
+        code=planned("claims", "code"),
     script:
         "../scripts/claims.py"
 
@@ -29,8 +29,7 @@ if PLAN.all_claims:
 
     rule all_claims:
         input:
-            claims=[PLAN.claims[paper].path for paper in PLAN.claims],
-            stamp=local(PLAN.all_claims.stamp),
+            files("all_claims"),
         output:
             PLAN.all_claims.path,
         log:
@@ -41,8 +40,8 @@ if PLAN.all_claims:
         resources:
             mem_mb=1000,
         params:
-            papers=list(PLAN.claims),
-            settings=PLAN.all_claims.settings,
-            code=PLAN.all_claims.code,
+            module=planned("all_claims", "module"),
+            settings=planned("all_claims", "settings"),
+            code=planned("all_claims", "code"),
         script:
             "../scripts/all_claims.py"

@@ -29,8 +29,8 @@ WHOLE_WORKFLOW = re.compile(
 )
 
 
-def to_be_made(plans):
-    """Regular expression of the blocks, or probes, that are jobs: whose file does not exist yet.
+def to_be_made(stages):
+    """Regular expression of the runs, or probes, that are jobs: whose file does not exist yet.
 
     Those asked for by name are jobs too, and all are in a job's own process (on a cluster), in
     reports and graphs, and with `--forceall` or `--forcerun train` (or `probe`).
@@ -41,50 +41,27 @@ def to_be_made(plans):
     if not workflow.is_main_process:
         return every
     jobs, done = [], []
-    for plan in plans:
-        missing = plan.path in sys.argv or not Path(plan.path).exists()
-        (jobs if missing else done).append(plan.name[-16:])
+    for stage in stages.values():
+        missing = stage.path in sys.argv or not Path(stage.path).exists()
+        (jobs if missing else done).append(stage.name[-16:])
     # The shorter list of the two: Snakemake handles the expression once for each file.
     if len(jobs) <= len(done):
         return f"[^/]+-(?:{alternatives(jobs)})"
     return f"(?![^/]+-(?:{alternatives(done)})(?:[.]|$)){every}"
 
 
-def block_of(wildcards):
-    """The block that a run file belongs to."""
-    return PLAN.block(wildcards.experiment, wildcards.block)
+def planned(rule, what):
+    """Function of a rule's wildcards: an attribute of the stage that they name."""
+    return lambda wildcards: getattr(PLAN.stage(rule, "/".join(wildcards)), what)
 
 
-def data_of(wildcards):
-    """The data set that a run trains on."""
-    return PLAN.data[block_of(wildcards).dataset]
+def files(rule):
+    """Input files of a rule: those of its stage by kind, and its stamp if it has one."""
 
+    def inputs(wildcards):
+        stage = PLAN.stage(rule, "/".join(wildcards))
+        # Stamps are written where the workflow is planned, and are no results to be kept elsewhere.
+        stamp = {"stamp": local(stage.stamp)} if stage.stamp else {}
+        return {kind: list(paths.values()) for kind, paths in stage.inputs.items()} | stamp
 
-def probe_of(wildcards):
-    """The probe that a file belongs to."""
-    return PLAN.probe(wildcards.experiment, wildcards.probe, wildcards.block)
-
-
-def probed_data_of(wildcards):
-    """The data sets that a probe reads, that of its runs first."""
-    return [PLAN.data[name] for name in probe_of(wildcards).datasets]
-
-
-def source_of(wildcards):
-    """The data set that another one is made from."""
-    return PLAN.data[PLAN.data[wildcards.dataset].source]
-
-
-def measure_of(wildcards):
-    """The measures of an experiment."""
-    return PLAN.measures[wildcards.experiment]
-
-
-def claims_of(wildcards):
-    """The claims of a paper."""
-    return PLAN.claims[wildcards.paper]
-
-
-def figure_of(wildcards):
-    """The plan of a figure."""
-    return PLAN.figures[wildcards.figure]
+    return unpack(inputs)

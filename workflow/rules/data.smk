@@ -3,21 +3,21 @@
 
 rule data:
     input:
-        stamp=local("results/code/data-{dataset}.txt"),
+        files("data"),
     output:
         "results/data/{dataset}.nc",
     log:
         "results/logs/data/{dataset}.log",
     wildcard_constraints:
-        dataset=alternatives(name for name, data in PLAN.data.items() if not data.source),
+        dataset=alternatives(PLAN.by_rule["data"]),
     conda:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=3000,
     params:
-        kind=lambda wildcards: PLAN.data[wildcards.dataset].kind,
-        settings=lambda wildcards: PLAN.data[wildcards.dataset].counted,
-        data_hash=lambda wildcards: PLAN.data[wildcards.dataset].hash,
+        kind=planned("data", "kind"),
+        settings=planned("data", "settings"),
+        data_hash=planned("data", "hash"),
     script:
         "../scripts/data.py"

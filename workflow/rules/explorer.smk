@@ -4,9 +4,7 @@
 
 rule explorer:
     input:
-        measures=PLAN.explorer.measures.values(),
-        claims=PLAN.explorer.claims.values(),
-        stamp=local(PLAN.explorer.stamp),
+        files("explorer"),
     output:
         PLAN.explorer.path,
     log:
@@ -17,9 +15,7 @@ rule explorer:
     resources:
         mem_mb=2000,
     params:
-        measures=list(PLAN.explorer.measures),
-        claims=list(PLAN.explorer.claims),
-        titles=PLAN.explorer.titles,
-        code=PLAN.explorer.code,
+        titles=planned("explorer", "settings"),
+        code=planned("explorer", "code"),
     script:
         "../scripts/explorer.py"

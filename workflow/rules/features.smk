@@ -4,14 +4,13 @@
 
 rule features:
     input:
-        images=lambda wildcards: source_of(wildcards).path,
-        stamp=local("results/code/data-{dataset}.txt"),
+        files("features"),
     output:
         "results/data/{dataset}.nc",
     log:
         "results/logs/data/{dataset}.log",
     wildcard_constraints:
-        dataset=alternatives(name for name, data in PLAN.data.items() if data.source),
+        dataset=alternatives(PLAN.by_rule["features"]),
     conda:
         "../../envs/training.yaml"
     # With more threads the sums would have another order, and --cores would change the last bits.
@@ -20,9 +19,9 @@ rule features:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: PLAN.data[wildcards.dataset].settings,
-        data_hash=lambda wildcards: PLAN.data[wildcards.dataset].hash,
-        images_hash=lambda wildcards: source_of(wildcards).hash,
-        torch=lambda wildcards: PLAN.data[wildcards.dataset].torch,
+        settings=planned("features", "settings"),
+        data_hash=planned("features", "hash"),
+        images_hash=planned("features", "source_hash"),
+        torch=planned("features", "torch"),
     script:
         "../scripts/features.py"

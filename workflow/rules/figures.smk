@@ -4,15 +4,14 @@
 
 rule figure:
     input:
-        measures=lambda wildcards: figure_of(wildcards).measures.values(),
-        stamp=lambda wildcards: local(figure_of(wildcards).stamp),
+        files("figure"),
     output:
         pdf="figures/{figure}.pdf",
         png=report(
             "figures/{figure}.png",
             caption="../report/figure.rst",
-            category=lambda wildcards: SETTINGS.papers[figure_of(wildcards).paper].title,
-            labels=lambda wildcards: figure_of(wildcards).labels,
+            category=lambda wildcards: SETTINGS.papers[PLAN.figures[wildcards.figure].paper].title,
+            labels=planned("figure", "labels"),
         ),
     log:
         "results/logs/figures/{figure}.log",
@@ -22,41 +21,38 @@ rule figure:
     resources:
         mem_mb=1000,
     params:
-        module=lambda wildcards: figure_of(wildcards).module,
-        arguments=lambda wildcards: figure_of(wildcards).arguments,
-        measures=lambda wildcards: list(figure_of(wildcards).measures),
-        scale=SETTINGS.scale,
-        config_hash=lambda wildcards: figure_of(wildcards).config_hash,
-        code=lambda wildcards: figure_of(wildcards).code,
+        module=planned("figure", "module"),
+        arguments=planned("figure", "arguments"),
+        scale=planned("figure", "scale"),
+        config_hash=planned("figure", "settings_hash"),
+        code=planned("figure", "code"),
     script:
         "../scripts/figure.py"
 
 
 rule table:
     input:
-        measures=lambda wildcards: figure_of(wildcards).measures.values(),
-        stamp=lambda wildcards: local(figure_of(wildcards).stamp),
+        files("table"),
     output:
         report(
             "figures/{figure}.csv",
             caption="../report/figure.rst",
-            category=lambda wildcards: SETTINGS.papers[figure_of(wildcards).paper].title,
-            labels=lambda wildcards: figure_of(wildcards).labels | {"form": "table"},
+            category=lambda wildcards: SETTINGS.papers[PLAN.figures[wildcards.figure].paper].title,
+            labels=lambda wildcards: PLAN.figures[wildcards.figure].labels | {"form": "table"},
         ),
     log:
         "results/logs/tables/{figure}.log",
     wildcard_constraints:
-        figure=alternatives(name for name, figure in PLAN.figures.items() if figure.csv),
+        figure=alternatives(PLAN.by_rule["table"]),
     conda:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
     params:
-        module=lambda wildcards: figure_of(wildcards).module,
-        arguments=lambda wildcards: figure_of(wildcards).arguments,
-        measures=lambda wildcards: list(figure_of(wildcards).measures),
-        config_hash=lambda wildcards: figure_of(wildcards).config_hash,
-        code=lambda wildcards: figure_of(wildcards).code,
+        module=planned("table", "module"),
+        arguments=planned("table", "arguments"),
+        config_hash=planned("table", "settings_hash"),
+        code=planned("table", "code"),
     script:
         "../scripts/table.py"

@@ -1,13 +1,10 @@
-# Measures: results/measures/<experiment>.nc, from the runs of all blocks of the experiment, their
+# Measures: results/measures/<experiment>.nc, from all runs of the experiment, their
 # probes, and the data that they were trained on.
 
 
 rule measure:
     input:
-        runs=lambda wildcards: measure_of(wildcards).runs,
-        probes=lambda wildcards: measure_of(wildcards).probes,
-        data=lambda wildcards: measure_of(wildcards).data,
-        stamp=local("results/code/measures-{experiment}.txt"),
+        files("measure"),
     output:
         "results/measures/{experiment}.nc",
     log:
@@ -18,11 +15,11 @@ rule measure:
     resources:
         mem_mb=2000,
     params:
-        module=lambda wildcards: measure_of(wildcards).module,
-        paper=lambda wildcards: measure_of(wildcards).paper,
-        grids=lambda wildcards: list(measure_of(wildcards).grids),
-        settings=lambda wildcards: measure_of(wildcards).settings,
-        code=lambda wildcards: measure_of(wildcards).code,
-        inputs_hash=lambda wildcards: measure_of(wildcards).inputs_hash,
+        module=planned("measure", "module"),
+        paper=planned("measure", "paper"),
+        grids=planned("measure", "grids"),
+        settings=planned("measure", "settings"),
+        code=planned("measure", "code"),
+        inputs_hash=planned("measure", "inputs_hash"),
     script:
         "../scripts/measure.py"

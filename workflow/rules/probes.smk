@@ -1,19 +1,18 @@
-# Probes: results/probes/<experiment>/<probe>/<block>-<hash>.nc, from the runs of a block and their
-# data. As of runs, the hash in the name covers everything that the content depends on, and a file
+# Probes: results/probes/<experiment>/<probe>/<job>-<hash>.nc, from the runs of a training job and
+# their data. As of runs, the hash in the name covers everything that the content depends on, and a file
 # that exists is never made again.
 
 
 rule probe:
     input:
-        run=lambda wildcards: probe_of(wildcards).block.path,
-        data=lambda wildcards: [one.path for one in probed_data_of(wildcards)],
+        files("probe"),
     output:
-        "results/probes/{experiment}/{probe}/{block}.nc",
+        "results/probes/{experiment}/{probe}/{job}.nc",
     log:
-        "results/logs/probes/{experiment}/{probe}/{block}.log",
+        "results/logs/probes/{experiment}/{probe}/{job}.log",
     wildcard_constraints:
         probe="[a-z_]+",
-        block=to_be_made(PLAN.probes.values()),
+        job=to_be_made(PLAN.probes),
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -21,10 +20,12 @@ rule probe:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: probe_of(wildcards).settings,
-        block=lambda wildcards: probe_of(wildcards).block.settings,
-        data_hashes=lambda wildcards: [one.hash for one in probed_data_of(wildcards)],
-        code=lambda wildcards: probe_of(wildcards).code,
-        torch=lambda wildcards: probe_of(wildcards).block.torch,
+        module=planned("probe", "module"),
+        paper=planned("probe", "paper"),
+        settings=planned("probe", "settings"),
+        job_settings=planned("probe", "job_settings"),
+        data_hashes=planned("probe", "data_hashes"),
+        code=planned("probe", "code"),
+        torch=planned("probe", "torch"),
     script:
         "../scripts/probe.py"

@@ -4,17 +4,14 @@ from importlib import import_module
 
 import matplotlib
 
-from regimes.jobs.job_log import job
+from regimes.jobs.script import running
 from regimes.plotting import style
 from regimes.plotting.save import save
-from regimes.storage import store
 
 matplotlib.use("Agg")
 
-with job(snakemake.log[0]) as progress:
-    params = snakemake.params
-    paths = dict(zip(params.measures, snakemake.input.measures, strict=True))
-    measures = {name: store.read(path) for name, path in paths.items()}
+with running(snakemake) as script:
+    params, measures = script.params, script.read("measures")
     with style.publication():
         figure = import_module(params.module).draw(measures, params.scale, **params.arguments)
         save(
@@ -26,6 +23,6 @@ with job(snakemake.log[0]) as progress:
             code_hash=params.code,
             source=params.module,
             scale=params.scale,
-            measures=params.measures,
+            measures=list(measures),
         )
-    progress(f"{params.module} drew {snakemake.output.pdf}")
+    script.progress(f"{params.module} drew {snakemake.output.pdf}")

@@ -6,13 +6,13 @@ from importlib import import_module
 import xarray as xr
 
 from regimes.errors import DataError
-from regimes.jobs.job_log import job
+from regimes.jobs.script import running
 from regimes.storage import store
 from regimes.storage.grids import combine_blocks, merge_grids
 
 
 def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:
-    """The blocks of a grid as one dataset.
+    """The files of a grid's runs as one dataset.
 
     Raises DataError where they do not fit together, as weights of several widths.
     """
@@ -26,19 +26,19 @@ def fitted(blocks: list[xr.Dataset]) -> xr.Dataset:
         ) from None
 
 
-with job(snakemake.log[0]) as progress:
-    params = snakemake.params
+with running(snakemake) as script:
+    params, files = script.params, snakemake.input
     module = import_module(params.module)
-    data = store.read(snakemake.input.data)
-    # What a measure keeps of a block alone: weights of different widths do not fit together, and
-    # those of all blocks need not fit the memory.
+    (data,) = script.read("data").values()
+    # What a measure keeps of a file alone: weights of different widths do not fit together, and
+    # those of all files need not fit the memory.
     reduce = getattr(module, "reduce", lambda run, data: run)
-    devices, grids, paths = set(), [], iter(snakemake.input.runs)
-    probes = iter(snakemake.input.probes)
-    n_probes = len(snakemake.input.probes) // len(snakemake.input.runs)
-    for n_blocks in params.grids:
+    devices, grids = set(), []
+    paths, probes = iter(files.runs), iter(files.probes)
+    n_probes = len(files.probes) // len(files.runs)
+    for n_jobs in params.grids:
         blocks = []
-        for path in itertools.islice(paths, n_blocks):
+        for path in itertools.islice(paths, n_jobs):
             run = store.read(path)
             devices.add(run.attrs["device"])
             # Their variables are the runs' own in all that follows.
@@ -47,14 +47,10 @@ with job(snakemake.log[0]) as progress:
             blocks.append(reduce(run, data))
         grids.append(fitted(blocks))
     runs = merge_grids(grids)
-    progress(f"{len(snakemake.input.runs)} blocks: {dict(runs.sizes)}")
-    store.write(
+    script.progress(f"{len(files.runs)} blocks: {dict(runs.sizes)}")
+    script.write(
         module.measure(runs, data),
-        snakemake.output[0],
-        title=f"Measures of experiment {snakemake.wildcards.experiment}",
-        source=params.module,
-        references=snakemake.config["papers"][params.paper]["citation"],
-        config=params.settings,
+        f"Measures of experiment {snakemake.wildcards.experiment}",
         device=", ".join(sorted(devices)),
         code_hash=params.code,
         inputs_hash=params.inputs_hash,

@@ -307,9 +307,13 @@ def plan_of(raw: dict, **changes: Any) -> Plan:
     return Plan.from_config(validate(merge(raw, {}, experiment(**changes))))
 
 
+def names(plan: Plan) -> set[str]:
+    return {job.name for job in plan.jobs_of("first")}
+
+
 def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
     plan = plan_of(raw)
-    blocks = list(plan.blocks["first"].values())
+    blocks = plan.jobs_of("first")
     assert [block.settings["axes"]["node_scaling"] for block in blocks] == [["even"], ["uneven"]]
     assert [block.settings["node_scalings"] for block in blocks] == [
         {"even": {"gamma": 1.0}},
@@ -317,18 +321,18 @@ def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
     ]
     json.dumps([block.settings for block in blocks])
     more = plan_of(raw, node_scalings={"most": {"gamma": 0.0, "alpha": 0.4}})
-    assert set(plan.blocks["first"]) < set(more.blocks["first"])
+    assert names(plan) < names(more)
     changed = plan_of(raw, node_scalings={"uneven": {"alpha": 0.6}})
-    assert len(set(plan.blocks["first"]) & set(changed.blocks["first"])) == 1
+    assert len(names(plan) & names(changed)) == 1
 
 
 def test_settings_can_be_chosen_and_batched(raw: dict) -> None:
-    chosen = plan_of(raw, axes={"node_scaling": ["uneven"]}).blocks["first"]
-    assert [block.settings["axes"]["node_scaling"] for block in chosen.values()] == [["uneven"]]
-    (batched,) = plan_of(raw, split_by=["seed"]).blocks["first"].values()
+    chosen = plan_of(raw, axes={"node_scaling": ["uneven"]}).jobs_of("first")
+    assert [block.settings["axes"]["node_scaling"] for block in chosen] == [["uneven"]]
+    (batched,) = plan_of(raw, split_by=["seed"]).jobs_of("first")
     assert list(batched.settings["node_scalings"]) == ["even", "uneven"]
 
 
 def test_a_planned_block_can_be_trained(raw: dict, data: xr.Dataset) -> None:
-    block = next(iter(plan_of(raw).blocks["first"].values()))
+    block = plan_of(raw).jobs_of("first")[0]
     assert train(block.settings, data, "cpu").sizes["node_scaling"] == 1

@@ -356,7 +356,7 @@ def test_errors_of_the_config_are_one_line(
 def test_a_planned_block_can_be_trained(raw: dict, name: str) -> None:
     changes = {"axes": {"scale_ratio": [0.1, 1.0]}} if name == "gradient_descent.linearised" else {}
     config = validate(merge(raw, {}, experiment(name, split_by=["seed"], **changes)))
-    blocks = list(Plan.from_config(config).blocks["new"].values())
+    blocks = Plan.from_config(config).jobs_of("new")
     assert [block.settings["axes"]["seed"] for block in blocks] == [[0], [1]]
     json.dumps(blocks[0].settings)
     runs = train(blocks[0].settings, data_of(), "cpu")

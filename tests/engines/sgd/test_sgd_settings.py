@@ -34,7 +34,7 @@ def overrides(**changes: object) -> dict:
 
 
 def planned(**changes: object) -> list:
-    return list(Plan.from_config(load(CONFIG, overrides(**changes))).blocks["steps"].values())
+    return Plan.from_config(load(CONFIG, overrides(**changes))).jobs_of("steps")
 
 
 def test_a_block_knows_its_own_node_scalings_alone() -> None:

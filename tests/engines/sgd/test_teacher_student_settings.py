@@ -20,7 +20,7 @@ def overrides(**changes: object) -> dict:
 
 def planned(scale: str = "laptop", **changes: object) -> list:
     config = load(CONFIG, {"scale": scale} | overrides(**changes))
-    return list(Plan.from_config(config).blocks[NAME].values())
+    return Plan.from_config(config).jobs_of(NAME)
 
 
 def test_the_grid_is_the_papers() -> None:

@@ -122,7 +122,7 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
         input=SimpleNamespace(
             probes=[],
             runs=[write(block, f"run{index}.nc") for index, block in enumerate(blocks)],
-            data=write(data, "data.nc"),
+            data=[write(data, "data.nc")],
         ),
         output=[str(folder / "measures.nc")],
         wildcards=SimpleNamespace(experiment=module),

@@ -299,7 +299,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
     figures = {figure for figure in found["figure"].values if figure}
     assert figures <= set(plan.figures)
     assert {name for claim in claims_of("razborov2022") for name in claim.needs} == set(
-        plan.claims["razborov2022"].measures
+        plan.claims["razborov2022"].inputs["measures"]
     )
 
 
@@ -537,7 +537,7 @@ def test_rows_of_table_1() -> None:
     widened by what the mean of four of its runs may differ.
     """
     config = load(CONFIG)
-    block = dict(next(iter(Plan.from_config(config).blocks[MAIN].values())).settings)
+    block = dict(Plan.from_config(config).jobs_of(MAIN)[0].settings)
     block["axes"] = {"width": [100], "n_train": [100, 150, 200], "seed": [0, 1, 2, 3]}
     settings = config.datasets[block["dataset"]].model_dump()
     data = unit_sphere.build(settings | {"n_points": 200, "draws": 4})

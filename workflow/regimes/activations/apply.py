@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def activate_(activation: ModuleType, z: Tensor, slope: Tensor) -> None:
-    """Put act(z) in place of z, and act'(z) into `slope`, of the same shape.
+    """Overwrite z with act(z), and `slope`, of the same shape, with act'(z).
 
     activation: a module with `value_and_slope_(z, slope)`; or, if act(z) = act'(z) z, with
     `slope(z, out)` and `value(z, slope, out)`.
@@ -21,7 +21,7 @@ def activate_(activation: ModuleType, z: Tensor, slope: Tensor) -> None:
 
 
 def activate(name: str, z: np.ndarray) -> np.ndarray:
-    """act(z) in float64 for the activation of `regimes.activations` that has this name."""
+    """Return act(z) in float64 for the activation of `regimes.activations` that has this name."""
     values = torch.tensor(z, dtype=torch.float64)
     activate_(import_module(f"regimes.activations.{name}"), values, torch.empty_like(values))
     return values.numpy()

@@ -10,7 +10,7 @@ from torch import Tensor
 from regimes.expressions.activations import Z, parse
 from regimes.expressions.formulas import sigmoid, softplus, with_floats
 
-# What the functions of an expression are here, by their names in SymPy.
+# torch's functions, by their names in SymPy.
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "exp": torch.exp,
     "log": torch.log,
@@ -32,7 +32,7 @@ def from_expression(text: str) -> ModuleType:
     """A module like those beside this one, with `value_and_slope_`, `curvature` and `scalar`.
 
     text: see `regimes.expressions.activations`. Raises ConfigError for what is not allowed there.
-    What the expression comes to where it divides 0 by 0 or overflows, it comes to here too.
+    Where the expression divides 0 by 0 or overflows, so does the module.
     """
     value = parse(text)
     slope = sympy.diff(value, Z)
@@ -44,9 +44,11 @@ def from_expression(text: str) -> ModuleType:
         z.copy_(values)
 
     module = ModuleType("regimes.activations.expression", text)
-    module.value_and_slope_ = value_and_slope_
-    module.curvature = lambda z, value, slope: curvature(z)[0]
-    module.scalar = _scalar([value, slope, sympy.diff(slope, Z)])
+    vars(module).update(
+        value_and_slope_=value_and_slope_,
+        curvature=lambda z, value, slope: curvature(z)[0],
+        scalar=_scalar([value, slope, sympy.diff(slope, Z)]),
+    )
     return module
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def value_and_slope_(z: Tensor, slope: Tensor) -> None:
-    """z Phi(z) in place of z, and its derivative Phi(z) + z phi(z) into `slope`, of the same shape.
+    """Overwrite z with z Phi(z), and `slope`, of the same shape, with Phi(z) + z phi(z).
 
-    phi: the density of the standard normal.
+    phi and Phi: the density and the distribution function of the standard normal.
     """
     torch.mul(z, math.sqrt(0.5), out=slope).erf_().add_(1).mul_(0.5)
     density_times_z = (z * z).mul_(-0.5).exp_().mul_(z).mul_(1 / math.sqrt(2 * math.pi))

@@ -1,4 +1,4 @@
-"""The activation that settings name: the one place where it is loaded."""
+"""Load the activation that settings name; nothing else does."""
 
 from importlib import import_module
 from typing import Any
@@ -10,6 +10,6 @@ def load_activation(name: str, expression: str | None = None) -> Any:
     expression: of an activation of the user's own, which the name stands for.
     """
     if expression is not None:
-        # Loaded by name, as the modules are: what is not used is not part of a result's code.
+        # Loaded by name, as the modules are, so that unused code is not part of a result's hash.
         return import_module("regimes.activations.expression").from_expression(expression)
     return import_module(f"regimes.activations.{name}")

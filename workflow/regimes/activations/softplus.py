@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def value_and_slope_(z: Tensor, slope: Tensor) -> None:
-    """log(1 + exp(z)) in place of z, and its derivative, the logistic function, into `slope`.
+    """Overwrite z with log(1 + exp(z)), and `slope` with its derivative, the logistic function.
 
     Both have the same shape.
     """

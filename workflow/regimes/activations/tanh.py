@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def value_and_slope_(z: Tensor, slope: Tensor) -> None:
-    """tanh(z) in place of z, and its derivative 1 - tanh(z)^2 into `slope`, of the same shape."""
+    """Overwrite z with tanh(z), and `slope`, of the same shape, with 1 - tanh(z)^2."""
     z.tanh_()
     torch.mul(z, z, out=slope).neg_().add_(1)
 

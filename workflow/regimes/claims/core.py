@@ -25,10 +25,10 @@ class TooSmallError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """What the function of a claim finds.
+    """Result of the function that checks a claim.
 
-    value: the statistic. detail: where it is worst, and what else tells about the verdict.
-    also: whether whatever the statement says beside the statistic holds.
+    value: the statistic. detail: where it is worst, and whatever else explains the verdict.
+    also: whether the parts of the statement hold that the statistic does not cover.
     """
 
     value: float
@@ -53,13 +53,13 @@ class Wanted:
 def at_most(
     limit: float, *, paper: float = 0.0, tolerance: float | None = None, rounding: float = 0.0
 ) -> Wanted:
-    """Up to a limit, or above it by `rounding`. paper: the paper's value."""
+    """Accept values up to a limit, or above it by `rounding`. paper: the paper's value."""
     allowed = limit - paper if tolerance is None else tolerance
     return Wanted(f"at most {limit:g}", lambda value: value <= limit + rounding, paper, allowed)
 
 
 def below(limit: float, *, paper: float = 0.0) -> Wanted:
-    """Less than a limit."""
+    """Accept values below a limit."""
     return Wanted(f"below {limit:g}", lambda value: value < limit, paper, limit - paper)
 
 
@@ -70,26 +70,29 @@ def at_least(
     tolerance: float | None = None,
     rounding: float = 0.0,
 ) -> Wanted:
-    """From a limit on, or below it by `rounding`. paper: the paper's value, else the limit."""
+    """Accept values from a limit on, or below it by `rounding`.
+
+    paper: the paper's value, by default the limit.
+    """
     paper = limit if paper is None else paper
     allowed = paper - limit if tolerance is None else tolerance
     return Wanted(f"at least {limit:g}", lambda value: value >= limit - rounding, paper, allowed)
 
 
 def above(limit: float, *, paper: float | None = None, tolerance: float | None = None) -> Wanted:
-    """More than a limit. paper: the paper's value, else the limit."""
+    """Accept values above a limit. paper: the paper's value, by default the limit."""
     paper = limit if paper is None else paper
     allowed = paper - limit if tolerance is None else tolerance
     return Wanted(f"above {limit:g}", lambda value: value > limit, paper, allowed)
 
 
 def exactly(paper: float) -> Wanted:
-    """The paper's value itself."""
+    """Accept the paper's value alone."""
     return Wanted(f"{paper:g}", lambda value: value == paper, paper, 0.0)
 
 
 def within(tolerance: float, paper: float) -> Wanted:
-    """No farther from the paper's value than a tolerance."""
+    """Accept values that differ from the paper's by at most a tolerance."""
     return Wanted(
         f"{paper:g} +- {tolerance:g}",
         lambda value: abs(value - paper) <= tolerance,

@@ -1,4 +1,4 @@
-"""Where the claims of all papers lie, and how figures that show them get them."""
+"""Path of the claims of all papers, and the name under which figures get them."""
 
 ALL_CLAIMS = "results/claims.nc"
 # Name of the gathered claims among what a figure is drawn from, beside names of experiments.

@@ -1,4 +1,4 @@
-"""The claims of all papers in one dataset."""
+"""Gather the claims of all papers in one dataset."""
 
 from collections.abc import Mapping
 

@@ -13,7 +13,7 @@ BUILT_IN = ("relu", "leaky_relu", "tanh", "gelu", "softplus")
 
 @dataclass(frozen=True)
 class Extensible:
-    """Marks a key that takes these names and those of `activations`."""
+    """Mark a key that takes these names and the names of the user's own `activations`."""
 
     names: tuple[str, ...] = BUILT_IN
 
@@ -28,7 +28,7 @@ ActivationName = Annotated[
 
 
 def _canonical(text: str) -> str:
-    # SymPy takes a second to load: only who has activations of their own waits for it.
+    # SymPy takes a second to load: only a config with activations of its own waits for it.
     from regimes.expressions.activations import canonical
 
     try:
@@ -50,12 +50,13 @@ OwnName = Annotated[Name, AfterValidator(_not_built_in)]
 
 
 def check_activation(key: str, experiment: BaseModel, own: dict[str, Any]) -> None:
-    """Raise ValueError unless an experiment names an activation that there is."""
+    """Raise ValueError unless the activation that an experiment names exists."""
     field = type(experiment).model_fields.get("activation")
     marks = [mark for mark in getattr(field, "metadata", ()) if isinstance(mark, Extensible)]
+    name = getattr(experiment, "activation", None)
     for mark in marks:
-        if experiment.activation not in {*mark.names, *own}:
+        if name not in {*mark.names, *own}:
             raise ValueError(
-                f"{key}.activation = {experiment.activation!r}; allowed: "
+                f"{key}.activation = {name!r}; allowed: "
                 f"{', '.join((*mark.names, *own))}, or a name of your own under activations"
             )

@@ -12,7 +12,7 @@ LONGEST_AXIS = 10_000
 # Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
 LARGEST_EXPONENT = 10
 LARGEST_WIDTH = 100_000_000
-# Times that a run is looked at.
+# Number of times at which a run is recorded.
 MOST_RECORDS = 100_000
 
 

@@ -1,4 +1,4 @@
-"""What all models of the configuration are made of."""
+"""The base of all models of the configuration, and its types of numbers."""
 
 import math
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ def no_boolean(value: Any) -> Any:
 
 
 def finite(value: Any) -> float:
-    """The value as a number; ValueError when it is none, or not finite."""
+    """Return the value as a number; ValueError when it is no finite number."""
     try:
         number = float(no_boolean(value))
     except (TypeError, ValueError):

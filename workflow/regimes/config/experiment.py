@@ -1,4 +1,4 @@
-"""What the settings of all experiments share, whatever engine trains them."""
+"""The settings that all experiments share, whatever engine trains them."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from regimes.config.axes import ModuleName, Name, check_disjoint, check_split
 from regimes.config.base import Model
 
-# Axes of names: the key that says what the names stand for, and what one of them is called.
+# Axes of names: the key that defines the names, and the word for one of them.
 NAMED_BY = {"model": ("models", "model"), "node_scaling": ("node_scalings", "node scaling")}
 
 SplitBy = Annotated[
@@ -40,9 +40,9 @@ class ExperimentSettings(Model):
     )
 
     def all_grids(self) -> list[dict[str, tuple]]:
-        """The grids, each complete, their axes in the order of the files.
+        """Return the complete grids, their axes in the order of the files.
 
-        An axis of names has by default all that there are.
+        By default an axis of names has all names that are defined.
         """
         named = {
             axis: tuple(getattr(self, key))

@@ -1,4 +1,4 @@
-"""Which settings hold: those of the papers' files, of the scale and of the user, in layers.
+"""Resolve the layers of settings: the papers' files, the scale, and the user's.
 
 A paper's folder holds `experiments.yaml`: its title, its data sets, experiments and figures.
 Over them lies, of each, its own entry below `scales` for the chosen scale, and over that
@@ -29,7 +29,7 @@ PAPERS = Path(__file__).resolve().parents[1] / "papers"
 FILE = "experiments.yaml"
 # Of a paper's file.
 PAPER_KEYS = ("paper", "datasets", "experiments", "figures")
-# The place among the papers of those that say no `order`.
+# The order of papers that state no `order`: after all others.
 LAST = 100
 # Sections whose entries may have `inherits` and `scales`, and what an entry is called.
 SECTIONS = {"datasets": "data set", "experiments": "experiment", "figures": "figure"}
@@ -53,10 +53,10 @@ RENAMED = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Some settings of an entry, and where they stand.
+    """Some settings of an entry, and the place where they are written.
 
-    place: a file, or an entry below `scales` of a file. name: of the entry that says them, which
-    may be one that is inherited.
+    place: a file, or an entry below `scales` of a file. name: of the entry that has them, which may
+    be an inherited one.
     """
 
     place: str
@@ -66,7 +66,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The settings that hold, and of each named entry the layers that make it, low to high.
+    """The resolved settings, and for each named entry the layers that make it, low to high.
 
     entries: by section and name, such as ("experiments", "phase_diagram"). user: the layers of
     what the user says.
@@ -162,7 +162,7 @@ def _parsed(text: bytes) -> Any:
 
 
 def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:
-    """What a mapping has in common with that of a file, and the rest."""
+    """Split a mapping into what it has in common with that of a file, and the rest."""
     common: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for key, value in raw.items():
@@ -178,10 +178,10 @@ def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:
 
 
 def resolve(user: Sequence[Layer]) -> Resolved:
-    """The settings that hold for what the user says, in layers from low to high.
+    """Resolve the settings for what the user says, in layers from low to high.
 
-    Raises ConfigError, naming file and key, for what the papers' files, `inherits` and `scales`
-    have wrong. Everything else is for the models to check.
+    Raises ConfigError, naming file and key, for errors of the papers' files, of `inherits` and of
+    `scales`. The models check everything else.
     """
     said = merge(*(layer.content for layer in user))
     scale = said.get("scale", DEFAULT_SCALE)
@@ -211,7 +211,7 @@ def resolve(user: Sequence[Layer]) -> Resolved:
 
 
 def value_of(layers: Sequence[Layer]) -> Any:
-    """What layers of an entry make together."""
+    """Merge the layers of an entry into its settings."""
     value: Any = {}
     for layer in layers:
         value = _updated(value, layer.content) if _is_mapping(layer.content) else layer.content
@@ -219,7 +219,7 @@ def value_of(layers: Sequence[Layer]) -> Any:
 
 
 def _without_null(value: Any) -> Any:
-    """Settings without the keys that are null: they have their default, or are no longer there."""
+    """Drop the keys that are null: they take their default, or are removed."""
     if not isinstance(value, Mapping):
         return value
     return {key: _without_null(item) for key, item in value.items() if item is not None}
@@ -266,7 +266,7 @@ def _shipped(
     scale: str,
     children: tuple[str, ...] = (),
 ) -> list[Layer]:
-    """The layers of an entry of a paper's file, what it inherits included."""
+    """The layers of an entry of a paper's file, including those that it inherits."""
     section, name = key
     entry = written[key]
     if section not in SECTIONS or not _is_mapping(entry.content):
@@ -291,7 +291,7 @@ def _with_user(
     scale: str,
     children: tuple[str, ...] = (),
 ) -> list[Layer]:
-    """The layers of an entry with what the user says of it."""
+    """The layers of an entry, with the user's settings of it on top."""
     section, name = key
     below = shipped.get(key, [])
     said = [
@@ -318,7 +318,7 @@ def _with_user(
 
 
 def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any) -> list[Layer]:
-    """What is written of an entry in one place: its settings and those for the scale."""
+    """The settings of an entry that one place holds: its own, and those for the scale."""
     if not _is_mapping(content):
         return [Layer(place, content, key[1])]
     section, name = key
@@ -342,7 +342,7 @@ def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any)
 
 
 def _with_module(section: str, content: Any, paper: Any) -> Any:
-    """Settings with the whole name of the module, where they name one of the paper's own."""
+    """Complete the name of a module where settings name one of the paper's own."""
     key = MODULES.get(section)
     module = content.get(key) if _is_mapping(content) else None
     if isinstance(module, str) and isinstance(paper, str) and "." not in module:
@@ -357,7 +357,7 @@ def _parent(
     known: Mapping[tuple[str, str], Any],
     children: tuple[str, ...],
 ) -> tuple[str, str]:
-    """The entry that one inherits; ConfigError unless it is there and does not inherit in turn."""
+    """The entry that another one inherits; ConfigError if it is missing or inherits itself."""
     section, name = key
     names = [other for section_, other in known if section_ == section]
     where = f"{place}: {section}.{name}.{INHERITS} = {parent!r}"

@@ -1,4 +1,4 @@
-"""From what the user says to a validated configuration, with errors of one line."""
+"""Validate what the user says into a configuration, with errors of one line."""
 
 import types
 import typing
@@ -24,12 +24,12 @@ from regimes.config.layers import (
 from regimes.config.models import Config
 from regimes.errors import ConfigError
 
-# `merge` is for who makes overrides of several.
+# `merge` is re-exported for callers that merge several overrides.
 __all__ = ["load", "merge", "validate"]
 
 
 def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
-    """The validated configuration for what the user says, over the settings of the papers' files.
+    """Return the validated configuration: what the user says, over the papers' settings.
 
     raw: what config.yaml, config files and the command line say together, as Snakemake merges
     them. file: config.yaml, so that an error can name it.
@@ -63,7 +63,7 @@ def _validated(user: list[Layer]) -> Config:
 
 def _describe(error: ValidationError, resolved: Resolved) -> str:
     errors = error.errors(include_url=False)
-    # An unknown key explains the missing one that it was meant to be.
+    # Reported first, since an unknown key explains the missing key that it was meant to be.
     errors.sort(key=lambda item: item["type"] != "extra_forbidden")
     text = _describe_one(errors[0])
     # A message about several keys begins with the one that it is about.

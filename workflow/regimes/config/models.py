@@ -4,7 +4,7 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -20,7 +20,7 @@ from regimes.datasets.settings import (
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
 
-# Papers are targets beside these rules; in the order of the stages.
+# Rules of the workflow, in the order of the stages. Papers are targets beside them.
 RULES = (
     "all",
     "data",
@@ -46,11 +46,14 @@ class Paper(Model):
     )
 
 
-# Of any engine that there is: the union of all their settings.
-Experiment = Annotated[
-    Union[tuple(settings_classes().values())],  # noqa: UP007
-    Field(discriminator="engine"),
-]
+if TYPE_CHECKING:
+    Experiment = EngineSettings
+else:
+    # The settings of an experiment, of whichever engine it names.
+    Experiment = Annotated[
+        Union[tuple(settings_classes().values())],  # noqa: UP007
+        Field(discriminator="engine"),
+    ]
 
 
 class FigureSettings(Model):
@@ -121,7 +124,7 @@ def _check_draws(key: str, experiment: EngineSettings, dataset: DatasetSettings)
 def _check_images(key: str, features: ImageFeaturesDataset, datasets: dict[str, Any]) -> None:
     """Raise ValueError unless the data set that features are made from has images as bytes."""
     images = datasets.get(features.images)
-    if getattr(images, "kind", None) != "cifar10" or images.pixels != "raw":
+    if images is None or images.kind != "cifar10" or images.pixels != "raw":
         allowed = [
             name for name, one in datasets.items() if one.kind == "cifar10" and one.pixels == "raw"
         ]
@@ -185,7 +188,7 @@ class Config(Model):
     _places: Resolved | None = PrivateAttr(default=None)
 
     def with_places(self, resolved: Resolved) -> "Config":
-        """The same configuration, which knows where its keys stand."""
+        """Let the configuration know where its keys stand, and return it."""
         self._places = resolved
         return self
 
@@ -194,7 +197,7 @@ class Config(Model):
         return self._places.place(key) if self._places else "config"
 
     def origin(self, key: str) -> str | None:
-        """The same of a key that is there; None for one that nobody says, which has its default."""
+        """Where a dotted key stands; None for a key that nobody sets, which has its default."""
         return self._places.origin(key) if self._places else None
 
     @model_validator(mode="after")

@@ -42,7 +42,10 @@ def texts() -> dict[str, str]:
 
 
 def _partial(value: Any) -> Any:
-    """A schema in which no key is required, and an entry by name may be null: taken away."""
+    """A schema without required keys, in which an entry by name may be null.
+
+    A null entry is one that is taken away.
+    """
     if isinstance(value, list):
         return [_partial(item) for item in value]
     if not isinstance(value, dict):

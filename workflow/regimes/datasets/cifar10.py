@@ -106,7 +106,7 @@ def _mosaic(source: Source) -> np.ndarray:
 
 
 def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same as `_read_mosaics`, from the official archive."""
+    """Read what `_read_mosaics` reads from the official archive."""
     count = -(-n_images // IMAGES_IN_BATCH)
     pixels = [np.empty((0, N_FEATURES), dtype=np.uint8)]
     labels = [np.empty(0, dtype=np.uint8)]
@@ -114,7 +114,9 @@ def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
         path = ARCHIVE.fetch()
         with tarfile.open(path) as archive:
             for name, sha256 in list(BATCHES[part].items())[:count]:
-                content = archive.extractfile(f"cifar-10-batches-py/{name}").read()
+                member = archive.extractfile(f"cifar-10-batches-py/{name}")
+                # An entry that is no file gets no content, which the checksum rejects.
+                content = member.read() if member else b""
                 batch = _batch(content, sha256, path)
                 pixels.append(batch[0])
                 labels.append(batch[1])
@@ -122,7 +124,7 @@ def _read_archive(part: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _batch(content: bytes, sha256: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    # Before it is unpickled, which could run anything: of the archive only the md5 is known.
+    # Checked before it is unpickled, which could run any code: only the archive's md5 is known.
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"data file {path} does not hold the official images: replace it")
     batch = pickle.loads(content, encoding="bytes")

@@ -12,7 +12,7 @@ from regimes.storage.layout import described
 def stack_draws(
     build_one: Callable[[Mapping[str, Any]], xr.Dataset], settings: Mapping[str, Any]
 ) -> xr.Dataset:
-    """`draws` data sets, of which draw i is the one with `seed` + i.
+    """Stack `draws` data sets, of which draw i is made with the seed `seed` + i.
 
     With more than one, `inputs` and `targets` have `draw` as their first dimension.
     """

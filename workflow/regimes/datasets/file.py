@@ -48,7 +48,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         if not np.isfinite(targets).all():
             row = int(np.flatnonzero(~np.isfinite(targets))[0]) + 1
             raise DataError(f"{path}: formula {formula!r} is not finite at row {row}")
-    # Not keyed by the name of the file, which is in no hash.
+    # The key has no name of the file, since that is in no hash.
     seed = settings["split_seed"]
     split = random_split(seed, (KIND,), len(inputs), settings["shares"], path.name)
     steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             with xr.open_dataset(path) as dataset:
                 return _columns(path, dataset.load())
         _check_lengths(path)
-        # By default pandas takes a first column too many for names of the rows.
+        # By default pandas takes a surplus first column as the names of the rows.
         table = pd.read_csv(path, skipinitialspace=True, index_col=False)
     except (OSError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())[:120]
@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 def _check_lengths(path: Path) -> None:
     """Raise DataError unless every row of a CSV file has as many fields as its header."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        # Lines of white space alone are no rows for pandas either.
+        # Pandas skips lines of white space too.
         reader = csv.reader(file, skipinitialspace=True)
         lines = (fields for fields in reader if len(fields) > 1 or "".join(fields).strip())
         header = next(lines, [])

@@ -1,4 +1,4 @@
-"""Features of images: what a network that was trained on other images makes of them.
+"""Features of images: outputs of a network that was trained on other images.
 
 Caron et al. (2023), Section 6.3, train on features of CIFAR-10 that a ResNet-18 computes once.
 """
@@ -32,7 +32,7 @@ def build(
     Returns `inputs` (point, feature) float32; the attribute `backbone` says what made them. Raises
     DataError when the weights of the backbone cannot be had.
     """
-    # Loaded by name: each backbone is code of its own features alone.
+    # Loaded by name, so that a backbone is part of the hash of its own features alone.
     backbone = import_module(f"regimes.datasets.backbones.{settings['backbone']}")
     pixels = np.ascontiguousarray(images["inputs"].values).reshape(-1, *SHAPE)
     inputs = extract(backbone.load(device), pixels, device, progress)
@@ -63,6 +63,6 @@ def _standardised(inputs: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Features (n_points, n_features) float32 with mean 0 and variance 1 where `train` is true."""
     mean = inputs[train].mean(axis=0, dtype=np.float64)
     deviation = inputs[train].std(axis=0, dtype=np.float64)
-    # Of a ReLU's outputs some may be 0 for every training image.
+    # Some outputs of a ReLU may be 0 for every training image.
     deviation[deviation == 0] = 1
     return ((inputs - mean) / deviation).astype(np.float32)

@@ -68,7 +68,7 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
         preprocessing="; ".join(steps) + ".",
         image_shape="28 rows, 28 columns",
     )
-    # The constant feature is the value of no byte.
+    # No byte stands for the constant feature, so that it cannot be packed.
     if not settings["bias"]:
         scaling.packed(dataset["inputs"].variable)
     return dataset

@@ -33,7 +33,7 @@ class Scaling:
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """Values (float64) of pixels (uint8) of any shape."""
         values = pixels.astype(np.float64)
-        # In place, and in the order in which a reader of the file computes.
+        # In place, and in the order of operations of a reader of the file.
         values *= self.scale
         values += self.offset
         return values

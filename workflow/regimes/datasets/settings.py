@@ -12,7 +12,7 @@ from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
 from regimes.errors import ConfigError
 
-# More than these fit no memory; they are far beyond the papers.
+# Larger data sets fit no memory; these are far beyond the papers.
 MOST_POINTS = 1_000_000
 MOST_FEATURES = 100_000
 
@@ -32,7 +32,7 @@ DRAWS = Field(
     description="Number of independent draws; with more than one the run with seed s uses draw s.",
 )
 BIAS = Field(default=False, description="Append a constant last feature of 1 to the inputs.")
-TARGETS = Field(
+TARGETS: Any = Field(
     default="label", description="The label as a number, or one output for each class (0 or 1)."
 )
 
@@ -178,8 +178,9 @@ class FileDataset(Model):
 
     @model_validator(mode="after")
     def _one_target(self) -> "FileDataset":
-        for index, name in enumerate(self.inputs or ()):
-            if name in self.inputs[:index]:
+        inputs = self.inputs or ()
+        for index, name in enumerate(inputs):
+            if name in inputs[:index]:
                 raise ValueError(f"inputs name {name!r} twice")
         if (self.target is None) == (self.formula is None):
             raise ValueError("give either target, a column, or formula")
@@ -187,7 +188,7 @@ class FileDataset(Model):
             if self.inputs is None:
                 raise ValueError("formula needs inputs, the names that it may use")
             _check_formula(self.formula, self.inputs)
-        elif self.target in (self.inputs or ()):
+        elif self.target in inputs:
             raise ValueError(f"target {self.target!r} is among the inputs")
         return self
 
@@ -317,7 +318,7 @@ class Cifar10Dataset(Model):
 
 
 class ImageFeaturesDataset(Model):
-    """What a network trained on ImageNet makes of the images of another data set (caron2023)."""
+    """Features of the images of another data set, by a network trained on ImageNet (caron2023)."""
 
     kind: Literal["image_features"] = KIND
     images: Name = Field(

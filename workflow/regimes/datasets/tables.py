@@ -1,4 +1,4 @@
-"""What data sets from tables have in common: a random split, standardised columns."""
+"""Split the rows of tables at random, and standardise their columns."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def standardised(values: np.ndarray, train: np.ndarray, names: list[str]) -> np.
     for a column that is the same in all of them.
     """
     deviation = values[train].std(axis=0)
-    # Of twenty values 0.1 the deviation is 1e-17; of 0 and 1e-200 it is 0.
+    # By rounding, twenty values of 0.1 have the deviation 1e-17, and 0 and 1e-200 have 0.
     varies = (np.ptp(values[train], axis=0) > 0) & (deviation > 0)
     for name, one in zip(names, varies, strict=False):
         if not one:

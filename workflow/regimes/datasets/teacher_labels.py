@@ -25,9 +25,9 @@ from regimes.storage.layout import PARTS, described
 
 KIND = "teacher_labels"
 LOSS: BatchLoss = LOSSES["cross_entropy"]
-# Lines on the progress come after so many epochs.
+# Number of epochs after which a line tells the progress.
 EPOCHS_BETWEEN_REPORTS = 10
-# Points whose outputs are computed at once.
+# Number of points whose outputs are computed at once.
 CHUNK = 1000
 
 
@@ -116,7 +116,11 @@ def _train(
 
     for epoch in range(most):
         order = stream(*key, epoch).permutation(len(points))[None]
-        result = descend(teacher, points, lambda _, order=order: order, schedule, LOSS, observe)
+
+        def take(_: int, order: np.ndarray = order) -> np.ndarray:
+            return order
+
+        result = descend(teacher, points, take, schedule, LOSS, observe)
         if result.diverged[0]:
             raise DataError(
                 f"the teacher diverged in epoch {epoch + 1}: use a smaller learning_rate than "
@@ -176,5 +180,5 @@ def _assembled(
     ).assign_attrs(preprocessing=f"{images.attrs['preprocessing']} {sentence}")
 
 
-def _scalar(value: float, long_name: str) -> xr.DataArray:
+def _scalar(value: float | np.integer, long_name: str) -> xr.DataArray:
     return xr.DataArray(value, attrs=described(long_name))

@@ -16,7 +16,7 @@ KIND = "uci"
 
 @dataclass(frozen=True)
 class Table:
-    """What the columns of a file mean; the last `len(targets)` of them are targets."""
+    """The meaning of the columns of a file; the last `len(targets)` of them are targets."""
 
     citation: str
     source_url: str

@@ -1,4 +1,4 @@
-"""Labels that two features set, in the middle of noise.
+"""Labels that are a function of two features, with all other features noise.
 
 (93)-(96) of Chen et al. (2022), Appendix I.3: (x_1, x_2) is one of (1, 0), (-1, 0), with y = 1, and
 (0, 1), (0, -1), with y = -1, each with probability 1/4 (exclusive or, turned by 45 degrees); the

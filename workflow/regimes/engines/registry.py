@@ -1,4 +1,4 @@
-"""The engines that there are: a folder beside this module is a room of them.
+"""Find the engines: each folder beside this module that has settings is a room of engines.
 
 `engine: room` is the module `regimes.engines.room.engine`, `engine: room.other` the module
 `regimes.engines.room.other`. Each has its settings, a class derived from `EngineSettings`, in the
@@ -26,7 +26,7 @@ def settings_classes() -> dict[str, type[EngineSettings]]:
         for value in vars(module).values():
             if not isinstance(value, type) or not issubclass(value, EngineSettings):
                 continue
-            # Not what several rooms share.
+            # Settings that several rooms share do not belong to an engine of this room.
             if "engine" in value.model_fields and value.__module__ == module.__name__:
                 found[value.name()] = value
     return found

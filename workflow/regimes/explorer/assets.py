@@ -1,10 +1,10 @@
-"""The files that the page is made of beside its data."""
+"""The files of which the page consists, beside its data."""
 
 import hashlib
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent / "page"
-# In the order in which they run.
+# Scripts, in the order in which the page runs them.
 SCRIPTS = ("common.js", "diagrams.js", "linked.js", "claims.js", "start.js")
 
 

@@ -1,7 +1,7 @@
-"""Plots that show the same settings: a value that is chosen in one is marked in all.
+"""Linked plots: a value that is chosen in one is marked in all plots of the same settings.
 
-A section of the page has groups, one of which is shown; a group has plots, a plot curves. Curves
-of the same `key` in the plots of a group are of the same setting.
+A section of the page has groups, one of which is shown; a group has plots, a plot has curves.
+Curves with the same `key` in the plots of a group belong to the same setting.
 """
 
 from typing import Any
@@ -49,9 +49,9 @@ def plot(
     log_x: bool = False,
     log_y: bool = False,
 ) -> dict[str, Any] | None:
-    """One plot; x is the name of its abscissa, which its group's plots may share.
+    """One plot, None without a curve.
 
-    None without a curve.
+    x: name of its abscissa, which the plots of a group may share.
     """
     there = [one for one in curves if one is not None]
     if not there:

@@ -28,11 +28,12 @@ def render(
     titles: Mapping[str, str],
     paths: Mapping[str, str],
 ) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
-    measures: by experiment, as read from their files, whose attribute `source` says what they are;
-    claims: verdicts by paper; titles: of the papers; paths: names of the files of the measures (by
-    experiment) and of the claims (by paper, as `claims/<paper>`). What is not there has no section.
+    measures: by experiment, as read from their files, whose attribute `source` names the module
+    that made them. claims: verdicts by paper. titles: of the papers. paths: names of the files of
+    the measures (by experiment) and of the claims (by paper, as `claims/<paper>`). A paper without
+    data has no section.
     """
     environment = Environment(
         loader=FileSystemLoader(PAGE),
@@ -57,11 +58,10 @@ def collect(
     titles: Mapping[str, str],
     paths: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the page embeds: `sections` in order, each with its data, and Plotly's templates.
+    """Collect the data of the page: `sections` in order, and Plotly's templates.
 
     Arguments as for `render`.
     """
-
     sections = []
     parts = load(LOADS_PART)
     # In the order of the titles. An experiment may belong to a paper of the user's own.
@@ -94,6 +94,6 @@ def collect(
 
 
 def embedded(data: Any) -> str:
-    """JSON that may stand in an HTML script element, whatever the texts in it are."""
+    """JSON that may stand in an HTML script element, whatever texts it contains."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""Numbers of a dataset as plain values for JSON, and where they come from."""
+"""Plain values for JSON from the numbers of a dataset, and where these come from."""
 
 import json
 from collections.abc import Collection
@@ -11,9 +11,9 @@ SIGNIFICANT_DIGITS = 7
 
 
 def plain(values: Any) -> Any:
-    """Numbers as (nested lists of) plain ones of SIGNIFICANT_DIGITS; None for NaN and infinity.
+    """Numbers as (nested lists of) Python's own, of SIGNIFICANT_DIGITS; None for NaN and infinity.
 
-    values: what NumPy makes an array of. Integers and texts stay as they are.
+    values: anything that NumPy makes an array of. Integers and texts stay as they are.
     """
     array = np.asarray(values)
     if array.dtype.kind != "f":

@@ -18,14 +18,14 @@ CHECKED = (-20.0, -3.0, -1.0, -0.1, 0.1, 1.0, 3.0, 20.0)
 BESIDE = 1e-8 * np.linspace(1, 2, 5)
 JUMP, ROUNDING = 10.0, 1e-6
 NEAR = [abs(point) <= 1 for point in CHECKED]
-# Others may come of these: sqrt(z**2) is |z|.
+# Functions that have no kinks. A square root may have one: sqrt(z**2) is |z|.
 SMOOTH = tuple(one for name, one in formulas.FUNCTIONS.items() if name != "sqrt")
 
 
 def canonical(text: str) -> str:
-    """The expression in a layout of its own, so that spaces do not matter.
+    """Return the expression in a canonical layout, so that spaces do not matter.
 
-    Raises ConfigError, one line, for what is no expression in z.
+    Raises ConfigError, one line, for a text that is not an expression in z.
     """
     parse(text)
     try:
@@ -51,7 +51,7 @@ def parse(text: str) -> sympy.Expr:
 
 def _check_values(expression: sympy.Expr, text: str) -> None:
     derivatives = [expression, sympy.diff(expression, Z), sympy.diff(expression, Z, 2)]
-    # In float64: SymPy would work exp(exp(exp(20))) out.
+    # In float64, since SymPy would compute all digits of exp(exp(exp(20))).
     for order, one in enumerate(derivatives):
         what = ("the value", "the derivative", "the second derivative")[order]
         values = _at(one, np.array(CHECKED))

@@ -6,6 +6,7 @@ They are parsed, never run as code: whatever else Python or SymPy would understa
 import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -29,9 +30,10 @@ LARGEST_INTEGER = 2**53
 
 
 class sigmoid(sympy.Function):  # noqa: N801, as SymPy writes functions
-    """1 / (1 + exp(-z)), without its overflow."""
+    """The function 1 / (1 + exp(-z)), without its overflow."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """The derivative."""
         return self * (1 - self)
 
     def _eval_evalf(self, precision: int) -> sympy.Expr | None:
@@ -39,16 +41,17 @@ class sigmoid(sympy.Function):  # noqa: N801, as SymPy writes functions
 
 
 class softplus(sympy.Function):  # noqa: N801
-    """log(1 + exp(z)), without its overflow."""
+    """The function log(1 + exp(z)), without its overflow."""
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """The derivative."""
         return sigmoid(self.args[0])
 
     def _eval_evalf(self, precision: int) -> sympy.Expr | None:
         return sympy.log(1 + sympy.exp(self.args[0]))._eval_evalf(precision)
 
 
-FUNCTIONS: dict[str, Callable] = {
+FUNCTIONS: dict[str, Any] = {
     **{
         name: getattr(sympy, name)
         for name in ("exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh", "erf")
@@ -58,8 +61,8 @@ FUNCTIONS: dict[str, Callable] = {
     "sigmoid": sigmoid,
     "softplus": softplus,
 }
-# With kinks or jumps
-KINKED: dict[str, Callable] = {"abs": sympy.Abs, "sign": sympy.sign}
+# Functions with kinks or jumps.
+KINKED: dict[str, Any] = {"abs": sympy.Abs, "sign": sympy.sign}
 CONSTANTS = {"pi": sympy.pi}
 OPERATIONS: dict[type, Callable] = {
     ast.Add: lambda left, right: left + right,
@@ -69,9 +72,9 @@ OPERATIONS: dict[type, Callable] = {
     ast.Pow: lambda left, right: left**right,
 }
 NO_NUMBERS = (sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo)
-# What the functions that SymPy does not have are in arrays.
+# The functions that SymPy lacks, for arrays.
 NUMERIC = {"sigmoid": scipy.special.expit, "softplus": lambda z: np.logaddexp(0, z)}
-# So many variables are named in a message.
+# Number of variables that a message names.
 MOST_NAMED = 8
 
 
@@ -114,7 +117,7 @@ def tree(text: str, variables: Sequence[str], *, kinks: bool = False) -> ast.Exp
 
 
 def allowed(variables: Sequence[str], kinks: bool = False) -> str:
-    """What a formula may have, in words."""
+    """Say in words what a formula may contain."""
     functions = [*FUNCTIONS, *(KINKED if kinks else ())]
     return f"{_listed(variables)}, numbers, pi, + - * / **, {', '.join(sorted(functions))}"
 
@@ -143,7 +146,7 @@ def _with_floats(part: sympy.Expr, of: Callable[[sympy.Expr], sympy.Expr]) -> sy
 def evaluate(expression: sympy.Expr, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """An expression at points: arrays (n_points,) by name of the variable; returns (n_points,).
 
-    Not finite where the expression is not, or is no real number.
+    The values are not finite where the expression is not finite or not real.
     """
     # Names of its own for the variables: a column may be called numpy, or have a space.
     symbols = {symbol(name): symbol(f"_{index}") for index, name in enumerate(values)}
@@ -190,7 +193,7 @@ class _Reader:
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
                 return self.expression(operand, depth + 1)
             case ast.BinOp(op=operation, left=left, right=right) if type(operation) in OPERATIONS:
-                # A long sum is no deep expression.
+                # A long sum does not count as a deep expression.
                 base = self.expression(left, depth + (not _is_sum(node) or not _is_sum(left)))
                 other = self.expression(right, depth + 1)
                 if isinstance(operation, ast.Pow):
@@ -211,7 +214,7 @@ class _Reader:
         )
 
     def _checked(self, node: ast.expr, found: sympy.Expr) -> sympy.Expr:
-        """What was read, unless it has numbers that are not real, not finite, or very long.
+        """Return the expression, unless it has numbers that are not real, not finite, or very long.
 
         Looked at after each operation, so that none starts from numbers that are large already.
         """

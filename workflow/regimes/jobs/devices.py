@@ -5,7 +5,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-# The variable that chooses the GPUs of a process, and what in it stands for none.
+# The variable that chooses the GPUs of a process, and its values that stand for none.
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 NO_DEVICE = ("", "-1", "none", "NoDevFiles")
 

@@ -1,8 +1,9 @@
-"""The device of a job: the CPU, or a GPU that no other job of this user's holds.
+"""Choose the device of a job: the CPU, or a GPU that no other job of this user holds.
 
-Several jobs on one machine would all take the first GPU. Each therefore locks one of those that it
-may see, and sees that one alone. A lock ends with its process, whatever ended it. No result depends
-on which GPU it was. Imported by jobs by name: this is not part of the code that makes the results.
+Several jobs on one machine would all take the first GPU. Therefore each job locks one of the GPUs
+that it may use, and sees that one alone. A lock ends with its process, however that ends. No result
+depends on the choice of the GPU. Jobs import this module by name, so that it is not part of the
+code that makes the results.
 """
 
 import os
@@ -26,9 +27,9 @@ def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
     """Give the device that a job is to use: `cpu` without GPUs, else `cuda`, which is one GPU.
 
     gpus: how many the job was given, the resource `gpu`. progress: writes a line to the job's log.
-    The GPU is locked until the block ends; CUDA_VISIBLE_DEVICES names it alone. To be called before
-    torch has used a GPU. Raises DeviceError when torch finds none, or for a folder of locks that
-    is somebody else's.
+    The GPU is locked until the block ends, and CUDA_VISIBLE_DEVICES names it alone. To be called
+    before torch has used a GPU. Raises DeviceError when torch finds no GPU, or when the folder of
+    locks belongs to somebody else.
     """
     if not gpus:
         yield "cpu"
@@ -91,15 +92,16 @@ def lock_folder() -> Path:
 
 
 def _allocation() -> str | None:
-    """The allocation of Slurm that has chosen the GPUs, None if it has not or there is none.
+    """The Slurm allocation that has chosen the GPUs, None if no allocation has.
 
-    Each has locks of its own: inside it devices may be counted from 0, whichever they are.
+    Each allocation has locks of its own, since inside of it GPUs may be counted from 0, whichever
+    they are.
     """
     return os.environ.get("SLURM_JOB_ID") if VISIBLE in os.environ else None
 
 
 def _file_name(name: str) -> str:
-    # Parts of a GPU have names with slashes.
+    # The names of parts of a GPU may contain slashes.
     return re.sub(r"[^\w.-]", "_", name)
 
 

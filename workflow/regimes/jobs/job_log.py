@@ -1,4 +1,4 @@
-"""What every script of the workflow does around its work: a log, and errors as one line."""
+"""Run the body of a workflow script with a log, and report errors as one line."""
 
 import sys
 import time

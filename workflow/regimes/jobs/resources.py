@@ -1,15 +1,15 @@
-"""What the present job has used so far, time and memory: for its file, to estimate costs from."""
+"""Record the time and memory that the present job has used, from which costs are estimated."""
 
 import sys
 import time
 
-# This module is loaded among the first of a job's.
+# A job loads this module among its first.
 _START = time.monotonic()
 _EARLIER = {"cpu_seconds": 0.0, "wall_seconds": 0.0}
 
 
 def used() -> dict[str, float | int]:
-    """What the process has used, by name of a file's global attribute.
+    """Return what the process has used, by the name of a file's global attribute.
 
     cpu_seconds: of all threads. wall_seconds: since this module was loaded. peak_memory: largest
     resident memory in bytes; only where the system says it.
@@ -24,9 +24,9 @@ def used() -> dict[str, float | int]:
 
 
 def add_earlier(numbers: dict[str, float]) -> None:
-    """Count what processes used that did the first part of this job, as `used` gave it.
+    """Add what the processes used that did the earlier parts of this job, as `used` gave it.
 
-    The largest counts: what a later part had used covers the earlier ones.
+    The largest values count, since those of a later part include the earlier parts.
     """
     for name in _EARLIER:
         _EARLIER[name] = max(_EARLIER[name], float(numbers.get(name, 0.0)))

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-# Spacing of the nodes, at most and times the largest coefficient with which a direction enters
-# the variables. The error of equidistant nodes is about exp(-2 pi a / spacing) where the poles of
-# the functions are at a distance a from the real axis: pi/2 for tanh, which has the nearest ones.
+# Spacing of the nodes: the first at most, and at most the second over the largest coefficient with
+# which a direction enters the variables. The error of equidistant nodes is about
+# exp(-2 pi a / spacing) where the poles of the functions are at a distance a from the real axis:
+# pi/2 for tanh, which has the nearest ones.
 LARGEST_SPACING, SPACING = 0.5, 0.2
 # Nodes reach this many standard deviations to either side; beyond, the density is below 1e-18.
 REACH = 9.0
@@ -18,16 +20,16 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def expected_product(
-    factors: Sequence[Function], covariance: np.ndarray, spacing: float = SPACING
+    factors: Sequence[Function], covariance: ArrayLike, spacing: float = SPACING
 ) -> float:
-    """E f_1(u_1) ... f_p(u_p) for centred normal u of a covariance (p, p), which may be singular.
+    """Return E f_1(u_1) ... f_p(u_p) for centred normal u of a covariance (p, p).
 
-    By the trapezoidal rule in each of the directions in which u varies, whose spacing adapts to the
-    variances. For products of act, act' and act'' of tanh, GELU and softplus the error is below
-    1e-12 whatever the variances, for functions of which no poles are nearer to the real axis than
-    those of tanh too. A function with a jump needs another method. Raises ValueError where it would
-    take more than MOST_POINTS points: of two variables from variances of about 4000 on, of three
-    from about 10 on.
+    The covariance may be singular. The expectation is computed by the trapezoidal rule in each of
+    the directions in which u varies, whose spacing adapts to the variances. For products of act,
+    act' and act'' of tanh, GELU and softplus the error is below 1e-12 whatever the variances; so it
+    is for other functions whose poles are no nearer to the real axis than those of tanh. A function
+    with a jump needs another method. Raises ValueError where more than MOST_POINTS points would be
+    needed: with two variables from variances of about 4000 on, with three from about 10 on.
     """
     axes = _square_root(np.asarray(covariance, dtype=np.float64))
     places = [_nodes(column, spacing) for column in axes.T]
@@ -56,7 +58,7 @@ def _nodes(coefficients: np.ndarray, spacing: float) -> np.ndarray:
 
 
 def _square_root(covariance: np.ndarray) -> np.ndarray:
-    """A (p, rank) with A A^T the covariance, without the directions in which nothing varies."""
+    """Return A (p, rank) with A A^T the covariance; directions without variance are left out."""
     values, vectors = np.linalg.eigh(covariance)
     varies = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
     if not varies.any():

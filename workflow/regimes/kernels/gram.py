@@ -9,15 +9,15 @@ from regimes.activations.apply import activate
 from regimes.activations.leaky_relu import NEGATIVE_SLOPE
 from regimes.kernels.limiting_kernels import correlations, gram_a_of_covariance
 
-# Nodes of a Gauss-Hermite rule, and the weight from which on a node counts in float64.
+# Nodes of a Gauss-Hermite rule; nodes of smaller weight than this do not count in float64.
 NODES = 150
 LEAST_WEIGHT = 1e-18
-# Values of an activation that are held at once.
+# Number of values of an activation that are in memory at once.
 VALUES_AT_ONCE = 2**20
 
 
 def gram(psi: np.ndarray) -> np.ndarray:
-    """G_ab = Phi(x_a) . Phi(x_b)/D, (n, n), from rows Phi(x)/D^(1/2), (n, r): (12)."""
+    """Return G_ab = Phi(x_a) . Phi(x_b)/D of (12), (n, n), from rows Phi(x)/D^(1/2), (n, r)."""
     return psi @ psi.T
 
 
@@ -49,9 +49,9 @@ def limiting_gram(
 
 
 def expected_products(covariance: np.ndarray, activation: str) -> np.ndarray:
-    """E act(u_a) act(u_b) for centred normal u of a covariance (n, n): (n, n).
+    """Return E act(u_a) act(u_b) for centred normal u of a covariance (n, n): (n, n).
 
-    In closed form for ReLU and leaky ReLU; otherwise by quadrature, see `by_quadrature`.
+    It is in closed form for ReLU and leaky ReLU; otherwise by quadrature, see `by_quadrature`.
     """
     if activation == "relu":
         return gram_a_of_covariance(covariance)

@@ -13,7 +13,7 @@ NODES = 240
 
 
 def normalised_polynomials(places: np.ndarray, count: int) -> np.ndarray:
-    """He_i(z) / (i!)^(1/2) for i < count at places (k,): (count, k)."""
+    """Return He_i(z) / (i!)^(1/2) for i < count at places (k,): (count, k)."""
     values = np.zeros((count, len(places)))
     values[0] = 1
     if count > 1:
@@ -26,10 +26,10 @@ def normalised_polynomials(places: np.ndarray, count: int) -> np.ndarray:
 
 
 def normalised_coefficients(activation: str, count: int) -> np.ndarray:
-    """E act(z) He_i(z) / (i!)^(1/2) for i < count, standard normal z: (count,).
+    """Return E act(z) He_i(z) / (i!)^(1/2) for i < count, z standard normal: (count,).
 
     In closed form for ReLU; by quadrature for the smooth activations of
-    `activation_derivatives.ACTIVATIONS`, good for i below about 60.
+    `regimes.activations.derivatives`, good for i below about 60.
     """
     if activation == "relu":
         return _of_relu(count)
@@ -46,10 +46,10 @@ def coefficients(activation: str, count: int) -> np.ndarray:
 
 
 def norm(activation: str) -> float:
-    """Hermite norm: (E act(z)^2)^(1/2), the root of the sum of c_i^2 / i! over all i.
+    """Return the Hermite norm (E act(z)^2)^(1/2), the root of the sum of c_i^2 / i! over all i.
 
-    Definition 4 of Song et al. (2021) has the sum of c_i^2, which is this for the normalised
-    polynomials, but with those of (47) is infinite for GELU, tanh, softplus and ReLU alike.
+    Definition 4 of Song et al. (2021) has the sum of c_i^2. That is the same for the normalised
+    polynomials, but for those of (47) it is infinite for GELU, tanh, softplus and ReLU alike.
     """
     if activation == "relu":
         return float(np.sqrt(0.5))
@@ -58,7 +58,10 @@ def norm(activation: str) -> float:
 
 
 def _of_relu(count: int) -> np.ndarray:
-    """1/(2 pi)^(1/2), 1/2, and He_(i-2)(0) / (2 pi)^(1/2), since ReLU'' is a unit mass at 0."""
+    """Coefficients of ReLU: 1/(2 pi)^(1/2), 1/2, and He_(i-2)(0) / (2 pi)^(1/2) from i = 2 on.
+
+    The last ones follow since ReLU'' is a unit mass at 0.
+    """
     values = np.zeros(max(count, 2))
     values[:2] = 1 / np.sqrt(2 * np.pi), 0.5
     at_zero = normalised_polynomials(np.zeros(1), max(count, 2))[:, 0]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def gram_a(inputs: np.ndarray) -> np.ndarray:
-    """E relu(w . x) relu(w . x') for standard normal w: kernel of the output weights.
+    """Return E relu(w . x) relu(w . x') for standard normal w: kernel of the output weights.
 
     inputs: (n, d), with the constant feature of the bias, if there is one. Returns (n, n).
     """
@@ -17,7 +17,7 @@ def gram_a(inputs: np.ndarray) -> np.ndarray:
 
 
 def gram_a_of_covariance(covariance: np.ndarray) -> np.ndarray:
-    """E relu(u_a) relu(u_b) for centred normal u of a covariance (n, n): (n, n).
+    """Return E relu(u_a) relu(u_b) for centred normal u of a covariance (n, n): (n, n).
 
     `gram_a` of inputs whose products are the covariance.
     """
@@ -28,16 +28,19 @@ def gram_a_of_covariance(covariance: np.ndarray) -> np.ndarray:
 
 
 def correlations(covariance: np.ndarray) -> np.ndarray:
-    """Correlations (n, n) of a covariance (n, n), within [-1, 1]; 0 with what does not vary."""
+    """Correlations (n, n) of a covariance (n, n), within [-1, 1].
+
+    A variable that does not vary has correlation 0 with all others.
+    """
     deviations = np.sqrt(np.diag(covariance))
     scales = np.where(deviations > 0, deviations, 1)
     return np.clip(covariance / np.outer(scales, scales), -1, 1)
 
 
 def gram_w(inputs: np.ndarray) -> np.ndarray:
-    """E a^2 1[w . x > 0] 1[w . x' > 0] x . x' for standard normal a, w: kernel of the first layer.
+    """Return the kernel of the first layer, E a^2 1[w . x > 0] 1[w . x' > 0] x . x'.
 
-    inputs: (n, d), as for `gram_a`. Returns (n, n).
+    a, w: standard normal. inputs: (n, d), as for `gram_a`. Returns (n, n).
     """
     return (np.pi - _angles(inputs)) / (2 * np.pi) * (inputs @ inputs.T)
 

@@ -17,25 +17,25 @@ from regimes.kernels.limiting_kernels import gram_w, smallest_eigenvalue
 def mean_tangent_gram(inputs: np.ndarray, activation: str = "relu") -> np.ndarray:
     """Theta*(X) of (9): (1/d) x . x' E act'(u) act'(u') with u = w . x / d^(1/2), (n, n).
 
-    inputs: (n, d). activation: a key of `activation_derivatives.ACTIVATIONS`. For smooth ones the
+    inputs: (n, d). activation: a key of `regimes.activations.derivatives`. For smooth ones the
     expectations have errors below 1e-12 whatever the variance |x|^2 / d of u, which may be up to
     about 4000: see `gaussian_expectations`.
     """
     dimension = inputs.shape[1]
     if activation == "relu":
-        # An indicator does not see the scale of u.
+        # The indicator 1[u > 0] does not depend on the scale of u.
         return gram_w(inputs) / dimension
     slope = ACTIVATIONS[activation].slope
     return inputs @ inputs.T / dimension * _of_pairs(inputs, slope)
 
 
 def kappa(inputs: np.ndarray, activation: str = "relu") -> float:
-    """kappa_n of (10), the smallest eigenvalue of `mean_tangent_gram`."""
+    """Return kappa_n of (10), the smallest eigenvalue of `mean_tangent_gram`."""
     return smallest_eigenvalue(mean_tangent_gram(inputs, activation))
 
 
 def limiting_variance_constant(inputs: np.ndarray, activation: str = "relu") -> float:
-    """C_0(X) of (12): sum over all pairs of points of (x . x' / d)^2 Var(act'(u) act'(u')).
+    """Return C_0(X) of (12): sum over all pairs of points of (x . x' / d)^2 Var(act'(u) act'(u')).
 
     At any width m, E |Theta_m(X; W_0) - Theta*(X)|_F^2 = C_0(X) sum_j lambda_mj^2, since the nodes
     are independent; (12) is the limit of that for wide networks.
@@ -52,7 +52,7 @@ def limiting_variance_constant(inputs: np.ndarray, activation: str = "relu") -> 
 
 
 def _of_pairs(inputs: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """E g(u) g(u') of all pairs of points, (n, n), for a smooth g."""
+    """Return E g(u) g(u') of all pairs of points, (n, n), for a smooth g."""
     covariance = inputs @ inputs.T / inputs.shape[1]
     values = np.empty_like(covariance)
     for a, b in zip(*np.triu_indices(len(inputs)), strict=True):

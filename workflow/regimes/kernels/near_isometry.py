@@ -10,7 +10,7 @@ import numpy as np
 
 from regimes.activations.derivatives import ACTIVATIONS
 
-# Of f(Z) = |Z - Y|^2: constant of the PL condition (7), and smoothness.
+# For f(Z) = |Z - Y|^2: constant of the PL condition (7), and smoothness.
 ALPHA_F = 2.0
 BETA_F = 2.0
 # sup |act'| and sup |act''|; those of GELU are at z = 2^(1/2) and 0.
@@ -23,7 +23,10 @@ LARGEST_DERIVATIVES = {
 
 @dataclass(frozen=True)
 class Constants:
-    """mu, nu, beta of Lemma 3: (mu, nu)-near-isometry at the start, beta-smoothness."""
+    """Constants mu, nu and beta of Lemma 3.
+
+    The network is a (mu, nu)-near-isometry at the start, and beta-smooth.
+    """
 
     mu: float
     nu: float
@@ -31,7 +34,7 @@ class Constants:
 
 
 def largest_singular_value(matrix: np.ndarray) -> float:
-    """sigma_max of a matrix."""
+    """Return sigma_max of a matrix."""
     return float(np.linalg.norm(matrix, 2))
 
 
@@ -42,7 +45,7 @@ def constants(
     activation: str,
     largest_output_norm: float,
 ) -> Constants:
-    """(18) at an initialisation.
+    """Return the constants (18) at an initialisation.
 
     activation: a key of LARGEST_DERIVATIVES. largest_output_norm: chi_max, a bound on sigma_max(V)
     wherever V goes. beta needs |x_i| <= 1. mu is sigma_min of the map of Lemma 5, V -> V act(W X)
@@ -60,7 +63,7 @@ def constants(
 
 
 def smoothness(input_norm: float, activation: str, largest_output_norm: float) -> float:
-    """beta of (18), for numbers or arrays of them. input_norm: sigma_max(X)."""
+    """Return beta of (18), for numbers or arrays of them. input_norm: sigma_max(X)."""
     slope, curvature = LARGEST_DERIVATIVES[activation]
     return np.sqrt(2.0) * input_norm * (slope + curvature * largest_output_norm)
 
@@ -68,7 +71,7 @@ def smoothness(input_norm: float, activation: str, largest_output_norm: float) -
 def output_norm_in_ball(
     mu: float, input_norm: float, output_norm: float, activation: str
 ) -> tuple[float, float]:
-    """chi_max in the ball of Lemma 1 around the start, and the ball's radius rho = mu / (2 beta).
+    """Return chi_max in the ball of Lemma 1 around the start, and the ball's radius mu / (2 beta).
 
     Theorem 2 keeps gradient descent in the ball, where sigma_max(V) is at most chi = sigma_max(V_0)
     + rho; since beta depends on chi, this is the positive root of a quadratic equation.
@@ -98,9 +101,9 @@ def jacobian(
 def singular_value_range(
     inputs: np.ndarray, weights: np.ndarray, output_weights: np.ndarray, activation: str
 ) -> tuple[float, float]:
-    """sigma_min and sigma_max of the adjoint (39), from its Gram matrix (d_2 n, d_2 n).
+    """Return sigma_min and sigma_max of the adjoint (39), from its Gram matrix (d_2 n, d_2 n).
 
-    What Lemma 3 bounds by mu and nu, for networks whose `jacobian` is too large.
+    Lemma 3 bounds them by mu and nu. For networks whose `jacobian` is too large.
     """
     values = np.linalg.eigvalsh(gram(inputs, weights, output_weights, activation))
     return float(np.sqrt(max(values[0], 0.0))), float(np.sqrt(values[-1]))
@@ -109,7 +112,7 @@ def singular_value_range(
 def gram(
     inputs: np.ndarray, weights: np.ndarray, output_weights: np.ndarray, activation: str
 ) -> np.ndarray:
-    """`jacobian` times its transpose, the tangent kernel of both layers: (d_2 n, d_2 n)."""
+    """Return `jacobian` times its transpose, the tangent kernel of both layers: (d_2 n, d_2 n)."""
     chosen = ACTIVATIONS[activation]
     before = weights @ inputs
     slopes = output_weights[:, :, None] * chosen.slope(before)
@@ -122,9 +125,9 @@ def largest_change(
     end: tuple[np.ndarray, np.ndarray],
     activation: str,
 ) -> float:
-    """sigma_max of the difference of the `jacobian` at two networks, start and end (W, V).
+    """Return sigma_max of the difference of the `jacobian` at two networks, start and end (W, V).
 
-    What Lemma 3 bounds by beta times their distance.
+    Lemma 3 bounds it by beta times their distance.
     """
     chosen = ACTIVATIONS[activation]
     slopes, hidden = [], []
@@ -137,7 +140,10 @@ def largest_change(
 
 
 def _gram(inputs: np.ndarray, slopes: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """slopes: V_kj act'(w_j . x_i), or a change of it, (d_2, d_1, n); hidden: (d_1, n)."""
+    """Tangent kernel from the factors of the Jacobian.
+
+    slopes: V_kj act'(w_j . x_i), or a change of it, (d_2, d_1, n). hidden: (d_1, n).
+    """
     n_outputs, _, n_points = slopes.shape
     products = inputs.T @ inputs
     values = np.empty((n_outputs, n_points, n_outputs, n_points))
@@ -152,7 +158,9 @@ def _gram(inputs: np.ndarray, slopes: np.ndarray, hidden: np.ndarray) -> np.ndar
 
 
 def largest_learning_rate(found: Constants, gradient_norm: float) -> float:
-    """1 / (beta |grad f(Z)| + 9 beta_f nu^2 / 4): what the descent inequality of Appendix C needs.
+    """Largest learning rate that the descent inequality of Appendix C allows at the start.
+
+    It is 1 / (beta |grad f(Z)| + 9 beta_f nu^2 / 4).
 
     gradient_norm: |grad f(Z)| = 2 |Z - Y| of the start, for which the loss must not grow.
     """

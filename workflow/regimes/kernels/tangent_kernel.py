@@ -18,7 +18,7 @@ def tangent_kernel(
     second: float = 1.0,
     output_scale: float = 1.0,
 ) -> Tensor:
-    """H = J J^T, J being the Jacobian of the k n outputs, with the layers weighted.
+    """Return H = J J^T, with J the Jacobian of the k n outputs, and with weights of the layers.
 
     With F = act(W X), A = act'(W X) and B_k = diag(z_k) A, the block of the outputs k and l is
     s^2 [first (B_k^T B_l) o (X^T X) + second delta_kl F^T F] (Razborov, 2022, sections 2.2 and

@@ -2,11 +2,10 @@
 
 import ast
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from regimes.errors import ConfigError
-from regimes.plan.provenance import module_path
+from regimes.plan.provenance import module_path, syntax_tree
 
 
 def constants(module: str) -> dict[str, Any]:
@@ -60,13 +59,7 @@ def _tree(module: str) -> ast.Module:
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module}")
-    return _parsed(path.read_bytes())
-
-
-# Cached by content: a file may be edited while a notebook holds this module.
-@cache
-def _parsed(source: bytes) -> ast.Module:
-    return ast.parse(source)
+    return syntax_tree(path.read_bytes())
 
 
 def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:

@@ -1,67 +1,52 @@
-"""The plan of probes: stages of their own that read trained runs."""
+"""The probes of an experiment: stages of their own that read trained runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from regimes.config.models import Config
+from regimes.plan.jobs import HASH_LENGTH
 from regimes.plan.provenance import code_hash, config_hash
-from regimes.plan.runs import HASH_LENGTH, BlockPlan
-
-
-@dataclass(frozen=True)
-class ProbePlan:
-    """One probe of the runs of a block, and the content-addressed file that it writes.
-
-    datasets: names of the data sets that it reads, that of the runs first.
-    """
-
-    probe: str
-    name: str
-    settings: dict[str, Any]
-    block: BlockPlan
-    datasets: tuple[str, ...]
-    path: str
-    code: str
+from regimes.plan.settings import probe_settings
+from regimes.plan.stages import Data, Job, Probe, paths_of
 
 
 def plan_probes(
-    settings: Mapping[str, dict[str, Any]],
-    blocks: Iterable[BlockPlan],
-    data_hashes: Mapping[str, str],
-) -> list[ProbePlan]:
-    """The probes of each block in turn.
-
-    settings: of the probes, by name, each a module of regimes.probes. data_hashes: of all data
-    sets.
-    """
-    plans = []
+    name: str, config: Config, data: Mapping[str, Data], jobs: Iterable[Job]
+) -> list[Probe]:
+    """The probes of an experiment: those of each of its training jobs in turn."""
+    settings = probe_settings(name, config)
     codes = {probe: probe_code_hash(probe) for probe in settings}
-    for block in blocks:
-        label = block.name[: -HASH_LENGTH - 1]
+    probes = []
+    for job in jobs:
+        label = job.name.partition("/")[2][: -HASH_LENGTH - 1]
         for probe, chosen in settings.items():
-            # That of the runs is covered by their hash.
-            others = [chosen["dataset"]] if "dataset" in chosen else []
+            others = [data[chosen["dataset"]]] if "dataset" in chosen else []
             digest = config_hash(
                 {
                     "settings": chosen,
-                    "data": [data_hashes[name] for name in others],
-                    "run": block.hash,
+                    # The hash of the run covers its own data set.
+                    "data": [one.hash for one in others],
+                    "run": job.hash,
                     "code": codes[probe],
-                    "torch": block.torch,
+                    "torch": job.torch,
                 }
             )
-            name = f"{label}-{digest[:HASH_LENGTH]}"
-            path = probe_path(block.experiment, probe, name)
-            datasets = (block.dataset, *others)
-            plans.append(ProbePlan(probe, name, chosen, block, datasets, path, codes[probe]))
-    return plans
+            path = f"{name}/{probe}/{label}-{digest[:HASH_LENGTH]}"
+            probes.append(
+                Probe(
+                    name=path,
+                    paper=job.paper,
+                    module=f"regimes.probes.{probe}",
+                    settings=chosen,
+                    code=codes[probe],
+                    inputs={"run": paths_of([job]), "data": job.inputs["data"] | paths_of(others)},
+                    outputs=(f"results/probes/{path}.nc",),
+                    job=job,
+                    data_hashes=[job.data_hash, *(one.hash for one in others)],
+                )
+            )
+    return probes
 
 
 def probe_code_hash(probe: str) -> str:
     """Code hash of a probe. What the run's name covers, such as its activation, is not in it."""
     return code_hash([f"regimes.probes.{probe}"])
-
-
-def probe_path(experiment: str, probe: str, name: str) -> str:
-    """File of a probe."""
-    return f"results/probes/{experiment}/{probe}/{name}.nc"

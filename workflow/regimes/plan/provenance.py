@@ -72,7 +72,7 @@ def import_closure(roots: Iterable[Root]) -> dict[str, Path]:
 def code_hash(roots: Iterable[Root]) -> str:
     """sha256 of what the import closure of the roots does (see the module's docstring)."""
     closure = import_closure(roots)
-    return config_hash({name: _source_hash(path) for name, path in closure.items()})
+    return config_hash({name: _text_hash(path.read_bytes()) for name, path in closure.items()})
 
 
 def training_code_hash(settings: Mapping[str, Any]) -> str:
@@ -97,6 +97,13 @@ def canonical_json(settings: Any) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+# Cached by content, not by path: a file may be edited while a notebook holds this module.
+@cache
+def syntax_tree(source: bytes) -> ast.Module:
+    """The syntax tree of a source text."""
+    return ast.parse(source)
+
+
 def write_stamp(path: str | Path, text: str) -> bool:
     """Write a stamp atomically, only when its text differs; True when it was written.
 
@@ -113,19 +120,9 @@ def write_stamp(path: str | Path, text: str) -> bool:
     return True
 
 
-def _source_hash(path: Path) -> str:
-    return _text_hash(path.read_bytes())
-
-
-# Cached by content, not by path: a file may be edited while a notebook holds this module.
-@cache
-def _tree(source: bytes) -> ast.Module:
-    return ast.parse(source)
-
-
 @cache
 def _text_hash(source: bytes) -> str:
-    return hashlib.sha256(_dump(_tree(source)).encode()).hexdigest()
+    return hashlib.sha256(_dump(syntax_tree(source)).encode()).hexdigest()
 
 
 def _imports(path: Path, name: str) -> tuple[str, ...]:
@@ -138,7 +135,7 @@ def _imports(path: Path, name: str) -> tuple[str, ...]:
 def _imported(source: bytes, package: str) -> tuple[str, ...]:
     """Modules of `regimes` that a source text in some package imports."""
     found = []
-    for node in _walk(_tree(source)):
+    for node in _walk(syntax_tree(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -1,6 +1,6 @@
 """Names of files of training states: `<hash>-<own part>.pt`.
 
-The hash is of what a plan knows (see `regimes.plan.runs.BlockPlan`), so that `regimes prune` can
+The hash is of what a plan knows (see `regimes.plan.stages.Job`), so that `regimes prune` can
 tell which states are in use; the own part is of what only the job itself knows, the build of torch
 and the device, between which numbers differ. This module does without torch.
 """

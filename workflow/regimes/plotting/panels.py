@@ -1,7 +1,8 @@
-"""What panels of several papers' figures share: letters, bands over seeds, thousands of steps."""
+"""Parts of panels that several papers share: letters, bands over seeds, thousands of steps."""
 
 from collections.abc import Iterable
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,7 +19,7 @@ def letter(panels: Iterable[Axes], letters: str = ascii_lowercase) -> None:
 
 
 def draw_band(
-    axes: Axes, values: xr.DataArray, along: str, colour: Colour, shade: float = 0.2, **line: object
+    axes: Axes, values: xr.DataArray, along: str, colour: Colour, shade: float = 0.2, **line: Any
 ) -> None:
     """Mean over the seeds that have a value there, and the range from the smallest to the largest.
 

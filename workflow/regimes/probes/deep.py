@@ -1,7 +1,8 @@
 """Small networks of several hidden layers, all trained, in the NTK parameterisation.
 
 f(x) = W_L act(... act(W_1 x / d^(1/2)) ...) / m^(1/2), each layer divided by the root of the number
-of its inputs. Gradients are automatic: this is for the few networks that `shallow` cannot be.
+of its inputs. Gradients are computed automatically: this is for the few networks that are too deep
+for `regimes.engines.common.shallow`.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ class DeepNetwork:
         self._evaluate()
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs."""
+        """Return what `restore` needs."""
         return {f"layer_{number}": layer for number, layer in enumerate(self.weights)}
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -22,7 +22,7 @@ LONG_NAMES = {
         ("accuracy", "accuracy"),
     )
 }
-# Points whose hidden values are held at once.
+# Number of points whose hidden values are in memory at once.
 POINTS_AT_ONCE = 1000
 
 
@@ -36,9 +36,9 @@ def probe(
 ) -> xr.Dataset:
     """Risks (and accuracies, of several outputs) over `kept`, the share of nodes that are kept.
 
-    runs: those of a block, with `final_weights`, `output_weights` and `node_scale`. data: that of
-    the runs, alone. settings: of the probe: `kept`, `importance`. block: of the runs. Section 6.2
-    of Caron et al. (2023).
+    This is the pruning of Section 6.2 of Caron et al. (2023). runs: those of a job, with
+    `final_weights`, `output_weights` and `node_scale`. data: the data set of the runs, as the only
+    one. settings: those of the probe, `kept` and `importance`. block: settings of the job.
     """
     kept = np.array(settings["kept"])
     measured = {}
@@ -64,7 +64,7 @@ def _pruned(
     block: Mapping[str, Any],
     device: str,
 ) -> dict[str, np.ndarray]:
-    """What networks with the first `counts` nodes of the order come to, (counts,) by name."""
+    """Scores of the networks that keep the first `counts` nodes of the order, (counts,) by name."""
     weights = run["final_weights"].transpose("node", "feature").values
     dtype = torch.float64 if weights.dtype == np.float64 else torch.float32
     signs = run["output_weights"].transpose("output", "node").values
@@ -82,24 +82,24 @@ def _pruned(
         if not len(inputs):
             continue
         if len(signs) > 1 and targets.shape[1] == 1:
-            # Labels, of which minibatch descent makes classes.
+            # Minibatch descent has an output for each class, also where the data give labels.
             targets = np.eye(len(signs))[targets[:, 0].astype(int)]
-        inputs, targets = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
-        sums = torch.zeros(len(counts), *targets.shape, dtype=dtype, device=device)
-        for start in range(0, len(inputs), POINTS_AT_ONCE):
+        scaled, wanted = tensor(inputs / inputs.shape[1] ** 0.5), tensor(targets.T)
+        sums = torch.zeros(len(counts), *wanted.shape, dtype=dtype, device=device)
+        for start in range(0, len(scaled), POINTS_AT_ONCE):
             points = slice(start, start + POINTS_AT_ONCE)
-            values = features(hidden, inputs[points], activation)
+            values = features(hidden, scaled[points], activation)
             total, begin = torch.zeros_like(sums[0, :, points]), 0
-            # From one count to the next: each node is summed once.
+            # Counts in ascending order share their sums, so that each node is summed once.
             for index in np.argsort(counts, kind="stable"):
                 end = int(counts[index])
                 total = total + output[:, begin:end] @ values[begin:end]
                 sums[index, :, points] = total
                 begin = end
         for index in range(len(counts)):
-            scored = scores(sums[index], targets, part)
+            scored = scores(sums[index], wanted, part)
             if block["loss"] == "cross_entropy":
-                losses = cross_entropy(sums[index], targets.argmax(0))
+                losses = cross_entropy(sums[index], wanted.argmax(0))
                 scored[f"{part}_risk"] = float(losses.mean())
             for name, value in scored.items():
                 if f"pruned_{name}" not in results:

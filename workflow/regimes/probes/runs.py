@@ -1,4 +1,4 @@
-"""Probing the runs of a block one by one."""
+"""Go through the runs of a job one by one, and gather what a probe measures of each."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ AXES = ("node_scaling", "width", "seed")
 
 
 def one_by_one(runs: xr.Dataset) -> Iterator[tuple[dict[str, Any], xr.Dataset]]:
-    """Place and dataset of every run of a block, without the axes."""
+    """Yield the place of every run of a job on AXES, and its dataset without these axes."""
     for setting in runs["node_scaling"].values:
         for width in runs["width"].values:
             for seed in runs["seed"].values:
@@ -30,10 +30,11 @@ def gathered(
     long_names: Mapping[str, str],
     coordinates: Mapping[str, tuple],
 ) -> xr.Dataset:
-    """What was measured of every run, by its place, on the grid of the block.
+    """Gather what was measured of every run, by its place, on the grid of the job.
 
-    dimensions: those of a variable beside the axes. long_names: of the variables.
-    coordinates: of these dimensions, as xarray takes them.
+    measured: arrays by name, by the values of AXES of the run. dimensions: from the name of a
+    variable to its dimensions beside AXES. long_names: of the variables. coordinates: of these
+    dimensions, as xarray takes them.
     """
     shape = tuple(runs.sizes[axis] for axis in AXES)
     (first, *_) = measured.values()

@@ -8,7 +8,7 @@ from regimes.config.axes import LARGEST_WIDTH, CountAxis, Name
 from regimes.config.base import Integer, Model, Number, finite
 
 Importance = Literal["node_scale_and_weights", "node_scale"]
-IMPORTANCE = Field(
+IMPORTANCE: Any = Field(
     default="node_scale_and_weights",
     description="Importance of a node j: lambda_j |w_j|^2 (text), or lambda_j alone (authors' "
     "code). Ties are broken at random.",

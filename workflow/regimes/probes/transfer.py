@@ -73,7 +73,7 @@ def probe(
     measured = {}
     for place, run in one_by_one(runs):
         values = _hidden_values(run, inputs, settings, block, device)
-        progress(f"features of {described(place)}")
+        progress(f"computed the hidden values of {described(place)}")
         results: dict[str, list[float]] = {}
         for count in settings["n_features"]:
             key = (block["experiment"], block["dataset"], int(run["width"]), int(run["seed"]))
@@ -87,7 +87,7 @@ def probe(
             "transfer_steps": np.array(settings["max_steps"]),
             "transfer_n_train": np.array(n_train),
         }
-        progress(f"transferred {described(place)}")
+        progress(f"trained the external networks of {described(place)}")
     attributes = {"long_name": "number of features, the most important ones", "units": "1"}
     dataset = gathered(
         runs,
@@ -101,10 +101,11 @@ def probe(
 
 
 def _points(data: Sequence[xr.Dataset], train_share: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs and targets for the external network, and how many, the first ones, train it.
+    """Inputs and targets for the external network, and how many of them, the first ones, train it.
 
-    Of one data set, that of the runs, the validation points, cut in two by the share; of another
-    one its training points, and its test points as such if it has any, else cut as well.
+    Without another data set they are the validation points of the runs' data set, cut in two by the
+    share. With another one they are its training points, and its test points are the others; if it
+    has none, its training points are cut in two as well.
     """
     if len(data) == 1:
         inputs, targets = part_of(data[0], "validation")
@@ -159,7 +160,7 @@ External = tuple[WeightSpaceNetwork | DeepNetwork, Callable[[Tensor], Tensor]]
 
 
 def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
-    """A network with one hidden layer at its start, and what predicts at other points (n, k)."""
+    """A network with one hidden layer at its start, and its prediction at values (n, k)."""
     hidden, output = weights
     root = values.shape[1] ** 0.5
     scale = len(hidden) ** -0.5
@@ -181,7 +182,7 @@ def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: f
 
 
 def _deep(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
-    """The same with several hidden layers."""
+    """A network with several hidden layers at its start, and its prediction at values (n, k)."""
     inputs = torch.tensor(values, dtype=targets.dtype, device=targets.device)
     network = DeepNetwork(inputs, weights, targets, torch.relu, rate=rate)
 

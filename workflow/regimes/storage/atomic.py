@@ -1,4 +1,4 @@
-"""Files that are there are whole: written under another name, then renamed."""
+"""Write files completely or not at all: under another name, which is then renamed."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The runs of an experiment, put together from the files of its blocks."""
+"""Put the runs of an experiment together from the files of its jobs."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,10 @@ import xarray as xr
 
 
 def combine_blocks(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
-    """One dataset of the blocks of a grid; strict: they must agree in the axes that they share."""
+    """Combine the jobs of a grid into one dataset.
+
+    Strictly: they must agree in the axes that they share.
+    """
     return xr.combine_by_coords(
         blocks,
         join="exact",
@@ -18,9 +21,9 @@ def combine_blocks(blocks: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def merge_grids(grids: Sequence[xr.Dataset]) -> xr.Dataset:
-    """One dataset of all grids of an experiment, on the union of their axes, which is sorted.
+    """Merge all grids of an experiment on the union of their axes, which is sorted.
 
-    NaN where nothing was run, so that with more than one grid all variables are real.
+    NaN stands where nothing was run. With more than one grid all variables are therefore real.
     """
     if len(grids) == 1:
         return grids[0]

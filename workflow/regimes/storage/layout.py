@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-# In the order of their codes in `split`.
+# Parts of a data set; the index of a part is its code in `split`.
 PARTS = ("train", "test", "validation")
 
 
@@ -58,7 +58,7 @@ def assemble(
 
 
 def train_then_test(n_train: int, n_test: int) -> np.ndarray:
-    """`split` (n_train + n_test,) of points of which the first n_train are for training."""
+    """Return `split` (n_train + n_test,) of points of which the first n_train are for training."""
     codes = [PARTS.index("train"), PARTS.index("test")]
     return np.repeat(np.array(codes, dtype=np.int8), [n_train, n_test])
 
@@ -71,3 +71,8 @@ def with_bias(inputs: np.ndarray) -> np.ndarray:
 def described(long_name: str, units: str = "1") -> dict[str, str]:
     """The attributes that every variable needs."""
     return {"long_name": long_name, "units": units}
+
+
+def labelled(values: xr.DataArray, long_name: str) -> xr.DataArray:
+    """Add the attributes that every variable needs to values without units."""
+    return values.assign_attrs(described(long_name))

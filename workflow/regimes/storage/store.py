@@ -17,7 +17,7 @@ from regimes.storage.versions import git_commit, package_version, package_versio
 CONVENTIONS = "CF-1.11"
 # Keys in the encoding of a variable that is stored as integers.
 PACKING = ("dtype", "scale_factor", "add_offset")
-# So many rows of a packed variable are in memory a second time.
+# Number of rows of a packed variable that are in memory a second time.
 ROWS_AT_ONCE = 1000
 
 
@@ -109,7 +109,8 @@ def check_described(dataset: xr.Dataset) -> None:
 
 def _packed(variable: xr.DataArray) -> xr.Variable:
     """The integers behind a variable, with the attributes from which readers restore it."""
-    # By hand: xarray warns that integers hold no NaN, and does not notice what they do not hold.
+    # Packed here, since xarray warns that integers hold no NaN and does not notice values that the
+    # integers cannot hold.
     dtype, scale, offset = (variable.encoding[name] for name in PACKING)
     values = np.atleast_1d(variable.values)
     integers = np.empty(values.shape, dtype)

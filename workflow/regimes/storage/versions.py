@@ -33,7 +33,7 @@ def git_commit() -> str:
     """Short commit of the checkout, with `-dirty` when it has changes; `unknown` outside git."""
     try:
         top = _git("rev-parse", "--show-toplevel")
-        # A package that lies in somebody else's repository must not report that repository.
+        # If the package lies in somebody else's repository, that repository must not be reported.
         if Path(top).resolve() != CHECKOUT:
             return "unknown"
         return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
@@ -50,6 +50,11 @@ def package_versions(*names: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def torch_version() -> str:
+    """The public version of torch: builds for CPUs and GPUs agree to rounding."""
+    return package_versions("torch")["torch"].partition("+")[0]
 
 
 def _git(*arguments: str) -> str:

@@ -143,7 +143,7 @@ def _job(job: Any) -> Job:
     settings: dict[str, Any] = {}
     if kind and kind[0] in WITH_SETTINGS:
         # As the job's file will say them.
-        settings = job.params.get("block") or job.params.settings
+        settings = job.params.get("job_settings") or job.params.settings
         if rule == "probe":
             settings = settings | {"probe": {job.wildcards.probe: job.params.settings}}
     return Job(

@@ -16,8 +16,9 @@ from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.errors import StoreError
-from regimes.plan.plan import Plan, with_arguments
+from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash, module_path
+from regimes.plan.settings import with_arguments
 from regimes.plotting.wording import pluralise
 from regimes.storage.versions import CHECKOUT
 from regimes.tools import settings
@@ -118,7 +119,7 @@ def _names_behind(metadata: Metadata, plan: Plan) -> list[str]:
     if metadata.rule == "figure":
         written = metadata.attributes.get("measures")
         if written is None and metadata.name in plan.figures:
-            names = list(plan.figures[metadata.name].measures)
+            names = list(plan.figures[metadata.name].inputs["measures"])
         else:
             names = [name for name in (written or "").split(",") if name]
         return sorted(names, key=lambda name: name != CLAIMS)
@@ -141,13 +142,16 @@ def _inputs(
     if metadata.rule not in ("train", "probe"):
         runs = "of an experiment that the config has no more"
         if measure:
-            there = sum((directory / path).is_file() for path in measure.runs)
-            probes = f" and {pluralise(len(measure.probes), 'probe')}" if measure.probes else ""
-            files = pluralise(len(measure.runs), "file")
-            runs = f"{files} in the present config{probes}, {there} of the runs there"
+            paths, probes = measure.inputs["runs"].values(), measure.inputs["probes"]
+            there = sum((directory / path).is_file() for path in paths)
+            probed = f" and {pluralise(len(probes), 'probe')}" if probes else ""
+            files = pluralise(len(paths), "file")
+            runs = f"{files} in the present config{probed}, {there} of the runs there"
         yield "runs", f"results/runs/{name}/, {runs}"
     experiment = metadata.config.get("experiments", {}).get(name, metadata.config)
-    dataset = experiment.get("dataset") or (measure and Path(measure.data).stem)
+    dataset = experiment.get("dataset")
+    if measure and not dataset:
+        (dataset,) = measure.inputs["data"]
     if dataset:
         path = f"results/data/{dataset}.nc"
         yield "data", path if (directory / path).is_file() else f"{path}, not there"
@@ -173,7 +177,7 @@ def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]
     if metadata.rule == "data":
         if metadata.attributes.get("data_hash") != planned.hash:
             mine = metadata.config.get("datasets", {}).get(metadata.name, {})
-            changed = list(_settings(mine, planned.counted, f"datasets.{metadata.name}"))
+            changed = list(_settings(mine, planned.settings, f"datasets.{metadata.name}"))
             yield from changed or ["its code, torch or the images that it is made of changed"]
         return
     behind, missing = _read_inputs(metadata, planned, plan, directory)
@@ -219,10 +223,10 @@ def _read_inputs(
     """The metadata of the files that a file is made from, by labels, and what cannot be read."""
     paths = {}
     if metadata.rule in ("figure", "claims"):
-        for name, path in planned.measures.items():
+        for name, path in planned.inputs["measures"].items():
             paths["claims" if name == CLAIMS else f"measures of {name}"] = path
     elif metadata.rule == "all_claims":
-        paths = {f"claims of {paper}": claims.path for paper, claims in plan.claims.items()}
+        paths = {f"claims of {name}": path for name, path in planned.inputs["claims"].items()}
     behind, missing = {}, []
     for label, path in paths.items():
         try:
@@ -241,7 +245,7 @@ def _settings_of_figure(
     themselves, but may be newer than the figure: then their hash is another.
     """
     written = metadata.attributes["config_hash"]
-    if written == planned.config_hash:
+    if written == planned.settings_hash:
         return
     yield "the settings changed"
     behind = list(behind)
@@ -250,8 +254,7 @@ def _settings_of_figure(
         for key in ("experiments", "datasets")
     }
     scale = behind[0].scale if behind else None
-    behind_it = {"scale": scale, **merged} | with_arguments(planned.arguments)
-    if written == config_hash(behind_it):
+    if written == config_hash(with_arguments({"scale": scale, **merged}, planned.arguments)):
         for one in behind:
             present = _planned(one, plan)
             yield from _settings(one.config, present.settings if present else {})
@@ -263,24 +266,25 @@ def _changes_of_run(metadata: Metadata, plan: Plan) -> Iterator[str]:
     The settings that differ are those from the most similar runs of the plan.
     """
     name, probe = metadata.name, metadata.names.get("probe")
+    folder = f"{name}/{probe}/" if probe else f"{name}/"
     if probe:
         present = {
-            one.name: one.block.settings | {"probe": {probe: one.settings}}
-            for one in plan.probes.values()
-            if (one.block.experiment, one.probe) == (name, probe)
+            key: one.job_settings | {"probe": {probe: one.settings}}
+            for key, one in plan.probes.items()
+            if key.startswith(folder)
         }
     else:
-        present = {key: one.settings for key, one in plan.blocks.get(name, {}).items()}
+        present = {key: one.settings for key, one in plan.jobs.items() if key.startswith(folder)}
     if not present:
         what = f"probe {probe!r} of {name!r}" if probe else f"experiment {name!r}"
         yield f"the config has no {what}"
         return
-    if metadata.names["block"] in present:
+    if folder + metadata.names["block"] in present:
         return
     mine = dict(metadata.config)
     datasets = mine.pop("datasets", {})
     changed = min((list(_settings(mine, one)) for one in present.values()), key=len)
-    data = {name: plan.data[name].counted for name in datasets if name in plan.data}
+    data = {name: plan.data[name].settings for name in datasets if name in plan.data}
     changed += _settings(datasets, data, "datasets")
     yield from changed or ["its code, the data's code or torch changed"]
 

@@ -130,11 +130,10 @@ def referred(plan: Plan) -> set[str]:
 
     The latter two without the part of their names that says the build of torch and the device.
     """
-    paths = {block.path for block in plan.all_blocks()} | set(plan.probes) | set(plan.stamps)
-    paths |= {data.path for data in plan.data.values()}
-    for block in plan.all_blocks():
-        paths |= {block.checkpoint} | ({block.end_states} if block.end_states else set())
-    return paths
+    paths = {stage.path for stages in (plan.data, plan.probes) for stage in stages.values()}
+    for job in plan.jobs.values():
+        paths |= {job.path, job.checkpoint} | ({job.end_states} if job.end_states else set())
+    return paths | set(plan.stamps)
 
 
 def delete(directory: Path, paths: Iterable[Path]) -> None:

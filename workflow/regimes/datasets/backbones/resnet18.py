@@ -23,7 +23,7 @@ PREPROCESSING = (
     "enlarged bilinearly to 224 x 224; the features are the 512 outputs of a ResNet-18 trained on "
     "ImageNet (torchvision, IMAGENET1K_V1) after its global average pooling."
 )
-# Of ImageNet, red, green and blue, as torchvision's weights were trained with.
+# Mean and deviation of ImageNet's red, green and blue, as torchvision's weights were trained with.
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 DEVIATION = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 STAGES = (64, 128, 256, 512)
@@ -102,5 +102,6 @@ def with_weights(state: dict[str, torch.Tensor]) -> ResNet18:
     missing = [name for name in missing if not name.endswith(".num_batches_tracked")]
     if missing or unknown:
         raise DataError(f"weights of ResNet-18: missing {missing[:3]}, unknown {unknown[:3]}")
-    network.to(memory_format=torch.channels_last)
+    # Torch's stubs lack this form of `to`.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ def digest(path: str | Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         reason = error.strerror
-    # No such user after ~, and characters that no path has
+    # An unknown user after ~, or characters that a path cannot have
     except (RuntimeError, ValueError) as error:
         reason = str(error).rstrip(".").lower()
     shown = str(path) if str(path).isprintable() else repr(str(path))

@@ -26,7 +26,7 @@ _MNIST = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-# Tried in this order.
+# Addresses, tried in this order.
 URLS: dict[str, tuple[str, ...]] = {
     **{
         source.name: tuple(base + source.name.removeprefix("mnist/") for base in _MNIST)

@@ -107,7 +107,7 @@ def _download(source: Source) -> Path:
     import pooch
     import requests
 
-    # What it says is in the errors here, and on the progress bar.
+    # The errors below and the progress bar say what its messages would.
     pooch.get_logger().setLevel("ERROR")
     folder, _, name = source.name.rpartition("/")
     target = cache() / folder
@@ -124,7 +124,7 @@ def _download(source: Source) -> Path:
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=SECONDS_TO_ANSWER),
             )
         except (OSError, ValueError) as error:  # network and disk; wrong checksum
-            # Its own text is long, and says no more.
+            # The text of the exception is long, and says no more.
             unreachable = type(error) is requests.exceptions.ConnectionError
             reasons.append(f"{url}: {'no connection' if unreachable else _reason(error)}")
         else:

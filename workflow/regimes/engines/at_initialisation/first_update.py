@@ -1,5 +1,6 @@
 """Average the first update of gradient flow over random initialisations (Caron et al., 2023)."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 # The covariance of all pairs of points is kept, and Theta* may need quadrature for each.
 MOST_POINTS = 12
-# Pre-activations that are held at once: few enough for the cache.
+# Number of pre-activations that are in memory at once: few enough for the cache.
 VALUES_AT_ONCE = 2**17
 
-# What is averaged: its dimensions, and what it is.
+# The quantities that are averaged: dimensions and long name.
 MEANS = {
     "weight_rate": (("node", "feature"), "dw_jk/dt at t = 0 of single nodes"),
     "scaled_weight_rate": (("feature",), "sum over all nodes of lambda_j dw_jk/dt at t = 0"),
@@ -48,7 +49,7 @@ class Moments:
         self.products = np.zeros((size, size))
 
     def add(self, values: np.ndarray) -> None:
-        """Count in more draws (b, size)."""
+        """Add more draws (b, size)."""
         self.count += len(values)
         self.total += values.sum(axis=0)
         self.products += values.T @ values
@@ -183,11 +184,11 @@ class Runs(Engine["FirstUpdateExperiment"]):
             moments["gram_deviation"].add(deviations.sum(axis=(1, 2))[:, None])
             if "kernel_rate" in moments:
                 moments["kernel_rate"].add(batch.kernel_rates()[:, *pairs])
-            session.report(lambda done=first + count: f"{done} of {n_draws} draws")
+            session.report(partial("{} of {} draws".format, first + count, n_draws))
         return moments
 
     def coordinates(self) -> dict[str, Coordinate]:
-        """Of nodes, features and pairs of points."""
+        """Coordinates of the nodes, features and pairs of points."""
         n_points, dimension = self.inputs.shape
         first, second = np.triu_indices(n_points)
         nodes = np.arange(self.settings.shown_nodes)

@@ -20,7 +20,7 @@ from regimes.kernels.near_isometry import (
 if TYPE_CHECKING:
     from regimes.engines.at_initialisation.settings import InitialSpectrumExperiment
 
-# Ways from a network to another one: all weights, those of one neuron, or the output weights.
+# Directions to a second network: all weights, those of one neuron, or the output weights.
 DIRECTIONS = ("all", "neuron", "output")
 
 
@@ -51,7 +51,7 @@ class Runs(NearIsometryRuns):
     }
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
-        """What Lemma 3 is about, at the start of one setting."""
+        """Compute the quantities of Lemma 3 at the start of one setting."""
         (setting,) = batch.settings
         start, activation = self.start(setting), self.settings.activation
         network = (start.weights, start.output_weights)
@@ -101,7 +101,7 @@ class Runs(NearIsometryRuns):
         return values
 
     def coordinates(self) -> dict[str, Coordinate]:
-        """Of the second networks."""
+        """Coordinates of the second networks."""
         return {
             "direction": Coordinate(DIRECTIONS, "what differs between the two networks"),
             "distance": Coordinate(
@@ -113,7 +113,7 @@ class Runs(NearIsometryRuns):
 def _direction(
     random: np.random.Generator, direction: str, weights: np.ndarray, output_weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random way of the weights; the layers move in proportion to their initial scales."""
+    """A random direction of the weights; the layers move in proportion to their initial scales."""
     moves = [one.std() * random.standard_normal(one.shape) for one in (weights, output_weights)]
     if direction == "output":
         moves[0] = np.zeros_like(weights)

@@ -14,8 +14,10 @@ def initial_weights(
     n_outputs: int,
     output_weights: OutputWeights,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Standard normal first-layer weights (width, n_features), and output weights
-    (n_outputs, width), -1 or 1 with equal probability or standard normal.
+    """Draw the initial weights of one network.
+
+    Returns first-layer weights (width, n_features), standard normal, and output weights (n_outputs,
+    width), which are -1 or 1 with equal probability, or standard normal.
     """
     hidden = random.standard_normal((width, n_features))
     if output_weights == "gaussian":

@@ -1,4 +1,4 @@
-"""What an engine is: the runs of a job, made batch by batch, and what they are called in its file.
+"""The interface of engines: the runs of a job, made batch by batch, and their variables.
 
 Every module that a config's `engine` names has a class `Runs`, an `Engine`, which is all that the
 runner (`regimes.engines.common.runner`) knows of it. This module is part of the code of every run;
@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -17,15 +17,24 @@ import xarray as xr
 from regimes.activations.load import load_activation
 from regimes.engines.common.streams import stream
 
-Settings = TypeVar("Settings")
-# Makes a state: what a loop needs to go on with the same bits, of mappings, lists, numbers and
-# tensors. It may hold views: who keeps it copies it.
+# Covariant: an engine may take a job with more settings than its base class reads.
+Settings = TypeVar("Settings", covariant=True)
+# Makes a state: what a loop needs to continue with the same bits, made of mappings, lists, numbers
+# and tensors. It may contain views: to keep it, copy it.
 MakeState = Callable[[], dict[str, Any]]
+
+
+class NamesActivation(Protocol):
+    """Settings that name an activation."""
+
+    @property
+    def activation(self) -> str:
+        """A module of `regimes.activations`, or an activation of the user's own."""
 
 
 @dataclass(frozen=True)
 class Job(Generic[Settings]):
-    """What is to be trained.
+    """A job: what is to be trained.
 
     experiment, dataset: names, which are part of the keys of random streams. axes: the values of
     each axis of the job's grid, in the order of the files. settings: the engine's own, typed.
@@ -50,7 +59,7 @@ class Job(Generic[Settings]):
         """The random stream of a run and a purpose; see `regimes.engines.common.streams`."""
         return stream(self.root_seed, self.experiment, self.dataset, *key)
 
-    def activation(self) -> ModuleType:
+    def activation(self: "Job[NamesActivation]") -> ModuleType:
         """The module of the activation function that the settings name."""
         return load_activation(self.settings.activation, self.activation_expression)
 
@@ -101,11 +110,11 @@ class Coordinate:
 
 
 class Session:
-    """What connects a training loop with the job that it is part of. This one does nothing.
+    """Connects a training loop with the job that it is part of. This one does nothing.
 
-    state: what the loop is to go on from, as it made it itself, on the CPU; None: from the start.
-    A state of `reached` may be that of a job with a smaller limit, so that fewer steps were
-    recorded. keeps_end_states: whether anything comes of `reached`.
+    state: the state from which the loop is to continue, as the loop made it, on the CPU; None: from
+    the start. A state that was given to `reached` may come from a job with a smaller limit, so that
+    fewer steps were recorded. keeps_end_states: whether states given to `reached` are kept.
     """
 
     state: dict[str, Any] | None = None
@@ -115,19 +124,19 @@ class Session:
         """Offer a checkpoint: the state is made when the last one has become old."""
 
     def reached(self, step: int, make_state: MakeState, *, needed: bool = True) -> None:
-        """Say that a step is reached which a job with a larger limit may go on from.
+        """Say that a step is reached from which a job with a larger limit may continue.
 
         needed: whether the state is worth a file even if no other batch has one that is.
         """
 
     def report(self, make_progress: Callable[[], Any]) -> None:
-        """Tell the log how far the loop is, now and then: what is made is shown as a text."""
+        """Tell the log now and then how far the loop is; the progress is shown as text."""
 
     def note(self, text: str) -> None:
         """Tell the log a line in any case."""
 
 
-# Of loops that belong to no job, in notebooks, tests and benchmarks.
+# For loops that belong to no job, in notebooks, tests and benchmarks.
 NO_SESSION = Session()
 
 
@@ -173,5 +182,5 @@ class Engine(Generic[Settings]):
 
 
 def one_run(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The values of a single run as those of a batch of one."""
+    """The values of a single run as the values of a batch of one."""
     return {name: np.asarray(value)[None] for name, value in values.items()}

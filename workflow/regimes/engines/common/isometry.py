@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """A network and its data: inputs X (d_0, n), targets Y (d_2, n), W (d_1, d_0), V (d_2, d_1);
+    """A network at its start, and its data.
+
+    inputs: X (d_0, n). targets: Y (d_2, n). weights: W (d_1, d_0). output_weights: V (d_2, d_1).
     first_scale, second_scale: omega_1 and omega_2 of (17).
     """
 
@@ -65,7 +67,7 @@ class NearIsometryRuns(Engine["NearIsometryExperiment"]):
         width, n_features = setting["width"], setting["n_features"]
         names = [name for name in self.AXES if name != "scale_ratio"]
         weights, output_weights = initial_weights(
-            self.job.stream(*map(setting.get, names)),
+            self.job.stream(*(setting[name] for name in names)),
             width,
             n_features,
             targets.shape[1],

@@ -1,4 +1,4 @@
-"""What the experiments on the theory of Song et al. (2021) share."""
+"""Settings that the experiments on the theory of Song et al. (2021) share."""
 
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class SphereAxes(AxesSettings):
 
 
 class NearIsometryExperiment(EngineSettings):
-    """What both kinds share: networks V act(W x), the loss |V act(W X) - Y|^2 with |Y| = 1."""
+    """Base of both kinds: networks V act(W x), the loss |V act(W X) - Y|^2 with |Y| = 1."""
 
     takes_draws = True
 

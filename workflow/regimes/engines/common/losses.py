@@ -15,5 +15,5 @@ FACTORS: dict[str, Callable[[int, int], float]] = {
 
 
 def gradient_factor(loss: str, n_outputs: int, n_points: int) -> float:
-    """c, the gradient in the outputs being c e and the loss c |e|^2 / 2."""
+    """Return the factor c: the gradient in the outputs is c e, and the loss is c |e|^2 / 2."""
     return FACTORS[loss](n_outputs, n_points)

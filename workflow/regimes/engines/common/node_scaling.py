@@ -22,7 +22,7 @@ def node_scales(
     scales = np.full(width, gamma / width)
     if gamma == 1:
         return scales
-    _check_alpha(alpha)
+    alpha = _checked(alpha)
     weights = np.arange(1 - skip_first, width + 1 - skip_first, dtype=float)
     with np.errstate(divide="ignore"):
         weights = np.where(weights > 0, weights ** (-1 / alpha), 0.0)
@@ -31,18 +31,20 @@ def node_scales(
 
 def zipf_weights(count: int, alpha: float) -> np.ndarray:
     """The first `count` weights lambda~_j of (4), whose infinite sum is 1."""
-    _check_alpha(alpha)
+    alpha = _checked(alpha)
     return np.arange(1, count + 1, dtype=float) ** (-1 / alpha) / zeta(1 / alpha)
 
 
 def zipf_sum_of_squares(alpha: float) -> float:
-    """sum_j lambda~_j^2 = zeta(2 / alpha) / zeta(1 / alpha)^2, the distance from the kernel regime
-    in (12) at gamma = 0 (Section 3.2, Fig. 5).
+    """Return sum_j lambda~_j^2 = zeta(2 / alpha) / zeta(1 / alpha)^2.
+
+    It is the distance from the kernel regime in (12) at gamma = 0 (Section 3.2, Fig. 5).
     """
-    _check_alpha(alpha)
+    alpha = _checked(alpha)
     return float(zeta(2 / alpha) / zeta(1 / alpha) ** 2)
 
 
-def _check_alpha(alpha: float | None) -> None:
+def _checked(alpha: float | None) -> float:
     if alpha is None or not 0 < alpha < 1:
         raise ValueError(f"alpha = {alpha} is not between 0 and 1")
+    return alpha

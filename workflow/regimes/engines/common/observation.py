@@ -1,4 +1,4 @@
-"""What is measured of networks on their way: at log-spaced steps and at the end."""
+"""Measure networks along their training: at log-spaced steps and at the end."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
 
 
 def invariants(weights: Weights, rates: Rates) -> tuple[Tensor, Tensor]:
-    """eta_z |w_j|^2 - eta_w sum_k z_kj^2 of every neuron, and both terms' sum, each (E, m).
+    """Invariants eta_z |w_j|^2 - eta_w sum_k z_kj^2 of the neurons, and both terms' sum, (E, m).
 
     Gradient flow conserves the first if the activation is positively homogeneous (Razborov, 2022,
     Appendix F).
@@ -24,7 +24,9 @@ def invariants(weights: Weights, rates: Rates) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Observer:
-    """Measures networks, by name:
+    """Measures networks along their training.
+
+    The measurements have these names:
 
     - weight_distance and output_weight_distance, |W - W_0|_F and |z - z_0|, of the trained layers;
     - invariant_drift, if wanted: how far the invariants have moved, norm over the neurons, over
@@ -41,7 +43,7 @@ class Observer:
     invariant: bool = False
 
     def names(self, networks: ShallowNetworks) -> list[str]:
-        """Names of what is measured."""
+        """Names of the measured quantities."""
         wanted = {
             "weight_distance": networks.trained != "second",
             "output_weight_distance": networks.trained != "first",
@@ -53,7 +55,7 @@ class Observer:
     def observe(
         self, networks: ShallowNetworks, position: int, run: int, *, is_end: bool
     ) -> dict[str, float]:
-        """What is measured of one network, NaN for an eigenvalue that is not wanted here.
+        """Measure one network; NaN stands for an eigenvalue that is not wanted here.
 
         position: its index in `networks`; run: its index in `initial`. is_end: whether it is at
         one of the two ends of its run.

@@ -1,4 +1,4 @@
-"""What networks make of points: outputs, risks and accuracies.
+"""Outputs, risks and accuracies of networks on points.
 
 Shapes: k outputs, m neurons, d features, n points.
 """
@@ -15,14 +15,14 @@ PART_BYTES = 64 * 1024**2
 
 
 def features(hidden: Tensor, inputs: Tensor, activation: ModuleType) -> Tensor:
-    """act(W X^T) (m, n) of weights (m, d) and inputs (n, d)."""
+    """Return act(W X^T) (m, n) of weights (m, d) and inputs (n, d)."""
     values = hidden @ inputs.mT
     activate_(activation, values, torch.empty_like(values))
     return values
 
 
 def outputs(hidden: Tensor, output: Tensor, inputs: Tensor, activation: ModuleType) -> Tensor:
-    """sum_j z_j act(w_j . x) (k, n) of weights (m, d) and (k, m), and inputs (n, d)."""
+    """Return sum_j z_j act(w_j . x) (k, n) of weights (m, d) and (k, m), and inputs (n, d)."""
     n_points = max(1, PART_BYTES // (len(hidden) * hidden.element_size()))
     parts = [output @ features(hidden, part, activation) for part in inputs.split(n_points)]
     return torch.cat(parts, dim=1) if parts else output.new_zeros(len(output), 0)
@@ -34,8 +34,10 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
 
 
 def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
-    """`<part>_risk`, the mean square over outputs and points of the residuals, and, with several
-    outputs, `<part>_accuracy`, of outputs (k, n); nothing without points.
+    """Return the risk, and with several outputs the accuracy, of outputs (k, n) on one part.
+
+    `<part>_risk` is the mean over outputs and points of the squared residuals; `<part>_accuracy` is
+    the share of the points that are classified correctly. Without points nothing is returned.
     """
     if not targets.shape[1]:
         return {}

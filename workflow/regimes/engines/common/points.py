@@ -67,5 +67,5 @@ class Points:
 def part_of(
     data: xr.Dataset, part: str, n_points: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (n, d) and targets (n, k) of a part of a data set, its first n_points or all."""
+    """Return inputs (n, d) and targets (n, k) of a part of the data, its first n_points or all."""
     return Points(data, "", part).of(n_points=n_points)

@@ -47,7 +47,7 @@ def dataset_of(runs: Engine, results: Mapping[str, np.ndarray]) -> xr.Dataset:
 def _variable(runs: Engine, name: str, values: np.ndarray) -> xr.Variable:
     variable, axes = runs.VARIABLES[name], runs.job.axes
     dims = list(axes) if variable.axes is None else [name for name in axes if name in variable.axes]
-    # The same for all values of an axis that it does not depend on.
+    # A variable has the same value for all values of an axis on which it does not depend.
     values = values[tuple(slice(None) if name in dims else 0 for name in axes)]
     text = _described(variable.long_name, variable.units)
     dtype = variable.dtype or runs.settings.precision

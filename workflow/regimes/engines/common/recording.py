@@ -1,18 +1,18 @@
-"""The steps of a run after which it is looked at."""
+"""The steps at which a run is recorded."""
 
 import numpy as np
 
 
 def log_spaced_steps(points_per_decade: int, max_steps: int) -> np.ndarray:
-    """0, 1 and about points_per_decade numbers of steps for each factor of ten, up to max_steps."""
+    """Return 0, 1 and about points_per_decade steps for each factor of ten, up to max_steps."""
     powers = np.arange(int(points_per_decade * np.log10(max_steps)) + 1) / points_per_decade
     steps = np.rint(10.0**powers).astype(np.int64)
     return np.unique(np.concatenate([[0], steps[steps <= max_steps]]))
 
 
 def recorded_steps(points_per_decade: int, every: int, max_steps: int) -> np.ndarray:
-    """0, 1, log-spaced numbers of steps, every `every` of them unless that is 0, and the last."""
-    evenly = np.arange(0, max_steps + 1, every) if every else []
+    """Return 0, 1, log-spaced steps, every `every`-th step unless that is 0, and the last step."""
+    evenly: np.ndarray | list[int] = np.arange(0, max_steps + 1, every) if every else []
     logarithmic = log_spaced_steps(points_per_decade, max_steps)
     return np.unique(np.concatenate([logarithmic, evenly, [max_steps]])).astype(np.int64)
 

@@ -44,7 +44,7 @@ class Checkpoint:
         return state
 
     def offer(self, make_state: Callable[[], dict[str, Any]]) -> None:
-        """Write the state if the last one is old enough; it is not made otherwise."""
+        """Write the state if the last one is old enough; otherwise it is not made."""
         if self.path is None or time.monotonic() - self._last < self.seconds:
             return
         with replacing(self.path) as temporary:
@@ -52,7 +52,7 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def delete(self) -> None:
-        """The job is done."""
+        """Delete the file, since the job is done."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
@@ -98,13 +98,13 @@ class EndStates:
     def keep(
         self, number: int, step: int, make_state: Callable[[], dict[str, Any]], needed: bool = True
     ) -> None:
-        """Keep the state of a batch at a step, unless another limit would not come by there."""
+        """Keep the state of a batch at a step, unless runs with another limit would not pass it."""
         if self.path is not None and step <= self.last_common:
             self.kept[number] = _copied(make_state())
             self.needed |= needed
 
     def write(self) -> None:
-        """Write what was kept, unless there is the same of a larger limit."""
+        """Write the kept states, unless those of a larger limit are there already."""
         if self.path is None or not self.needed:
             return
         if self._content is not None and self._content["limit"] > self.limit:

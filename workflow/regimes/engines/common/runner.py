@@ -106,7 +106,7 @@ def runs_of(block: Mapping[str, Any], data: xr.Dataset, device: str) -> Engine:
 
 
 def job_of(block: Mapping[str, Any], kind: type[Engine]) -> Job:
-    """The plain settings of a job with types, once and for all."""
+    """Make a job, with typed settings, of its plain settings."""
     settings = settings_classes()[block["engine"]]
     own = {name: block[name] for name in settings.model_fields if name in block}
     return Job(

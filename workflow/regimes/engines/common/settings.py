@@ -1,7 +1,7 @@
-"""What the settings of several engines share."""
+"""Settings that several engines share."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,7 @@ from regimes.config.experiment import AxesSettings, ExperimentSettings
 
 
 class EngineSettings(ExperimentSettings):
-    """Base of the settings of an experiment: what they say of their engine beside a user's keys.
+    """Base of the settings of an experiment, which also describe their engine.
 
     The engine is the one that the field `engine` names: its module, see
     `regimes.engines.registry`, is found by this name.
@@ -22,6 +22,9 @@ class EngineSettings(ExperimentSettings):
     followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
     a module for each value of a key, which the engine loads by name.
     """
+
+    if TYPE_CHECKING:
+        engine: str
 
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False
@@ -61,7 +64,7 @@ class EngineSettings(ExperimentSettings):
         return value if self.limit else None
 
     def check(self) -> None:
-        """Raise ConfigError for what only the engine's own modules can tell to be wrong."""
+        """Raise ConfigError for errors that only the engine's own modules can find."""
 
 
 def _without(settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -140,8 +140,10 @@ class ShallowNetworks:
         return self.inputs if self.inputs.dim() == 2 else self.inputs[position]
 
     def activation_changes(self) -> Tensor:
-        """Number of pairs (neuron, point) of each network whose activation, w_j . x_i > 0 or not,
-        has not always been the initial one, (E,); zeros if they are not counted.
+        """Number of pairs (neuron, point) of each network whose activation has changed, (E,).
+
+        A pair is active if w_j . x_i > 0. It counts if it has not had its initial activation
+        throughout. Zeros if the changes are not counted.
         """
         if "changed" not in self._buffers:
             return torch.zeros(len(self), dtype=torch.int64)
@@ -157,7 +159,7 @@ class ShallowNetworks:
         self._lay_out()
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here with the same bits; views, not copies."""
+        """Return what `restore` needs to continue with the same bits; views, not copies."""
         state = {"hidden": self.weights.hidden, "output": self.weights.output}
         if "changed" in self._buffers:
             state["changed"] = self._buffers["changed"]
@@ -194,7 +196,7 @@ class ShallowNetworks:
         """Values and slopes of a piece at its weights, and its part of the outputs."""
         if self.trained != "second" or not group.evaluated:
             group.multiply(piece.hidden, group.inputs, out=piece.values)
-            if piece.changed is not None:
+            if piece.changed is not None and piece.initially is not None:
                 torch.gt(piece.values, 0, out=piece.active)
                 torch.ne(piece.active, piece.initially, out=piece.active)
                 piece.changed.bitwise_or_(piece.active)
@@ -321,7 +323,7 @@ class _Group:
             )
 
     def take(self, errors: Tensor) -> None:
-        """The residuals (E, k, n) of the step to be made."""
+        """Take the residuals (E, k, n) of the step to be made."""
         self.errors.copy_(errors[self.elements])
         if self.one_output:
             torch.mul(self.inputs, self.errors, out=self.scaled_inputs)

@@ -25,8 +25,9 @@ class Span:
 
 
 def project_to_span(inputs: np.ndarray, project: bool = True) -> Span:
-    """The span of inputs (n_points, n_features); the whole space without `project`, or when the
-    inputs are as many as the features.
+    """Return the span of inputs (n_points, n_features).
+
+    It is the whole space without `project`, or when there are as many inputs as features.
     """
     n_points, n_features = inputs.shape
     if not project or n_points >= n_features:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 
-def stream(root_seed: int, *key: str | int) -> np.random.Generator:
+def stream(root_seed: int, *key: str | int | float) -> np.random.Generator:
     """Generator of the stream that `key` names.
 
     The words and numbers of the key are hashed, so that streams of different keys are

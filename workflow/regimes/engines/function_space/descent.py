@@ -47,7 +47,7 @@ class Progress:
 
 
 class Network(Protocol):
-    """What a network must do to be trained.
+    """The interface of a network that can be trained here.
 
     errors: its residuals, of any shape.
     """
@@ -58,7 +58,7 @@ class Network(Protocol):
         """One step of gradient descent."""
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs."""
+        """Return what `restore` needs."""
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of the same network, with the same bits."""

@@ -210,7 +210,7 @@ class Run:
         self._first_outputs = self.network.errors + self.network.targets
 
     def observe(self, network: FunctionSpaceNetwork) -> dict[str, float]:
-        """What is recorded of the network where it is."""
+        """Return what is recorded of the network in its present state."""
         region = ACTIVE_REGIONS[self.activation]
         n_points, n_test = network.n_points, len(self.test_targets)
         moved, test_outputs = 0.0, self.test_targets.new_zeros(n_test)
@@ -235,7 +235,7 @@ class Run:
         }
 
     def constants(self) -> dict[str, np.ndarray]:
-        """What does not change along the run."""
+        """Return the variables that do not change along the run."""
         region = ACTIVE_REGIONS[self.activation]
         left, right = region.middle
         initial = self.network.initial
@@ -252,8 +252,10 @@ class Run:
         return {name: np.asarray(float(value)) for name, value in values.items()}
 
     def feature_map(self) -> dict[str, np.ndarray]:
-        """h_i at the first training and the first test point, at the start and now, of the first
-        neurons; NaN for neurons that a narrower network lacks, and where the run has diverged.
+        """Return h_i of the first neurons at two points, at the start and now.
+
+        The points are the first training and the first test point. NaN stands for neurons that a
+        narrower network lacks, and for runs that have diverged.
         """
         if not self.n_mapped:
             return {}

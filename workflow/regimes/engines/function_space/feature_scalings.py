@@ -38,9 +38,9 @@ class FeatureScaling:
         return step_size * width**of_width * dimension**of_dimension
 
     def step_factor(self, width: int, dimension: int, step_size: float) -> float:
-        """k of h(x) <- h(x) - (k/n) c_i sum_a G(x, x_a) e_a act'(h_i(x_a)), from (9) and (11).
+        """Return the factor k of h(x) <- h(x) - (k/n) c_i sum_a G(x, x_a) e_a act'(h_i(x_a)).
 
-        delta for ours and mean-field, delta/m^(1/2) for NTK.
+        This is the step of (9) and (11): k is delta for ours and mean-field, delta/m^(1/2) for NTK.
         """
         scales = self.output_scale(width) * self.hidden_scale(dimension) ** 2 * dimension
         return self.rate(width, dimension, step_size) * scales

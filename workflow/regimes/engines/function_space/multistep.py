@@ -216,12 +216,12 @@ class MultistepControl:
         return min(int(self.length), math.ceil(most / count))
 
     def stepped(self) -> None:
-        """A plain step was made."""
+        """Take note that a plain step was made."""
         self.pause = max(0, self.pause - 1)
         self.last = 1
 
     def judge(self, n_steps: int, error: float) -> bool:
-        """Whether a multistep is good enough; sets the next one's length."""
+        """Say whether a multistep is accurate enough, and set the length of the next one."""
         accepted = error <= self.tolerance
         factor = LARGEST_FACTOR if error == 0 else SAFETY * (self.tolerance / error) ** 0.5
         if not math.isfinite(error):

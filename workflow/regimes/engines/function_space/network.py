@@ -41,7 +41,7 @@ class Embedded:
 
 
 class FunctionSpaceNetwork:
-    """One network: where it is, and how it moves.
+    """One network: its state, and how it moves.
 
     embedded: the points. initial: pre-activations h_0 of all points, (m, n + p), training points
     first. output_weights: c (m,), fixed. targets: (n,). output_scale: s. step_factor: k.
@@ -113,8 +113,9 @@ class FunctionSpaceNetwork:
         self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
 
     def directions(self, slopes: Tensor, errors: Tensor) -> Tensor:
-        """Change of the coefficients (m, rows of B) that pre-activations of given slopes (m, n)
-        and residuals (n,) make in one step.
+        """Return the change of the coefficients (m, rows of B) of the pre-activations in one step.
+
+        slopes: (m, n). errors: the residuals (n,).
         """
         change = (slopes * errors).mul_(self.factor)
         return self._times_coordinates(change) if self.in_weights else change
@@ -125,7 +126,7 @@ class FunctionSpaceNetwork:
         return (self.basis @ values.mT).mT
 
     def look(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Residuals (n,) and slopes act'(h) (m, n) at some coefficients."""
+        """Return residuals (n,) and slopes act'(h) (m, n) at some coefficients."""
         slopes = torch.empty_like(self.slopes)
         return self._forward(coefficients, slopes), slopes
 
@@ -148,13 +149,13 @@ class FunctionSpaceNetwork:
         return change.mul_(self.output_scale)
 
     def pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """h of some neurons at the training points (m, n) and at the others (m, p)."""
+        """Return h of some neurons at the training points (m, n) and at the others (m, p)."""
         coefficients = self.coefficients[rows]
         train = torch.addmm(self.initial[rows], coefficients, self.basis)
         return train, torch.addmm(self._initial_test[rows], coefficients, self._test_basis)
 
     def initial_pre_activations(self, rows: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """The same at the start."""
+        """Return the initial h of some neurons at the training points and at the others."""
         return self.initial[rows], self._initial_test[rows]
 
     def coordinate_distance(self) -> float:
@@ -168,7 +169,7 @@ class FunctionSpaceNetwork:
         return float(total.clamp(min=0).sqrt())
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs."""
+        """Return what `restore` needs."""
         return {"coefficients": self.coefficients}
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -185,7 +186,7 @@ class FunctionSpaceNetwork:
     def _add_outputs(
         self, outputs: Tensor, rows: slice, coefficients: Tensor, slopes: Tensor
     ) -> None:
-        """Add what a piece contributes to the outputs before scaling, and put in its slopes."""
+        """Add the contribution of a piece to the outputs before scaling, and write its slopes."""
         values = self._values[: len(coefficients)]
         torch.addmm(self.initial[rows], coefficients, self.basis, out=values)
         activate_(self.activation, values, slopes)

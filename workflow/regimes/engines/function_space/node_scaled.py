@@ -233,7 +233,7 @@ class Run:
         return tangent_kernel(hidden, self.output[:1], inputs.mT, self.activation, second=0.0)
 
     def observe(self, network: Network) -> dict[str, float | np.ndarray]:
-        """What is recorded of the network where it is."""
+        """Return what is recorded of the network in its present state."""
         moved = self.moved(network)
         hidden = self.hidden + moved
         measured: dict[str, float | np.ndarray] = {
@@ -254,8 +254,10 @@ class Run:
         return measured
 
     def end(self, result: Descent, n_moved: int) -> dict[str, np.ndarray]:
-        """Variables of the run at its end; takes the history of all nodes out of the result, of
-        which that of the n_moved nodes that moved most is kept.
+        """Return the variables of the run at its end.
+
+        Takes the history of all nodes out of the result, and keeps that of the n_moved nodes that
+        moved most.
         """
         distances = result.history.pop(DISTANCES)
         n_seen = int(np.isfinite(distances[:, 0]).sum())

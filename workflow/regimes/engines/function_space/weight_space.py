@@ -70,7 +70,7 @@ class WeightSpaceNetwork:
         return self._networks.weights.output[0].clone()
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs."""
+        """Return what `restore` needs."""
         return self._networks.state()
 
     def restore(self, state: dict[str, Tensor]) -> None:

@@ -100,7 +100,7 @@ class Runs(Engine["GradientDescentExperiment"]):
         self.dtype = getattr(torch, settings.precision)
         self.rule = StoppingRule(**dict(settings.stopping))
         self.steps = log_spaced_steps(settings.record.points_per_decade, self.rule.max_steps)
-        # The limit is no recorded step: a run that goes on comes by it as any other.
+        # The limit is not a recorded step: a run that continues passes it like any other step.
         self.last_common = self.rule.max_steps
         self.points = Points(data, job.dataset)
         self.points.require_points()
@@ -293,7 +293,7 @@ class Progress:
 
 @dataclass
 class DescentResult:
-    """What a batch of E runs came to, as arrays by name.
+    """The results of a batch of E runs, as arrays by name.
 
     final, each (E,): stopping_time, the number of steps; ending, a value of `Ending`;
     residual_norm |e|; activation_changes, if they are counted; and what the observer measures.
@@ -427,7 +427,7 @@ def _end(
     norms: list[float],
     endings: list[Ending | None],
 ) -> None:
-    """Write the end of the runs that have ended."""
+    """Write the results of the runs that have ended."""
     changes = networks.activation_changes().tolist()
     for position, ending in enumerate(endings):
         if not ending:

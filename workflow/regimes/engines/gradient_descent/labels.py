@@ -12,19 +12,19 @@ from torch import Tensor
 
 
 def low_spectrum(kernel: Tensor, inputs: Tensor, width: int) -> Tensor:
-    """Along the eigenvector of the smallest eigenvalue; its largest entry is positive."""
+    """Residuals along the eigenvector of the smallest eigenvalue; its largest entry is positive."""
     vector = torch.linalg.eigh(kernel).eigenvectors[:, 0]
     sign = vector[vector.abs().argmax()].sign()
     return vector * (sign * (len(vector) * width) ** 0.5)
 
 
 def high_spectrum(kernel: Tensor, inputs: Tensor, width: int) -> Tensor:
-    """sqrt(d m) X^T x_1, for which |H_0 e_0| is large."""
+    """Residuals sqrt(d m) X^T x_1, for which |H_0 e_0| is large."""
     return (inputs.T @ inputs[:, 0]) * (len(inputs) * width) ** 0.5
 
 
 def local(kernel: Tensor, inputs: Tensor, width: int) -> Tensor:
-    """All on the first point."""
+    """Residuals that vanish on all points but the first."""
     residuals = kernel.new_zeros(len(kernel))
     residuals[0] = (len(kernel) * width) ** 0.5
     return residuals

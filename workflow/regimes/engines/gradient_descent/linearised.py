@@ -42,7 +42,7 @@ class LinearisedModel:
         self.start = self.vectors.T @ residuals.ravel()
 
     def residuals(self, step: int) -> np.ndarray:
-        """e_i after i = step steps, (d_2, n)."""
+        """Return e_i after i = step steps, (d_2, n)."""
         return (self.vectors @ (self.factors**step * self.start)).reshape(self.shape)
 
 
@@ -95,7 +95,7 @@ class Runs(NearIsometryRuns):
         super().__init__(job, data, device)
         settings = self.settings
         self.steps = log_spaced_steps(settings.record.points_per_decade, settings.max_steps)
-        # The limit is no recorded step: a run that goes on comes by it as any other.
+        # The limit is not a recorded step: a run that continues passes it like any other step.
         self.last_common = settings.max_steps
 
     def attributes(self) -> dict[str, Any]:

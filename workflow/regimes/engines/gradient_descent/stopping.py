@@ -16,7 +16,9 @@ class Ending(IntEnum):
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """A run ends
+    """Says when a run ends.
+
+    A run ends
 
     - when |e| is not finite: diverged;
     - when |e| < residual_norm (unless that is None): converged;

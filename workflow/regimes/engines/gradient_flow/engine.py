@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -137,7 +137,7 @@ class Runs(Engine["GradientFlowExperiment"]):
                 yield Batch(f"width {width}, {len(chosen)} runs", chosen)
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
-        """Follow the runs of a batch; with a state those that an earlier limit cut short."""
+        """Follow the runs of a batch; with a state, only those that an earlier limit cut short."""
         earlier = session.state
         if earlier is not None and not earlier["cut_short"]:
             session.note("all runs had ended")
@@ -167,7 +167,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         variables: Mapping[str, np.ndarray],
         cut_short: dict[str, Any] | None,
     ) -> None:
-        """Tell the session how the batch ended, and what its runs at the limit would go on from."""
+        """Tell the session the end of the batch, and the state that capped runs continue from."""
         session.reached(
             self.settings.solver.max_steps,
             lambda: {
@@ -197,8 +197,10 @@ class Runs(Engine["GradientFlowExperiment"]):
         flow = integrate(
             TwoLayerNetwork(
                 self.inputs,
-                *map(column, ("output", "rate_a", "rate_w")),
-                activation=self.activation,
+                column("output"),
+                column("rate_a"),
+                column("rate_w"),
+                self.activation,
             ),
             initial,
             self.targets,
@@ -273,8 +275,11 @@ class Runs(Engine["GradientFlowExperiment"]):
 
 
 def _draw(random: np.random.Generator, width: int, domain: Span) -> tuple[np.ndarray, ...]:
-    """Standard normal neurons: output weights, first-layer weights, and of their part outside of
-    the span the squared norm and the product with the reference direction; neurons last.
+    """Draw standard normal neurons, and reduce them to the span of the inputs.
+
+    Returns output weights, first-layer weights in the basis of the span, and of the part of the
+    first-layer weights that is orthogonal to the span the squared norm and the product with the
+    reference direction; neurons are the last dimension.
     """
     if domain.whole:
         a, w = gaussian(random, width, len(domain.basis))
@@ -300,7 +305,9 @@ def _measures(
 ) -> dict[str, np.ndarray]:
     # One by one: sums of a batch may depend on how many runs it has.
     sizes = [
-        _sizes(initial[[row]], flow.weights[row], orthogonal.squared_norm[row]) for row in rows
+        # Of a run that was followed, the end is there.
+        _sizes(initial[[row]], cast(Weights, flow.weights[row]), orthogonal.squared_norm[row])
+        for row in rows
     ]
     distance_a, distance_w, norm_a, norm_w = np.array(sizes).T
     values = {
@@ -322,7 +329,7 @@ def _measures(
 
 
 def _sizes(initial: Weights, end: Weights, orthogonal: np.ndarray) -> tuple[float, ...]:
-    """Of a run: distances of a and w from the start, and norms of a and w there.
+    """Distances of a and w of one run from their initial values, and the norms of the latter.
 
     initial: a batch of one. orthogonal: squared norms of what the neurons have outside of the span
     (width,).

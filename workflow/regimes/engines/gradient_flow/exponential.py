@@ -38,12 +38,13 @@ from regimes.engines.gradient_flow.phi import phi1
 
 @dataclass
 class Point:
-    """A point of the flow: weights, residuals e (E, n) and the kernel with which they go on from
-    there (E, n, n), its eigenvalues (E, n) and its eigenvectors (E, n, n).
+    """A point of the flow: weights, residuals and the kernel with which the flow goes on.
 
-    That is the tangent kernel G; with kinked activations, after a step, the mean of G and that of
-    the way there. A neuron that slides along a kink has a pre-activation of 0, and a slope of 0 or
-    1 by rounding, where the flow takes one in between: the mean slope of its way.
+    residuals: e (E, n). kernel: (E, n, n), with eigenvalues (E, n) and eigenvectors (E, n, n).
+
+    The kernel is the tangent kernel G; with kinked activations, after a step, the mean of G and of
+    the kernel of the way there. A neuron that slides along a kink has a pre-activation of 0, and a
+    slope of 0 or 1 by rounding, where the flow takes a value in between: the mean slope of its way.
     """
 
     weights: Weights
@@ -54,6 +55,7 @@ class Point:
 
     @classmethod
     def at(cls, weights: Weights, residuals: Tensor, kernel: Tensor) -> "Point":
+        """The point with the eigenvectors of its kernel."""
         return cls(weights, residuals, kernel, *eigen(kernel))
 
     def __getitem__(self, index) -> "Point":
@@ -62,7 +64,7 @@ class Point:
 
 @dataclass
 class Step:
-    """A tried step: its end, what judges it, and the residuals on the way.
+    """A tried step: its end, its errors, and the residuals on the way.
 
     defect: |e - exp(-h G_1) e_0| at the end (E,), inf after an overflow; distances: |a - a(0)| and
     |w - w(0)| from the initial weights (2, E), at the end; differences: by how much those at the
@@ -132,7 +134,7 @@ def eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def tame(kernel: Tensor) -> Tensor:
-    """Kernels (E, n, n), with zeros for those that are no numbers, at which eigh would stop.
+    """Replace kernels (E, n, n) that are not finite by zeros, since eigh would stop at them.
 
     Such a run has overflowed, which its loss and its defects show.
     """
@@ -141,8 +143,10 @@ def tame(kernel: Tensor) -> Tensor:
 
 
 def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor) -> Impulse:
-    """The impulse of residuals that decay under a kernel for a time h (E,), given its eigenvalues,
-    its eigenvectors and their components.
+    """Return the impulse of residuals that decay under a kernel for a time h (E,).
+
+    The kernel is given by its eigenvalues and eigenvectors, the residuals by their components in
+    these.
     """
     z = -h[:, None] * eigenvalues
     # What the network cannot change does not move it, however long it lasts: without this, rounding
@@ -157,7 +161,7 @@ def _impulse(eigenvalues: Tensor, vectors: Tensor, components: Tensor, h: Tensor
 
 
 def first_moment(z: Tensor) -> Tensor:
-    """int_0^1 (t - 1/2) e^(z t) dt, elementwise, for z <= 0."""
+    """Return int_0^1 (t - 1/2) e^(z t) dt, elementwise, for z <= 0."""
     # By its series where the formula would lose digits: the sum of k z^k / (2 (k + 2)!)
     near = z.abs() < 0.5
     small = torch.where(near, z, 0.0)

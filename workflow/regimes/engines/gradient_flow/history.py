@@ -18,6 +18,7 @@ class LossHistory:
 
     def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
         """state: of another history that this one goes on from."""
+        kept: tuple[np.ndarray, ...]
         if state is None:
             kept = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
         else:
@@ -25,7 +26,7 @@ class LossHistory:
         self._runs, self._times, self._losses = ([values] for values in kept)
 
     def add(self, runs: Tensor, start: Tensor, h: Tensor, step: Step, accepted: Tensor) -> None:
-        """Keep the accepted ones of the steps of some runs.
+        """Keep the losses of the accepted steps of some runs.
 
         runs: indices of the runs (E,); start: their times at the step's start (E,); h: step
         sizes (E,); accepted: (E,) of bool. On the way the residuals decay as exp(-tau G_1) e; the
@@ -41,7 +42,7 @@ class LossHistory:
         self._losses.append(losses[accepted].flatten().double().cpu().numpy())
 
     def state(self, runs: Tensor) -> dict[str, Tensor]:
-        """What is kept of some runs (indices), in the order of time."""
+        """Return what is kept of some runs (indices), in the order of time."""
         kept_runs, times, losses = self._kept()
         mine = np.isin(kept_runs, runs.cpu().numpy())
         kept = {"runs": kept_runs[mine], "times": times[mine], "losses": losses[mine]}

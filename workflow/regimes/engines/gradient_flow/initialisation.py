@@ -30,8 +30,10 @@ def gaussian(
 def gaussian_in_span(
     random: np.random.Generator, width: int, basis: np.ndarray, directions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, OrthogonalPart]:
-    """The weights of `gaussian` in a span: output weights (width,), coordinates of the first-layer
-    weights B^T w (r, width), and what is kept of the rest.
+    """Draw the weights of `gaussian`, reduced to a span.
+
+    Returns output weights (width,), the coordinates B^T w (r, width) of the first-layer weights,
+    and what is kept of their orthogonal part.
 
     basis: orthonormal, (n_features, r). directions: (direction, n_features). The weights are the
     same numbers that `gaussian` would draw, but never held as a whole.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,8 +33,11 @@ ENDINGS = ("converged", "stationary", "capped", "diverged")
 
 @dataclass(frozen=True)
 class Limits:
-    """When a run ends: loss at most `relative_loss` times its initial value (converged), no more
-    than that to be gained (stationary), or a cap on the tried steps or on the flow time.
+    """Limits at which a run ends.
+
+    A run has converged when its loss is at most `relative_loss` times the initial loss; it is
+    stationary when the flow cannot reduce the loss any further; and it is capped at `max_steps`
+    tried steps or at the flow time `max_time`.
     """
 
     relative_loss: float
@@ -44,8 +47,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: runs that ended, of how many, the most steps tried by a run so far, and
-    the largest loss of those under way over its initial value.
+    """How far a batch is.
+
+    ended, runs: number of runs that have ended, and of all. steps: most steps tried by a run so
+    far. relative_loss: largest loss of the runs under way over its initial value.
     """
 
     ended: int
@@ -87,9 +92,11 @@ class FlowResult:
     @classmethod
     def empty(cls, n_runs: int, snapshots: Snapshots) -> "FlowResult":
         """Storage for `n_runs` runs."""
-        real = {name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")}
-        flags = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
-        counts = {
+        real: dict[str, Any] = {
+            name: np.full(n_runs, np.nan) for name in ("initial_loss", "final_loss")
+        }
+        flags: dict[str, Any] = {name: np.zeros(n_runs, dtype=bool) for name in ENDINGS}
+        counts: dict[str, Any] = {
             name: np.zeros(n_runs, dtype=np.int64) for name in ("accepted_steps", "rejected_steps")
         }
         return cls(
@@ -178,8 +185,9 @@ def integrate(
 
     batch = _collect(batch, result, limits, keep)
     while len(batch):
+        tolerance = cast(Tensor, batch.control.tolerance)
         step = exponential.step(
-            batch.network, batch.point, batch.initial, targets, batch.h, batch.control.tolerance
+            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
         )
         error = batch.control.error(step, batch.norms.T, batch.scale)
         too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
@@ -236,7 +244,7 @@ def _start(
 
 
 def _state(batch: _Batch, history: LossHistory, snapshots: Snapshots) -> dict[str, Any]:
-    """What is needed to follow the runs of a batch further."""
+    """Return what is needed to follow the runs of a batch further."""
     point = batch.point
     return {
         **{name: getattr(batch, name) for name in STATE},
@@ -341,8 +349,10 @@ def _loss(residuals: Tensor) -> Tensor:
 
 
 def _within_reach(point: Point) -> Tensor:
-    """What the flow with the present kernel could still take from the loss, |P e|^2 / (2 n), (E,):
-    P projects on the eigenvectors of the kernel whose eigenvalues are more than rounding.
+    """Return what the flow with the present kernel could still take from the loss, (E,).
+
+    That is |P e|^2 / (2 n), where P projects on the eigenvectors of the kernel whose eigenvalues
+    are more than rounding.
     """
     components = exponential.project(point.vectors, point.residuals)
     return _loss(torch.where(point.eigenvalues > 0, components, 0.0))

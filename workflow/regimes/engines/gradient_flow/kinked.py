@@ -34,9 +34,11 @@ from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, mul
 
 @dataclass
 class Way:
-    """slopes: mean slopes on the predicted way (E, n, m). Of the C neurons that may cross a kink:
-    places, their elements and indices in the tile, each (C,); z and their mean slopes (n, C); and
-    response (C,), by which a pull is multiplied to give a change of w.
+    """The way of a tile's neurons, as the prediction of a move keeps it.
+
+    slopes: mean slopes on the predicted way (E, n, m). The other fields are of the C neurons that
+    may cross a kink: places, their elements and indices in the tile, each (C,); z and their mean
+    slopes (n, C); and response (C,), by which a pull is multiplied to give a change of w.
     """
 
     slopes: Tensor
@@ -47,7 +49,10 @@ class Way:
 
 
 class Kinked:
-    """A `Motion` on inputs (n, d). activation: with `slope`, `value`, `apply_`, `mean_slope`."""
+    """The `Motion` of neurons whose activation has a kink at 0.
+
+    activation: a module with `slope`, `value`, `apply_` and `mean_slope`. inputs: (n, d).
+    """
 
     arrays = 1
     share_of_way = 0.5
@@ -58,15 +63,18 @@ class Kinked:
         self._overlaps = inputs @ inputs.T
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Motion`."""
         z = multiplied(self.inputs, w)
         slope = self.activation.slope(z)
         return self.activation.value(z, slope, out=z), slope
 
     def predict(self, batch: Batch) -> tuple[Sums, list[Way]]:
+        """See `Motion`; what `correct` needs are the ways of all tiles."""
         sums = Sums(batch.weights.a, len(self.inputs))
         return sums, [self._predict(tile, sums) for tile in batch.tiles()]
 
     def correct(self, batch: Batch, ways: list[Way]) -> tuple[Weights, Sums]:
+        """See `Motion`."""
         self._refine(batch, ways)
         sums, end = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty()
         for tile, way in zip(batch.tiles(), ways, strict=True):
@@ -114,8 +122,9 @@ class Kinked:
         )
 
     def _refine(self, batch: Batch, ways: list[Way]) -> None:
-        """Better the mean slopes of neurons that cross kinks, of all tiles at a time: there are few
-        in each.
+        """Improve the mean slopes of neurons that cross kinks.
+
+        Those of all tiles are done together, since there are few in each.
         """
         z, slopes, response = (
             torch.cat([getattr(way, name) for way in ways], dim=-1)
@@ -130,7 +139,7 @@ class Kinked:
             way.slopes[element, :, neuron] = part.t()
 
     def _sweep(self, z: Tensor, slopes: Tensor, impulse: Tensor) -> Tensor:
-        """Mean slopes of neurons that cross kinks, bettered point by point; all are (n, C).
+        """Improve the mean slopes of neurons that cross kinks, point by point; all are (n, C).
 
         slopes: what they were predicted to be; impulse: that of the points, times the response.
         """
@@ -150,7 +159,7 @@ class Kinked:
     def _mean_slopes(
         self, z: Tensor, start: Tensor, slopes: Tensor, change: Tensor, own: Tensor
     ) -> Tensor:
-        """Mean slopes, given those of the other points and the change of z that is theirs.
+        """Mean slopes at a point, given those of the other points and the change of z by these.
 
         start: slopes at the start; own: what a slope of 1 adds to the change. All of one shape.
         """
@@ -177,4 +186,5 @@ def _neurons(index: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
     n_elements, n_points, width = slopes.shape
     met = torch.zeros(n_elements * width, dtype=torch.bool, device=index.device)
     met[index // (n_points * width) * width + index % width] = True
-    return met.view(n_elements, width).nonzero(as_tuple=True)
+    element, neuron = met.view(n_elements, width).nonzero(as_tuple=True)
+    return element, neuron

@@ -1,4 +1,4 @@
-"""What the motions of neurons have in common: what drives them, and what they add up to.
+"""The common parts of the motions of neurons: what drives them, and the sums over them.
 
 Shapes: E elements of a tile, n points, d features, m neurons.
 """
@@ -29,18 +29,18 @@ class Weights:
         return self.a[elements, neurons], self.w[elements, :, neurons]
 
     def empty(self) -> "Weights":
-        """Room for weights of the same shapes."""
+        """Return uninitialised weights of the same shapes."""
         return Weights(torch.empty_like(self.a), torch.empty_like(self.w))
 
     def norms(self) -> tuple[Tensor, Tensor]:
-        """|a| and |w|, each (E,)."""
+        """Return |a| and |w|, each (E,)."""
         return (
             torch.linalg.vector_norm(self.a, dim=1),
             torch.linalg.vector_norm(self.w, dim=(1, 2)),
         )
 
     def distance(self, other: "Weights") -> tuple[Tensor, Tensor]:
-        """|a - a'| and |w - w'|, each (E,)."""
+        """Return |a - a'| and |w - w'|, each (E,)."""
         return Weights(self.a - other.a, self.w - other.w).norms()
 
 
@@ -83,7 +83,7 @@ class Batch:
     slices: list[tuple[slice, slice]]
 
     def tiles(self) -> Iterator[Tile]:
-        """The batch, part by part."""
+        """Yield the batch, tile by tile."""
         for elements, neurons in self.slices:
             by_element = (self.total, self.moment, self.rate_a, self.rate_w, self.tolerance)
             yield Tile(
@@ -109,12 +109,18 @@ class Motion(Protocol):
         """Values and slopes of the activation (E, n, m) at weights (E, d, m)."""
 
     def predict(self, batch: Batch) -> tuple["Sums", Any]:
-        """Sums over a first try of the move, of the kernel of its way and of the distances at its
-        end; and what `correct` needs of it.
+        """Try the move for the first time.
+
+        Returns sums of the kernel of its way and of the distances at its end, and what `correct`
+        needs.
         """
 
     def correct(self, batch: Batch, ways: Any) -> tuple[Weights, "Sums"]:
-        """Weights at the end of the move, and sums of outputs, tangent and distances there."""
+        """Complete the move.
+
+        Returns the weights at its end, and sums of the outputs, the tangent and the distances
+        there.
+        """
 
 
 def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
@@ -123,7 +129,9 @@ def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
 
 
 class Sums:
-    """Sums over neurons: outputs (E, n), two Gram matrices (E, n, n), without scales, and squared
+    """Sums over the neurons of each element of a batch.
+
+    They are outputs (E, n), two Gram matrices (E, n, n), both without scales, and the squared
     distances of a and of w from the initial weights (2, E).
     """
 
@@ -135,11 +143,11 @@ class Sums:
         self.squares = a.new_zeros(2, len(a))
 
     def distances(self) -> Tensor:
-        """|a - a(0)| and |w - w(0)| (2, E)."""
+        """Return |a - a(0)| and |w - w(0)| (2, E)."""
         return self.squares.sqrt()
 
     def add_end(self, tile: Tile, a: Tensor, w: Tensor) -> None:
-        """Add the distances of weights that a tile has come to."""
+        """Add the distances of a tile's weights at the end of its move."""
         self.squares[0, tile.elements] += (a - tile.initial_a).square_().sum(1)
         self.squares[1, tile.elements] += (w - tile.initial_w).square_().sum((1, 2))
 

@@ -38,7 +38,7 @@ TILE_BYTES = 4 * 1024 * 1024
 
 @dataclass
 class Impulse:
-    """What the residuals e do over a step, each (E, n).
+    """The impulse of the residuals e over a step, each (E, n).
 
     total: the integral of e over the step. moment: that of (t - 1/2) e, t being the share of the
     step that has gone by, less what a mere change of pace makes of it (see `exponential`).
@@ -50,8 +50,10 @@ class Impulse:
 
 @dataclass
 class Prediction:
-    """A first try of a move: the kernel (E, n, n) of its way, the distances |a - a(0)| and
-    |w - w(0)| of its end from the initial weights (2, E), and what is kept of the way.
+    """A first try of a move.
+
+    kernel: of its way (E, n, n). distances: |a - a(0)| and |w - w(0)| between its end and the
+    initial weights (2, E). ways: what the `Motion` keeps of the way.
     """
 
     kernel: Tensor
@@ -61,8 +63,10 @@ class Prediction:
 
 @dataclass
 class Move:
-    """A move: weights, outputs (E, n) and tangent kernel (E, n, n) at its end, and the distances
-    |a - a(0)| and |w - w(0)| from the initial weights (2, E).
+    """A completed move.
+
+    weights, outputs (E, n), kernel: at its end, the kernel being the tangent kernel (E, n, n).
+    distances: |a - a(0)| and |w - w(0)| between its end and the initial weights (2, E).
     """
 
     weights: Weights
@@ -95,9 +99,12 @@ class TwoLayerNetwork:
         self._overlaps = inputs @ inputs.T
 
     def __getitem__(self, index) -> "TwoLayerNetwork":
-        scales = (self.output_scale, self.rate_a, self.rate_w)
         return TwoLayerNetwork(
-            self.inputs, *(scale[index] for scale in scales), activation=self.activation
+            self.inputs,
+            self.output_scale[index],
+            self.rate_a[index],
+            self.rate_w[index],
+            self.activation,
         )
 
     def tangent(self, weights: Weights) -> tuple[Tensor, Tensor]:
@@ -111,8 +118,10 @@ class TwoLayerNetwork:
     def predict(
         self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
     ) -> Prediction:
-        """First try of a move from `weights`. initial: the weights that training started from, to
-        which distances and the tolerance (E,) of the neurons' own errors refer.
+        """Try a move from `weights` for the first time.
+
+        initial: the weights that training started from, to which the distances and the tolerance
+        (E,) of the neurons' own errors refer.
         """
         batch = self._batch(weights, initial, impulse, tolerance)
         sums, ways = self.motion.predict(batch)

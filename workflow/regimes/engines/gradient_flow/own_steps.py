@@ -25,7 +25,7 @@ _compiled = njit(error_model="numpy")
 
 @_compiled
 def _forward(act, inputs, w, found):
-    """Values, slopes and curvatures of the activation at z = inputs w, into found (3, n)."""
+    """Write values, slopes and curvatures of the activation at z = inputs w into found (3, n)."""
     for point in range(len(inputs)):
         z = 0.0
         for feature in range(len(w)):
@@ -35,7 +35,7 @@ def _forward(act, inputs, w, found):
 
 @_compiled
 def _force(inputs, density, found, a, rate_a, rate_w, by_w):
-    """a', and w' into by_w (d,)."""
+    """Return a', and write w' into by_w (d,)."""
     by_a = 0.0
     by_w[:] = 0
     for point in range(len(inputs)):
@@ -48,8 +48,10 @@ def _force(inputs, density, found, a, rate_a, rate_w, by_w):
 
 @_compiled
 def _factorise(inputs, density, curvatures, scale, matrix):
-    """Triangular factors of 1 - scale sum_i density_i act''(z_i) x_i x_i^T, into matrix (d, d);
-    returns the smallest pivot, or what is no number.
+    """Factorise 1 - scale sum_i density_i act''(z_i) x_i x_i^T.
+
+    The triangular factors are written into matrix (d, d). Returns the smallest pivot, or NaN where
+    one is NaN.
     """
     matrix[:] = 0
     for point in range(len(inputs)):
@@ -72,7 +74,7 @@ def _factorise(inputs, density, curvatures, scale, matrix):
 
 @_compiled
 def _solve(matrix, values):
-    """Solution of the equations with these factors, in place of the right-hand side (d,)."""
+    """Solve the equations with these factors, overwriting the right-hand side (d,)."""
     for row in range(len(values)):
         for column in range(row):
             values[row] -= matrix[row, column] * values[column]
@@ -84,14 +86,14 @@ def _solve(matrix, values):
 
 @_compiled
 def _add(one, factor, other, out):
-    """one + factor other, into out: an expression of arrays would allocate its result."""
+    """Write one + factor other into out; an expression of arrays would allocate its result."""
     for i in range(len(out)):
         out[i] = one[i] + factor * other[i]
 
 
 @_compiled
 def _distance(one, factor, other):
-    """|one + factor other|."""
+    """Return |one + factor other|."""
     total = 0.0
     for i in range(len(one)):
         total += (one[i] + factor * other[i]) ** 2

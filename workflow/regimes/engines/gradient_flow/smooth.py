@@ -46,31 +46,32 @@ SAFETY, SHRINK, GROW = 0.8, 0.1, 4.0
 MOST_TRIES = 1000
 
 
+@dataclass
 class Columns:
     """Base of records of arrays whose last dimension is that of the neurons."""
 
     def every(self) -> tuple[Tensor, ...]:
-        """The arrays."""
+        """Return the arrays in the order of the fields."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def columns(self, element: Tensor, neuron: Tensor) -> Self:
-        """Some of the neurons, as columns of one element."""
+        """Select some of the neurons, as columns of one element."""
         return type(self)(*(_columns(values, element, neuron) for values in self.every()))
 
     def only(self, chosen: Tensor) -> Self:
-        """Some of the columns."""
+        """Select some of the columns."""
         return type(self)(*(values[..., chosen] for values in self.every()))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """The columns of all parts."""
+        """Join the columns of all parts."""
         by_field = zip(*(part.every() for part in parts), strict=True)
         return cls(*(torch.cat(values, dim=-1) for values in by_field))
 
 
 @dataclass
 class Neurons(Columns):
-    """Where neurons are: a (E, m), w (E, d, m), values and slopes of the activation (E, n, m)."""
+    """State of neurons: a (E, m), w (E, d, m), values and slopes of the activation (E, n, m)."""
 
     a: Tensor
     w: Tensor
@@ -80,8 +81,11 @@ class Neurons(Columns):
 
 @dataclass
 class Pull(Columns):
-    """What acts on each neuron: total and moment (E, n, m); rates of a and of w and the tolerance
-    (E, m); initial a (E, m) and w (E, d, m). Or with one neuron in place of m, for all of them.
+    """The forces that act on each neuron over a step of the flow.
+
+    total, moment: of the impulse (E, n, m). rate_a, rate_w, tolerance: (E, m). initial_a,
+    initial_w: initial weights, (E, m) and (E, d, m). A last dimension of 1 in place of m stands for
+    all neurons.
     """
 
     total: Tensor
@@ -94,7 +98,7 @@ class Pull(Columns):
 
     @classmethod
     def of(cls, tile: Tile) -> "Pull":
-        """The same for all neurons of an element."""
+        """The pull on the neurons of a tile, equal for all neurons of an element."""
         return cls(
             tile.total[:, :, None],
             tile.moment[:, :, None],
@@ -106,19 +110,19 @@ class Pull(Columns):
         )
 
     def density(self, time: Tensor) -> Tensor:
-        """q at a share `time` of the step, (E, m) or one for all."""
+        """The impulse's density q at a share `time` of the step, (E, m) or one for all."""
         return torch.addcmul(self.total, self.moment, (12 * time - 6)[:, None])
 
 
 def _columns(values: Tensor, element: Tensor, neuron: Tensor) -> Tensor:
-    """Of values (E, ..., m) or (E, ..., 1), those of some neurons, (1, ..., C)."""
+    """Select some neurons of values (E, ..., m) or (E, ..., 1), as columns (1, ..., C)."""
     chosen = neuron if values.shape[-1] > 1 else torch.zeros_like(neuron)
     return values[element, ..., chosen].movedim(0, -1)[None]
 
 
 @dataclass
 class Late:
-    """The C neurons of a batch that one own step does not take through a step of the flow.
+    """The C neurons of a batch for which one own step through the step of the flow is not accurate.
 
     element, neuron: which ones, (C,); neurons: where they are; pull: what acts on them; error: of
     the own step that was tried, over what is allowed, (1, C).
@@ -132,7 +136,7 @@ class Late:
 
     @classmethod
     def joined(cls, parts: "list[Late]") -> "Late":
-        """Those of several tiles."""
+        """Join the late neurons of several tiles."""
         return cls(
             torch.cat([part.element for part in parts]),
             torch.cat([part.neuron for part in parts]),
@@ -142,12 +146,15 @@ class Late:
         )
 
     def moved(self) -> tuple[Tensor, Tensor]:
-        """How far a (C,) and w (d, C) are from their initial values."""
+        """Return how far a (C,) and w (d, C) are from their initial values."""
         return (self.neurons.a - self.pull.initial_a)[0], (self.neurons.w - self.pull.initial_w)[0]
 
 
 class Smooth:
-    """A `Motion`. activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d)."""
+    """The `Motion` of neurons whose activation has a continuous slope.
+
+    activation: a module with `value_and_slope_` and `curvature`. inputs: (n, d).
+    """
 
     arrays = 0
     share_of_way = 0.0
@@ -159,25 +166,28 @@ class Smooth:
         self._squares = squares.flatten(1).T.contiguous()
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Motion`."""
         values = multiplied(self.inputs, w)
         slope = torch.empty_like(values)
         self.activation.value_and_slope_(values, slope)
         return values, slope
 
     def predict(self, batch: Batch) -> tuple[Sums, None]:
-        sums, late = Sums(batch.weights.a, len(self.inputs)), []
+        """See `Motion`; `correct` needs nothing of it."""
+        sums, parts = Sums(batch.weights.a, len(self.inputs)), []
         for tile in batch.tiles():
             end, rows, left = self._try(tile)
             sums.add_grams(tile.elements, *rows)
             sums.add_end(tile, end.a, end.w)
-            late.append(left)
-        late = Late.joined(late)
+            parts.append(left)
+        late = Late.joined(parts)
         self._travel(late, sums)
         sums.add_ends(late.element, *late.moved())
         return sums, None
 
     def correct(self, batch: Batch, ways: None) -> tuple[Weights, Sums]:
-        sums, weights, late = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
+        """See `Motion`."""
+        sums, weights, parts = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty(), []
         for tile in batch.tiles():
             end, _, left = self._try(tile)
             end_a, end_w = weights.tile(tile.elements, tile.neurons)
@@ -185,8 +195,8 @@ class Smooth:
             end_w.copy_(end.w)
             sums.add_tangent(tile.elements, end.a, end.values, end.slope)
             sums.add_end(tile, end.a, end.w)
-            late.append(left)
-        late = Late.joined(late)
+            parts.append(left)
+        late = Late.joined(parts)
         self._travel(late)
         end = late.neurons
         weights.a[late.element, late.neuron] = end.a[0]
@@ -198,8 +208,10 @@ class Smooth:
         return weights, sums
 
     def _try(self, tile: Tile) -> tuple[Neurons, tuple[Tensor, Tensor], Late]:
-        """One own step through the whole step of the flow: its end and what it adds to the kernel
-        of the way, from which those are left out that it does not take through, and these.
+        """Take all neurons of a tile through the whole step of the flow by one own step each.
+
+        Returns the end, what the neurons add to the kernel of the way, and the neurons for which
+        the own step is not accurate enough; the first two leave these out.
         """
         start, pull = Neurons(tile.a, tile.w, *self.forward(tile.w)), Pull.of(tile)
         whole = tile.a.new_ones(1, 1)
@@ -233,12 +245,12 @@ class Smooth:
             self._travel_one_by_one(late, sums)
 
     def _travel_together(self, late: Late, sums: Sums | None) -> None:
-        """By operations on the arrays of all that are under way."""
+        """Take late neurons through the step by operations on the arrays of all of them."""
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
         time = torch.zeros_like(h)
-        # What is no number here gets no better by shorter steps.
+        # Shorter steps do not help where a value is not finite.
         lost = ~torch.isfinite(now.a + now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
         now.a[:, lost] = torch.nan
         for _ in range(MOST_TRIES):
@@ -270,7 +282,7 @@ class Smooth:
         late.neurons.a[:, column] = torch.nan
 
     def _travel_one_by_one(self, late: Late, sums: Sums | None) -> None:
-        """The same with one neuron after the other, compiled, on the CPU."""
+        """Take late neurons through the step one after the other, compiled, on the CPU."""
         # Numba takes its time to load, and no other activations need it.
         from regimes.engines.gradient_flow import own_steps
 
@@ -304,8 +316,10 @@ class Smooth:
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
     ) -> tuple[Neurons, Tensor, Tensor]:
-        """An own step from `time` on, of size h, both (E, m) or one for all: where it ends, its
-        error over what is allowed (E, m), and the mean slopes over it (E, n, m).
+        """Take an own step from `time` on, of size h, both (E, m) or one for all.
+
+        Returns where it ends, its error over what is allowed (E, m), and the mean slopes over it
+        (E, n, m).
         """
         density = pull.density(time)
         z = multiplied(self.inputs, start.w)
@@ -331,7 +345,7 @@ class Smooth:
         return end, ratio, slopes
 
     def _force(self, at: Neurons, density: Tensor, pull: Pull) -> tuple[Tensor, Tensor]:
-        """a' (E, m) and w' (E, d, m)."""
+        """Return a' (E, m) and w' (E, d, m)."""
         by_a = (density * at.values).sum(dim=1).mul_(pull.rate_a)
         by_w = multiplied(self.inputs.T, density * at.slope)
         return by_a, by_w.mul_((pull.rate_w * at.a)[:, None])
@@ -359,7 +373,7 @@ def _by_column(values: Tensor) -> np.ndarray:
 
 
 def _solve_(factors: Tensor, values: Tensor) -> Tensor:
-    """Solution of the equations with these factors; overwrites the right-hand side (E, d, m)."""
+    """Solve the equations with these factors, overwriting the right-hand side (E, d, m)."""
     n_features = values.shape[1]
     for pivot in range(n_features - 1):
         below = slice(pivot + 1, n_features)

@@ -35,18 +35,18 @@ class Snapshots:
     def take(
         self, runs: Tensor, relative_loss: Tensor, time: Tensor, weights: Weights, ended: Tensor
     ) -> None:
-        """Keep what is due of some runs.
+        """Keep the snapshots of some runs that are due.
 
         runs: indices of the runs (E,); relative_loss, time: where they are (E,); weights: batch
         of E; ended: (E,) of bool, runs that go no further.
         """
         if not len(self.levels):
             return
-        runs, share = runs.cpu().numpy(), relative_loss.double().cpu().numpy()
+        rows, share = runs.cpu().numpy(), relative_loss.double().cpu().numpy()
         due = (share[:, None] <= self.levels) | ended.cpu().numpy()[:, None]
-        due &= ~self._taken[runs]
+        due &= ~self._taken[rows]
         for position in np.flatnonzero(due.any(axis=1)):
-            run, levels = runs[position], due[position]
+            run, levels = rows[position], due[position]
             self.output_weights[run, levels] = weights.a[position].cpu().numpy()
             self.input_weights[run, levels] = weights.w[position].cpu().numpy()
             self.relative_loss[run, levels] = share[position]
@@ -54,7 +54,7 @@ class Snapshots:
             self._taken[run] |= levels
 
     def state(self, runs: Tensor) -> dict[str, Tensor]:
-        """What is kept of some runs (indices), to be given to `restore`."""
+        """Return what is kept of some runs (indices), to be given to `restore`."""
         rows = runs.cpu().numpy()
         taken = self._taken[rows]
         position, level = np.nonzero(taken)
@@ -64,7 +64,7 @@ class Snapshots:
         }
 
     def restore(self, runs: Tensor, state: Mapping[str, Tensor]) -> None:
-        """Keep what another one had kept of some runs (indices)."""
+        """Take over what another instance has kept of some runs (indices)."""
         rows, taken = runs.cpu().numpy(), state["taken"].numpy()
         position, level = np.nonzero(taken)
         for name in KEPT:

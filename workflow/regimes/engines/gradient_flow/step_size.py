@@ -1,6 +1,7 @@
 """Step-size control: each element of a batch has a step size of its own."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -39,10 +40,11 @@ class StepSizeControl:
     grow: float = 3.0
 
     def __getitem__(self, index) -> "StepSizeControl":
-        return replace(self, tolerance=self.tolerance[index])
+        # After `spread` it has an element for each run.
+        return replace(self, tolerance=cast(Tensor, self.tolerance)[index])
 
     def spread(self, like: Tensor) -> "StepSizeControl":
-        """With a tolerance for each element of `like` (E, ...), in its number format."""
+        """The same control with a tolerance for each element of `like` (E, ...), of its dtype."""
         tolerance = torch.as_tensor(self.tolerance, dtype=like.dtype, device=like.device)
         return replace(self, tolerance=tolerance.expand(len(like)))
 

@@ -12,8 +12,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """A loss: `values` of each point, (..., n), and `gradient_`, the gradient of their sum, which
-    takes the place of the outputs.
+    """A loss of classification.
+
+    values: of each point, (..., n). gradient_: overwrites the outputs with the gradient of the sum
+    of the values.
     """
 
     values: Callable[[Tensor, Tensor], Tensor]
@@ -21,7 +23,7 @@ class BatchLoss:
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """-log softmax(f)_label of each point."""
+    """Return -log softmax(f)_label of each point."""
     return torch.logsumexp(outputs, -2) - outputs.gather(-2, _rows(outputs, labels)).squeeze(-2)
 
 

@@ -11,8 +11,9 @@ from regimes.storage.layout import PARTS
 
 @dataclass(frozen=True)
 class ClassData:
-    """Points of a data set: inputs (n, d) and labels (n,) from 0 on, of the training and of the
-    test points, of which there may be none.
+    """Training and test points of a data set of classes.
+
+    Inputs are (n, d), labels (n,) from 0 on. There may be no test points.
     """
 
     train_inputs: np.ndarray
@@ -31,7 +32,7 @@ class ClassData:
         """The points of a data set: `targets` (point, output) one-hot, or (point) labels.
 
         name: of the data set, for errors. Raises DataError when it has draws, no training points,
-        or targets that are no classes.
+        or targets that are not classes.
         """
         if "draw" in data.dims:
             raise DataError(f"the data set {name} has draws, not one set of points")
@@ -55,9 +56,9 @@ def _labels(targets: np.ndarray, name: str) -> np.ndarray:
         labels = targets.argmax(axis=1)
         are_classes = np.array_equal(targets, np.eye(targets.shape[1])[labels])
     else:
-        with np.errstate(invalid="ignore"):  # what is no number is found below
+        with np.errstate(invalid="ignore"):  # values that are not numbers are found below
             labels = targets.astype(np.int64)
-        are_classes = np.array_equal(targets, labels) and (labels >= 0).all()
+        are_classes = np.array_equal(targets, labels) and bool((labels >= 0).all())
     if not are_classes:
         raise DataError(
             f"the targets of the data set {name} are no classes: whole numbers from 0 on, or one "

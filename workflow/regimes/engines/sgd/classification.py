@@ -14,8 +14,9 @@ CHUNK_BYTES = {"cpu": 4 * 1024**2, "cuda": 256 * 1024**2}
 
 @dataclass(frozen=True)
 class Points:
-    """Labelled points that networks share: inputs (n, d), labels (n,), or (E, n) if the networks
-    have labels of their own.
+    """Labelled points that networks share.
+
+    inputs: (n, d). labels: (n,), or (E, n) if the networks have labels of their own.
     """
 
     inputs: Tensor
@@ -30,8 +31,9 @@ class Points:
 
 
 def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict[str, Tensor]:
-    """Mean loss `risk` and share of points `accuracy` whose largest output is that of their label,
-    each (E,), in float64 on the CPU.
+    """Return the mean loss `risk` and the `accuracy` of networks, each (E,), in float64 on the CPU.
+
+    The accuracy is the share of the points whose largest output is that of their label.
     """
     inputs = points.inputs
     sums = torch.zeros(2, len(networks), dtype=torch.float64, device=inputs.device)

@@ -17,8 +17,10 @@ from regimes.engines.sgd.network import BatchedNetworks, Group
 
 @dataclass(frozen=True)
 class Schedule:
-    """Constant learning rate, points of a minibatch, number of epochs, and every how many of them
-    something is recorded, beside the start and the end.
+    """Schedule of a descent: learning rate, size of minibatches and number of epochs.
+
+    The learning rate is constant. Every `every` epochs something is recorded, beside the
+    start and the end.
     """
 
     learning_rate: float
@@ -37,8 +39,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: epochs of how many, runs that diverged of how many, and the largest
-    training risk of the others when they were last observed.
+    """How far a batch is.
+
+    It tells the number of epochs done and of all, of runs that diverged and of all, and the largest
+    training risk of the other runs when they were last observed.
     """
 
     epoch: int

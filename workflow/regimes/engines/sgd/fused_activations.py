@@ -14,19 +14,20 @@ from regimes.activations.apply import activate_
 
 
 class FusedActivation(Protocol):
-    """What a layer needs of an activation: z and `kept`, of the same shape, are left to `backward_`
-    as `forward` leaves them.
+    """An activation with its backward pass, as a layer needs it.
+
+    z and `kept`, of the same shape, must reach `backward_` as `forward` leaves them.
     """
 
     def forward(self, z: Tensor, kept: Tensor) -> Tensor:
-        """act(z), in place of one of the two."""
+        """Overwrite one of the two with act(z), and return it."""
 
     def backward_(self, gradient: Tensor, z: Tensor, kept: Tensor) -> Tensor:
-        """The gradient in act(z) times act'(z), in place."""
+        """Overwrite the gradient in act(z) with its product with act'(z), and return it."""
 
 
 def fused(activation: ModuleType) -> FusedActivation:
-    """That of a module of `regimes.activations`."""
+    """The fused form of a module of `regimes.activations`."""
     name = activation.__name__.rpartition(".")[2]
     return _FUSED.get(name) or _Composed(activation)
 

@@ -24,8 +24,10 @@ Gradient = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass
 class Parameters:
-    """Weights W `hidden` (E, m, d) and V `output` (E, k, m), and biases b `hidden_bias` (E, m) and
-    c `output_bias` (E, k), None where the networks have none.
+    """Weights and biases of E networks.
+
+    hidden: W (E, m, d). output: V (E, k, m). hidden_bias: b (E, m). output_bias: c (E, k). The
+    biases are None where the networks have none.
     """
 
     hidden: Tensor
@@ -37,7 +39,7 @@ class Parameters:
         return len(self.hidden)
 
     def named(self) -> dict[str, Tensor]:
-        """Those that there are."""
+        """Return the arrays that are not None, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: values for name, values in named.items() if values is not None}
 
@@ -83,7 +85,7 @@ class BatchedNetworks:
         return self.parameters.hidden.shape[1]
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here with the same bits; views, not copies."""
+        """Return what `restore` needs to continue with the same bits; views, not copies."""
         return self.parameters.named()
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -92,7 +94,7 @@ class BatchedNetworks:
             values.copy_(state[name])
 
     def scratch(self, n_points: int) -> "_Scratch":
-        """What is computed of some points: groups share it, and it is there for the next step."""
+        """Scratch for some points, which groups share and the next step uses again."""
         if n_points not in self._scratch:
             hidden, output = self.parameters.hidden, self.parameters.output
             batch = () if isinstance(self.groups[0].elements, int) else (len(self),)
@@ -109,8 +111,10 @@ class BatchedNetworks:
 
 @dataclass
 class _Scratch:
-    """z, kept and pull, each (..., m, n): z and kept are what the activation makes of them, see
-    `FusedActivation`, and pull is (V^T e) o act'(z). outputs (..., k, n).
+    """Scratch of a group of networks for some points.
+
+    z, kept, pull: each (..., m, n); z and kept are what the activation makes of them, see
+    `FusedActivation`, and pull is (V^T e) o act'(z). outputs: (..., k, n).
     """
 
     z: Tensor
@@ -142,7 +146,7 @@ class Group:
         )
 
     def outputs(self, inputs: Tensor) -> Tensor:
-        """f (..., k, n) on inputs (..., n, d); overwritten by the next call of any group."""
+        """Return f (..., k, n) on inputs (..., n, d); the next call of any group overwrites it."""
         inputs = inputs if self.one else inputs.expand(self.n_networks, -1, -1)
         return self._forward(inputs, self._networks.scratch(inputs.shape[-2]))[1]
 

@@ -45,11 +45,7 @@ VARIABLES = {
 
 
 class Start(Protocol):
-    """What a model makes of some settings: networks at their start, their points and their loss.
-
-    observe: what is recorded beside risk and accuracy, (E, ...) by name. variables: the model's own
-    at the end, (E, ...) by name; takes out of the result's history what is no variable.
-    """
+    """Networks that a model has made of some settings: at their start, with points and loss."""
 
     parameters: Parameters
     trained: Trained
@@ -57,11 +53,16 @@ class Start(Protocol):
     test: Points
     loss: BatchLoss
 
-    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]: ...
+    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
+        """Return what is recorded beside risk and accuracy, (E, ...) by name."""
 
     def variables(
         self, networks: BatchedNetworks, result: MinibatchResult
-    ) -> dict[str, np.ndarray]: ...
+    ) -> dict[str, np.ndarray]:
+        """Return the model's own variables at the end, (E, ...) by name.
+
+        Takes out of the result's history what is no variable.
+        """
 
 
 class MinibatchRuns(Engine):
@@ -70,7 +71,7 @@ class MinibatchRuns(Engine):
     model: module of `regimes.engines.sgd.models`, with AXES, VARIABLES, INDICES and a class
     `Model`, which makes a `Start` of settings. Data are `targets` (point, output) one-hot or
     (point) labels; variables of test points are there only if there are any. Raises DataError when
-    the data are no classes.
+    the data are not classes.
     """
 
     model: ClassVar[ModuleType]

@@ -1,4 +1,4 @@
-"""Theorem 4.1 of Caron et al. (2023), for ReLU: what its bounds are for given data and scales.
+"""Bounds of Theorem 4.1 of Caron et al. (2023), for ReLU, at given data and node scales.
 
 They hold with probability 1 - delta where m is at least `least_width`, for all times t of the
 gradient flow of (5). n is the number of training points, d that of features, C the largest |y_i|,
@@ -13,7 +13,11 @@ import xarray as xr
 
 @dataclass(frozen=True)
 class Problem:
-    """What the bounds depend on; kappa and largest_target alone, or over `seed`."""
+    """The quantities that the bounds depend on.
+
+    n, d: numbers of training points and of features. kappa, largest_target: numbers, or arrays over
+    `seed`. delta: probability with which the theorem may fail.
+    """
 
     n: int
     d: int
@@ -23,18 +27,19 @@ class Problem:
 
     @property
     def d_0(self) -> xr.DataArray:
+        """The constant D_0 of the theorem."""
         return np.sqrt(2 * self.largest_target**2 + 2 / self.d)
 
 
 def eigenvalue_bound(gamma: xr.DataArray, kappa: xr.DataArray) -> xr.DataArray:
-    """(a): lower bound gamma kappa_n / 4 on the smallest eigenvalue of the NTG."""
+    """Bound (a): lower bound gamma kappa_n / 4 on the smallest eigenvalue of the NTG."""
     return gamma * kappa / 4
 
 
 def risk_bound(
     first: xr.DataArray, gamma: xr.DataArray, kappa: xr.DataArray, time: xr.DataArray
 ) -> xr.DataArray:
-    """(b): upper bound exp(-gamma kappa_n t / 2) L_0 on the loss.
+    """Bound (b): upper bound exp(-gamma kappa_n t / 2) L_0 on the loss.
 
     first: L_0 in the units that the bound is to have; the mean of the squares serves as well as
     half their sum.
@@ -43,7 +48,7 @@ def risk_bound(
 
 
 def weight_change_factor(gamma: xr.DataArray, problem: Problem) -> xr.DataArray:
-    """(c): upper bound on |w_tj - w_0j| over lambda_mj^(1/2), the same for all nodes."""
+    """Bound (c): upper bound on |w_tj - w_0j| over lambda_mj^(1/2), the same for all nodes."""
     factor = 8 * problem.n * problem.d_0 / (problem.kappa * problem.d**0.5 * problem.delta**0.5)
     return factor / gamma.where(gamma > 0)
 
@@ -51,7 +56,10 @@ def weight_change_factor(gamma: xr.DataArray, problem: Problem) -> xr.DataArray:
 def ntg_change_bound(
     gamma: xr.DataArray, node_scale: xr.DataArray, problem: Problem
 ) -> xr.DataArray:
-    """(d): upper bound on the norm |NTG_t - NTG_0|; node_scale: over node_scaling and node."""
+    """Bound (d): upper bound on the spectral norm |NTG_t - NTG_0|.
+
+    node_scale: over node_scaling and node.
+    """
     n, d, delta = problem.n, problem.d, problem.delta
     gamma = gamma.where(gamma > 0)
     powers = (node_scale**1.5).sum("node")

@@ -1,6 +1,7 @@
-"""Closed forms of Caron et al. (2023), Section 5: what changes on average when training starts.
+"""Closed forms of Caron et al. (2023), Section 5: mean rates of change when training starts.
 
-Of gradient flow on 1/2 sum_i (f(x_i) - y_i)^2 (5). inputs: (n, d); scales: lambda_mj (m,).
+They are for gradient flow on 1/2 sum_i (f(x_i) - y_i)^2 (5). inputs: (n, d); scales: lambda_mj
+(m,).
 """
 
 import itertools
@@ -10,12 +11,12 @@ import numpy as np
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.kernels.gaussian_expectations import expected_product
 
-# Of the quadrature; the expectation of an odd function is 0.
+# Error of the quadrature, below which an expectation is taken as 0, as that of an odd function is.
 ROUNDING = 1e-14
 
 
 def g_1(inputs: np.ndarray, activation: str) -> np.ndarray:
-    """E act(s z) act'(s z), s = |x| / d^(1/2), z standard normal: (n,), before Theorem 5.1.
+    """Return E act(s z) act'(s z), s = |x| / d^(1/2), z standard normal: (n,), before Theorem 5.1.
 
     |x| / (2 pi d)^(1/2) for ReLU; 0 for an odd activation, such as tanh.
     """
@@ -29,7 +30,7 @@ def g_1(inputs: np.ndarray, activation: str) -> np.ndarray:
 
 
 def mean_weight_rate(inputs: np.ndarray, scales: np.ndarray, activation: str) -> np.ndarray:
-    """E dw_jk/dt at t = 0, (m, d): Theorem 5.1."""
+    """Return E dw_jk/dt at t = 0, (m, d): Theorem 5.1."""
     direction = inputs.T @ g_1(inputs, activation) / np.sqrt(inputs.shape[1])
     return -np.outer(scales, direction)
 
@@ -40,6 +41,8 @@ def g_2(inputs: np.ndarray, activation: str) -> np.ndarray:
     z_1, z_2, z_3 are the pre-activations of a neuron on x_k, x_l, x_i.
     """
     chosen = ACTIVATIONS[activation]
+    if chosen.curvature is None:
+        raise ValueError(f"{activation} has no second derivative")
     factors = [chosen.curvature, chosen.slope, lambda z: chosen.slope(z) * chosen.value(z)]
     covariance = inputs @ inputs.T / inputs.shape[1]
     values = np.empty((len(inputs),) * 3)
@@ -51,7 +54,7 @@ def g_2(inputs: np.ndarray, activation: str) -> np.ndarray:
 def mean_kernel_rate(
     inputs: np.ndarray, scales: np.ndarray, activation: str, printed: bool = False
 ) -> np.ndarray:
-    """E dTheta_m(x_k, x_l)/dt at t = 0 for a smooth activation, (n, n): Theorem 5.2.
+    """Return E dTheta_m(x_k, x_l)/dt at t = 0 for a smooth activation, (n, n): Theorem 5.2.
 
     With the factor 1/d^2 in place of the printed 1/d^(3/2): of the four factors d^(-1/2) that the
     gradients and the Hessian of f in Theta^(3) have, Appendix H has three. printed: as it is in the

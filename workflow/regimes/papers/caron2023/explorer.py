@@ -17,7 +17,7 @@ ABSCISSAS = {
     "kept": "share of the nodes that is kept",
     "n_transfer_features": "number of transferred features",
 }
-# Of each quantity, if it was measured: title, dimension, and whether the axes are logarithmic.
+# For each quantity that was measured: title, dimension, and whether the axes are logarithmic.
 QUANTITIES = {
     "train_risk": ("training risk", "step", False, True),
     "test_risk": ("test risk", "step", False, True),
@@ -32,12 +32,12 @@ QUANTITIES = {
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    """Make the section of the page, of measures by the modules of MEASURES, by experiment."""
     return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
-    """A group for each experiment, from measures as made by `caron2023.training`."""
+    """Return a group for each experiment, from measures as made by `caron2023.training`."""
     found = [_group(name, by_asymmetry(runs)) for name, runs in measures.items()]
     return [one for one in found if one]
 

@@ -19,8 +19,9 @@ from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Training risk, change of weights and of the NTG, and its smallest eigenvalue, with the bounds
-    of Theorem 4.1.
+    """Training risk, change of weights and of the NTG, and its smallest eigenvalue.
+
+    The bounds of Theorem 4.1 are drawn beside them.
 
     measures: those of one experiment, as made by `caron2023.simulated`; scale: marked below the
     paper's size.

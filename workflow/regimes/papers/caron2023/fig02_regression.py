@@ -27,8 +27,10 @@ from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Weight change on concrete, NTG change on energy, training risk after pruning on airfoil and
-    test risk after transfer on plant.
+    """A panel for each of the four data sets.
+
+    They show the weight change on concrete, the NTG change on energy, the training risk after
+    pruning on airfoil and the test risk after transfer on plant.
 
     measures: those of the four experiments, as made by `caron2023.training`; scale: marked below
     the paper's size.

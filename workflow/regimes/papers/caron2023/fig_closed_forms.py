@@ -1,6 +1,7 @@
 """The theorems of Caron et al. (2023), Sections 3 and 5: means over draws and closed forms."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,13 +19,15 @@ from regimes.plotting.style import mark_scale
 MARKERS = {RELU: "o", TANH: "s"}
 NAMES = {RELU: "ReLU", TANH: "tanh"}
 GREY = "0.35"
-PRINTED = {"color": "C4", "linestyle": ":", "linewidth": 1.8}
+PRINTED: dict[str, Any] = {"color": "C4", "linestyle": ":", "linewidth": 1.8}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) mean change of the weights over lambda_j by feature, with Theorem 5.1; (b) of the kernel
-    over sum lambda_j^2 by pair of points, with Theorem 5.2 corrected and as printed; (c) variance
-    of the tangent Gram matrix over its closed form, with the limit (12).
+    """Means over initialisations beside the closed forms of Section 5.
+
+    (a) Mean change of the weights over lambda_j by feature, with Theorem 5.1; (b) mean change of
+    the kernel over sum lambda_j^2 by pair of points, with Theorem 5.2, corrected and as printed;
+    (c) variance of the tangent Gram matrix over its closed form, with the limit (12).
 
     measures: those of both experiments, as made by `caron2023.first_update`; scale: marked when
     the standard errors are above what the claims ask for.
@@ -175,8 +178,8 @@ def _draw_points(
         )
 
 
-def _draw_steps(axes: Axes, values: np.ndarray, **line: object) -> None:
+def _draw_steps(axes: Axes, values: np.ndarray, **line: Any) -> None:
     """A short horizontal line at each value."""
-    style = {"color": "0.2", "linewidth": 1.0} | line
+    style: dict[str, Any] = {"color": "0.2", "linewidth": 1.0} | line
     for place, value in enumerate(values):
         axes.plot([place - 0.4, place + 0.4], [value, value], **style)

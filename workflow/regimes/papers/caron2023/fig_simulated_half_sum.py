@@ -18,8 +18,9 @@ LOSSES = {
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """The panels of Figure 1, a row for each loss; a step on half the sum goes n/2 times as far in
-    the time t of the flow.
+    """The panels of Figure 1, a row for each loss.
+
+    A step on half the sum of squares goes n/2 times as far in the time t of the flow.
 
     measures: those of both experiments, as made by `caron2023.simulated`; scale: marked below the
     paper's size.

@@ -11,10 +11,12 @@ from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import kappa, limiting_variance_constant
 from regimes.papers.caron2023.closed_forms import mean_kernel_rate, mean_weight_rate
+from regimes.storage.layout import labelled
 
 # Code of the training points in `split` of a data set.
 TRAIN = 0
-# Eigenvalues of a covariance below this share of the largest are those of what does not vary.
+# Along eigenvectors of a covariance with less than this share of the largest eigenvalue nothing
+# varies but for rounding.
 LEAST_SHARE = 1e-9
 MEASURED = {
     "weight_rate": "mean of dw_jk/dt at t = 0",
@@ -31,7 +33,7 @@ SOURCES = {
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What was averaged, beside its closed form.
+    """Compare the means over initialisations with their closed forms.
 
     runs: of one width, as made by `regimes.engines.at_initialisation.first_update`. data: their
     training points. For each name of MEASURED: the mean `name`, `name_standard_error`,
@@ -49,18 +51,18 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     chosen = data["split"].values == TRAIN
     inputs = data["inputs"].transpose("point", "feature").values[chosen].astype(np.float64)
     result = xr.Dataset(attrs={"activation": activation})
-    result["kappa_n"] = _described(
+    result["kappa_n"] = labelled(
         xr.DataArray(kappa(inputs, activation)), "smallest eigenvalue kappa_n (10) of Theta*(X)"
     )
     constant = limiting_variance_constant(inputs, activation)
-    result["variance_constant"] = _described(xr.DataArray(constant), "C_0(X) of (12)")
+    result["variance_constant"] = labelled(xr.DataArray(constant), "C_0(X) of (12)")
     for name in ("gamma", "alpha", "sum_of_squared_scales", "node_scale", "draws"):
-        result[name] = _described(runs[name].isel(seed=0, drop=True), runs[name].attrs["long_name"])
+        result[name] = labelled(runs[name].isel(seed=0, drop=True), runs[name].attrs["long_name"])
     limit = _limits(result)
-    result["sum_of_squares_limit"] = _described(
+    result["sum_of_squares_limit"] = labelled(
         limit, "(1 - gamma)^2 sum_j lambda~_j^2 of (12), the limit for wide networks"
     )
-    result["gram_deviation_limit"] = _described(
+    result["gram_deviation_limit"] = labelled(
         constant * limit, "mean of |Theta_m(X; W_0) - Theta*(X)|_F^2 in the limit (12)"
     )
     for name, closed in _closed_forms(result, inputs, activation, constant).items():
@@ -71,7 +73,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def _ordered(runs: xr.Dataset) -> xr.Dataset:
-    """Blocks are combined in the order of the settings' names; that of the scales says more."""
+    """Order the settings by their scales.
+
+    Merging the jobs has ordered them by their names.
+    """
     gamma, alpha = (runs[name].isel(seed=0).values for name in ("gamma", "alpha"))
     return runs.isel(node_scaling=np.lexsort((-alpha, -gamma)))
 
@@ -87,8 +92,8 @@ def _limits(result: xr.Dataset) -> xr.DataArray:
 def _closed_forms(
     result: xr.Dataset, inputs: np.ndarray, activation: str, constant: float
 ) -> dict[str, xr.DataArray]:
-    """Over node_scaling and the dimensions of what was averaged."""
-    # Of a single node of scale 1: all are products of this and of a function of the scales.
+    """Closed forms of the means by name, over node_scaling and the dimensions of the means."""
+    # The closed forms of a single node of scale 1: each is multiplied by a function of the scales.
     one = np.ones(1)
     weight = xr.DataArray(mean_weight_rate(inputs, one, activation)[0], dims="feature")
     squares = result["sum_of_squared_scales"]
@@ -104,15 +109,15 @@ def _closed_forms(
 
 
 def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr.DataArray]:
-    """What was averaged beside its closed form: see `measure`."""
+    """Compare one mean with its closed form; see `measure`."""
     what, source = MEASURED[name], SOURCES[name]
     mean, error = runs[f"{name}_mean"], runs[f"{name}_standard_error"]
     dims = [dim for dim in mean.dims if dim != "seed"]
     found = {
-        name: _described(mean, what),
-        f"{name}_standard_error": _described(error, f"standard error of the {what}"),
-        f"{name}_expected": _described(closed.transpose(*dims), f"{what}: {source}"),
-        f"{name}_z": _described(
+        name: labelled(mean, what),
+        f"{name}_standard_error": labelled(error, f"standard error of the {what}"),
+        f"{name}_expected": labelled(closed.transpose(*dims), f"{what}: {source}"),
+        f"{name}_z": labelled(
             (mean - closed) / error, f"{what}: its distance from {source}, in standard errors"
         ),
     }
@@ -122,14 +127,14 @@ def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr
     chi_square, degrees = _chi_square(runs, name, dim, closed)
     ratio, ratio_error = _ratio(runs, name, dim, closed)
     return found | {
-        f"{name}_chi_square": _described(
+        f"{name}_chi_square": labelled(
             chi_square, f"{what}: chi-square of its distance from {source}"
         ),
-        f"{name}_degrees": _described(degrees, f"{what}: degrees of freedom of the chi-square"),
-        f"{name}_ratio": _described(
+        f"{name}_degrees": labelled(degrees, f"{what}: degrees of freedom of the chi-square"),
+        f"{name}_ratio": labelled(
             ratio, f"{what}, projected on {source}, over the same of the latter"
         ),
-        f"{name}_ratio_standard_error": _described(
+        f"{name}_ratio_standard_error": labelled(
             ratio_error, f"{what}: standard error of its ratio"
         ),
     }
@@ -142,14 +147,14 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
     chi_square, _ = _chi_square(runs, "kernel_rate", "pair", printed)
     ratio, error = _ratio(runs, "kernel_rate", "pair", printed)
     return {
-        "kernel_rate_printed": _described(printed, f"{what}: {source}"),
-        "kernel_rate_printed_chi_square": _described(
+        "kernel_rate_printed": labelled(printed, f"{what}: {source}"),
+        "kernel_rate_printed_chi_square": labelled(
             chi_square, f"{what}: chi-square of its distance from {source}"
         ),
-        "kernel_rate_printed_ratio": _described(
+        "kernel_rate_printed_ratio": labelled(
             ratio, f"{what}, projected on {source}, over the same of the latter"
         ),
-        "kernel_rate_printed_ratio_standard_error": _described(
+        "kernel_rate_printed_ratio_standard_error": labelled(
             error, f"{what}: standard error of its ratio to {source}"
         ),
     }
@@ -185,7 +190,3 @@ def _ratio(
     other = closed.rename({dim: f"other_{dim}"})
     variance = xr.dot(closed, runs[f"{name}_covariance"], other, dim=[dim, f"other_{dim}"])
     return xr.dot(runs[f"{name}_mean"], closed, dim=dim) / square, np.sqrt(variance) / square
-
-
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.assign_attrs(long_name=long_name, units="1")

@@ -5,7 +5,7 @@ import xarray as xr
 
 
 def pooled(values: xr.DataArray, errors: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Mean over seeds, which have as many draws each, and its standard error."""
+    """Mean over seeds, each of as many draws, and its standard error."""
     return values.mean("seed"), np.sqrt((errors**2).sum("seed")) / values.sizes["seed"]
 
 

@@ -51,7 +51,7 @@ def shown_settings(runs: xr.Dataset) -> list[NodeSetting]:
 
 
 def label(gamma: float, alpha: float) -> str:
-    """Such as '$\\gamma=0.5$, $\\alpha=0.7$'; without alpha at gamma = 1, or where it is NaN."""
+    r"""Such as '$\gamma=0.5$, $\alpha=0.7$'; without alpha at gamma = 1, or where it is NaN."""
     text = rf"$\gamma={gamma:g}$"
     return text if gamma == 1 or math.isnan(alpha) else rf"{text}, $\alpha={alpha:g}$"
 

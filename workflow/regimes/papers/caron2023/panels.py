@@ -1,7 +1,8 @@
-"""What the figures of Caron et al. (2023) share: panels, legend, note."""
+"""Panels, legend and note that the figures of Caron et al. (2023) share."""
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -27,9 +28,9 @@ SHOWN_NODES = 5
 ROUNDING = 1e-13
 # Intervals of an abscissa of steps, at most.
 TICKS = 5
-# So far may a bound stretch an axis, as a factor.
+# A bound may stretch an axis by at most this factor.
 STRETCH = 30
-# On both sides of a centred note.
+# Letters that the mark of the scale takes, on both sides of a centred note.
 MARK_LETTERS = 28
 LETTERS_PER_INCH = 15
 INCHES_PER_LINE = 0.16
@@ -47,9 +48,10 @@ def draw_history(axes: Axes, runs: xr.Dataset, name: str, label: str, *, log: bo
 
 
 def draw_risk(axes: Axes, runs: xr.Dataset, part: str) -> None:
-    """Risk against steps, with the least possible one and the bound of Theorem 4.1 if there are.
+    """Draw a risk against steps.
 
-    part: 'train' or 'test'.
+    The least possible risk and the bound of Theorem 4.1 are added if they are known. part: 'train'
+    or 'test'.
     """
     title = {"train": "training", "test": "test"}[part]
     draw_history(axes, runs, f"{part}_risk", f"{title} risk", log=True)
@@ -62,8 +64,10 @@ def draw_risk(axes: Axes, runs: xr.Dataset, part: str) -> None:
 
 
 def draw_weight_change(axes: Axes, runs: xr.Dataset) -> None:
-    """Distance of the weights of the most moved nodes from their start: a thin line for each of
-    the first SHOWN_NODES ranks, its mean over seeds; thick, the mean and its range over seeds.
+    """Distance of the weights of the nodes that moved most from their initial values.
+
+    A thin line for each of the first SHOWN_NODES ranks is the mean over the seeds; the thick line
+    and the band are the mean over all recorded nodes and its range over the seeds.
     """
     for setting in shown_settings(runs):
         one = runs["weight_change"].sel(node_scaling=setting.name)
@@ -86,8 +90,10 @@ def draw_ntg_change(axes: Axes, runs: xr.Dataset) -> None:
 
 
 def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
-    """Smallest eigenvalue of the NTG where it is more than rounding, with the bound of Theorem 4.1
-    if there is one; settings for which it is rounding throughout are named.
+    """Smallest eigenvalue of the NTG where it is more than rounding.
+
+    The bound of Theorem 4.1 is drawn if there is one; settings for which the eigenvalue is rounding
+    throughout are named.
     """
     eigenvalue = runs["ntg_min_eigenvalue"].where(runs["diverged"] == 0)
     known = eigenvalue.where(eigenvalue > ROUNDING * runs["ntg_norm"])
@@ -110,7 +116,7 @@ def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
         )
         axes.set_title(f"0 but for rounding: {which}", fontsize="x-small")
         if len(singular) == len(shown_settings(runs)):
-            # Nothing is drawn that would give the axes a scale.
+            # No curve is there to give the axes a scale.
             axes.set_xlim(0, float(runs["step"].max()))
             axes.set_yticks([])
     axes.set_ylabel(EIGENVALUE_LABEL)
@@ -121,7 +127,7 @@ def draw_pruned(axes: Axes, runs: xr.Dataset, name: str, label: str) -> None:
     """A risk (on a logarithmic axis) or an accuracy against the share of nodes that are kept."""
     _draw_probe(axes, runs, name, label, "kept")
     axes.set_xlabel(KEPT_LABEL)
-    # Pruning goes on to the right.
+    # Fewer nodes are kept to the right.
     axes.invert_xaxis()
 
 
@@ -132,8 +138,10 @@ def draw_transferred(axes: Axes, runs: xr.Dataset, name: str, label: str) -> Non
 
 
 def draw_simulated(panels: Sequence[Axes], runs: xr.Dataset) -> None:
-    """The four panels of Figure 1: training risk, weight change, NTG change and smallest eigenvalue
-    of the NTG against steps; runs: measures as made by `caron2023.simulated`.
+    """Draw the four panels of Figure 1 against steps.
+
+    They are training risk, weight change, NTG change and smallest eigenvalue of the NTG. runs:
+    measures as made by `caron2023.simulated`.
     """
     draw_risk(panels[0], runs, "train")
     draw_weight_change(panels[1], runs)
@@ -171,20 +179,20 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
         mark_scale(figure, scale)
 
 
-def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
+def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
     """Mean and range over seeds; runs without a value somewhere are left out."""
     values = values.transpose("seed", along).dropna(along, how="all").dropna("seed")
     draw_band(axes, values, along, colour, **line)
 
 
-def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: object) -> None:
+def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
     """Mean and range over those seeds that have a value there."""
     draw_band(axes, values.dropna(along, how="all").sortby(along), along, colour, **line)
 
 
 def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str) -> None:
     log = name.endswith("risk")
-    marks = {"marker": "o", "markersize": 3, "zorder": 3}
+    marks: dict[str, Any] = {"marker": "o", "markersize": 3, "zorder": 3}
     for setting in shown_settings(runs):
         values = runs[name].sel(node_scaling=setting.name)
         values = positive(values) if log else values.where(np.isfinite(values))

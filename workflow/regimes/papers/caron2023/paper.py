@@ -33,7 +33,7 @@ class Size:
 
     n_train: int
     steps: int
-    # What the steps are, where the paper counts otherwise.
+    # Meaning of the steps, where the paper counts otherwise.
     note: str = ""
     # Training points of the external network of the transfer, where they are not half of the
     # validation points.

@@ -1,4 +1,7 @@
-"""The runs of Caron et al. (2023) on the plane of Luo et al. (2021), as far as it goes."""
+"""Places of the runs of Caron et al. (2023) in the plane of Luo et al. (2021).
+
+The plane has an axis for gamma, but none for the inequality of the nodes.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

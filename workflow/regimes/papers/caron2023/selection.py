@@ -16,21 +16,17 @@ from regimes.papers.caron2023.paper import (
     WIDTH,
 )
 from regimes.plotting.wording import pluralise
-
-
-def ran(runs: xr.Dataset) -> xr.DataArray:
-    """Whether there was a run, one that diverged included, over node_scaling and seed."""
-    return runs["diverged"].notnull()
+from regimes.statistics import ran
 
 
 def seed_count(runs: xr.Dataset) -> int:
-    """Number of seeds, where it is least among what was run at all."""
+    """Smallest number of seeds of the settings that were run."""
     counts = ran(runs).sum("seed")
     return int(counts.where(counts > 0).min())
 
 
 def averaged(measures: Iterable[xr.Dataset]) -> str:
-    """What curves of experiments are: such as 'mean and range of 5 runs', '... 2 to 5 runs'."""
+    """Say what the curves of experiments show, such as 'mean and range of 5 runs'."""
     counts = sorted({seed_count(runs) for runs in measures})
     if counts == [1]:
         return "one run"
@@ -39,8 +35,10 @@ def averaged(measures: Iterable[xr.Dataset]) -> str:
 
 
 def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
-    """Runs that diverged and have no curve, and transfers from others that did, if these are shown;
-    such as 'left out: 2 runs that diverged of $\\gamma=1$'; None if none.
+    r"""The runs that diverged and have no curve, None if there are none.
+
+    Such as 'left out: 2 runs that diverged of $\gamma=1$'. transfers: name also the transfers that
+    diverged, from runs that did not.
     """
     parts = []
     for setting in shown_settings(runs):
@@ -48,7 +46,7 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
         if diverged := int((one["diverged"] == 1).sum()):
             parts.append(f"{pluralise(diverged, 'run')} that diverged of {setting.label}")
         if transfers and "transfer_diverged" in one:
-            # Those of a run that has itself diverged are named already.
+            # Transfers from a run that has itself diverged are named with the run.
             failed = (one["transfer_diverged"] == 1) & (one["diverged"] == 0)
             if count := int(failed.sum()):
                 parts.append(f"{pluralise(count, 'transfer')} that diverged of {setting.label}")
@@ -56,8 +54,9 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
 
 
 def reduction(runs: xr.Dataset, experiment: str) -> str | None:
-    """What the runs have less than the paper, such as 'm = 500, 2 seeds; paper: m = 2000,
-    5 seeds', and features of another network; None if nothing.
+    """Say what the runs have less than the paper, None if nothing.
+
+    Such as 'm = 500, 2 seeds; paper: m = 2000, 5 seeds', and features of another network.
     """
     paper = PAPER[experiment]
     ours, theirs = [], []

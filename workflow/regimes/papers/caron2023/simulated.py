@@ -12,12 +12,14 @@ ACTIVATION = "relu"
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `training.reduce` keeps."""
+    """Keep what `training.reduce` keeps."""
     return training.reduce(run, data)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `training.measure` gives, and of Theorem 4.1, with delta = DELTA:
+    """The measures of `training`, and the bounds of Theorem 4.1 with delta = DELTA.
+
+    Beside the variables of `training.measure`, these are:
 
     - kappa_n: smallest eigenvalue (10) of the mean NTG;
     - eigenvalue_bound, over node_scaling: the lower bound (a) on ntg_min_eigenvalue;

@@ -8,7 +8,7 @@ import xarray as xr
 from regimes.errors import DataError
 from regimes.papers.caron2023.node_settings import by_asymmetry
 
-# What is taken over from the runs and their probes, of what there is: its name there, and here.
+# Variables of the runs and their probes that are kept where they exist: name there, and here.
 KEPT = {
     "train_risk_history": "train_risk",
     "test_risk_history": "test_risk",
@@ -38,22 +38,23 @@ KEPT = {
     "multisteps": "multisteps",
 }
 NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "diverged")
-# Those that belong to a setting, whatever the seed.
+# Variables that depend on the setting alone, not on the seed.
 OF_SETTINGS = ("node_scale", "gamma", "alpha")
 FLOW_TIME = "flow_time_per_step"
 PARTS = {"n_train": 0, "n_test": 1, "n_validation": 2}
-# Attributes of what `reduce` returns: numbers of points that a run was trained on, and that its NTG
-# matrices are of, if it has any.
+# Attributes that `reduce` writes: the number of points that a run was trained on, and the number
+# of points of its NTG matrices, if it has any.
 TRAINED_ON, NTG_POINTS = "n_train", "n_ntg"
-# And of the external networks of the transfer: numbers of steps and of training points.
+# Attributes on the external networks of the transfer: numbers of steps and of training points.
 TRANSFER_SIZES = ("transfer_steps", "transfer_n_train")
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """Of a block, with the variables of its probes, what `measure` reads: no weights.
+    """Reduce a job, with the variables of its probes, to what `measure` reads: no weights.
 
-    The attributes have the numbers of points that it was trained on, by its settings (the JSON of
-    the attribute `config`), and that its NTG matrices are of. data: what it was trained on.
+    The attributes have the number of points that it was trained on, by its settings (the JSON of
+    the attribute `config`), and the number of points of its NTG matrices. data: what it was trained
+    on.
     """
     names = [name for name in (*KEPT, FLOW_TIME) if name in run]
     settings = json.loads(run.attrs.get("config", "{}"))
@@ -70,7 +71,9 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: variables of KEPT that there are, over node_scaling and seed, and
+    """Measures of each run: how far it was trained, and what training changed.
+
+    These are the variables of KEPT that the runs have, over node_scaling and seed, and
 
     - flow_time, over `step`: the time t of the flow of (5) that gradient descent has gone, from
       `flow_time_per_step` of the runs; absent without it, as with other losses;
@@ -95,13 +98,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     sizes = _sizes(data) | sizes
     runs = runs.isel(width=0, drop=True)
     for name in OF_SETTINGS:
-        # Put together from blocks of some seeds each, they have got an axis for them.
+        # Merging jobs that have some of the seeds each has given these variables an axis of seeds.
         if name in runs and "seed" in runs[name].dims:
             runs[name] = runs[name].isel(seed=0, drop=True)
     runs = by_asymmetry(runs)
     renamed = {there: here for there, here in KEPT.items() if there in runs}
     result = runs[list(renamed)].rename(renamed)
-    # Names that a variable has here, but another one there.
+    # In the runs these names belong to other variables.
     result = result.rename({"moved": "neuron"})
     result["neuron"] = result["neuron"].assign_attrs(
         long_name="rank among the nodes that moved most by the end", units="1"
@@ -144,7 +147,7 @@ def train_points(
 
 
 def _least_risk(data: xr.Dataset, runs: xr.Dataset, n_train: int) -> xr.DataArray:
-    """The largest over the draws of the data."""
+    """The largest `least_risk` of the draws of the data."""
     seeds = runs["seed"].values if "draw" in data.dims else runs["seed"].values[:1]
     value = max(least_risk(*train_points(data, seed, n_train)) for seed in seeds)
     attributes = {"long_name": "least training risk of any function of the inputs", "units": "1"}

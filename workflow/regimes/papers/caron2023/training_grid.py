@@ -22,8 +22,10 @@ from regimes.plotting.panels import letter
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None = None) -> Figure:
-    """Training and test risk, weight and NTG change and smallest eigenvalue of the NTG against
-    steps; training and test risk after pruning, and after transfer.
+    """Training, pruning and transfer of all settings of one experiment.
+
+    Training and test risk, weight and NTG change and smallest eigenvalue of the NTG against steps;
+    training and test risk after pruning, and after transfer.
 
     measures: those of one experiment, as made by `caron2023.training`; scale: marked below the
     size of the paper's experiment `size_of`, by default the one of the same name.

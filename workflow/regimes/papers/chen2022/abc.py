@@ -40,16 +40,19 @@ class AbcParameterisation:
         )
 
     def feature_learning_exponent(self) -> Fraction:
-        """r of (36): with all layers trained, a step changes the features by order m^(-r).
+        """The exponent r of (36), with all layers trained.
 
-        0 if features are learned, positive if training is lazy, negative if it is unstable.
+        A step changes the features by order m^(-r): they are learned if r is 0; training is lazy if
+        it is positive, unstable if it is negative.
         """
         *hidden, output = self.a
         layers = (2 * a - (layer != 1) for layer, a in enumerate(hidden, start=1))
         return min(self.b[-1], output + self.c) + output + self.c + min(layers)
 
     def trained_layer_exponent(self) -> Fraction:
-        """r if the last hidden layer alone is trained: a step changes its h by order m^(-r).
+        """The exponent r if the last hidden layer alone is trained.
+
+        A step changes its h by order m^(-r).
 
         r = a_(L+1) + b_(L+1) + c + 2 a_L - 1[L != 1]: of the minima of (36) there remain the
         output weights as drawn, b_(L+1), since their own steps would add a_(L+1) + c, and layer L.
@@ -92,7 +95,7 @@ def from_scaling(scaling: FeatureScaling, n_hidden_layers: int = 2) -> AbcParame
         Fraction(scaling.hidden_exponent),
         Fraction(scaling.output_exponent),
     )
-    rate = sum(map(Fraction, scaling.rate_exponents))
+    rate = sum(map(Fraction, scaling.rate_exponents), Fraction(0))
     return AbcParameterisation(a, (Fraction(0),) * len(a), -rate)
 
 

@@ -34,8 +34,9 @@ def rate_bound(runs: xr.Dataset) -> xr.DataArray:
 
 
 def slope_rate_bound(runs: xr.Dataset) -> xr.DataArray:
-    """Lower bound on -d log L per step from the third line of (37), without the interval I:
-    2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
+    """Lower bound on -d log L per step from the third line of (37), without the interval I.
+
+    It is 2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
     """
     slopes = runs["mean_square_slope_history"].min("step")
     return 2 * smallest_eigenvalue(runs) * slopes * runs["learning_rate"] / runs["n_train"]
@@ -54,8 +55,9 @@ def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:
 
 
 def active_fraction_bound(runs: xr.Dataset, printed: bool) -> xr.DataArray:
-    """Lower bound (19) of Lemma 1 on eta^t over `step`:
-    max(0, eta~^0^(3/2) - kappa (L_0^(1/2) - L_t^(1/2)))^(2/3), with L the sum (6).
+    """Lower bound (19) of Lemma 1 on the share eta^t of active neurons, over `step`.
+
+    It is max(0, eta~^0^(3/2) - kappa (L_0^(1/2) - L_t^(1/2)))^(2/3), with L the sum (6).
 
     printed: with kappa = 9 lambda_max (I_r - I_l) / (2 lambda_min K) as the lemma prints it.
     Otherwise with 9 lambda_max / (2^(1/2) lambda_min K (I_r - I_l)), to which its proof comes:

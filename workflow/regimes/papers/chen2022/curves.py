@@ -12,7 +12,7 @@ from regimes.papers.chen2022.bounds import (
 from regimes.papers.chen2022.decay import fitted_decay
 
 AXES = ("model", "width", "n_train", "seed")
-# What is taken over from the runs as it is: its name there, and here.
+# Variables of the runs that the measures keep: name in the runs, and name here.
 KEPT = {
     "loss_history": "train_loss",
     "test_error_history": "test_error",
@@ -31,12 +31,14 @@ KEPT = {
     "plain_steps": "plain_steps",
     "multisteps": "multisteps",
 }
-# What only some experiments record.
+# Variables that only some experiments record.
 OPTIONAL = ("feature_map",)
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: the variables of KEPT over AXES (and `step`), and
+    """Measures of each run: its curves, fitted rates and bounds.
+
+    These are the variables of KEPT over AXES (and `step`), and
 
     - fitted_rate, fit_r_squared: of the training loss, see `decay.fitted_decay`;
     - theory_rate, least_decay_ratio: the rate of (50) per step, and the least decay over it;

@@ -1,4 +1,4 @@
-"""How linear the decay of a loss is: a line through its logarithm, over the middle of its fall."""
+"""Fit a line to the logarithm of a loss, over the middle of its fall, and say how good it is."""
 
 import numpy as np
 import xarray as xr
@@ -41,7 +41,7 @@ def fitted_decay(loss: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
 def _fitted_decay(steps: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
     if not np.isfinite(loss).all() or (loss < 0).any() or loss[0] == 0:
         return np.nan, np.nan
-    # At zero the logarithm is at the floor.
+    # A loss of zero has the logarithm of ROUNDING.
     fallen = -np.log(np.maximum(loss / loss[0], ROUNDING))
     total = fallen[-1]
     if total <= 0:

@@ -11,7 +11,7 @@ TAB = "Chen et al."
 MEASURES = ("chen2022.curves", "chen2022.scalings")
 
 STEPS = "number of steps"
-# Title, and whether its axis is in logarithms.
+# Title, and whether the axis is logarithmic.
 QUANTITIES = {
     "train_loss": ("training loss", True),
     "test_error": ("test error", True),
@@ -21,12 +21,12 @@ QUANTITIES = {
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    """Make the section of the page, of measures by the modules of MEASURES, by experiment."""
     return linked(groups(measures))
 
 
 def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
-    """A group for each experiment and width, from measures as made by `chen2022.curves`."""
+    """Return a group for each experiment and width, from measures as made by `chen2022.curves`."""
     found = [
         _group(name, runs, width)
         for name, runs in measures.items()

@@ -18,16 +18,19 @@ from regimes.papers.chen2022.panels import (
     over_runs,
 )
 from regimes.papers.chen2022.paper import FIGURES, MODELS, SCALINGS
-from regimes.papers.chen2022.selection import nearest_n_train, ran, reduction, seed_counts
+from regimes.papers.chen2022.selection import nearest_n_train, reduction, seed_counts
 from regimes.plotting.panels import label_thousands
+from regimes.statistics import ran
 
 START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
-    """A column for each model; above, training loss and test error against steps for each m;
-    below, h_i(x_1) and h_i(x_2) of the neurons i at start and end, at the largest m.
+    """Training curves, and features before and after training, in a column for each model.
+
+    Above, training loss and test error against steps for each m; below, h_i(x_1) and h_i(x_2) of
+    the neurons i at the start and at the end, at the largest m.
 
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size
     of the paper's figure of this number.

@@ -15,8 +15,9 @@ from regimes.papers.chen2022.panels import (
     over_runs,
 )
 from regimes.papers.chen2022.paper import FIGURES, MODELS, QUADRATIC_EMBEDDING
-from regimes.papers.chen2022.selection import nearest, ran, reduction, seed_counts
+from regimes.papers.chen2022.selection import nearest, reduction, seed_counts
 from regimes.plotting.panels import label_thousands
+from regimes.statistics import ran
 
 LARGEST_COLUMNS = 4
 # Exponent of ten at the lower end of the axes, unless all curves end above it.
@@ -24,8 +25,9 @@ LOWEST_EXPONENT = -8
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Training loss and test error against steps; a row for each model, a column for each n (some,
-    evenly chosen), two widths in each panel.
+    """Training loss and test error against steps, two widths in each panel.
+
+    There is a row for each model and a column for each n (some of them, evenly chosen).
 
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the
     paper's size.
@@ -34,7 +36,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     known = runs["width"][ran(runs).any(["model", "n_train", "seed"]).values]
     widths = _two_widths(known.values.tolist())
     runs = runs.sel(width=widths)
-    # Those at which all of these widths were run, if there are any.
+    # Numbers of points at which all of these widths were run, if there are any.
     present = ran(runs).any(["model", "seed"])
     everywhere = present.all("width")
     runs = runs.sel(n_train=everywhere if everywhere.any() else present.any("width"))

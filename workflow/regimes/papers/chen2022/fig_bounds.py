@@ -19,8 +19,9 @@ from regimes.papers.chen2022.paper import (
     SCALINGS,
     Size,
 )
-from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.plotting.panels import letter
+from regimes.statistics import ran
 
 MARKERS = {RANDOM_LABELS: "o", QUADRATIC_EMBEDDING: "s", SCALINGS: "^"}
 TITLES = {
@@ -36,8 +37,10 @@ SIZES: dict[str, Size] = {
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) measured decay of log loss per step against the bound (50), run by run; (b) to (d) the
-    share of active neurons (18) along the runs of each experiment, with Lemma 1's bound (19).
+    """Measured decay of the loss and active neurons beside their bounds.
+
+    (a) Measured decay of log loss per step against the bound (50), run by run; (b) to (d) the share
+    of active neurons (18) along the runs of each experiment, with Lemma 1's bound (19).
 
     measures: those of the three experiments, as made by `chen2022.curves`; scale: marked below the
     paper's sizes.
@@ -100,7 +103,7 @@ def _finish_rates(axes: Axes) -> None:
         ylabel=r"measured decay of $\log L$ per step",
     )
     if axes.lines:
-        values = np.concatenate([line.get_xydata().ravel() for line in axes.lines])
+        values = np.concatenate([np.ravel(line.get_xydata()) for line in axes.lines])
         ends = [values.min() / 2, values.max() * 2]
         axes.plot(ends, ends, color="0.6", linewidth=1, zorder=0, label="equal")
 

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import LOSS_LABEL, TICKS, finish
 from regimes.papers.chen2022.paper import FIGURES
-from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.plotting.panels import label_thousands
 from regimes.plotting.wording import pluralise
+from regimes.statistics import ran
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:

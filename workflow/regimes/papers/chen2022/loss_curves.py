@@ -18,8 +18,9 @@ from regimes.papers.chen2022.panels import (
     over_runs,
 )
 from regimes.papers.chen2022.paper import FIGURES
-from regimes.papers.chen2022.selection import ran, reduction, seed_counts, shown_width
+from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.plotting.panels import label_thousands, letter
+from regimes.statistics import ran
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:

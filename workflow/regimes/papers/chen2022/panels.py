@@ -1,6 +1,7 @@
-"""What the figures of Chen et al. (2022) share: colours, curves, notes."""
+"""Colours, curves and notes that the figures of Chen et al. (2022) share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -34,7 +35,7 @@ def colours_of(values: Sequence[int]) -> dict[int, tuple[float, ...]]:
     return {value: tuple(shade) for value, shade in zip(values, shades, strict=False)}
 
 
-def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: object) -> None:
+def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) -> None:
     """Mean over seeds against steps, with the range from the smallest to the largest.
 
     values: over seed and step; runs that were not run or diverged are left out, and nothing is
@@ -43,7 +44,7 @@ def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: object)
     draw_band(axes, values.transpose("seed", "step").dropna("seed"), "step", colour, 0.15, **line)
 
 
-def draw_against_n(axes: Axes, values: xr.DataArray, colour: Colour, **line: object) -> None:
+def draw_against_n(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) -> None:
     """Mean against n, and standard deviation over seeds if there are several.
 
     values: over n_train and seed.

@@ -21,8 +21,9 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Size:
-    """A figure of the paper: its experiment, widths m, numbers of points n, and at least how many
-    seeds.
+    """A figure of the paper and its sizes.
+
+    Its experiment, widths m, numbers of points n, and at least how many seeds it has.
     """
 
     experiment: str

@@ -12,7 +12,9 @@ EMBEDDING, ACTIVATION = "random_features", "relu"
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `curves.measure` gives, and
+    """The measures of `curves`, and the smallest eigenvalue of the limiting Gram matrix.
+
+    Beside the variables of `curves.measure`, this is:
 
     - limiting_gram_min_eigenvalue, over n_train and seed: lambda_min of the limit (23) of the Gram
       matrix for D to infinity, in closed form, of one layer of random ReLU features.

@@ -7,11 +7,7 @@ import xarray as xr
 
 from regimes.papers.chen2022.paper import STEPS, Size
 from regimes.plotting.wording import pluralise
-
-
-def ran(runs: xr.Dataset) -> xr.DataArray:
-    """Whether there was a run, one that diverged included, over the axes of the runs."""
-    return runs["diverged"].notnull()
+from regimes.statistics import ran
 
 
 def nearest(values: xr.DataArray | Sequence[int], wanted: int) -> int:
@@ -28,7 +24,11 @@ def nearest_n_train(runs: xr.Dataset, wanted: int) -> int:
 
 
 def shown_width(runs: xr.Dataset, wanted: int) -> int:
-    """The largest width up to the wanted one, else the smallest, of those run at the most n."""
+    """The width that a figure shows instead of the wanted one.
+
+    It is the largest width up to the wanted one, else the smallest, of those with runs at the most
+    n.
+    """
     sizes = ran(runs).any("seed").sum([name for name in ("model", "n_train") if name in runs.dims])
     sizes = sizes.sortby("width")
     up_to = sizes.where(sizes["width"] <= wanted, drop=True)
@@ -38,14 +38,15 @@ def shown_width(runs: xr.Dataset, wanted: int) -> int:
 
 
 def seed_counts(runs: xr.Dataset) -> list[int]:
-    """Numbers of seeds, ascending, that there are among what was run at all."""
+    """The different numbers of seeds that settings were run with, ascending."""
     counts = np.unique(ran(runs).sum("seed"))
     return counts[counts > 0].tolist()
 
 
 def reduction(shown: xr.Dataset, paper: Size) -> str | None:
-    """What the shown runs have less than the paper, such as 'm = 2048, 2 seeds; paper: m = 8192,
-    5 seeds'; None if nothing.
+    """Say what the shown runs have less than the paper, None if nothing.
+
+    Such as 'm = 2048, 2 seeds; paper: m = 8192, 5 seeds'.
 
     shown: over seed, and over width and n_train or of one of them.
     """
@@ -68,7 +69,7 @@ def reduction(shown: xr.Dataset, paper: Size) -> str | None:
 
 
 def _run_along(present: xr.DataArray, name: str) -> list[int]:
-    """Coordinates of an axis at which anything was run."""
+    """Coordinates along an axis at which something was run."""
     if name not in present.dims:
         return [int(present[name])]
     here = present.any([other for other in present.dims if other != name])

@@ -59,12 +59,12 @@ def _order(exponents: AbcParameterisation) -> str:
 
 
 def _power(exponent: Fraction) -> str:
-    """m to an exponent, as the paper prints it; nothing for an exponent of 0."""
+    """The width m to an exponent, as the paper prints it; nothing for an exponent of 0."""
     if exponent < 0:
         return rf"\frac{{1}}{{{_power(-exponent)}}}"
     if exponent == Fraction(1, 2):
         return r"\sqrt{m}"
-    return {0: "", 1: "m"}.get(exponent, f"m^{{{exponent}}}")
+    return {Fraction(0): "", Fraction(1): "m"}.get(exponent, f"m^{{{exponent}}}")
 
 
 def _listed(exponents: tuple[Fraction, ...]) -> str:

@@ -4,7 +4,7 @@ import xarray as xr
 
 
 def boundary_gamma(gamma_prime: xr.DataArray) -> xr.DataArray:
-    """gamma of the boundary between the linear and the condensed regime.
+    """Value of gamma on the boundary between the linear and the condensed regime.
 
     1 for gamma' <= 0 and 1 + gamma' for gamma' > 0 (section 4.1.1, Theorems 6 and 8).
     """
@@ -12,7 +12,7 @@ def boundary_gamma(gamma_prime: xr.DataArray) -> xr.DataArray:
 
 
 def boundary_gamma_a(gamma_prime: xr.DataArray) -> xr.DataArray:
-    """gamma above which the output weights a leave their initial values behind.
+    """Value of gamma above which the output weights a leave their initial values behind.
 
     1 - gamma' for gamma' <= 0 and 1 for gamma' > 0 (Appendix D; Proposition 26, Remark 28).
     """
@@ -20,5 +20,8 @@ def boundary_gamma_a(gamma_prime: xr.DataArray) -> xr.DataArray:
 
 
 def boundary_gamma_theta(gamma_prime: xr.DataArray) -> xr.DataArray:
-    """gamma above which all weights together do: 1 (Appendix D; Theorem 6 (c))."""
+    """Value of gamma above which all weights together leave their initial values behind.
+
+    It is 1 (Appendix D; Theorem 6 (c)).
+    """
     return xr.ones_like(gamma_prime, dtype=float)

@@ -9,8 +9,8 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 ANGULAR_BINS = 360
 AMPLITUDE_BINS = 120
 HEAVIEST_BINS = 10
-# The share is compared between widths, and it falls with the number of neurons that are looked at
-# by sampling alone: all widths are looked at through as many neurons, the smallest width's.
+# The share is compared between widths. Since sampling more neurons makes it smaller by itself, as
+# many neurons are drawn at every width: as many as the smallest width has.
 SAMPLED_NEURONS = 1000
 DRAWS = 200
 KEPT = (
@@ -26,7 +26,7 @@ AXES = ("gamma_prime", "gamma", "width", "seed")
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What is kept of a block of runs of a one-dimensional problem at the end of training.
+    """Reduce the runs of a job, of a one-dimensional problem, to their condensation at the end.
 
     run: output_weights (..., snapshot, neuron) and input_weights (..., snapshot, feature, neuron)
     with two features. Returns what `reduced` does, over `orientation`.
@@ -42,7 +42,7 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Variable) -> xr.Dataset:
-    """What is kept of neurons of given amplitudes in given bins, over AXES and `neuron`.
+    """Measure the condensation of neurons by their amplitudes and bins, over AXES and `neuron`.
 
     sizes, bins: (*AXES, neuron); axis: centres of the ANGULAR_BINS bins, over a dimension of its
     own. Returns, over the axes of the runs: `heaviest_bins_share`, the share of the total
@@ -57,7 +57,7 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
     counts = np.zeros((*shape, ANGULAR_BINS, AMPLITUDE_BINS), dtype=np.int32)
     for index in np.ndindex(shape):
         if not np.isfinite(sizes[index]).all():
-            continue  # diverged
+            continue  # the run diverged
         key = (int(run["width"][index[2]]), int(run["seed"][index[3]]))
         draws = sampled_shares(sizes[index], bins[index], stream(0, "condensation", *key))
         whole = heaviest_share(sizes[index], bins[index])

@@ -21,7 +21,7 @@ BOUNDARY_COLOUR = "blue"
 
 @dataclass(frozen=True)
 class Position:
-    """Where a neuron is in its box: what that is in words, its range, and the paper's widths."""
+    """Position of a neuron across its box: in words, its range, and the paper's widths."""
 
     across: str
     limits: tuple[float, float]

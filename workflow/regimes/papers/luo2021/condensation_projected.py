@@ -9,7 +9,7 @@ __all__ = ["measure", "reduce"]
 
 
 def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What is kept of a block of runs at the end of training.
+    """Reduce the runs of a job to their condensation along one direction at the end of training.
 
     run: output_weights, input_norm and input_projection (..., snapshot, neuron). Returns what
     `condensation.reduced` does, over `projection`, I = w . p / |w| in [-1, 1], p the unit vector
@@ -29,6 +29,6 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 def projection_bins(projection: np.ndarray) -> np.ndarray:
     """Indices of equal bins of [-1, 1]."""
-    # NaN are of a run that diverged, which is not used.
+    # NaN occurs only in a run that diverged, which is not used.
     bins = np.nan_to_num((projection + 1) / 2 * ANGULAR_BINS).astype(np.int64)
     return bins.clip(0, ANGULAR_BINS - 1)

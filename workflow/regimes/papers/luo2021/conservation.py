@@ -1,4 +1,4 @@
-"""What the proof of Theorem 8 of Luo et al. (2021) rests on, along the flow."""
+"""Quantities along the flow on which the proof of Theorem 8 of Luo et al. (2021) rests."""
 
 import numpy as np
 import xarray as xr

@@ -1,6 +1,6 @@
-"""Phase diagrams of Luo et al. (2021): slopes, behind each cell its runs, and its neurons.
+"""Section of the explorer for Luo et al. (2021): phase diagrams, and the runs behind each cell.
 
-The scatters of the neurons, Figures 6 and 7, are in few bytes.
+Beside the slopes it shows the scatters of the neurons, Figures 6 and 7, coarsened to few bytes.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ CONDENSATION = ("luo2021.condensation", "luo2021.condensation_projected")
 MEASURES = (*PHASE_DIAGRAMS, *CONDENSATION)
 
 PLANE = ("gamma_prime", "gamma")
-# Of the file's cells along each side that make one here.
+# Number of the file's cells along each side that are merged into one.
 MERGED = 2
 POSITIONS = {
     "orientation": "orientation of (weight, bias)",
@@ -27,9 +27,9 @@ POSITIONS = {
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment.
+    """Make the section of the page from measures as made by the modules of MEASURES, by experiment.
 
-    The neurons are those behind the cells of a diagram: without any diagram there is no section.
+    Neurons are shown for the cells of a diagram: without any diagram there is no section.
     """
     planes, neurons = (
         {name: one for name, one in measures.items() if made_by(one, modules)}
@@ -65,7 +65,7 @@ def condensations(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
 
 
 def _kind(name: str, measure: xr.Dataset) -> dict[str, Any]:
-    """What an experiment trains on which data, from the settings in its file."""
+    """Say which activation an experiment trains on which data, from the settings in its file."""
     own = experiment_settings(name, measure)
     dataset = own.get("dataset", "unknown")
     return {
@@ -109,7 +109,7 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
         for name in ("converged_share", "stationary_share")
     }
     kind = _kind(name, measure)
-    # The theory is of homogeneous activations; elsewhere its line is there to compare with.
+    # The theory holds for homogeneous activations; for others its line is there to compare with.
     theory = "the theory" if kind["activation"] == "relu" else "the theory for ReLU"
     return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | endings
 

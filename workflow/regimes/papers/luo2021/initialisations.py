@@ -52,13 +52,13 @@ def parse(scale: str) -> sympy.Expr:
 
 
 def kappa(initialisation: Initialisation) -> sympy.Expr:
-    """kappa = beta1 beta2 / alpha, the scale of the output: equation (8)."""
+    """Scale of the output, kappa = beta1 beta2 / alpha: equation (8)."""
     alpha, beta1, beta2 = _scales(initialisation)
     return sympy.simplify(beta1 * beta2 / alpha)
 
 
 def kappa_prime(initialisation: Initialisation) -> sympy.Expr:
-    """kappa' = beta1 / beta2, the ratio of the layers' scales: equation (8)."""
+    """Ratio of the layers' scales, kappa' = beta1 / beta2: equation (8)."""
     _, beta1, beta2 = _scales(initialisation)
     return sympy.simplify(beta1 / beta2)
 

@@ -5,7 +5,10 @@ import xarray as xr
 
 
 def amplitude(output_weights: xr.DataArray, input_weights: xr.DataArray) -> xr.DataArray:
-    """A_k = |a_k| |w_k|: what a neuron contributes at most, over the dimensions of the former."""
+    """Amplitude A_k = |a_k| |w_k|, over the dimensions of the output weights.
+
+    A neuron contributes at most this to the function.
+    """
     values = abs(output_weights) * np.sqrt((input_weights**2).sum("feature"))
     return values.assign_attrs(long_name="amplitude A = |a| |w| of a neuron", units="1")
 

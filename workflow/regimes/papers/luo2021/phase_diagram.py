@@ -14,13 +14,13 @@ LAYERS = {
     "a": "output weights",
     "theta": "weights of both layers",
 }
-# For each layer: the name of its boundary, and where the theory has it.
+# For each layer: the name of its boundary, and the boundary of the theory.
 BOUNDARIES = {
     "w": ("boundary_gamma", boundary_gamma),
     "a": ("boundary_gamma_a", boundary_gamma_a),
     "theta": ("boundary_gamma_theta", boundary_gamma_theta),
 }
-# What is taken over from the runs as it is.
+# Variables of the runs that the measures keep unchanged.
 KEPT = (
     "relative_distance_w",
     "relative_distance_a",
@@ -35,9 +35,9 @@ KEPT = (
     "solver_steps",
     "rejected_steps",
 )
-# Smallest exponent of the decay's bound that is compared: below it the loss falls by rounding.
+# Exponents of the decay's bound below this are not compared: there the loss falls by rounding.
 SMALLEST_EXPONENT = 1e-6
-# At so many of the recorded times the loss is kept.
+# Number of the recorded times at which the loss is kept.
 LOSS_POINTS = 33
 
 
@@ -106,9 +106,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def _losses(runs: xr.Dataset) -> xr.Dataset:
-    """The loss over time of the runs of the largest width, at LOSS_POINTS times of each run.
+    """The loss over time of the runs of the largest width, float32.
 
-    They are among the recorded, log-spaced ones, the first and the last included. float32.
+    It is kept at LOSS_POINTS of the recorded, log-spaced times of each run, the first and the last
+    included.
     """
     widest = runs[["history_time", "history_loss"]].sel(width=runs["width"].max(), drop=True)
     count = runs.sizes["checkpoint"]

@@ -1,4 +1,4 @@
-"""The runs of Luo et al. (2021) on their plane."""
+"""Places of the runs of Luo et al. (2021) in their plane."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,14 +11,14 @@ MARKER = Marker("s", "Luo et al.", area=30, zorder=2)
 
 
 def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:
-    """Placements of the experiments of which a relative distance of the first layer is there.
+    """Place the experiments that recorded a relative distance of the first layer.
 
     measures: those over gamma and gamma_prime, by experiment.
     """
     for experiment, runs in measures.items():
         distance = runs["relative_distance_w"]
         if "solver_tolerance" in distance.dims:
-            # The same runs, more or less exact.
+            # These repeat the same runs at several tolerances.
             distance = distance.sel(solver_tolerance=distance["solver_tolerance"].min(), drop=True)
         for axis in ("gamma", "gamma_prime"):
             if axis not in distance.dims:

@@ -1,4 +1,4 @@
-"""What the phase diagrams of Luo et al. (2021) share: slopes over the (gamma, gamma') plane."""
+"""Draw slopes over the plane of gamma and gamma' for the phase diagrams of Luo et al. (2021)."""
 
 from collections.abc import Callable, Collection
 
@@ -49,7 +49,8 @@ def draw_plane(
     bar = figure.colorbar(mesh, ax=axes, extend="both", ticks=np.linspace(-1, 1, 9))
     bar.ax.set_title(f"${symbol}$")
     _hatch_unfinished(axes, diagram)
-    fine = xr.DataArray(np.linspace(*edges(gamma_prime)[[0, -1]], 401))
+    low, high = edges(gamma_prime)[[0, -1]]
+    fine = xr.DataArray(np.linspace(low, high, 401))
     axes.plot(fine, theory(fine), "k--", linewidth=1.5, label=theory_label)
     axes.errorbar(
         gamma_prime,
@@ -67,7 +68,7 @@ def draw_plane(
     axes.set(
         xlabel=r"$\gamma'$",
         ylabel=r"$\gamma$",
-        xlim=edges(gamma_prime)[[0, -1]],
+        xlim=(low, high),
         ylim=edges(gamma)[[0, -1]],
     )
     axes.legend(loc="lower right", frameon=True, framealpha=1)
@@ -107,7 +108,7 @@ def _hatch_unfinished(axes: Axes, diagram: xr.Dataset) -> None:
     left, bottom = edges(diagram["gamma_prime"].values), edges(diagram["gamma"].values)
     ended = diagram["converged_share"] + diagram["stationary_share"]
     share = ended.transpose("gamma_prime", "gamma").values
-    label = "not converged"
+    label: str | None = "not converged"
     for i, j in np.argwhere(share < 1):
         cell = Rectangle(
             (left[i], bottom[j]),

@@ -32,11 +32,11 @@ def regimes_along(gamma: sympy.Expr, gamma_prime: sympy.Expr, parameter: sympy.S
     """
     # A positive symbol would take the boundary at 0 out of the sets.
     free = sympy.Symbol(parameter.name, real=True)
-    line = (sympy.sympify(value).subs(parameter, free) for value in (gamma, gamma_prime))
+    line = [sympy.sympify(value).subs(parameter, free) for value in (gamma, gamma_prime)]
     everywhere = sympy.Interval.open(0, sympy.oo)
     linear, condensed = (
         everywhere.intersect(sympy.sympify(condition).as_set())
-        for condition in _conditions(*line, 0)
+        for condition in _conditions(line[0], line[1], 0)
     )
     sets = {
         "linear": linear,
@@ -54,9 +54,10 @@ def regimes_along(gamma: sympy.Expr, gamma_prime: sympy.Expr, parameter: sympy.S
 
 
 def _conditions(gamma: Any, gamma_prime: Any, margin: float) -> tuple[Any, Any]:
-    """What defines the linear and the condensed regime (section 4.1, Theorems 6 and 8).
+    """Conditions of the linear and of the condensed regime (section 4.1, Theorems 6 and 8).
 
-    For arrays and for symbols alike. margin: distance from the boundary that counts as on it.
+    They work for arrays and for symbols alike. margin: distance from the boundary that counts as on
+    it.
     """
     linear = (gamma < 1 - margin) | (gamma_prime > gamma - 1 + margin)
     condensed = (gamma > 1 + margin) & (gamma_prime < gamma - 1 - margin)

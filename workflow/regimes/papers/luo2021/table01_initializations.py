@@ -103,7 +103,7 @@ def _measured(diagram: xr.Dataset, at_gamma: float, at_gamma_prime: float) -> tu
 
 
 def _under_one_root(scale: sympy.Expr) -> sympy.Expr:
-    """The same scale with its roots drawn together, as the paper prints them."""
+    """Return the scale with its roots drawn together, as the paper prints it."""
     square = sympy.simplify(scale**2)
     if scale.is_rational_function() or not square.is_rational_function():
         return scale

@@ -10,7 +10,7 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
 MARGIN = 0.2
-# What is taken over from the runs as it is.
+# Variables of the runs that the measures keep unchanged.
 KEPT = ("relative_distance_w", "converged", "stationary", "capped", "solver_steps")
 
 
@@ -70,7 +70,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 
 def _function(runs: xr.Dataset, grid: xr.DataArray, bias: float) -> xr.DataArray:
-    """kappa sum_k a_k relu(w_k . (x, bias)), equation (9)."""
+    """Outputs kappa sum_k a_k relu(w_k . (x, bias)), equation (9)."""
     weights = runs["input_weights"]
     slope, offset = weights.isel(feature=0, drop=True), weights.isel(feature=1, drop=True) * bias
     kappa = runs["width"].astype(float) ** -runs["gamma"]

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -50,8 +51,11 @@ FAR_LEFT = -1e6
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) runs that train the first layer alone, (b) those that train both, coloured by how the
-    relative distance grows with the width; (c) what the plane does not have: unequal nodes.
+    """The runs of all papers in the plane of Luo et al. (2021), and those that have no place there.
+
+    (a) Runs that train the first layer alone and (b) those that train both layers, coloured by how
+    the relative distance grows with the width; (c) runs with unequal nodes, which the plane does
+    not have.
 
     measures: those that `table` takes.
     """
@@ -70,7 +74,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     letter((strip, plane, nodes))
     figure.supxlabel(_note(found), fontsize="small")
     sns.despine(figure)
-    # Only some experiments have the paper's size below that scale: docs/ say which.
+    # Below that scale only some experiments have the paper's size: docs/ say which.
     mark_scale(figure, scale)
     return figure
 
@@ -114,7 +118,10 @@ def theory_regime(one: Placement) -> str:
 
 
 def _draw_strip(axes: Axes, found: list[Placement]) -> None:
-    """The first layer alone: a column for each experiment, since gamma' tells nothing apart."""
+    """Draw the runs that train the first layer alone, in a column for each experiment.
+
+    For these gamma' tells nothing apart.
+    """
     experiments = list(dict.fromkeys(one.experiment for one in found))
     for column, experiment in enumerate(experiments):
         of_one = [one for one in found if one.experiment == experiment]
@@ -137,7 +144,7 @@ def _draw_plane(axes: Axes, found: list[Placement]) -> None:
 
 def _papers(found: list[Placement]) -> list[Line2D]:
     """Entries of the legend: the papers of both panels, and the line."""
-    style = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
+    style: dict[str, Any] = {"color": "black", "markerfacecolor": "none", "linestyle": ""}
     handles = [
         Line2D([], [], marker=marker.shape, label=marker.label, **style)
         for marker in _markers(found).values()

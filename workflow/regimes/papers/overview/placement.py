@@ -1,4 +1,4 @@
-"""Where runs lie on the plane of Luo et al. (2021), and how much their weights moved."""
+"""Places of runs in the plane of Luo et al. (2021), and how much their weights moved."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import xarray as xr
 
 from regimes.statistics import power_law_slope
 
-# Below and above this the exponent is that of the linear and of the condensed regime; L1 allows
-# the boundary as much in gamma.
+# Exponents below minus this belong to the linear regime, above this to the condensed one. Claim L1
+# allows the boundary the same distance in gamma.
 CRITICAL = 0.1
 # gamma' of networks whose first layer alone is trained: their output weights have no mobility.
 FIRST_LAYER_ALONE = -np.inf
@@ -19,7 +19,7 @@ FIRST_LAYER_ALONE = -np.inf
 
 @dataclass(frozen=True)
 class Marker:
-    """How the runs of a paper are marked: matplotlib's shape, the label, the area in points^2."""
+    """Marker of a paper's runs: matplotlib's shape, label, area in points^2, order of drawing."""
 
     shape: str
     label: str
@@ -105,8 +105,9 @@ def placements(
 
 
 def growth_exponent(distance: xr.DataArray) -> float:
-    """Mean over the seeds of the slope of log distance against log width; with one width of
-    log distance / log width.
+    """Mean over the seeds of the slope of log distance against log width.
+
+    With a single width it is the mean of log distance / log width.
 
     distance: (width, seed).
     """

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -83,7 +84,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     for paper in papers:
         scales = ", ".join(sorted({str(row.claim["scale"].item()) for row in rows[paper]}))
         down += 1.2 * LINE
-        style = {"fontsize": FONT + 1, "weight": "bold", "va": "center"}
+        style: dict[str, Any] = {"fontsize": FONT + 1, "weight": "bold", "va": "center"}
         axes.text(0.1, down, f"{paper} (scale: {scales})", **style)
         down += 0.8 * LINE
         for row in rows[paper]:
@@ -117,7 +118,7 @@ def _row(claim: xr.Dataset) -> _Row:
 
 
 def _heading(axes: Axes, down: float) -> None:
-    style = {"fontsize": FONT, "color": "0.4", "va": "center"}
+    style: dict[str, Any] = {"fontsize": FONT, "color": "0.4", "va": "center"}
     axes.text(STATEMENT[0], down, "what the paper says, and how it is checked", **style)
     for right, name in zip(NUMBERS, ("measured", "paper", "tolerance"), strict=True):
         axes.text(right, down, name, ha="right", **style)
@@ -127,7 +128,7 @@ def _heading(axes: Axes, down: float) -> None:
 
 def _draw_row(axes: Axes, row: _Row, down: float) -> None:
     claim = row.claim
-    style = {"fontsize": FONT, "va": "center"}
+    style: dict[str, Any] = {"fontsize": FONT, "va": "center"}
     axes.text(0.1, down, str(claim["claim"].item()), weight="bold", **style)
     for index, line in enumerate(row.statement):
         axes.text(STATEMENT[0], down + index * LINE, line, **style)
@@ -139,7 +140,9 @@ def _draw_row(axes: Axes, row: _Row, down: float) -> None:
     axes.text(VERDICT, down, f"{sign} {verdict}", color=colour, weight="bold", **style)
     for index, line in enumerate(row.figure):
         # Relative to figures/, where the scorecard lies too.
-        link = {"color": LINK, "url": f"{claim['figure'].item()}.pdf"} if line != NONE else {}
+        link: dict[str, Any] = {}
+        if line != NONE:
+            link = {"color": LINK, "url": f"{claim['figure'].item()}.pdf"}
         axes.text(SHOWN_IN[0], down + index * LINE, line, **link, **style)
 
 

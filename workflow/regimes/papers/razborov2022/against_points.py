@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from regimes.papers.razborov2022.curves import draw_curve, draw_printed, finish, main_runs
 
-# Of each quantity, a column of Table 1: its label, and the power of m that it is divided by.
+# For each quantity, a column of Table 1: its label, and the power of m that it is divided by.
 SHOWN = {
     "kappa_h": (r"$\kappa_H = \lambda_{\min}(H_T) / \lambda_{\min}(H_0)$", 0.0),
     "weight_distance": (r"$\kappa_W = \|W_T - W_0\|_F / m^{1/2}$", 0.5),

@@ -9,8 +9,9 @@ KEPT = ("output_weight_distance", "invariant_drift")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """The measures of `convergence` over rate_ratio too, those of KEPT, and the region of
-    Theorem 2.3.
+    """The measures of `convergence` over rate_ratio too, and the conditions of Theorem 2.3.
+
+    The measures are those in KEPT.
 
     condition_16, condition_17 and condition_18, over width, n_train and rate_ratio: 1 where the
     inequality of that number holds with all constants and logarithms set to 1.

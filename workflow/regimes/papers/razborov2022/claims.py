@@ -106,8 +106,9 @@ def _worst_cell(outside: pd.DataFrame, values: np.ndarray) -> str:
     figure="razborov2022/table2",
 )
 def table2(measures: Measures) -> Finding:
-    """Largest deviation over what is allowed, MARGIN outside the range, or
-    SINGLE_RUN_TOLERANCE from the value of the single run.
+    """Largest deviation from the paper's values over the deviation that is allowed.
+
+    Allowed are MARGIN outside of the range, or SINGLE_RUN_TOLERANCE from the value of a single run.
     """
     _need_runs(measures, TABLE2, TABLE2["n_train"].map(TABLE2_RUNS))
     single = (TABLE2["n_train"].map(TABLE2_RUNS) == 1).to_numpy()
@@ -160,8 +161,9 @@ def _of_main_series(measures: xr.Dataset) -> xr.Dataset:
     figure="razborov2022/fig2_change_density",
 )
 def density(measures: Measures) -> Finding:
-    """The mean density of changes over the theory's, where it is farthest from the middle of
-    the allowed range.
+    """The mean density of changes over the theory's, where that ratio is worst.
+
+    The worst ratio is the farthest from the middle of the allowed range.
     """
     _need_main_series(measures)
     runs = _of_main_series(measures[MAIN])

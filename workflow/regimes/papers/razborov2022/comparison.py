@@ -22,7 +22,10 @@ def summary(measures: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
         runs = _cell(measures, width, n_train)
         row["runs"] = 0 if runs is None else int(runs["stopping_time"].notnull().sum())
         for quantity in QUANTITIES:
-            values = np.array([np.nan]) if not row["runs"] else runs[quantity].dropna("seed").values
+            if runs is None or not row["runs"]:
+                values = np.array([np.nan])
+            else:
+                values = runs[quantity].dropna("seed").values
             statistics = (
                 (values.min(), values.max(), values.mean()) if len(values) else [np.nan] * 3
             )

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 AXES = ("width", "n_train", "rate_ratio", "seed")
-# What is taken over from the runs as it is.
+# Variables of the runs that the measures keep unchanged.
 KEPT = (
     "stopping_time",
     "activation_changes",
@@ -21,7 +21,9 @@ KEPT = (
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each run: variables of KEPT over the axes of the runs, and
+    """Measures of each run: stopping time, eigenvalues, changes of weights and activations.
+
+    These are the variables of KEPT over the axes of the runs, and
 
     - kappa_h: lambda_min(H_T) / lambda_min(H_0);
     - change_density: |D| / (m S), the share of pairs (neuron, point) that changed activation;

@@ -1,4 +1,4 @@
-"""What Figures 1 to 3 of Razborov (2022) share: a quantity against m, a curve for each S."""
+"""Curves of a quantity against m for each S, for Figures 1 to 3 of Razborov (2022)."""
 
 from collections.abc import Callable, Mapping
 

@@ -27,7 +27,7 @@ LOG = ("stopping_time", "activation_changes")
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    """Make the section of the page, of measures by the modules of MEASURES, by experiment."""
     return linked(groups(measures))
 
 
@@ -47,7 +47,7 @@ def groups(measures: Mapping[str, xr.Dataset]) -> list[dict[str, Any]]:
 
 
 def _tables() -> pd.DataFrame:
-    """Both tables; what both have is Table 1's."""
+    """The rows of both tables; rows that both have are those of Table 1."""
     return pd.concat([TABLE1, TABLE2]).drop_duplicates(["width", "n_train"])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
@@ -34,13 +35,11 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     for axis, width in zip(axes.flat, widths, strict=False):
         one = runs.sel(width=width)
         draw_curve(axis, one["change_density"], "C0", r"$\kappa_D = |D| / (m S)$")
-        draw_printed(
-            axis,
-            width,
-            "C0",
-            "activation_changes_mean",
-            lambda means, m, width=width: means / (m * width),
-        )
+
+        def density(means: np.ndarray, m: np.ndarray, width: int = width) -> np.ndarray:
+            return means / (m * width)
+
+        draw_printed(axis, width, "C0", "activation_changes_mean", density)
         axis.plot([], [], "o", color="C0", markerfacecolor="none", label="Table 1 of the paper")
         theory = one["theory_change_density"]
         axis.plot(theory["n_train"], theory, color=THEORY_COLOUR, label="$(m / (n S))^{1/3}$")

@@ -24,8 +24,10 @@ SEEDS = 3
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Stopping times against eta_z / eta_w, a panel for each S and m; below, where the conditions
-    (16) to (18) hold with all constants and logarithms at 1.
+    """Stopping times against eta_z / eta_w, a panel for each S and m.
+
+    The row below shows where the conditions (16) to (18) hold with all constants and logarithms at
+    1.
 
     measures: those of one experiment, as made by `razborov2022.both_layers`.
     """

@@ -18,7 +18,7 @@ KINDS = {
     "razborov2022_low_spectrum": "low spectrum",
     "razborov2022_high_spectrum": "high spectrum",
 }
-# Runs shown along their way.
+# Number of runs that are shown along training.
 SHOWN_RUNS = 3
 # Successes that the text reports for local labels, by m.
 PAPER_SUCCESSES = {1000: (19, 20), 2000: (0, 10)}
@@ -51,7 +51,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     return figure
 
 
-def _draw_path(axes: Axes, runs: xr.Dataset, colour: str, label: str) -> None:
+def _draw_path(axes: Axes, runs: xr.Dataset, colour: str, label: str | None) -> None:
     at = runs["n_train"].values[abs(runs["n_train"].values - LABELS_N_TRAIN).argmin()]
     runs = runs.sel(n_train=at)
     for seed in runs["seed"].values[:SHOWN_RUNS]:
@@ -69,7 +69,7 @@ def _draw_kappa(axes: Axes, runs: xr.Dataset, index: int, label: str) -> None:
     mean = kappa.mean("seed")
     # Side by side, or the ranges would cover each other.
     place = runs["n_train"].values * (1 + 0.04 * (index - 1))
-    # Of equal values the mean may be off by rounding.
+    # The mean of equal values may differ from them by rounding.
     spread = [(mean - kappa.min("seed")).clip(min=0), (kappa.max("seed") - mean).clip(min=0)]
     axes.errorbar(place, mean, yerr=spread, fmt="o", markersize=4, capsize=2, label=label)
 

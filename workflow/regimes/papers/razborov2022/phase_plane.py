@@ -1,4 +1,4 @@
-"""The runs of Razborov (2022) on the plane of Luo et al. (2021)."""
+"""Places of the runs of Razborov (2022) in the plane of Luo et al. (2021)."""
 
 from collections.abc import Iterator, Mapping
 

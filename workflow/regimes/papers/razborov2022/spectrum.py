@@ -7,7 +7,9 @@ from regimes.papers.razborov2022 import convergence
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """The measures of `convergence`, and over `step` too, where the runs recorded them,
+    """The measures of `convergence`, and the course of the smallest eigenvalue.
+
+    Over `step` too, where the runs recorded it,
 
     - smallest_eigenvalue_history: lambda_min(H_t);
 

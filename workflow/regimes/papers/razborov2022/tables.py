@@ -4,6 +4,7 @@ Table 1 is of the main series, Table 2 of up to m = 5000 points with S = 100 neu
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -78,7 +79,7 @@ def _draw_table(table: pd.DataFrame, panels: int) -> Figure:
 def _draw_part(axes: Axes, rows: list[tuple], edges: np.ndarray, lines: int) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(lines, 0))
-    style = {"ha": "right", "va": "center", "fontsize": 8}
+    style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8}
     for edge, heading in zip(edges, HEADINGS, strict=True):
         axes.text(edge, 0.4, heading, **style)
     axes.axhline(0.95, color="black", linewidth=0.7)
@@ -91,7 +92,7 @@ def _draw_part(axes: Axes, rows: list[tuple], edges: np.ndarray, lines: int) -> 
 
 
 def _texts(row: pd.Series) -> tuple[list[str], list[str]]:
-    """What is printed of a row by column: measured, and the paper's."""
+    """Texts of a row by column: the measured values, and the paper's."""
     sizes = [f"{row[name]:.0f}" for name in ("width", "n_train", "runs")]
     measured = sizes + [_range(row, quantity) for quantity in QUANTITIES]
     paper = ["", "", "", *(_range(row, f"paper_{quantity}") for quantity in QUANTITIES)]

@@ -91,8 +91,10 @@ def zero_training_error(measures: Measures) -> Finding:
     figure="song2021/fig1_mnist",
 )
 def balance(measures: Measures) -> Finding:
-    """Spearman's correlation of the mean test accuracy over seeds with omega_2/omega_1, above
-    LEAST_CORRELATION; the accuracy at the omega_2 nearest to He's must be within 1 % of the best.
+    """Spearman's correlation of the mean test accuracy over seeds with omega_2/omega_1.
+
+    It must be above LEAST_CORRELATION, and the accuracy at the omega_2 nearest to He's must be
+    within 1 % of the best.
     """
     runs = measures[MNIST]
     if (width := int(runs.attrs["width"])) < WIDTH:
@@ -225,7 +227,7 @@ def rate(measures: Measures) -> Finding:
     ratios, details = [], []
     for name, measured in measures.items():
         runs = with_rate(measured)
-        # A run that diverged has no ratio, and is not under (14).
+        # A run that diverged has no ratio: it does not stay under (14).
         ratio = measured["decay_ratio"].where(measured["diverged"] == 0, -np.inf).where(runs)
         far = measured["locality"].where(runs)
         ratios.append(float(ratio.min()))

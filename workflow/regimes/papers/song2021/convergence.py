@@ -5,8 +5,9 @@ import xarray as xr
 
 from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import locality, rate_bound
+from regimes.storage.layout import labelled
 
-# What is taken over from the runs.
+# Variables of the runs that the measures keep unchanged.
 KEPT = (
     "mu",
     "nu",
@@ -31,7 +32,9 @@ KEPT = (
 
 
 def convergence(runs: xr.Dataset) -> xr.Dataset:
-    """KEPT, and of each run made by `regimes.engines.gradient_descent.linearised`:
+    """Measures of each run of `regimes.engines.gradient_descent.linearised`.
+
+    These are the variables of KEPT, and
 
     - locality: h(Theta_0) over the right side of (9), whose constant is 1 here;
     - decay_ratio: the slowest decay of the loss, least of ln(h_0 / h_i) / i over all steps i, over
@@ -44,22 +47,22 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
     """
     found = runs[list(KEPT)]
     constants = Constants(found["mu"], found["nu"], found["beta"])
-    found["locality"] = _described(
+    found["locality"] = labelled(
         locality(constants, found["initial_loss"]),
         "h(Theta_0) over alpha_f mu^6 / (beta^2 nu^2), the right side of (9) without its constant",
     )
-    found["decay_ratio"] = _described(
+    found["decay_ratio"] = labelled(
         _decay_ratio(found, found["mu"]), "slowest decay of the loss over that of (14)"
     )
-    found["isometry_decay_ratio"] = _described(
+    found["isometry_decay_ratio"] = labelled(
         _decay_ratio(found, found["smallest_singular_value"]),
         "slowest decay of the loss over that of (14) with sigma_min of the Jacobian's adjoint",
     )
-    found["chi_ratio"] = _described(
+    found["chi_ratio"] = labelled(
         found["largest_output_norm"] / found["chi"],
         "largest sigma_max(V) of the run over its bound in the ball of Lemma 1",
     )
-    found["ball_ratio"] = _described(
+    found["ball_ratio"] = labelled(
         found["distance"] / found["radius"].where(found["radius"] > 0),
         "|Theta - Theta_0| at the end over the radius of the ball of Lemma 1",
     )
@@ -69,7 +72,3 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
 def _decay_ratio(found: xr.Dataset, mu: xr.DataArray) -> xr.DataArray:
     bound = -np.log(rate_bound(Constants(mu, np.nan, np.nan), found["learning_rate"]))
     return found["slowest_decay"] / bound.where(bound > 0)
-
-
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.assign_attrs(long_name=long_name, units="1")

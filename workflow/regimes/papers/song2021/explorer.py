@@ -20,7 +20,7 @@ QUANTITIES = {
 
 
 def section(measures: Mapping[str, xr.Dataset]) -> dict[str, Any] | None:
-    """The section of the page, of measures as made by the modules of MEASURES, by experiment."""
+    """Make the section of the page, of measures by the modules of MEASURES, by experiment."""
     return linked(groups(measures))
 
 

@@ -37,8 +37,10 @@ LETTERS_PER_LINE = 130
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Training and test accuracy at the end, mean and interval over the seeds, a row for each loss:
-    on a common axis those that spread most would flatten the others.
+    """Training and test accuracy at the end, mean and interval over the seeds, a row for each loss.
+
+    Each loss has an axis of its own: on a common one those that spread most would flatten the
+    others.
     """
     runs = measures[MNIST].sortby("omega_2")
     losses = [loss for loss in LOSSES if loss in runs["loss"].values]
@@ -76,8 +78,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 
 
 def interval(values: xr.DataArray) -> xr.DataArray:
-    """Half the 95 % confidence interval of the mean over the seeds that have a value, by Student's
-    t; NaN with fewer than two.
+    """Half the 95 % confidence interval of the mean over the seeds, by Student's t.
+
+    Seeds without a value are left out; NaN with fewer than two others.
     """
     count = values.notnull().sum("seed")
     quantile = student_t.ppf((1 + CONFIDENCE) / 2, np.maximum(count - 1, 1))
@@ -86,8 +89,9 @@ def interval(values: xr.DataArray) -> xr.DataArray:
 
 
 def reduction(runs: xr.Dataset) -> str | None:
-    """What the runs have less than the paper, such as 'n = 10000; paper: n = 60000'; None if
-    nothing.
+    """Say what the runs have less than the paper, None if nothing.
+
+    Such as 'n = 10000; paper: n = 60000'.
     """
     sizes = (
         (int(runs.attrs["width"]), WIDTH, "m = {}"),
@@ -159,8 +163,9 @@ def _teacher(runs: xr.Dataset) -> str | None:
 
 
 def _lost(runs: xr.Dataset) -> str | None:
-    """Students that diverged and have no accuracy, such as 'mean square: 3 of 3 runs diverged at
-    omega_2 = 0.002'.
+    """The students that diverged and have no accuracy.
+
+    Such as 'mean square: 3 of 3 runs diverged at omega_2 = 0.002'.
     """
     parts = []
     for loss, (_, label) in LOSSES.items():

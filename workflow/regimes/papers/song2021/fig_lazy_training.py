@@ -1,6 +1,7 @@
 """Lazy training of Song et al. (2021), Section 6 and Appendix F."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +22,10 @@ GAP = r"$\|\Phi(\Theta_i) - \tilde\Phi(\tilde\Theta_i)\| / \|\Phi(\Theta_i)\|$"
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) distance from the linearised network along gradient descent, by ratio of the scales;
-    (b) the largest along the run, and (c) the bound (82), against the ratio.
+    """Distance between a network and its linearisation, by ratio of the initial scales.
+
+    (a) Along gradient descent; (b) the largest along the run, and (c) the bound (82), against the
+    ratio.
 
     measures: as made by `song2021.lazy`; scale: marked below the sizes that claim S3 needs.
     """
@@ -71,7 +74,7 @@ def _draw_histories(figure: Figure, axes: Axes, runs: xr.Dataset) -> None:
     norm = LogNorm(ratios.min(), ratios.max())
     colours = plt.colormaps[COLOURS]
     for ratio in ratios:
-        # At the start there is no gap but rounding. The mean ends with the first run that ends.
+        # At the start the gap is rounding alone. The mean ends with the first run that ends.
         gap = runs["gap"].sel(scale_ratio=ratio, step=slice(1, None))
         mean = np.exp(np.log(gap.where(gap > 0)).mean("seed", skipna=False))
         axes.plot(mean["step"], mean, color=colours(norm(ratio)), linewidth=1.4)
@@ -81,7 +84,7 @@ def _draw_histories(figure: Figure, axes: Axes, runs: xr.Dataset) -> None:
     bar.ax.set_title(RATIO_LABEL, fontsize="medium")
 
 
-def _draw_range(axes: Axes, values: xr.DataArray, **line: object) -> None:
+def _draw_range(axes: Axes, values: xr.DataArray, **line: Any) -> None:
     """Geometric mean over seeds, and from the smallest to the largest."""
     mean = np.exp(np.log(values).mean("seed"))
     axes.plot(mean["scale_ratio"], mean, markerfacecolor="none", **line)

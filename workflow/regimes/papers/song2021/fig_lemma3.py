@@ -28,9 +28,11 @@ RATIOS = {
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """(a) the bounds mu and nu about the singular values of the Jacobian's adjoint, (b) mu over
-    the root of the width with the lower bound of Section 5.3, (c) what Lemma 3 bounds over its
-    bounds, (d) condition (9), all against the width; (e) Hermite coefficients.
+    """The constants of Lemma 3 and what they bound, against the width.
+
+    (a) The bounds mu and nu about the singular values of the Jacobian's adjoint; (b) mu over the
+    root of the width, with the lower bound of Section 5.3; (c) the quantities that Lemma 3 bounds,
+    over their bounds; (d) condition (9); (e) Hermite coefficients.
 
     measures: as made by `song2021.spectrum`; scale: marked below the sizes that claim S4 needs.
     """

@@ -1,6 +1,7 @@
 """How wide a network must be for linear convergence, and the rate (14) (Song et al., 2021)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,13 +18,15 @@ from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
 MARKERS = "os^Dv<>"
-THEORY = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
+THEORY: dict[str, Any] = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
 NAMES = {ORDER: "runs of (a, b)", LAZY: "runs over $\\omega_2 / \\omega_1$"}
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
-    """Smallest width of linear convergence against (a) n and (b) d_0, with n^(3/2)/d_0;
-    (c) decay of the loss over that of (14), against how far condition (9) is from holding.
+    """Smallest width at which training converges linearly, and its rate.
+
+    The smallest width against (a) n and (b) d_0, with n^(3/2)/d_0; (c) decay of the loss over that
+    of (14), against how far condition (9) is from holding.
 
     measures: as made by `song2021.order` and `song2021.lazy`; scale: marked below the sizes that
     claim S5 needs.
@@ -74,7 +77,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
 
 
 def _arrows(runs: xr.Dataset) -> str:
-    """What the arrows say, if there are any."""
+    """Explain the arrows, if there are any."""
     if runs["smallest_width"].notnull().all():
         return ""
     return f"; arrows: more than ${int(runs['width'].max())}$ for some"

@@ -7,6 +7,7 @@ from regimes.errors import DataError
 from regimes.kernels.near_isometry import Constants, smoothness
 from regimes.papers.song2021.convergence import convergence
 from regimes.papers.song2021.lemma3 import lazy_bound, output_norm_bound
+from regimes.storage.layout import labelled
 
 SIZES = ("n_features", "n_train", "width")
 HISTORIES = {
@@ -48,19 +49,15 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     start = Constants(mu, nu, result["beta"])
     chi = output_norm_bound(start, result["initial_loss"], result["output_norm"])
     activation = runs.attrs["activation"]
-    result["chi_84"] = _described(chi, "bound (84) on sigma_max(V), up to its constant")
+    result["chi_84"] = labelled(chi, "bound (84) on sigma_max(V), up to its constant")
     for name, norm, what in (
         ("lazy_bound", chi, "(84)"),
         ("lazy_bound_start", result["output_norm"], "sigma_max(V_0)"),
     ):
         found = Constants(mu, nu, smoothness(input_norm, activation, norm))
-        result[name] = _described(
+        result[name] = labelled(
             lazy_bound(found), f"beta / nu^2, the right side of (82), with chi_max from {what}"
         )
     he = float(np.sqrt(sizes["n_features"] / sizes["width"]))
-    result["he_ratio"] = _described(xr.DataArray(he), "omega_2 / omega_1 of He initialisation")
+    result["he_ratio"] = labelled(xr.DataArray(he), "omega_2 / omega_1 of He initialisation")
     return result.assign_attrs(sizes).transpose("scale_ratio", "seed", "step")
-
-
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.assign_attrs(long_name=long_name, units="1")

@@ -1,7 +1,8 @@
 """The conditions of Theorem 2 of Song et al. (2021), its rate, and the bound on lazy training.
 
-From the constants of Lemma 3, see `regimes.kernels.near_isometry`, of networks (15) with the loss
-h = |Phi - Y|^2 (16). What takes numbers takes arrays of them too, `Constants` of arrays included.
+All are computed from the constants of Lemma 3, see `regimes.kernels.near_isometry`, for networks
+(15) with the loss h = |Phi - Y|^2 (16). Functions of numbers take arrays too, and `Constants` of
+arrays.
 """
 
 from typing import TypeVar
@@ -20,9 +21,9 @@ RATE_CONSTANT = 0.25
 
 
 def locality(found: Constants, initial_loss: Numbers) -> Numbers:
-    """h(Theta_0) over the right side of (9) without its constant: (9) wants it to be O(1).
+    """Return h(Theta_0) over the right side of (9) without its constant, infinite where mu = 0.
 
-    Infinite where mu = 0.
+    Condition (9) asks it to be O(1).
     """
     with np.errstate(divide="ignore"):
         return np.divide(initial_loss * found.beta**2 * found.nu**2, ALPHA_F * found.mu**6)
@@ -34,7 +35,9 @@ def rate_bound(found: Constants, learning_rate: Numbers) -> Numbers:
 
 
 def output_norm_bound(found: Constants, initial_loss: Numbers, output_norm: Numbers) -> Numbers:
-    """chi_max by the second line of (84): nu h(Theta_0)^(1/2) / (alpha_f^(1/2) mu^2) + |V_0|_2.
+    """Bound chi_max by the second line of (84).
+
+    It is nu h(Theta_0)^(1/2) / (alpha_f^(1/2) mu^2) + |V_0|_2.
 
     output_norm: |V_0|_2. It bounds up to a constant, as (33) does; infinite where mu = 0. mu and nu
     do not depend on chi_max, so that `found` may be made with any.
@@ -49,9 +52,9 @@ def lazy_bound(found: Constants) -> float:
 
 
 def smallest_of_power(inputs: np.ndarray, power: int) -> float:
-    """sigma_min(X^(*t)) of the Khatri-Rao power t in (20).
+    """Return sigma_min(X^(*t)) of the Khatri-Rao power t in (20).
 
-    The products of its columns are those of the points to the power of t.
+    The products of the power's columns are the products of the points, to the power of t.
     """
     values = np.linalg.eigvalsh((inputs.T @ inputs) ** power)
     return float(np.sqrt(max(values[0], 0.0)))
@@ -60,8 +63,9 @@ def smallest_of_power(inputs: np.ndarray, power: int) -> float:
 def least_hidden_singular_value(
     inputs: np.ndarray, n_hidden: int, power: int, coefficient: float
 ) -> float:
-    """(c_t^2 d_1 / t!)^(1/2) sigma_min(X^(*t)), the lower bound of Section 5.3 on
-    sigma_min(act(W_0 X)) for omega_1 = 1, without its constant.
+    """Lower bound of Section 5.3 on sigma_min(act(W_0 X)) for omega_1 = 1, without its constant.
+
+    It is (c_t^2 d_1 / t!)^(1/2) sigma_min(X^(*t)).
 
     power: t; coefficient: c_t / (t!)^(1/2), of `hermite.normalised_coefficients`.
     """

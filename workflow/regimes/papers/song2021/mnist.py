@@ -5,7 +5,7 @@ import xarray as xr
 
 from regimes.errors import DataError
 
-# What is taken over from the runs, of what there is: its name there, and here.
+# Variables of the runs that are kept where they exist: name in the runs, and name here.
 KEPT = {
     "train_risk_history": "train_risk",
     "test_risk_history": "test_risk",
@@ -18,9 +18,9 @@ KEPT = {
     "diverged": "diverged",
 }
 NEEDED = ("train_accuracy_history", "test_accuracy_history", "omega_1", "diverged")
-# Those of which the value at the end is a variable of its own, too.
+# Variables whose value at the end of training becomes a variable of its own.
 WITH_END = ("train_risk", "test_risk", "train_accuracy", "test_accuracy")
-# What the data say of the teacher.
+# Variables of the data set that describe the teacher.
 TEACHER = (
     "teacher_epochs",
     "teacher_converged",
@@ -30,8 +30,10 @@ TEACHER = (
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What became of each student: those variables of KEPT that there are, over loss, omega_2 and
-    seed, risks and accuracies also over `epoch`, with
+    """Measures of each student: risks, accuracies and scales.
+
+    These are the variables of KEPT that the runs have, over loss, omega_2 and seed, risks and
+    accuracies also over `epoch`, with
 
     - final_train_accuracy, final_test_accuracy, final_train_risk, final_test_risk: at the end;
     - omega_1, over omega_2 alone, and omega_ratio, omega_2/omega_1;
@@ -49,7 +51,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     runs = runs.isel(width=0, drop=True).sortby(["loss", "omega_2", "seed"])
     renamed = {there: here for there, here in KEPT.items() if there in runs}
     result = runs[list(renamed)].rename(renamed).swap_dims(step="epoch")
-    # Put together from blocks of some losses and seeds each, it has got axes for them.
+    # Where jobs had some of the losses and seeds each, merging them has given it axes of these.
     others = {name: 0 for name in ("loss", "seed") if name in result["omega_1"].dims}
     result["omega_1"] = result["omega_1"].isel(others, drop=True)
     for name in WITH_END:

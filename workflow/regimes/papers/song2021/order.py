@@ -4,13 +4,14 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.song2021.convergence import convergence
+from regimes.storage.layout import labelled
 
 # R^2 of ln h_i over the second half of a run's steps.
 LEAST_R_SQUARED = 0.95
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """The smallest width that suffices, over n_features and n_train, from the runs of all widths.
+    """Find the smallest width at which gradient descent converges linearly, by n and d_0.
 
     A run is `linear` (1) when gradient descent at the learning rate of the theory
 
@@ -36,23 +37,23 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         & (result["isometry_decay_ratio"] >= 1)
         & (result["r_squared"] >= LEAST_R_SQUARED)
     )
-    result["linear"] = _described(
+    result["linear"] = labelled(
         linear.astype(np.float64), "1 if gradient descent reached the global minimum linearly"
     )
     # From the widest down: true as long as all of them were.
     kept = linear.sortby("width", ascending=False).astype(int).cumprod("width")
     enough = kept.sortby("width") == 1
     width = enough["width"].where(enough).min("width")
-    result["smallest_width"] = _described(
+    result["smallest_width"] = labelled(
         width, "smallest width from which on gradient descent converged linearly"
     )
     n_train, n_features = result["n_train"], result["n_features"]
-    result["theory_width"] = _described(
+    result["theory_width"] = labelled(
         n_train**1.5 / n_features, "n^(3/2) / d_0, the width (21) without its constant"
     )
     terms, cells = _fit(width)
-    result["fit"] = _described(terms, "exponents of the smallest width, and log of its constant")
-    result["fit_cells"] = _described(xr.DataArray(cells), "number of sizes behind the exponents")
+    result["fit"] = labelled(terms, "exponents of the smallest width, and log of its constant")
+    result["fit_cells"] = labelled(xr.DataArray(cells), "number of sizes behind the exponents")
     result["term"] = result["term"].assign_attrs(long_name="term of the fit", units="1")
     return result
 
@@ -68,7 +69,3 @@ def _fit(width: xr.DataArray) -> tuple[xr.DataArray, int]:
     if np.linalg.matrix_rank(matrix) == len(names):
         terms = np.linalg.lstsq(matrix, known.values, rcond=None)[0]
     return xr.DataArray(terms, {"term": list(names)}, "term"), len(matrix)
-
-
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.assign_attrs(long_name=long_name, units="1")

@@ -1,4 +1,4 @@
-"""The runs of Song et al. (2021) on the plane of Luo et al. (2021)."""
+"""Places of the runs of Song et al. (2021) in the plane of Luo et al. (2021)."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,5 +1,6 @@
-"""What the figures and the claims of Song et al. (2021) on its theory share: which runs count, and
-below which sizes nothing is decided. The paper states none.
+"""Runs that the figures and claims on the theory of Song et al. (2021) use, and their least sizes.
+
+Below these sizes nothing is decided. The paper states none.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ def few_ratios(measures: Mapping[str, xr.Dataset]) -> str | None:
     measured = measures[LAZY]
     ratios = measured["scale_ratio"].values
     decades = float(np.log10(ratios.max() / ratios.min()))
-    # Less by rounding, for ratios that are given in decimals.
+    # Ratios that are given in decimals may cover slightly less, by rounding.
     if len(ratios) < LEAST_RATIOS or decades < LEAST_DECADES - 0.01:
         return (
             f"{len(ratios)} ratios over {decades:.1f} decades, fewer than {LEAST_RATIOS} over "

@@ -6,6 +6,7 @@ import xarray as xr
 from regimes.kernels.hermite import norm, normalised_coefficients
 from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import least_hidden_singular_value, locality
+from regimes.storage.layout import described, labelled
 
 # Code of the training points in `split` of a data set.
 TRAIN = 0
@@ -13,13 +14,13 @@ ACTIVATIONS = ("gelu", "relu", "tanh")
 DEGREES = 12
 # Powers t of (20) that are tried.
 POWERS = range(1, 9)
-# Exponents are fitted over widths of at least so many times n: near n the smallest singular value
+# Exponents are fitted over widths of at least this many times n: near n the smallest singular value
 # is below its limit.
 LEAST_WIDTH = 8
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """What `regimes.engines.at_initialisation.jacobian_spectrum` drew, beside the theory.
+    """Compare the random starts of `engines.at_initialisation.jacobian_spectrum` with the theory.
 
     data: what the runs were drawn with. Over n_features, n_train, width and seed:
 
@@ -35,32 +36,32 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     - hermite (activation, degree): c_i / (i!)^(1/2) of Definition 4, and hermite_norm.
     """
     result = runs.copy()
-    result["mu_ratio"] = _described(
+    result["mu_ratio"] = labelled(
         runs["mu"] / runs["smallest_singular_value"], "mu of Lemma 3 over sigma_min"
     )
-    result["nu_ratio"] = _described(
+    result["nu_ratio"] = labelled(
         runs["largest_singular_value"] / runs["nu"], "sigma_max over nu of Lemma 3"
     )
-    result["beta_ratio"] = _described(
+    result["beta_ratio"] = labelled(
         runs["change_over_bound"].max(["direction", "distance"]),
         "largest change of the Jacobian over beta of Lemma 3 times the distance",
     )
     found = Constants(runs["mu"], runs["nu"], runs["beta"])
-    result["locality"] = _described(
+    result["locality"] = labelled(
         locality(found, runs["initial_loss"]),
         "h(Theta_0) over alpha_f mu^6 / (beta^2 nu^2), the right side of (9) without its constant",
     )
     root_bound, power = _mu_bounds(runs, data)
-    result["mu_bound"] = _described(
+    result["mu_bound"] = labelled(
         root_bound * np.sqrt(runs["width"]), "lower bound of Section 5.3 on mu, for omega_1 = 1"
     )
-    result["mu_bound_power"] = _described(power, "power t of the lower bound on mu")
+    result["mu_bound_power"] = labelled(power, "power t of the lower bound on mu")
     mu_exponent, _ = _power_law(runs["mu"])
-    result["mu_exponent"] = _described(mu_exponent, "exponent of mu as a power of the width")
+    result["mu_exponent"] = labelled(mu_exponent, "exponent of mu as a power of the width")
     exponent, at_widest = _power_law(result["locality"])
-    result["locality_exponent"] = _described(exponent, "exponent of locality in the width")
+    result["locality_exponent"] = labelled(exponent, "exponent of locality in the width")
     widest = int(runs["width"].max())
-    result["least_width"] = _described(
+    result["least_width"] = labelled(
         widest * np.exp(-at_widest / exponent), "width at which condition (9) would hold"
     )
     return result.merge(_hermite())
@@ -111,23 +112,15 @@ def _hermite() -> xr.Dataset:
     names = ("activation", "degree")
     values = [normalised_coefficients(name, DEGREES + 1) for name in ACTIVATIONS]
     coords = {
-        "activation": ("activation", list(ACTIVATIONS), _text("activation function")),
-        "degree": ("degree", np.arange(DEGREES + 1), _text("degree i of the polynomial")),
+        "activation": ("activation", list(ACTIVATIONS), described("activation function")),
+        "degree": ("degree", np.arange(DEGREES + 1), described("degree i of the polynomial")),
     }
     variables = {
-        "hermite": (names, values, _text("c_i / (i!)^(1/2), c_i of Definition 4")),
+        "hermite": (names, values, described("c_i / (i!)^(1/2), c_i of Definition 4")),
         "hermite_norm": (
             "activation",
             [norm(name) for name in ACTIVATIONS],
-            _text("(E act(z)^2)^(1/2), z standard normal"),
+            described("(E act(z)^2)^(1/2), z standard normal"),
         ),
     }
     return xr.Dataset(variables, coords)
-
-
-def _text(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
-
-
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.assign_attrs(_text(long_name))

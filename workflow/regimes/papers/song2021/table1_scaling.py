@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -97,7 +98,7 @@ def table(measures: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """
     rows = []
     for result in RESULTS:
-        row = {
+        row: dict[str, Any] = {
             "depth": result.depth,
             "algorithm": result.algorithm,
             "setting": result.setting,

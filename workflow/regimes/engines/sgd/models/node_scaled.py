@@ -84,7 +84,8 @@ class Model:
 
     def start(self, settings: Sequence[Mapping[str, Any]]) -> "Start":
         """Networks of one width at their start."""
-        initial, signs, constants = [], [], []
+        initial, signs = [], []
+        constants: list[dict[str, Any]] = []
         for setting in settings:
             width, scaling = setting["width"], self.settings.node_scalings[setting["node_scaling"]]
             weights, drawn = self._draw(width, setting["seed"])

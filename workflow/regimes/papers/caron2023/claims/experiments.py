@@ -32,7 +32,7 @@ from regimes.papers.caron2023.paper import (
     TITLES,
     WIDTH,
 )
-from regimes.papers.caron2023.selection import ran
+from regimes.statistics import mean_of_runs, ran
 
 LARGEST_NTG_CHANGE = 0.05
 LEAST_WIDTH = 1000
@@ -67,8 +67,10 @@ UNPRUNED = {
     figure="caron2023/fig01_simulated",
 )
 def convergence(measures: Measures) -> Finding:
-    """Largest final training risk over the first, of settings with gamma > 0; rate of decay and
-    smallest eigenvalue must fall strictly with gamma. Settings of one gamma are not compared.
+    """Largest final training risk over the initial one, of the settings with gamma > 0.
+
+    The rate of decay and the smallest eigenvalue must fall strictly with gamma. Settings of equal
+    gamma are not compared.
     """
     runs = measures[SIMULATED]
     if (width := int(runs.attrs["width"])) < WIDTH:
@@ -80,9 +82,9 @@ def convergence(measures: Measures) -> Finding:
     runs = by_asymmetry(runs)
     risk = runs["train_risk"]
     left = risk.isel(step=-1, drop=True) / risk.isel(step=0, drop=True)
-    final = _mean(left, runs)
-    rate = _mean(-np.log(left), runs) / float(runs["step"][-1])
-    eigenvalue = _mean(runs["ntg_min_eigenvalue"].isel(step=-1, drop=True), runs)
+    final = mean_of_runs(left, runs)
+    rate = mean_of_runs(-np.log(left), runs) / float(runs["step"][-1])
+    eigenvalue = mean_of_runs(runs["ntg_min_eigenvalue"].isel(step=-1, drop=True), runs)
     worst = float(final[(runs["gamma"] > 0).values].max(skipna=False))
     ordered = {
         "rates": _falls_with_gamma(rate, runs["gamma"]),
@@ -120,8 +122,10 @@ def _falls_with_gamma(values: xr.DataArray, gamma: xr.DataArray) -> bool:
     figure="caron2023/fig02_regression",
 )
 def changes(measures: Measures) -> Finding:
-    """Smallest ratio of the final change of weights or NTG between neighbouring settings, the
-    more asymmetric above; at gamma = 1 the NTG must change by less than LARGEST_NTG_CHANGE.
+    """Smallest ratio of the final change of weights or NTG between neighbouring settings.
+
+    The change of the more asymmetric setting is the numerator. At gamma = 1 the NTG must change by
+    less than LARGEST_NTG_CHANGE.
     """
     _need_ordered_settings(measures)
     for name, runs in measures.items():
@@ -134,7 +138,7 @@ def changes(measures: Measures) -> Finding:
             ("NTG", _final_ntg_change(runs)),
         ):
             ratios += _neighbours(values, runs, f"{TITLES[name]}, {what}")
-        relative = _final_ntg_change(runs) / _mean(runs["ntg_norm"], runs)
+        relative = _final_ntg_change(runs) / mean_of_runs(runs["ntg_norm"], runs)
         lazy += [(float(value), TITLES[name]) for value in relative[_symmetric(runs)]]
     value, detail = _smallest(ratios)
     largest = max(lazy, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
@@ -166,11 +170,13 @@ def weight_changes(measures: Measures) -> Finding:
 
 def _weight_change(runs: xr.Dataset) -> xr.DataArray:
     """Final |w_tj - w_0j|, mean over the nodes that moved most and over seeds."""
-    return _mean(runs["weight_change"].isel(step=-1, drop=True).mean("neuron", skipna=False), runs)
+    return mean_of_runs(
+        runs["weight_change"].isel(step=-1, drop=True).mean("neuron", skipna=False), runs
+    )
 
 
 def _final_ntg_change(runs: xr.Dataset) -> xr.DataArray:
-    return _mean(runs["ntg_change"].isel(step=-1, drop=True), runs)
+    return mean_of_runs(runs["ntg_change"].isel(step=-1, drop=True), runs)
 
 
 def _symmetric(runs: xr.Dataset) -> np.ndarray:
@@ -199,8 +205,11 @@ def _symmetric(runs: xr.Dataset) -> np.ndarray:
     figure="caron2023/fig04_cifar10",
 )
 def pruning(measures: Measures) -> Finding:
-    """Share of pairs of a quantity of PRUNED and a share of kept nodes at which the increase
-    over the network that is not pruned is strictly smaller for every more asymmetric setting.
+    """Share of the comparisons in which pruning costs less for every more asymmetric setting.
+
+    A comparison is a quantity of PRUNED at a share of kept nodes. Its increase over the network
+    that is not pruned must be strictly smaller for each setting than for the less asymmetric one
+    before.
     """
     _need_ordered_settings(measures)
     for name, runs in measures.items():
@@ -229,14 +238,16 @@ def pruning(measures: Measures) -> Finding:
 
 
 def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
-    """Change of a quantity by pruning, over node_scaling and the shares below KEPT_BELOW; mean over
-    seeds. Beside all nodes, if the probe has that share, else beside the end of training.
+    """Mean over seeds of the change by pruning, over node_scaling and share of kept nodes.
+
+    Shares are those below KEPT_BELOW. The reference is the probe with all nodes kept, or the end of
+    training if the probe lacks it.
     """
     values = runs[quantity]
     whole = values.sel(kept=1.0, drop=True) if 1.0 in values["kept"] else None
     if whole is None:
         whole = runs[UNPRUNED[quantity]].isel(step=-1, drop=True)
-    return _mean(values.sel(kept=values["kept"] < KEPT_BELOW) - whole, runs)
+    return mean_of_runs(values.sel(kept=values["kept"] < KEPT_BELOW) - whole, runs)
 
 
 @claim(
@@ -252,8 +263,10 @@ def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
     figure="caron2023/fig02_regression",
 )
 def transfer(measures: Measures) -> Finding:
-    """Smallest ratio of the test risks after transfer of the fewest features between
-    neighbouring settings, the less asymmetric above.
+    """Smallest ratio of the test risks after transfer between neighbouring settings.
+
+    The transfer is that of the fewest features; the risk of the less asymmetric setting is the
+    numerator.
     """
     _need_ordered_settings(measures)
     ratios, counts = [], []
@@ -261,7 +274,7 @@ def transfer(measures: Measures) -> Finding:
         risk = runs["transfer_test_risk"].sortby("n_transfer_features")
         k = int(risk["n_transfer_features"][0])
         counts.append(f"{TITLES[name]} {k}")
-        fewest = _mean(risk.isel(n_transfer_features=0, drop=True), runs)
+        fewest = mean_of_runs(risk.isel(n_transfer_features=0, drop=True), runs)
         ratios += _neighbours(1 / fewest, runs, TITLES[name])
     value, detail = _smallest(ratios)
     return Finding(value, f"{detail}; features: {', '.join(counts)}")
@@ -282,8 +295,10 @@ def transfer(measures: Measures) -> Finding:
     figure="caron2023/fig01_simulated",
 )
 def bounds(measures: Measures) -> Finding:
-    """Smallest ratio to its bound, over runs with gamma > 0 and recorded steps, of the smallest
-    eigenvalue, and of the fall ln(L_0/L_t) of the loss, which (b) bounds by gamma kappa_n t / 2.
+    """Smallest ratio to its bound, over runs with gamma > 0 and recorded steps.
+
+    The quantities are the smallest eigenvalue, and the fall ln(L_0/L_t) of the loss, which (b)
+    bounds by gamma kappa_n t / 2.
     """
     runs = measures[SIMULATED]
     _need_width(SIMULATED, runs)
@@ -311,12 +326,6 @@ def bounds(measures: Measures) -> Finding:
 
 def _by_asymmetry(measures: Measures) -> Mapping[str, xr.Dataset]:
     return {name: by_asymmetry(runs) for name, runs in measures.items()}
-
-
-def _mean(values: xr.DataArray, runs: xr.Dataset) -> xr.DataArray:
-    """Mean over the seeds that were run, NaN if one of them has no value."""
-    present = ran(runs)
-    return xr.where(present, values, 0).sum("seed", skipna=False) / present.sum("seed")
 
 
 def _neighbours(values: xr.DataArray, runs: xr.Dataset, what: str) -> list[tuple[float, str]]:

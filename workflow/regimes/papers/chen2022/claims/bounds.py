@@ -6,9 +6,9 @@ import xarray as xr
 
 from regimes.claims.core import Finding, Measures, TooSmallError, at_least, claim
 from regimes.papers.chen2022.paper import EXPERIMENTS
-from regimes.papers.chen2022.selection import ran
+from regimes.statistics import ran
 
-# By how much a bound may be missed by rounding.
+# A bound may be missed by this much, by rounding.
 ROUNDING = 1e-9
 FORMS = {"active_fraction_bound": "of the proof", "active_fraction_bound_printed": "as printed"}
 
@@ -60,8 +60,9 @@ def _short(name: str) -> str:
     figure="chen2022/theory",
 )
 def active(measures: Measures) -> Finding:
-    """The least distance of the share of active neurons above either form of the bound, where
-    it says anything: at steps after the start at which it is above 0.
+    """The least distance of the share of active neurons above either form of the bound.
+
+    It is taken where the bound says anything: at steps after the start at which it is above 0.
     """
     least: dict[str, list[float]] = {form: [] for form in FORMS}
     counts, total = dict.fromkeys(FORMS, 0), 0
@@ -87,6 +88,9 @@ def active(measures: Measures) -> Finding:
 
 
 def _telling(runs: xr.Dataset, form: str) -> xr.DataArray:
-    """The bound after the start, where it is above 0. At the start it is eta~^0, whatever kappa."""
+    """The bound at the steps after the start at which it is above 0.
+
+    At the start it is eta~^0, whatever kappa.
+    """
     bound = runs[form].where(runs["diverged"] == 0)
     return bound.where((bound["step"] > 0) & (bound > 0))

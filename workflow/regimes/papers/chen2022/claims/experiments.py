@@ -16,9 +16,9 @@ from regimes.papers.chen2022.paper import (
     RANDOM_LABELS_DRAWS,
     SCALINGS,
 )
-from regimes.papers.chen2022.selection import ran, shown_width
+from regimes.papers.chen2022.selection import shown_width
 from regimes.plotting.wording import pluralise
-from regimes.statistics import power_law_slope
+from regimes.statistics import mean_of_runs, power_law_slope, ran
 
 LEAST_R_SQUARED = 0.98
 LINEAR_N_TRAIN = (20, 40)
@@ -44,8 +44,9 @@ SHORT = {"ours": "ours", "ntk": "NTK", "mean_field": "MF"}
     figure="chen2022/fig1_random_labels",
 )
 def linear(measures: Measures) -> Finding:
-    """Smallest R^2 of a run with n in LINEAR_N_TRAIN, of the widest runs up to the width of
-    Figure 1; the mean rate must fall with n.
+    """Smallest R^2 of a run with n in LINEAR_N_TRAIN, of the widest runs.
+
+    Runs wider than those of Figure 1 are left out. The mean rate must fall with n.
     """
     return _linear_decay(measures[RANDOM_LABELS], FIGURES[1].widths, "one data set (see C9)")
 
@@ -63,7 +64,7 @@ def linear(measures: Measures) -> Finding:
     figure="chen2022/random_labels_draws",
 )
 def linear_on_draws(measures: Measures) -> Finding:
-    """The same with data of its own for each seed, up to the width of Figure 5."""
+    """Smallest R^2 with data of its own for each seed, up to the width of Figure 5."""
     runs = measures[RANDOM_LABELS_DRAWS]
     return _linear_decay(runs, FIGURES[5].widths, "a data set for each seed")
 
@@ -73,7 +74,7 @@ def _linear_decay(runs: xr.Dataset, widths: Sequence[int], data: str) -> Finding
     runs = runs.sel(width=shown_width(runs, *widths))
     _need_n_train(runs, N_TRAIN)
     fits = {n: _of_runs(runs.sel(n_train=n), "fit_r_squared") for n in LINEAR_N_TRAIN}
-    rates = _mean(runs["fitted_rate"], ran(runs)).sel(n_train=list(N_TRAIN))
+    rates = mean_of_runs(runs["fitted_rate"], runs).sel(n_train=list(N_TRAIN))
     falls = bool((rates.diff("n_train") < 0).all())
     shown = ", ".join(f"{fit.min():.4f} at n = {n}" for n, fit in fits.items())
     numbers = ", ".join(f"{float(rates.sel(n_train=n)):.3g}" for n in rates["n_train"].values)
@@ -86,13 +87,8 @@ def _linear_decay(runs: xr.Dataset, widths: Sequence[int], data: str) -> Finding
     )
 
 
-def _mean(values: xr.DataArray, present: xr.DataArray) -> xr.DataArray:
-    """Mean over the seeds that were run, NaN if one of them has no value."""
-    return xr.where(present, values, 0).sum("seed", skipna=False) / present.sum("seed")
-
-
 def _of_runs(runs: xr.Dataset, name: str) -> np.ndarray:
-    """A quantity of all runs that there were, NaN of one that has none."""
+    """Values of a quantity of all runs, NaN for a run that diverged."""
     return runs[name].values[ran(runs).transpose(*runs[name].dims).values]
 
 
@@ -138,7 +134,7 @@ def embedding(measures: Measures) -> Finding:
 
 def _final_error(runs: xr.Dataset) -> xr.DataArray:
     """Mean over seeds of the test error at the last step, NaN where a run has diverged."""
-    return _mean(runs["test_error"].isel(step=-1, drop=True), ran(runs))
+    return mean_of_runs(runs["test_error"].isel(step=-1, drop=True), runs)
 
 
 @claim(
@@ -189,11 +185,12 @@ def scalings(measures: Measures) -> Finding:
 
 
 def _movement(runs: xr.Dataset) -> xr.DataArray:
-    """Mean over seeds of the feature movement at the end, over width and the n with several widths;
+    """Mean over seeds of the feature movement at the end, over width and the n with several widths.
+
     NaN at all widths of an n where a run diverged.
     """
     present = ran(runs)
-    mean = _mean(runs["feature_movement"].isel(step=-1, drop=True), present)
+    mean = mean_of_runs(runs["feature_movement"].isel(step=-1, drop=True), runs)
     whole = ~(runs["diverged"] == 1).any(["seed", "width"])
     return mean.where(whole).sel(n_train=present.any("seed").sum("width") > 1)
 
@@ -217,8 +214,10 @@ def _need_models(runs: xr.Dataset) -> None:
     figure="chen2022/fig3_scalings",
 )
 def lowest(measures: Measures) -> Finding:
-    """The largest of ln(error of ours / least other error) over n, and of the difference of
-    the slopes of MF and NTK.
+    """The largest of two numbers that the claim wants negative.
+
+    They are ln(error of ours / least other error), at each n, and the difference of the slopes of
+    MF and NTK.
     """
     runs = measures[SCALINGS]
     (width,) = FIGURES[3].widths

@@ -92,8 +92,9 @@ def families(measures: Measures) -> Finding:
     figure="luo2021/fig07_condensation_mnist",
 )
 def condensation(measures: Measures) -> Finding:
-    """Smallest growth of the heaviest bins' share, from the smallest to the largest of the widths,
-    over the settings at least PAST_BOUNDARY past the boundary; means over seeds.
+    """Smallest growth of the heaviest bins' share, from the smallest to the largest of the widths.
+
+    It is taken over the settings at least PAST_BOUNDARY past the boundary, of means over the seeds.
 
     The largest change on the boundary must stay below LEAST_GROWTH too.
     """
@@ -142,8 +143,10 @@ def condensation(measures: Measures) -> Finding:
     figure="luo2021/fig02_typical_cases",
 )
 def conservation(measures: Measures) -> Finding:
-    """Largest drift at the default tolerance; it must fall with the tolerance in the mean, and no
-    output weight may exceed the bound of Proposition 27.
+    """Largest drift at the default tolerance.
+
+    The mean drift must fall with the tolerance, and no output weight may exceed the bound of
+    Proposition 27.
     """
     runs = measures[CONSERVATION]
     if (widest := max(runs["width"].values.tolist())) < DRIFT_WIDTH:

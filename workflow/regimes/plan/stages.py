@@ -1,0 +1,207 @@
+"""The stages of the workflow: one object for each job, with all that its files depend on.
+
+They hold plain Python values only, which the plan computes and the rules hand to the scripts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from regimes.engines.registry import settings_classes
+from regimes.plan.provenance import config_hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One job of the workflow: what it makes, of what, and by which code and settings.
+
+    rule: the Snakemake rule that runs it. name: the values of the rule's wildcards, joined by
+    slashes, such as `<experiment>/<job>`; empty for a rule without wildcards. module: the one that
+    does the work. settings: all settings behind the files, as they are written to them.
+    code: hash of the code. inputs: paths of the files that it reads, by kind and then by name.
+    outputs: paths of the files that it makes, the main one first. paper: the paper that it belongs
+    to, if to a single one. stamp: the file that tells Snakemake when code or settings have changed;
+    None where the hash in the file's name does.
+    """
+
+    rule: str
+    name: str
+    module: str
+    settings: dict[str, Any]
+    code: str
+    inputs: dict[str, dict[str, str]]
+    outputs: tuple[str, ...]
+    paper: str = ""
+    stamp: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The main file that the stage makes."""
+        return self.outputs[0]
+
+    @property
+    def settings_hash(self) -> str:
+        """Hash of the settings."""
+        return config_hash(self.settings)
+
+    @property
+    def stamp_text(self) -> str:
+        """Content of the stamp: a different text makes Snakemake run the stage again."""
+        lines = [f"code {self.code}", f"settings {self.settings_hash}", *self._stamp_lines()]
+        return "\n".join(lines) + "\n"
+
+    def _stamp_lines(self) -> list[str]:
+        """What the stamp says beside the hashes of code and settings: the paths of the inputs."""
+        return [f"{kind} {path}" for kind, paths in self.inputs.items() for path in paths.values()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(Stage):
+    """One data set.
+
+    settings: without the place of a file of the user's own, which is `file`: the `sha256` of its
+    content counts instead. source: the data set that it is made from by torch, if any, with the
+    hash of that one and the public version of torch.
+    """
+
+    rule: str = "data"
+    file: str | None = None
+    source: str | None = None
+    source_hash: str | None = None
+    torch: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the data set, which is the name of the module that makes it."""
+        return self.settings["kind"]
+
+    @property
+    def complete_settings(self) -> dict[str, Any]:
+        """The settings, with the `path` of a file of the user's own."""
+        return self.settings | ({"path": self.file} if self.file else {})
+
+    @property
+    def hash(self) -> str:
+        """Hash of all that the content depends on."""
+        depends: dict[str, Any] = {"settings": self.settings, "code": self.code}
+        if self.source:
+            depends |= {"data": self.source_hash, "torch": self.torch}
+        return config_hash(depends)
+
+    def _stamp_lines(self) -> list[str]:
+        # The source's hash instead of its path: what reads the data compares the hash.
+        return [f"data {self.source_hash}", f"torch {self.torch}"] if self.source else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Stage):
+    """One training job: some runs of an experiment, and the content-addressed file of them.
+
+    hash: of the settings, the code, the data (`data_hash`) and the public version of torch.
+    priority: Snakemake starts jobs with high numbers first.
+    """
+
+    rule: str = "train"
+    hash: str
+    data_hash: str
+    torch: str
+    priority: int
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that the runs belong to."""
+        return self.name.partition("/")[0]
+
+    @property
+    def checkpoint(self) -> str:
+        """File of the job's state while it runs, without the part that only the job knows."""
+        return f"results/checkpoints/{self.hash}"
+
+    @property
+    def end_states(self) -> str | None:
+        """File of what the job leaves for one with a larger limit, likewise; None without one."""
+        kind = settings_classes()[self.settings["engine"]]
+        if kind.limit is None:
+            return None
+        shared = job_hash(kind.without_limit(self.settings), self.data_hash, self.code, self.torch)
+        return f"results/states/{self.experiment}/{shared}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Stage):
+    """One probe of the runs of a training job, and the content-addressed file that it writes.
+
+    data_hashes: of the data sets that it reads, that of the runs first.
+    """
+
+    rule: str = "probe"
+    job: Job
+    data_hashes: list[str]
+
+    @property
+    def job_settings(self) -> dict[str, Any]:
+        """Settings of the training job."""
+        return self.job.settings
+
+    @property
+    def torch(self) -> str:
+        """The public version of torch."""
+        return self.job.torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(Stage):
+    """The measures of one experiment, from the files of all its jobs and probes, and its data.
+
+    grids: how many of the runs' files belong to each grid of the experiment, in their order. The
+    probes' files are those of each job in turn.
+    """
+
+    rule: str = "measure"
+    grids: list[int]
+
+    @property
+    def inputs_hash(self) -> str:
+        """Hash of the names of the runs' and probes' files, which say what is in them."""
+        return config_hash([*self.inputs["runs"].values(), *self.inputs["probes"].values()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims(Stage):
+    """The verdicts on the claims of one paper, as a file and as a table; `modules` declare them."""
+
+    rule: str = "claims"
+    modules: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure(Stage):
+    """One figure, as PDF and PNG, and as CSV if it is a table.
+
+    settings: those behind its measures, and the arguments of its module's functions. arguments: the
+    latter alone. labels: its row in the report, whose changes draw nothing anew.
+    """
+
+    rule: str = "figure"
+    arguments: dict[str, Any]
+    labels: dict[str, str]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is written as CSV too."""
+        return self.outputs[-1].endswith(".csv")
+
+    @property
+    def scale(self) -> str:
+        """Size of the experiments that it shows."""
+        return self.settings["scale"]
+
+
+def job_hash(settings: dict[str, Any], data_hash: str, code: str, torch: str) -> str:
+    """Hash of what the numbers of a job depend on, but for the build of torch and the device."""
+    return config_hash({"settings": settings, "data": data_hash, "code": code, "torch": torch})
+
+
+def paths_of(stages: Iterable[Stage]) -> dict[str, str]:
+    """Main files of some stages, by their names."""
+    return {stage.name: stage.path for stage in stages}
