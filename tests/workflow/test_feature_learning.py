@@ -48,7 +48,7 @@ def test_second_run_does_nothing(paper: Workflow) -> None:
         ("models: {deep: {embedding: random_layers, depth: 5}}", 2),
         ("models: {ours: {scaling: mean_field}}", 2),
         ("axes: {model: [ours, ntk]}", 0),
-        ("leaps: {enabled: false}", 6),
+        ("multistep: {enabled: false}", 6),
         ("grids: [{width: [32]}, {width: [24]}]", 3),
     ],
 )
@@ -59,7 +59,11 @@ def test_only_what_is_new_is_trained(paper: Workflow, change: str, trains: int) 
 
 
 @pytest.mark.parametrize(
-    ("code", "trains"), [("embeddings/quadratic.py", 2), ("dynamics/leaps.py", 13)]
+    ("code", "trains"),
+    [
+        ("engines/function_space/embeddings/quadratic.py", 2),
+        ("engines/function_space/multistep.py", 13),
+    ],
 )
 def test_code_trains_what_runs_it(paper: Workflow, tmp_path: Path, code: str, trains: int) -> None:
     copy = paper.copy(tmp_path)
