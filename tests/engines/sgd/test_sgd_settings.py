@@ -42,7 +42,7 @@ def test_a_block_knows_its_own_node_scalings_alone() -> None:
     names = [block.settings["axes"]["node_scaling"] for block in blocks]
     assert names == [[name] for name in SCALINGS]
     assert [list(block.settings["node_scalings"]) for block in blocks] == names
-    assert blocks[0].name.startswith("node_scaling=gamma_1-")
+    assert blocks[0].name.startswith("steps/node_scaling=gamma_1-")
     assert blocks[0].settings["node_scalings"] == {"gamma_1": {"gamma": 1.0}}
     assert blocks[0].settings["precision"] == "float32"
     assert blocks[0].settings["record"] == {"moved": 10, "every": 1}

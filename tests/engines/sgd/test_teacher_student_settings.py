@@ -31,7 +31,7 @@ def test_the_grid_is_the_papers() -> None:
     ]
     assert all(one["width"] == [1000] and len(one["omega_2"]) == 10 for one in axes)
     assert (axes[0]["omega_2"][0], axes[0]["omega_2"][-1]) == (0.002, 0.07822)
-    assert blocks[0].name.startswith("loss=mean_square_seed=0-")
+    assert blocks[0].name.startswith("song2021_mnist/loss=mean_square_seed=0-")
     settings = blocks[0].settings
     # He's product, of the sizes, is not a number of the config.
     assert "product" not in settings and settings["precision"] == "float32"
