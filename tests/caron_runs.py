@@ -108,7 +108,7 @@ def made_up_runs(
     several = name in (MNIST, *IMAGES)
     runs = xr.Dataset(
         coords={
-            "setting": list(chosen),
+            "node_scaling": list(chosen),
             "width": [width],
             "seed": np.arange(seeds),
             "step": recorded.astype(int),
@@ -122,15 +122,15 @@ def made_up_runs(
     )
 
     def by_setting(values: Sequence[float]) -> xr.DataArray:
-        return xr.DataArray([values[ranks[one]] for one in chosen], dims="setting")
+        return xr.DataArray([values[ranks[one]] for one in chosen], dims="node_scaling")
 
-    one = xr.DataArray(np.ones((len(chosen), 1, seeds)), dims=("setting", "width", "seed")) * (
+    one = xr.DataArray(np.ones((len(chosen), 1, seeds)), dims=("node_scaling", "width", "seed")) * (
         1 + 0.02 * runs["seed"].drop_vars("seed")
     )
     share = runs["step"].astype(float) / steps
     reached = 1 - np.exp(-8 * share)
-    runs["gamma"] = xr.DataArray([gamma for gamma, _ in chosen.values()], dims="setting")
-    runs["alpha"] = xr.DataArray([alpha for _, alpha in chosen.values()], dims="setting")
+    runs["gamma"] = xr.DataArray([gamma for gamma, _ in chosen.values()], dims="node_scaling")
+    runs["alpha"] = xr.DataArray([alpha for _, alpha in chosen.values()], dims="node_scaling")
     falling = FIRST_RISK * np.exp(np.log(by_setting(LEFT)) * share)
     runs["train_risk_history"] = one * falling
     runs["test_risk_history"] = one * (falling + 0.1)
@@ -139,7 +139,9 @@ def made_up_runs(
     moved = np.arange(MOVED)[::-1]
     runs["moved_node"] = xr.zeros_like(one, dtype=int) + xr.DataArray(moved, dims="moved")
     scales = [node_scales(width, gamma, None if np.isnan(a) else a) for gamma, a in chosen.values()]
-    runs["node_scale"] = xr.DataArray(np.array(scales)[:, None], dims=("setting", "width", "node"))
+    runs["node_scale"] = xr.DataArray(
+        np.array(scales)[:, None], dims=("node_scaling", "width", "node")
+    )
     runs["weight_change"] = one * by_setting(WEIGHTS) * np.sqrt(runs["node_scale"])
     runs["final_weights"] = one * xr.DataArray(
         np.ones((width, data.sizes["feature"])), dims=("node", "feature")
@@ -179,7 +181,7 @@ def made_up_runs(
         runs = runs.drop_vars([each for each in runs.data_vars if each.startswith("pruned")])
     runs["learning_rate"] = xr.ones_like(one)
     runs["diverged"] = zero
-    for variable, count in (("plain_steps", 400), ("leaps", 50), ("failed_leaps", 0)):
+    for variable, count in (("plain_steps", 400), ("multisteps", 50), ("failed_multisteps", 0)):
         runs[variable] = xr.full_like(one, count, dtype=np.int64)
     for variable in runs.variables:
         runs[variable].attrs = {"long_name": str(variable), "units": "1"}

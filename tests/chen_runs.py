@@ -82,7 +82,7 @@ def made_up_runs(
     runs["gram_smallest_eigenvalue"] = one * SHARE * RATE / (2 * 0.5**2 * 0.5)
     runs["gram_largest_eigenvalue"] = 20 * runs["gram_smallest_eigenvalue"]
     runs["diverged"] = one.astype(np.int8) * 0
-    runs["plain_steps"], runs["leaps"] = 4000 * one, 80 * one
+    runs["plain_steps"], runs["multisteps"] = 4000 * one, 80 * one
     rng = np.random.default_rng(1)
     shape = (*one.shape, 2, 2, NEURONS)
     dims = (*axes, "moment", "map_point", "neuron")

@@ -27,6 +27,6 @@ def block_of(training: str, **changes: Any) -> dict[str, Any]:
     if training == "at_initialisation.jacobian_spectrum":
         block["distances"] = [0.01, 1.0]
     else:
-        block |= {"relative_loss": 0.1, "max_steps": 200, "points_per_decade": 8}
+        block |= {"relative_loss": 0.1, "max_steps": 200, "record": {"points_per_decade": 8}}
     axes = block["axes"] | changes.pop("axes", {})
     return block | changes | {"axes": axes}

@@ -52,7 +52,7 @@ def block(**changes: Any) -> dict[str, Any]:
         "loss": "mean",
         "learning_rate": 1.0,
         "max_steps": 60,
-        "leaps": {"enabled": False, "tolerance": 0.01},
+        "multistep": {"enabled": False, "tolerance": 0.01},
         "record": {
             "points_per_decade": 4,
             "every": 20,
@@ -61,7 +61,7 @@ def block(**changes: Any) -> dict[str, Any]:
             "ntg_points": 0,
         },
         "precision": "float64",
-        "axes": {"setting": list(NODE_SCALINGS), "width": [20], "seed": [0, 1]},
+        "axes": {"node_scaling": list(NODE_SCALINGS), "width": [20], "seed": [0, 1]},
     }
     return settings | changes
 

@@ -3,8 +3,8 @@
 Run with `pytest tests/benchmarks/test_function_space.py --benchmark-enable -s`; it prints one table
 and takes some minutes. All start from the same weights, in one process, on one core: a plain
 autograd loop with torch.optim.SGD on the m x D weights, the same step written by hand, steps in
-function space, and leaps. Test errors are not computed by any. The errors are the largest ones of
-the loss, in decades, and of the weights' way, against steps in function space, at the recorded
+function space, and multisteps. Test errors are not computed by any. The errors are the largest ones
+of the loss, in decades, and of the weights' way, against steps in function space, at the recorded
 steps. All steps on the weights take the same time, so that only the first tenth of them is made and
 its time multiplied.
 """
@@ -99,7 +99,7 @@ def by_hand(problem: Problem) -> Curve:
     return {"loss": np.array(losses), "way": np.array(ways)}
 
 
-def in_function_space(problem: Problem, leaps: bool) -> Curve:
+def in_function_space(problem: Problem, multisteps: bool) -> Curve:
     """Of this package; making the Gram matrix is counted."""
     initial: Tensor = problem.hidden * problem.weights @ problem.psi.T
     network = FunctionSpaceNetwork(
@@ -111,7 +111,9 @@ def in_function_space(problem: Problem, leaps: bool) -> Curve:
         output_scale=problem.output,
         step_factor=problem.scaling.step_factor(WIDTH, WIDTH, 1.0),
     )
-    control = MultistepControl(0.01, int(np.ceil(cost_of_multistep(network)))) if leaps else None
+    control = (
+        MultistepControl(0.01, int(np.ceil(cost_of_multistep(network)))) if multisteps else None
+    )
     factor = 1 / problem.hidden
 
     def observe(network: FunctionSpaceNetwork) -> dict[str, float]:
@@ -126,13 +128,13 @@ def in_function_space(problem: Problem, leaps: bool) -> Curve:
 METHODS: dict[str, Callable[[Problem], Curve]] = {
     "autograd, SGD": by_autograd,
     "weights, by hand": by_hand,
-    "function space": lambda problem: in_function_space(problem, leaps=False),
-    "function space, leaps": lambda problem: in_function_space(problem, leaps=True),
+    "function space": lambda problem: in_function_space(problem, multisteps=False),
+    "function space, multisteps": lambda problem: in_function_space(problem, multisteps=True),
 }
 
 
 ON_WEIGHTS = ("autograd, SGD", "weights, by hand")
-ROLES = {"autograd, SGD": PYTORCH, "function space, leaps": PACKAGE}
+ROLES = {"autograd, SGD": PYTORCH, "function space, multisteps": PACKAGE}
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -153,8 +155,8 @@ def test_two_thousand_steps(benchmark, gathered: Gathered, scaling: str) -> None
         exact = {key: values[: len(curve[key])] for key, values in curves["function space"].items()}
         decades = abs(np.log10(curve["loss"] / exact["loss"])).max()
         way = abs(curve["way"][1:] / exact["way"][1:] - 1).max()
-        error = f"{decades:.1g} decades, {way:.1%}" if "leaps" in name else ""
+        error = f"{decades:.1g} decades, {way:.1%}" if "multisteps" in name else ""
         rows.append(Measured(name, seconds[name], ROLES.get(name, ""), error))
-        assert decades < (0.05 if "leaps" in name else 1e-6)
-        assert way < (0.01 if "leaps" in name else 1e-6)
+        assert decades < (0.05 if "multisteps" in name else 1e-6)
+        assert way < (0.01 if "multisteps" in name else 1e-6)
     gathered.compare("chen2022", f"{N_STEPS} steps, n = {N_TRAIN}, m = {WIDTH}, {scaling}", rows)

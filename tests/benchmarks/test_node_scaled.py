@@ -2,10 +2,10 @@
 
 Run with `pytest tests/benchmarks/test_node_scaled.py --benchmark-enable -s`; it prints tables and
 takes some minutes. All start from the same weights, in one process, on one core: a plain autograd
-loop with torch.optim.SGD on the m x d weights, this package's steps, and its leaps. The training
-risk and the way of the weights are recorded along the run by all; the errors are the largest ones
-of the risk, in decades, and of the way, against the package's steps. All steps of autograd take the
-same time, so that only the first tenth of them is made and its time multiplied.
+loop with torch.optim.SGD on the m x d weights, this package's steps, and its multisteps. The
+training risk and the way of the weights are recorded along the run by all; the errors are the
+largest ones of the risk, in decades, and of the way, against the package's steps. All steps of
+autograd take the same time, so that only the first tenth of them is made and its time multiplied.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def problem_of(data: xr.Dataset, setting: str) -> Runs:
         "loss": "mean",
         "learning_rate": 1.0,
         "max_steps": N_STEPS,
-        "leaps": {"enabled": True, "tolerance": 0.01},
+        "multistep": {"enabled": True, "tolerance": 0.01},
         "record": {
             "points_per_decade": 8,
             "every": 500,
@@ -76,7 +76,7 @@ def problem_of(data: xr.Dataset, setting: str) -> Runs:
 
 def by_autograd(problem: Runs, setting: str) -> Curve:
     """As one writes it."""
-    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
+    run = problem.start({"node_scaling": setting, "width": WIDTH, "seed": 0})
     weights = run.hidden.clone().requires_grad_()
     optimiser = torch.optim.SGD([weights], lr=1.0)
     recorded = set(problem.steps.tolist())
@@ -93,9 +93,9 @@ def by_autograd(problem: Runs, setting: str) -> Curve:
     return {"risk": np.array(risks), "way": np.array(ways)}
 
 
-def by_package(problem: Runs, setting: str, leaps: bool) -> Curve:
-    """With steps, or leaps, of this package."""
-    run = problem.start({"setting": setting, "width": WIDTH, "seed": 0})
+def by_package(problem: Runs, setting: str, multisteps: bool) -> Curve:
+    """With steps, or multisteps, of this package."""
+    run = problem.start({"node_scaling": setting, "width": WIDTH, "seed": 0})
 
     def observe(network: Any) -> dict[str, float]:
         return {
@@ -103,16 +103,16 @@ def by_package(problem: Runs, setting: str, leaps: bool) -> Curve:
             "way": float(run.moved(network).norm()),
         }
 
-    return descend(run.network, problem.steps, observe, run.control if leaps else None).history
+    return descend(run.network, problem.steps, observe, run.control if multisteps else None).history
 
 
 Method = Callable[[Runs, str], Curve]
 METHODS: dict[str, Method] = {
     "autograd, torch.optim.SGD": by_autograd,
-    "steps": lambda problem, setting: by_package(problem, setting, leaps=False),
-    "leaps": lambda problem, setting: by_package(problem, setting, leaps=True),
+    "steps": lambda problem, setting: by_package(problem, setting, multisteps=False),
+    "multisteps": lambda problem, setting: by_package(problem, setting, multisteps=True),
 }
-ROLES = {"autograd, torch.optim.SGD": PYTORCH, "leaps": PACKAGE}
+ROLES = {"autograd, torch.optim.SGD": PYTORCH, "multisteps": PACKAGE}
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -133,9 +133,9 @@ def test_five_thousand_steps(benchmark, gathered: Gathered, name: str, setting: 
         exact = {key: values[: len(curve[key])] for key, values in curves["steps"].items()}
         decades = abs(np.log10(curve["risk"] / exact["risk"])).max()
         way = abs(curve["way"][1:] / exact["way"][1:] - 1).max()
-        error = f"{decades:.1g} decades, {way:.1%}" if method == "leaps" else ""
+        error = f"{decades:.1g} decades, {way:.1%}" if method == "multisteps" else ""
         rows.append(Measured(method, seconds[method], ROLES.get(method, ""), error))
-        assert decades < (0.05 if method == "leaps" else 1e-6)
-        assert way < (0.01 if method == "leaps" else 1e-6)
+        assert decades < (0.05 if method == "multisteps" else 1e-6)
+        assert way < (0.01 if method == "multisteps" else 1e-6)
     values = ", ".join(f"{key} = {value:g}" for key, value in SETTINGS[setting].items())
     gathered.compare("caron2023", f"{N_STEPS} steps, {name} data, {values}", rows)

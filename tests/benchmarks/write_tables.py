@@ -19,7 +19,7 @@ SHOWN = (
     "luo2021",
     "razborov2022: a step, S = 1000",
     "chen2022",
-    # Where leaps gain least
+    # Where multisteps gain least
     "caron2023: 5000 steps, simulated data, gamma = 0,",
     "caron2023: 5000 steps, concrete data, gamma = 0,",
     "song2021",

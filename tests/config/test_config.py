@@ -237,6 +237,9 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         (descent(layers="both"), ["axes.rate_ratio is needed for layers: both"]),
         (descent(grids=[{"width": [0]}]), ["grids.0.width = [0]", "at least 1"]),
         (descent(grids=[{"widht": [1]}]), ["grids.0.widht", "did you mean 'width'"]),
+        # Keys of earlier versions
+        (descent(block_axes=["width"]), ["descent.block_axes", "did you mean 'split_by'?"]),
+        (descent(points_per_decade=4), ["did you mean 'record.points_per_decade'?"]),
         (
             descent(grids=[{"width": [10, 20]}, {"n_train": [6, 7]}]),
             ["experiments.descent: grids.1 and grids.0 share settings"],

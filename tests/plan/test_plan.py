@@ -339,8 +339,8 @@ def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:
         ("caron2023_concrete", "node_scalings: {gamma_1: {gamma: 0.5}}", "alpha is missing"),
         (
             "caron2023_concrete",
-            "axes: {setting: [other]}",
-            "axes.setting: 'other' is no node scaling",
+            "axes: {node_scaling: [other]}",
+            "axes.node_scaling: 'other' is no node scaling",
         ),
         ("caron2023_concrete", "dataset: unit_sphere", "has draws"),
         (

@@ -348,7 +348,7 @@ def test_its_own_code_trains_gradient_descent(
         ("models: {deep: {embedding: random_layers, depth: 5}}", 2),
         ("models: {ours: {scaling: mean_field}}", 2),
         ("axes: {model: [ours, ntk]}", 0),
-        ("leaps: {enabled: false}", 6),
+        ("multistep: {enabled: false}", 6),
         ("grids: [{width: [32]}, {width: [24]}]", 3),
     ],
 )

@@ -60,7 +60,7 @@ def test_pruned_networks_are_those_of_the_most_important_nodes(trained: tuple) -
     pruned = pruning.probe(runs, [data], pruning_settings(), block(), "cpu")
     points = data.isel(point=data["split"].values == 1)
     for setting in NODE_SCALINGS:
-        run = runs.sel(setting=setting, seed=1, width=20)
+        run = runs.sel(node_scaling=setting, seed=1, width=20)
         importance = run["node_scale"] * np.square(run["final_weights"]).sum("feature")
         for share, count in zip(KEPT, [1, 6, 11, 20], strict=True):
             kept = run.isel(node=np.argsort(-importance.values)[:count])
@@ -71,21 +71,25 @@ def test_pruned_networks_are_those_of_the_most_important_nodes(trained: tuple) -
                 points["targets"].broadcast_like(targets) if runs.sizes["output"] == 1 else targets
             )
             expected = float(np.square(outputs - targets).mean())
-            found = pruned["pruned_test_risk"].sel(setting=setting, seed=1, width=20, kept=share)
+            found = pruned["pruned_test_risk"].sel(
+                node_scaling=setting, seed=1, width=20, kept=share
+            )
             assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
 def test_pruning_by_the_scales_alone_breaks_ties_at_random(trained: tuple) -> None:
     runs, _ = trained
     orders = [
-        ranked_nodes(runs.sel(setting="symmetrical", seed=seed, width=20), "node_scale", block())
+        ranked_nodes(
+            runs.sel(node_scaling="symmetrical", seed=seed, width=20), "node_scale", block()
+        )
         for seed in (0, 0, 1)
     ]
     assert sorted(orders[0]) == list(range(20))
     assert orders[0].tolist() == orders[1].tolist()
     assert orders[0].tolist() != orders[2].tolist()
     assert orders[0].tolist() != list(range(20))
-    zipf = runs.sel(setting="zipf", seed=0, width=20)
+    zipf = runs.sel(node_scaling="zipf", seed=0, width=20)
     assert ranked_nodes(zipf, "node_scale", block()).tolist() == list(range(20))
 
 
@@ -98,8 +102,13 @@ def test_transfer_with_all_features_is_training_on_all_features(
     settings = transfer_settings(feature_scale=feature_scale, hidden_layers=hidden_layers)
     found = transfer.probe(runs, [data], settings, block(), "cpu")
     check_described(found)
-    assert found["transfer_test_risk"].dims == ("setting", "width", "seed", "n_transfer_features")
-    run = runs.sel(setting="mixed", seed=1, width=20)
+    assert found["transfer_test_risk"].dims == (
+        "node_scaling",
+        "width",
+        "seed",
+        "n_transfer_features",
+    )
+    run = runs.sel(node_scaling="mixed", seed=1, width=20)
     points = data.isel(point=data["split"].values == 2)
     values = np.maximum(run["final_weights"] @ points["inputs"] / 4**0.5, 0)
     if feature_scale == "root_node_scale":
@@ -118,7 +127,7 @@ def test_transfer_with_all_features_is_training_on_all_features(
     risks = _trained_by_autograd(
         values.transpose("point", "node").values, targets, weights, settings
     )
-    one = found.sel(setting="mixed", seed=1, width=20, n_transfer_features=20)
+    one = found.sel(node_scaling="mixed", seed=1, width=20, n_transfer_features=20)
     assert float(one["transfer_train_risk"]) == pytest.approx(risks[0], rel=1e-8)
     assert float(one["transfer_test_risk"]) == pytest.approx(risks[1], rel=1e-8)
 

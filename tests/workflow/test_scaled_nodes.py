@@ -38,9 +38,13 @@ def test_everything_is_there(paper: Workflow) -> None:
 def test_measures_hold_runs_and_probes(concrete: Workflow) -> None:
     with xr.open_dataset(concrete.directory / MEASURES) as measures:
         assert measures["gamma"].values.tolist() == [1.0, 0.5, 0.5, 0.0]
-        assert measures["train_risk"].dims == ("setting", "seed", "step")
-        assert measures["pruned_test_risk"].dims == ("setting", "seed", "kept")
-        assert measures["transfer_test_risk"].dims == ("setting", "seed", "n_transfer_features")
+        assert measures["train_risk"].dims == ("node_scaling", "seed", "step")
+        assert measures["pruned_test_risk"].dims == ("node_scaling", "seed", "kept")
+        assert measures["transfer_test_risk"].dims == (
+            "node_scaling",
+            "seed",
+            "n_transfer_features",
+        )
         np.testing.assert_allclose(
             measures["pruned_test_risk"].sel(kept=1.0),
             measures["test_risk"].isel(step=-1),

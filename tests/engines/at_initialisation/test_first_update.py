@@ -130,7 +130,7 @@ def block_of(**changes: Any) -> dict[str, Any]:
         "draws": 300,
         "antithetic": True,
         "shown_nodes": 2,
-        "axes": {"setting": ["even", "uneven"], "width": [8], "seed": [0, 1]},
+        "axes": {"node_scaling": ["even", "uneven"], "width": [8], "seed": [0, 1]},
     } | changes
 
 
@@ -147,7 +147,7 @@ def trained(data: xr.Dataset) -> xr.Dataset:
 
 def test_what_is_averaged(trained: xr.Dataset) -> None:
     check_described(trained)
-    axes = ("setting", "width", "seed")
+    axes = ("node_scaling", "width", "seed")
     assert trained["weight_rate_mean"].dims == (*axes, "node", "feature")
     assert trained["weight_rate_mean"].shape == (2, 1, 2, 2, 4)
     assert trained["kernel_rate_covariance"].dims == (*axes, "pair", "other_pair")
@@ -156,7 +156,7 @@ def test_what_is_averaged(trained: xr.Dataset) -> None:
     assert trained.attrs["activation"] == "tanh" and (trained["draws"] == 300).all()
     np.testing.assert_allclose(trained["alpha"][:, 0, 0], [np.nan, 0.5])
     scales = node_scales(8, 0.25, 0.5)
-    one = trained.sel(setting="uneven", width=8, seed=1)
+    one = trained.sel(node_scaling="uneven", width=8, seed=1)
     np.testing.assert_allclose(one["node_scale"], scales[:2])
     assert float(one["sum_of_squared_scales"]) == pytest.approx(np.sum(scales**2))
     for name, values in trained.data_vars.items():
@@ -177,7 +177,7 @@ def test_runs_repeat_whatever_the_block_and_the_chunks(
 ) -> None:
     xr.testing.assert_identical(trained, train(block_of(), data, "cpu").assign_attrs(trained.attrs))
     alone = [
-        train(block_of(axes={"setting": [name], "width": [8], "seed": [seed]}), data, "cpu")
+        train(block_of(axes={"node_scaling": [name], "width": [8], "seed": [seed]}), data, "cpu")
         for name in SCALINGS
         for seed in (0, 1)
     ]
@@ -192,7 +192,9 @@ def test_settings_and_seeds_are_independent(trained: xr.Dataset) -> None:
     twice = {"first": {"gamma": 1.0}, "second": {"gamma": 1.0}}
     runs = train(
         block_of(
-            node_scalings=twice, axes={"setting": list(twice), "width": [8], "seed": [0]}, draws=20
+            node_scalings=twice,
+            axes={"node_scaling": list(twice), "width": [8], "seed": [0]},
+            draws=20,
         ),
         sines_on_sphere.build(
             {"n_train": 3, "n_test": 0, "n_features": 4, "noise": 1.0, "seed": 0}
@@ -204,7 +206,7 @@ def test_settings_and_seeds_are_independent(trained: xr.Dataset) -> None:
 
 
 def test_without_pairs_means_are_the_same_and_noisier(data: xr.Dataset) -> None:
-    axes = {"setting": ["uneven"], "width": [8], "seed": [0]}
+    axes = {"node_scaling": ["uneven"], "width": [8], "seed": [0]}
     data = data.assign(targets=data["targets"] + 3)
     pairs = train(block_of(axes=axes, draws=20_000), data, "cpu")
     single = train(block_of(axes=axes, draws=20_000, antithetic=False), data, "cpu")
@@ -221,7 +223,7 @@ def test_progress_is_told(data: xr.Dataset) -> None:
     lines: list[str] = []
     train(block_of(), data, "cpu", lines.append)
     assert len(lines) == 8 and lines[1].startswith(
-        "batch 1 of 4 (setting even, width 8, seed 0): done in "
+        "batch 1 of 4 (node_scaling even, width 8, seed 0): done in "
     )
 
 
@@ -269,10 +271,16 @@ def experiment(**changes: Any) -> dict:
         ({"activation": "leaky_relu"}, ["activation = 'leaky_relu'", "relu, tanh, softplus"]),
         ({"axes": {"width": [3]}}, ["axes.width: 3 is less than shown_nodes: 4"]),
         ({"axes": {"seed": None}}, ["axes.seed is missing"]),
-        ({"axes": {"setting": ["odd"]}}, ["axes.setting: 'odd'", "allowed: even, uneven"]),
-        ({"axes": {"setting": ["even", "even"]}}, ["axes.setting: 'even' is there twice"]),
-        ({"axes": {"n_train": [3]}}, ["axes.n_train", "setting, width, seed"]),
-        ({"split_by": ["gamma"]}, ["split_by: 'gamma' is no axis", "setting, width, seed"]),
+        (
+            {"axes": {"node_scaling": ["odd"]}},
+            ["axes.node_scaling: 'odd'", "allowed: even, uneven"],
+        ),
+        (
+            {"axes": {"node_scaling": ["even", "even"]}},
+            ["axes.node_scaling: 'even' is there twice"],
+        ),
+        ({"axes": {"n_train": [3]}}, ["axes.n_train", "node_scaling, width, seed"]),
+        ({"split_by": ["gamma"]}, ["split_by: 'gamma' is no axis", "node_scaling, width, seed"]),
         ({"node_scalings": {"odd": {"gamma": 0.5}}}, ["node_scalings.odd: alpha is missing"]),
         ({"node_scalings": {"odd": {"gamma": 2}}}, ["odd.gamma = 2", "less than or equal to 1"]),
         ({"node_scalings": {"odd": {"gamma": 1, "alpha": 1}}}, ["odd.alpha = 1", "less than 1"]),
@@ -306,7 +314,7 @@ def names(plan: Plan) -> set[str]:
 def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
     plan = plan_of(raw)
     blocks = plan.jobs_of("first")
-    assert [block.settings["axes"]["setting"] for block in blocks] == [["even"], ["uneven"]]
+    assert [block.settings["axes"]["node_scaling"] for block in blocks] == [["even"], ["uneven"]]
     assert [block.settings["node_scalings"] for block in blocks] == [
         {"even": {"gamma": 1.0}},
         {"uneven": {"gamma": 0.25, "alpha": 0.5}},
@@ -319,12 +327,12 @@ def test_a_block_knows_its_own_node_scaling_alone(raw: dict) -> None:
 
 
 def test_settings_can_be_chosen_and_batched(raw: dict) -> None:
-    chosen = plan_of(raw, axes={"setting": ["uneven"]}).jobs_of("first")
-    assert [block.settings["axes"]["setting"] for block in chosen] == [["uneven"]]
+    chosen = plan_of(raw, axes={"node_scaling": ["uneven"]}).jobs_of("first")
+    assert [block.settings["axes"]["node_scaling"] for block in chosen] == [["uneven"]]
     (batched,) = plan_of(raw, split_by=["seed"]).jobs_of("first")
     assert list(batched.settings["node_scalings"]) == ["even", "uneven"]
 
 
 def test_a_planned_block_can_be_trained(raw: dict, data: xr.Dataset) -> None:
     block = plan_of(raw).jobs_of("first")[0]
-    assert train(block.settings, data, "cpu").sizes["setting"] == 1
+    assert train(block.settings, data, "cpu").sizes["node_scaling"] == 1

@@ -1,10 +1,9 @@
 """Jobs of every engine that were killed, or whose limit is raised, go on with the same bits."""
 
-import copy
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import pytest
 import torch
 import xarray as xr
 from class_points import class_points
+from resumed_jobs import ResumedJob
 
-from regimes.datasets import unit_sphere, xor_with_noise
+from regimes.datasets import points, unit_sphere, xor_with_noise
 from regimes.engines.common import runner
 from regimes.engines.common.recording import refitted
 from regimes.engines.common.resume import Checkpoint
@@ -24,52 +24,25 @@ from regimes.engines.registry import settings_classes
 from regimes.jobs import resources as usage
 
 
-@dataclass(frozen=True)
-class Kind:
-    """Settings and data of a job; caps: limits of earlier jobs; cap: the raised one."""
-
-    block: dict[str, Any]
-    data: xr.Dataset
-    caps: tuple[int, ...]
-    cap: int
-
-    def at(self, cap: int) -> dict[str, Any]:
-        """The settings with a limit."""
-        kind = settings_classes()[self.block["engine"]]
-        block = copy.deepcopy(kind.without_limit(self.block))
-        *outer, last = kind.limit
-        inner = block
-        for key in outer:
-            inner = inner[key]
-        inner[last] = cap
-        return block
-
-    def run(self, cap: int, folder: Path | None = None, **more: Any) -> xr.Dataset:
-        """The runs with a limit; folder: of the end states."""
-        states = None if folder is None else folder / "states"
-        runs = runner.train(self.at(cap), self.data, "cpu", end_states=states, **more)
-        return runs.drop_attrs()
-
-
 def classes() -> xr.Dataset:
     return class_points().assign_attrs(data_hash="classes")
 
 
-def node_scaled(n_outputs: int = 1, **changes: Any) -> Kind:
+def node_scaled(n_outputs: int = 1, **changes: Any) -> ResumedJob:
     block = node_scaled_blocks.block(**changes)
     data = node_scaled_blocks.made_up_data(n_outputs=n_outputs)
     # The first is recorded whatever the cap (every 20 steps), the second only as the end.
-    return Kind(block, data, (60, 75), 170)
+    return ResumedJob(block, data, (60, 75), 170)
 
 
-def leaping_nodes() -> Kind:
-    leaps = {"enabled": True, "tolerance": 0.1}
+def multistep_nodes() -> ResumedJob:
+    multistep = {"enabled": True, "tolerance": 0.1}
     record = node_scaled_blocks.block()["record"] | {"every": 100}
-    kind = node_scaled(learning_rate=0.1, leaps=leaps, record=record)
+    kind = node_scaled(learning_rate=0.1, multistep=multistep, record=record)
     return replace(kind, caps=(1000, 1310), cap=4000)
 
 
-def function_space(leaps: bool, **changes: Any) -> Kind:
+def function_space(multisteps: bool, **changes: Any) -> ResumedJob:
     block = {
         "experiment": "features",
         "root_seed": 1,
@@ -79,18 +52,18 @@ def function_space(leaps: bool, **changes: Any) -> Kind:
         "activation": "relu",
         "learning_rate": 1.0,
         "max_steps": 100,
-        "leaps": {"enabled": leaps, "tolerance": 0.01},
+        "multistep": {"enabled": multisteps, "tolerance": 0.01},
         "record": {"points_per_decade": 4, "every": 0, "feature_map_neurons": 3},
         "precision": "float64",
         "axes": {"model": ["ours"], "width": [20], "n_train": [10], "seed": [0, 1]},
     }
     settings = {"n_train": 10, "n_test": 5, "n_features": 6, "seed": 0, "draws": 2}
     data = xor_with_noise.build(settings).assign_attrs(data_hash="xor")
-    caps, cap = ((1000, 1500), 4000) if leaps else ((100, 150), 400)
-    return Kind(block | changes, data, caps, cap)
+    caps, cap = ((1000, 1500), 4000) if multisteps else ((100, 150), 400)
+    return ResumedJob(block | changes, data, caps, cap)
 
 
-def minibatches(**changes: Any) -> Kind:
+def minibatches(**changes: Any) -> ResumedJob:
     block = {
         "experiment": "minibatches",
         "root_seed": 1,
@@ -105,14 +78,14 @@ def minibatches(**changes: Any) -> Kind:
         "learning_rate": 2.0,
         "batch_size": 16,
         "epochs": 4,
-        "record": {"moved": 3, "every_epochs": 2},
+        "record": {"moved": 3, "every": 2},
         "precision": "float32",
-        "axes": {"setting": ["gamma_1"], "width": [30], "seed": [0, 1]},
+        "axes": {"node_scaling": ["gamma_1"], "width": [30], "seed": [0, 1]},
     }
-    return Kind(block | changes, classes(), (4, 5), 9)
+    return ResumedJob(block | changes, classes(), (4, 5), 9)
 
 
-def students(**changes: Any) -> Kind:
+def students(**changes: Any) -> ResumedJob:
     block = {
         "experiment": "students",
         "root_seed": 1,
@@ -122,7 +95,7 @@ def students(**changes: Any) -> Kind:
         "learning_rate": 0.1,
         "batch_size": 16,
         "epochs": 4,
-        "record": {"every_epochs": 2},
+        "record": {"every": 2},
         "precision": "float32",
         "axes": {
             "loss": ["mean_square", "log_likelihood"],
@@ -131,10 +104,10 @@ def students(**changes: Any) -> Kind:
             "seed": [0, 1],
         },
     }
-    return Kind(block | changes, classes(), (4, 5), 9)
+    return ResumedJob(block | changes, classes(), (4, 5), 9)
 
 
-def full_batch(**changes: Any) -> Kind:
+def full_batch(**changes: Any) -> ResumedJob:
     block = {
         "experiment": "spheres",
         "dataset": "sphere",
@@ -161,50 +134,73 @@ def full_batch(**changes: Any) -> Kind:
     }
     data = unit_sphere.build({"draws": 3, "n_points": 15, "n_features": 10, "seed": 5})
     data = data.assign_attrs(data_hash="sphere")
-    return Kind(block | changes, data, (FIRST_CAP, 90), 400)
+    return ResumedJob(block | changes, data, (FIRST_CAP, 90), 400)
 
 
-def linearised(**changes: Any) -> Kind:
+def linearised(**changes: Any) -> ResumedJob:
     block = isometry_blocks.block_of(
         "gradient_descent.linearised",
         axes={"n_features": [4], "n_train": [5, 8], "width": [16], "seed": [0, 1]},
     )
     # Of the first limit the last step is recorded, of the second it is not; some runs end before.
-    return Kind(block | changes, isometry_blocks.data_of(), (100, 555), 4000)
+    return ResumedJob(block | changes, isometry_blocks.data_of(), (100, 555), 4000)
+
+
+def flow(**changes: Any) -> ResumedJob:
+    block = {
+        "experiment": "flows",
+        "dataset": "four_point",
+        "root_seed": 7,
+        "engine": "gradient_flow",
+        # A batch for each width; checkpoints are between them.
+        "axes": {
+            "gamma_prime": [0.5],
+            "gamma": [1.4],
+            "width": list(range(10, 26, 2)),
+            "seed": [0],
+        },
+        "solver": {"max_steps": 20},
+        "history_points": 8,
+    }
+    data = points.build(
+        {"inputs": [[-1.0], [0.5], [1.5]], "targets": [1.0, -1.0, 0.5], "bias": True}
+    )
+    return ResumedJob(block | changes, data.assign_attrs(data_hash="points"), (23, 25), 5000)
 
 
 FIRST_CAP = 64
 KINDS = {
     "node_scaled": node_scaled,
-    "node_scaled, leaps": leaping_nodes,
+    "node_scaled, multisteps": multistep_nodes,
     "node_scaled, three outputs": lambda: node_scaled(n_outputs=3),
     "node_scaled, diverging": lambda: node_scaled(learning_rate=1000.0),
-    "function_space": lambda: function_space(leaps=False),
-    "function_space, leaps": lambda: function_space(leaps=True),
+    "function_space": lambda: function_space(multisteps=False),
+    "function_space, multisteps": lambda: function_space(multisteps=True),
     "function_space, diverging": lambda: function_space(
-        leaps=False, learning_rate=1e5, activation="leaky_relu"
+        multisteps=False, learning_rate=1e5, activation="leaky_relu"
     ),
     "minibatches": minibatches,
     "minibatches, diverging": lambda: minibatches(loss="mean_square", learning_rate=1e3),
     "students": students,
     "linearised": linearised,
     "full_batch": full_batch,
+    "gradient_flow": flow,
     "full_batch, diverging": lambda: full_batch(learning_rate=0.3),
 }
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
+def kind(request: pytest.FixtureRequest) -> ResumedJob:
     return KINDS[request.param]()
 
 
 @pytest.fixture(scope="module")
-def whole(kind: Kind) -> xr.Dataset:
+def whole(kind: ResumedJob) -> xr.Dataset:
     return kind.run(kind.cap)
 
 
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
-    kind: Kind, whole: xr.Dataset, tmp_path: Path
+    kind: ResumedJob, whole: xr.Dataset, tmp_path: Path
 ) -> None:
     for index, cap in enumerate(kind.caps):
         folder = tmp_path / str(index)
@@ -219,19 +215,19 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         assert torch.load(path, weights_only=True)["limit"] == kind.cap
 
 
-def test_it_goes_on_more_than_once(kind: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
+def test_it_goes_on_more_than_once(kind: ResumedJob, whole: xr.Dataset, tmp_path: Path) -> None:
     for cap in sorted(kind.caps):
         kind.run(cap, tmp_path)
     xr.testing.assert_identical(kind.run(kind.cap, tmp_path), whole)
 
 
-def test_it_does_go_on_from_the_states(kind: Kind, whole: xr.Dataset, tmp_path: Path) -> None:
+def test_it_does_go_on_from_the_states(kind: ResumedJob, whole: xr.Dataset, tmp_path: Path) -> None:
     kind.run(kind.caps[0], tmp_path)
     (path,) = tmp_path.rglob("*.pt")
     content = torch.load(path, weights_only=True)
     for state in content["states"].values():
-        history = state.get("history") or state.get("histories") or state["result"]["history"]
-        for values in history.values():
+        names = [name for name in ("history", "histories", "variables") if name in state]
+        for values in (state[names[0]] if names else state["result"]["history"]).values():
             values.fill_(-123.0)
     torch.save(content, path)
     continued = kind.run(kind.cap, tmp_path)
@@ -250,16 +246,18 @@ def test_the_cases_are_what_they_are_meant_to_be() -> None:
     by_batch = [ended.sel(width=w, n_train=n) for w, n in itertools.product((20, 30), (8, 12))]
     assert any(bool(one.any()) and not bool(one.all()) for one in by_batch)
     assert any(bool(one.all()) for one in by_batch)
+    flows = KINDS["gradient_flow"]().run(23)["capped"]
+    assert bool(flows.any()) and not bool(flows.all())
     for name in KINDS:
         if "diverging" in name:
             assert bool(KINDS[name]().run(KINDS[name]().caps[0])["diverged"].any()), name
     # Runs diverge before the last step that all caps record, and after it.
     ends = [KINDS["node_scaled, diverging"]().run(cap)["diverged"] for cap in (60, 75)]
     assert 0 < int(ends[0].sum()) < int(ends[1].sum())
-    for name in ("node_scaled, leaps", "function_space, leaps"):
-        # Already before the smaller caps, so that these cut leaps short.
+    for name in ("node_scaled, multisteps", "function_space, multisteps"):
+        # Already before the smaller caps, so that these cut multisteps short.
         kind = KINDS[name]()
-        assert int(kind.run(kind.caps[1])["leaps"].min()) > 2
+        assert int(kind.run(kind.caps[1])["multisteps"].min()) > 2
 
 
 def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
@@ -313,7 +311,7 @@ class Impatient(Checkpoint):
 
 
 def test_a_killed_job_goes_on_with_the_same_bits(
-    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: ResumedJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cap = kind.caps[0]
     expected = kind.run(cap, tmp_path / "whole")

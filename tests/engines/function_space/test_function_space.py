@@ -1,4 +1,4 @@
-"""Gradient descent in function space: against weights and autograd, leaps against steps."""
+"""Gradient descent in function space: against weights and autograd, multisteps against steps."""
 
 from fractions import Fraction
 from importlib import import_module
@@ -164,13 +164,13 @@ class Linear:
 
 @pytest.mark.parametrize("in_weights", [False, True])
 @pytest.mark.parametrize("n_steps", [1, 2, 40, 1000])
-def test_leaps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: bool) -> None:
+def test_multisteps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: bool) -> None:
     start = Start("ours", "relu")
-    leaping, stepping = (start.in_function_space(in_weights, 1.0) for _ in range(2))
-    for network in (leaping, stepping):
+    together, stepping = (start.in_function_space(in_weights, 1.0) for _ in range(2))
+    for network in (together, stepping):
         network.activation = Linear  # type: ignore[assignment]
         network.restore(network.state())
-    found = multistep(leaping, n_steps)
+    found = multistep(together, n_steps)
     for _ in range(n_steps):
         stepping.step()
     torch.testing.assert_close(found.coefficients, stepping.coefficients, rtol=1e-8, atol=1e-10)
@@ -178,13 +178,13 @@ def test_leaps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: bool) 
     assert found.error < 1e-8
 
 
-def test_leaps_are_of_second_order_for_smooth_activations() -> None:
-    """Halving the number of steps of a leap divides its error by more than four."""
+def test_multisteps_are_of_second_order_for_smooth_activations() -> None:
+    """Halving the number of steps of a multistep divides its error by more than four."""
     errors = []
     for n_steps in (32, 16, 8):
         start = Start("ours", "tanh")
-        leaping, stepping = (start.in_function_space(False, 0.2) for _ in range(2))
-        found = multistep(leaping, n_steps)
+        together, stepping = (start.in_function_space(False, 0.2) for _ in range(2))
+        found = multistep(together, n_steps)
         for _ in range(n_steps):
             stepping.step()
         errors.append(float((found.errors - stepping.errors).norm()))
@@ -244,35 +244,37 @@ STEPS = np.unique(np.concatenate([np.rint(10 ** np.arange(0, 3.7, 0.25)), [0, 20
 
 
 @pytest.mark.parametrize(("kind", "scaling"), CASES)
-def test_leaps_agree_with_steps(kind: str, scaling: str) -> None:
+def test_multisteps_agree_with_steps(kind: str, scaling: str) -> None:
     plain = descend(problem(kind, scaling), STEPS.astype(int), observed)
     network = problem(kind, scaling)
     control = MultistepControl(0.01, int(np.ceil(cost_of_multistep(network))))
-    leaping = descend(network, STEPS.astype(int), observed, control)
-    assert leaping.leaps > 5 and leaping.plain_steps < plain.plain_steps / 2
-    decades = np.log10(leaping.history["loss"] / plain.history["loss"])
+    together = descend(network, STEPS.astype(int), observed, control)
+    assert together.multisteps > 5 and together.plain_steps < plain.plain_steps / 2
+    decades = np.log10(together.history["loss"] / plain.history["loss"])
     assert abs(decades).max() < 0.05
-    ratio = leaping.history["distance"][1:] / plain.history["distance"][1:]
+    ratio = together.history["distance"][1:] / plain.history["distance"][1:]
     assert abs(ratio - 1).max() < 0.01
 
 
-def test_leaps_go_on_where_the_residuals_are_rounding() -> None:
+def test_multisteps_go_on_where_the_residuals_are_rounding() -> None:
     network = problem("random_labels", n_train=8)
     result = descend(network, np.array([0, 20_000, 50_000]), observed, MultistepControl(0.01, 10))
     assert result.history["loss"][1] < 1e-25 * result.history["loss"][0]
-    assert result.plain_steps < 500 and result.leaps < 500
+    assert result.plain_steps < 500 and result.multisteps < 500
 
 
-def test_where_leaps_do_not_pay_steps_are_made() -> None:
+def test_where_multisteps_do_not_pay_steps_are_made() -> None:
     network = problem("scalings")
-    # No leap meets this tolerance, so that only a few are tried.
+    # No multistep meets this tolerance, so that only a few are tried.
     strict = descend(network, np.array([0, 2000]), observed, MultistepControl(1e-12, 10))
-    assert strict.leaps == 0 and strict.plain_steps == 2000 and 1 <= strict.failed_leaps < 30
+    assert (
+        strict.multisteps == 0 and strict.plain_steps == 2000 and 1 <= strict.failed_multisteps < 30
+    )
     plain = descend(problem("scalings"), np.array([0, 2000]), observed)
     np.testing.assert_array_equal(strict.history["loss"], plain.history["loss"])
 
 
-def test_control_of_leaps() -> None:
+def test_control_of_multisteps() -> None:
     control = MultistepControl(tolerance=0.01, break_even_steps=10)
     assert control.next_length(1000) == 20 and control.next_length(15) == 15
     assert control.next_length(9) == 0
@@ -292,7 +294,7 @@ def test_control_of_leaps() -> None:
     assert other == control
 
 
-def test_leaps_to_a_recorded_step_are_equally_long() -> None:
+def test_multisteps_to_a_recorded_step_are_equally_long() -> None:
     control = MultistepControl(tolerance=0.01, break_even_steps=10, equal=4, length=1000.0)
 
     def to_record(most: int) -> list[int]:

@@ -29,7 +29,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
         "activation": "relu",
         "learning_rate": 1.0,
         "max_steps": MAX_STEPS,
-        "leaps": {"enabled": True, "tolerance": 0.01},
+        "multistep": {"enabled": True, "tolerance": 0.01},
         "record": {"points_per_decade": 4, "every": EVERY, "feature_map_neurons": MAPPED},
         "precision": "float64",
         "axes": AXES if axes is None else axes,
@@ -58,8 +58,8 @@ def test_what_is_recorded(trained: xr.Dataset) -> None:
     losses = trained["loss_history"]
     assert (losses.isel(step=-1) < losses.isel(step=0)).all()
     assert (trained["feature_movement_history"].isel(step=0) == 0).all()
-    # Leaps, where there are some, save steps.
-    assert (trained["plain_steps"] <= MAX_STEPS).all() and int(trained["leaps"].sum()) > 0
+    # Multisteps, where there are some, save steps.
+    assert (trained["plain_steps"] <= MAX_STEPS).all() and int(trained["multisteps"].sum()) > 0
     # Pairs of neurons start from f = 0: the loss is that of the labels, -1 and 1.
     np.testing.assert_allclose(losses.sel(model="ntk").isel(step=0), 0.5, rtol=1e-12)
 
@@ -84,8 +84,8 @@ def test_results_do_not_depend_on_the_block(data: xr.Dataset, trained: xr.Datase
 
 def test_single_precision_and_plain_steps_agree(data: xr.Dataset, trained: xr.Dataset) -> None:
     single = train(block_of(precision="float32"), data, "cpu")
-    plain = train(block_of(leaps={"enabled": False, "tolerance": 0.01}), data, "cpu")
-    assert int(plain["leaps"].sum()) == 0 and (plain["plain_steps"] == MAX_STEPS).all()
+    plain = train(block_of(multistep={"enabled": False, "tolerance": 0.01}), data, "cpu")
+    assert int(plain["multisteps"].sum()) == 0 and (plain["plain_steps"] == MAX_STEPS).all()
     for other in (single, plain):
         decades = np.log10(other["loss_history"] / trained["loss_history"])
         assert float(abs(decades).max()) < 0.05

@@ -1,4 +1,4 @@
-"""Networks with scaled nodes: against autograd, leaps against steps, what is recorded, restarts."""
+"""Networks with scaled nodes: against autograd, multisteps against steps, records, restarts."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_steps_are_those_of_autograd(n_outputs: int, n_features: int, changes: d
     runs = train(settings, data, "cpu")
     for setting in NODE_SCALINGS:
         expected = by_autograd(settings, data, setting, width=20, seed=1)
-        run = runs.sel(setting=setting, seed=1, width=20)
+        run = runs.sel(node_scaling=setting, seed=1, width=20)
         np.testing.assert_allclose(
             run["train_risk_history"], expected["risk"][run["step"]], rtol=1e-9
         )
@@ -40,7 +40,7 @@ def test_ntg_is_that_of_the_jacobian() -> None:
     runs = train(settings, data, "cpu")
     inputs = torch.tensor(data["inputs"].values[data["split"].values == 0])
     for setting in NODE_SCALINGS:
-        run = runs.sel(setting=setting, seed=0, width=20)
+        run = runs.sel(node_scaling=setting, seed=0, width=20)
         weights, signs, scales = initial(settings, setting, 20, 0, inputs.shape[1], 2)
         kernels = []
         for at in (weights, run["final_weights"].values):
@@ -73,7 +73,7 @@ def test_ntg_of_the_first_points_alone() -> None:
 
 
 @pytest.mark.parametrize("setting", ["gamma_1", "gamma_05", "gamma_0"])
-def test_leaps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
+def test_multisteps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
     data = sines_on_sphere.build(
         {"n_train": 100, "n_test": 20, "n_features": 50, "noise": 1.0, "seed": 0}
     )
@@ -85,27 +85,29 @@ def test_leaps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
     settings = block(
         node_scalings={setting: scalings[setting]},
         max_steps=4000,
-        axes={"setting": [setting], "width": [200], "seed": [0]},
+        axes={"node_scaling": [setting], "width": [200], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
-    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
-    assert int(plain["leaps"]) == 0 and int(plain["plain_steps"]) == 4000
-    assert int(leaps["plain_steps"]) < 2000
-    decades = np.log10(leaps["train_risk_history"] / plain["train_risk_history"])
+    multisteps = train(
+        settings | {"multistep": {"enabled": True, "tolerance": 0.01}}, data, "cpu"
+    ).squeeze()
+    assert int(plain["multisteps"]) == 0 and int(plain["plain_steps"]) == 4000
+    assert int(multisteps["plain_steps"]) < 2000
+    decades = np.log10(multisteps["train_risk_history"] / plain["train_risk_history"])
     assert float(abs(decades).max()) < 0.05
-    ways = leaps["weight_change"] / plain["weight_change"]
+    ways = multisteps["weight_change"] / plain["weight_change"]
     moved = plain["weight_change"] > 0.01 * plain["weight_change"].max()
     assert float(abs(np.log(ways.where(moved))).max()) < 0.01
     # A single activation that changes earlier or later is seen in it, at this width and gamma = 1.
-    change = abs(leaps["ntg_change_history"] - plain["ntg_change_history"])
+    change = abs(multisteps["ntg_change_history"] - plain["ntg_change_history"])
     assert float(change.mean()) < 0.05 * float(plain["ntg_change_history"].max())
 
 
-def test_leaps_record_the_kernel_of_steps() -> None:
+def test_multisteps_record_the_kernel_of_steps() -> None:
     """Although many pre-activations of ReLU are driven to and fro over the kink late in the run.
 
-    With the mean of the slopes at both ends of a leap, the change of the kernel would be 9 % high
-    and its smallest eigenvalue 2 % low on average.
+    With the mean of the slopes at both ends of a multistep, the change of the kernel would be 9 %
+    high and its smallest eigenvalue 2 % low on average.
     """
     data = sines_on_sphere.build(
         {"n_train": 60, "n_test": 20, "n_features": 30, "noise": 1.0, "seed": 0}
@@ -114,23 +116,25 @@ def test_leaps_record_the_kernel_of_steps() -> None:
         node_scalings={"gamma_1": {"gamma": 1.0}},
         max_steps=6000,
         record=block()["record"] | {"every": 150},
-        axes={"setting": ["gamma_1"], "width": [600], "seed": [0]},
+        axes={"node_scaling": ["gamma_1"], "width": [600], "seed": [0]},
     )
     plain = train(settings, data, "cpu").squeeze()
-    leaps = train(settings | {"leaps": {"enabled": True, "tolerance": 0.01}}, data, "cpu").squeeze()
+    multisteps = train(
+        settings | {"multistep": {"enabled": True, "tolerance": 0.01}}, data, "cpu"
+    ).squeeze()
     # Single values fluctuate from step to step; 31 of them hardly do on average.
     late = (plain["step"] > 1500).values
     for name, bias, spread in (
         ("ntg_change", 0.03, 0.06),
         ("ntg_smallest_eigenvalue", 0.008, 0.02),
     ):
-        ratio = (leaps[f"{name}_history"] / plain[f"{name}_history"]).values[late]
+        ratio = (multisteps[f"{name}_history"] / plain[f"{name}_history"]).values[late]
         assert abs(ratio.mean() - 1) < bias, name
         assert ratio.std() < spread, name
-    lengths = leaps["leap_length_history"].values
-    assert lengths[0] == 1 and "leap_length_history" not in plain
+    lengths = multisteps["multistep_length_history"].values
+    assert lengths[0] == 1 and "multistep_length_history" not in plain
     assert (lengths[1:] <= np.diff(plain["step"])).all()
-    assert int(leaps["plain_steps"]) < 200 and int(leaps["leaps"]) < 300
+    assert int(multisteps["plain_steps"]) < 200 and int(multisteps["multisteps"]) < 300
 
 
 def test_what_is_recorded() -> None:
@@ -138,11 +142,11 @@ def test_what_is_recorded() -> None:
     runs = train(block(), data, "cpu")
     check_described(runs)
     assert runs["step"].values.tolist() == [0, 1, 2, 3, 6, 10, 18, 20, 32, 40, 56, 60]
-    assert runs["train_risk_history"].dims == ("setting", "width", "seed", "step")
-    assert runs["weight_change_history"].dims == ("setting", "width", "seed", "step", "moved")
-    assert runs["final_weights"].dims == ("setting", "width", "seed", "node", "feature")
-    assert runs["output_weights"].dims == ("setting", "width", "seed", "output", "node")
-    assert runs["node_scale"].dims == ("setting", "width", "node")
+    assert runs["train_risk_history"].dims == ("node_scaling", "width", "seed", "step")
+    assert runs["weight_change_history"].dims == ("node_scaling", "width", "seed", "step", "moved")
+    assert runs["final_weights"].dims == ("node_scaling", "width", "seed", "node", "feature")
+    assert runs["output_weights"].dims == ("node_scaling", "width", "seed", "output", "node")
+    assert runs["node_scale"].dims == ("node_scaling", "width", "node")
     np.testing.assert_allclose(runs["node_scale"].sum("node"), 1)
     # Those that moved most, in this order, and their way along the run.
     chosen = runs["weight_change"].isel(node=runs["moved_node"])
@@ -166,10 +170,12 @@ def test_settings_start_from_the_same_weights_and_do_not_depend_on_their_block()
     together = train(block(max_steps=1), data, "cpu")
     assert np.ptp(together["output_weights"].values, axis=0).max() == 0
     for setting in NODE_SCALINGS:
-        axes = {"setting": [setting], "width": [20], "seed": [1]}
+        axes = {"node_scaling": [setting], "width": [20], "seed": [1]}
         scalings = {setting: NODE_SCALINGS[setting]}
         alone = train(block(max_steps=1, axes=axes, node_scalings=scalings), data, "cpu")
-        assert alone.drop_attrs().identical(together.sel(setting=[setting], seed=[1]).drop_attrs())
+        assert alone.drop_attrs().identical(
+            together.sel(node_scaling=[setting], seed=[1]).drop_attrs()
+        )
 
 
 def test_first_training_points_alone() -> None:

@@ -1,6 +1,5 @@
 """Gradient flow whose max_steps is raised goes on with the bits of an uninterrupted training."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,8 +10,8 @@ import pytest
 import torch
 import xarray as xr
 from flow_blocks import SOLVER, block_of, four_points
+from resumed_jobs import ResumedJob
 
-from regimes.engines.common import runner
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
@@ -24,43 +23,33 @@ LEVELS = [1.0, 0.5, 0.1, 1e-3, 0.0]
 TO_THE_END = 5000
 
 
-@dataclass
-class Kind:
-    """Settings and data; runs: a batch takes, None: all."""
+@dataclass(frozen=True)
+class Flows(ResumedJob):
+    """Gradient flow; runs: a batch takes, None: all. Limits of earlier jobs follow from `whole`."""
 
-    block: dict[str, Any]
-    data: xr.Dataset
+    cap: int = TO_THE_END
     runs: int | None = None
 
     @cached_property
     def whole(self) -> xr.Dataset:
         """All runs until they end by themselves."""
-        return self.run(TO_THE_END)
+        return self.run(self.cap)
 
     @cached_property
-    def caps(self) -> list[int]:
+    def limits(self) -> list[int]:
         """Caps that cut some runs short and not others; at the first one some end."""
         counts = np.unique(tries(self.whole))
         caps = {int(counts[0]), int(counts[len(counts) // 2]), int(counts[-1]) - 1}
         return sorted(cap for cap in caps if cap < counts[-1])
 
-    def run(
-        self,
-        cap: int,
-        states: Path | None = None,
-        progress: Callable[[str], None] = lambda text: None,
-        **changes: Any,
-    ) -> xr.Dataset:
-        """The runs with a cap; changes: of the solver."""
-        block = self.block | {"solver": self.block["solver"] | changes | {"max_steps": cap}}
+    def run(self, cap: int, folder: Path | None = None, **more: Any) -> xr.Dataset:
+        """The same in batches of so many runs."""
         with pytest.MonkeyPatch.context() as patch:
             if self.runs is not None:
                 arrays = 0 if self.block["activation"] == "tanh" else 1
                 numbers = 20 * (4 * (2 + 1) + 4 * arrays)
                 patch.setattr(gradient_flow, "BATCH_BYTES", 8 * numbers * self.runs)
-            ends = states and states / "states"
-            runs = runner.train(block, self.data, "cpu", progress, end_states=ends)
-        return runs.drop_attrs()
+            return super().run(cap, folder, **more)
 
 
 def few_of_many_features() -> xr.Dataset:
@@ -82,11 +71,11 @@ def kind(
     runs: int | None = None,
     solver: dict[str, Any] | None = None,
     **changes: Any,
-) -> Kind:
+) -> Flows:
     block = block_of(axes, experiment="flows", solver=SOLVER | (solver or {}), **changes)
     if data is None:
         data = four_points().assign_attrs(data_hash="four points")
-    return Kind(block, data, runs)
+    return Flows(block, data, runs=runs)
 
 
 KINDS = {
@@ -109,12 +98,12 @@ KINDS = {
 
 
 @cache
-def case_of(name: str) -> Kind:
+def case_of(name: str) -> Flows:
     return KINDS[name]()
 
 
 @pytest.fixture(params=KINDS)
-def case(request: pytest.FixtureRequest) -> Kind:
+def case(request: pytest.FixtureRequest) -> Flows:
     return case_of(request.param)
 
 
@@ -128,19 +117,19 @@ def state_of(folder: Path) -> Path:
 
 
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
-    case: Kind, tmp_path: Path
+    case: Flows, tmp_path: Path
 ) -> None:
-    for cap in case.caps:
+    for cap in case.limits:
         folder = tmp_path / str(cap)
         # Keeping states changes nothing.
         xr.testing.assert_identical(case.run(cap, folder), case.run(cap))
         lines: list[str] = []
-        xr.testing.assert_identical(case.run(TO_THE_END, folder, lines.append), case.whole)
+        xr.testing.assert_identical(case.run(TO_THE_END, folder, progress=lines.append), case.whole)
         assert lines[0] == f"going on from the states of a job up to {cap}"
 
 
-def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
-    for cap in case.caps:
+def test_it_goes_on_more_than_once(case: Flows, tmp_path: Path) -> None:
+    for cap in case.limits:
         xr.testing.assert_identical(case.run(cap, tmp_path), case.run(cap))
         # Of all there is one file, that of the largest cap.
         path = state_of(tmp_path)
@@ -148,20 +137,20 @@ def test_it_goes_on_more_than_once(case: Kind, tmp_path: Path) -> None:
     xr.testing.assert_identical(case.run(TO_THE_END, tmp_path), case.whole)
 
 
-def test_the_cases_are_what_they_are_meant_to_be(case: Kind) -> None:
+def test_the_cases_are_what_they_are_meant_to_be(case: Flows) -> None:
     assert int(tries(case.whole).max()) < TO_THE_END
-    for cap in case.caps:
+    for cap in case.limits:
         cut_short = tries(case.whole) > cap
         assert bool(cut_short.any()) and not bool(cut_short.all())
-    assert bool((tries(case.whole) == case.caps[0]).any())
+    assert bool((tries(case.whole) == case.limits[0]).any())
     assert bool((case.whole["diverged"] == 0).all())
     assert bool(case.whole["converged"].any()) is (case.block["solver"]["max_time"] > 1e6)
 
 
 def test_only_runs_at_the_cap_are_followed(
-    case: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Flows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cap = case.caps[0]
+    cap = case.limits[0]
     case.run(cap, tmp_path)
     sizes = []
     step = exponential.step
@@ -187,13 +176,13 @@ def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
     ends = np.sort(tries(case.whole).values.ravel())
     case.run(int(ends[-2]), tmp_path)
     lines: list[str] = []
-    case.run(TO_THE_END, tmp_path, lines.append)
+    case.run(TO_THE_END, tmp_path, progress=lines.append)
     assert len(ends) == 12 and sum(line.endswith("all runs had ended") for line in lines) == 11
 
 
 def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
     case = case_of("relu, snapshots, batches")
-    cap = case.caps[0]
+    cap = case.limits[0]
     capped = case.run(cap, tmp_path)
     path = state_of(tmp_path)
     content = torch.load(path, weights_only=True)
@@ -248,29 +237,7 @@ def test_runs_that_all_ended_are_taken_over(tmp_path: Path) -> None:
     most = int(tries(case.whole).max())
     case.run(most, tmp_path)
     lines: list[str] = []
-    again = case.run(TO_THE_END, tmp_path, lines.append)
+    again = case.run(TO_THE_END, tmp_path, progress=lines.append)
     xr.testing.assert_identical(again, case.whole)
     assert sum(line.endswith("all runs had ended") for line in lines) == 2
     assert torch.load(state_of(tmp_path), weights_only=True)["limit"] == TO_THE_END
-
-
-def test_a_smaller_cap_starts_afresh_and_spares_the_larger_ones_states(tmp_path: Path) -> None:
-    case = case_of("tanh")
-    small, large = case.caps[0], case.caps[-1]
-    case.run(large, tmp_path)
-    before = state_of(tmp_path).read_bytes()
-    lines: list[str] = []
-    runs = case.run(small, tmp_path, lines.append)
-    assert not any("going on" in line for line in lines)
-    assert state_of(tmp_path).read_bytes() == before
-    xr.testing.assert_identical(runs, case.run(small))
-
-
-def test_damaged_states_count_as_none(tmp_path: Path) -> None:
-    case = case_of("tanh")
-    case.run(case.caps[0], tmp_path)
-    path = state_of(tmp_path)
-    path.write_bytes(path.read_bytes()[:500])
-    lines: list[str] = []
-    xr.testing.assert_identical(case.run(TO_THE_END, tmp_path, lines.append), case.whole)
-    assert not any("going on" in line for line in lines)

@@ -296,7 +296,7 @@ def test_the_share_of_leaky_relu_is_that_of_its_own_way(
 ) -> None:
     start, kicks = torch.tensor([z]).double(), torch.tensor([kick]).double()
     slope = leaky_relu.slope(start)
-    share = leaky_relu.share(start, slope, drift + slope * kicks, kicks)
+    share = leaky_relu.mean_slope(start, slope, drift + slope * kicks, kicks)
     low = leaky_relu.NEGATIVE_SLOPE
     assert low - 1e-15 <= float(share) <= 1 + 1e-15
     end = start + drift + share * kicks

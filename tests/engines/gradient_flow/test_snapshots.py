@@ -89,14 +89,15 @@ def test_weights_are_those_of_the_first_step_at_or_below_the_level(data: xr.Data
     solver = SOLVER | {"tolerance": 0.3}  # few steps
     whole = train(block_of(ONE, solver=solver), data, "cpu").squeeze()
     tries = int(whole["solver_steps"] + whole["rejected_steps"])
-    # The same run, ended after every number of steps
+    # The same run, ended after every number of steps; its start is a snapshot too.
     ends = [
         train(
-            block_of(ONE, snapshots=[0.0], solver=solver | {"max_steps": count}), data, "cpu"
+            block_of(ONE, snapshots=[level], solver=solver | {"max_steps": count}), data, "cpu"
         ).squeeze()
-        for count in range(tries + 1)
+        for level, count in [(1.0, 1), *((0.0, count) for count in range(1, tries + 1))]
     ]
     shares = np.array([float(end["final_loss"] / end["initial_loss"]) for end in ends])
+    shares[0], ends[0]["flow_time"] = 1.0, 0.0
     found = set()
     for level in LEVELS[:-1]:
         first = int(np.flatnonzero(shares <= level)[0])

@@ -133,7 +133,7 @@ def test_a_step_is_that_of_autograd(
         check_equal(networks, index, layers)
 
 
-SCHEDULE = Schedule(learning_rate=0.1, batch_size=5, epochs=3, every_epochs=2)
+SCHEDULE = Schedule(learning_rate=0.1, batch_size=5, epochs=3, every=2)
 
 
 def orders(epoch: int) -> np.ndarray:

@@ -39,19 +39,19 @@ def planned(**changes: object) -> list:
 
 def test_a_block_knows_its_own_node_scalings_alone() -> None:
     blocks = planned()
-    names = [block.settings["axes"]["setting"] for block in blocks]
+    names = [block.settings["axes"]["node_scaling"] for block in blocks]
     assert names == [[name] for name in SCALINGS]
     assert [list(block.settings["node_scalings"]) for block in blocks] == names
-    assert blocks[0].name.startswith("setting=gamma_1-")
+    assert blocks[0].name.startswith("steps/node_scaling=gamma_1-")
     assert blocks[0].settings["node_scalings"] == {"gamma_1": {"gamma": 1.0}}
     assert blocks[0].settings["precision"] == "float32"
-    assert blocks[0].settings["record"] == {"moved": 10, "every_epochs": 1}
+    assert blocks[0].settings["record"] == {"moved": 10, "every": 1}
     # Others may come and go, and change.
     before = {block.path for block in blocks}
     other = SCALINGS | {"gamma_0": {"gamma": 0, "alpha": 0.5}, "more": {"gamma": 0.1, "alpha": 0.5}}
     after = {block.path for block in planned(node_scalings=other)}
     assert len(after) == 4 and len(after & before) == 2
-    fewer = planned(axes={"width": [20], "seed": [0, 1], "setting": ["gamma_0"]})
+    fewer = planned(axes={"width": [20], "seed": [0, 1], "node_scaling": ["gamma_0"]})
     assert {block.path for block in fewer} < before
     whole = planned(split_by=["seed"])
     assert [block.settings["node_scalings"].keys() for block in whole] == [SCALINGS.keys()] * 2
@@ -86,20 +86,21 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
         ({"node_scalings": {}}, "experiments.steps.node_scalings"),
         ({"axes": {"seed": [0]}}, "key experiments.steps.axes.width is missing"),
         (
-            {"axes": {"width": [20], "seed": [0], "setting": ["other"]}},
-            "axes.setting: 'other' is no node scaling; allowed: gamma_1, gamma_05, gamma_0",
+            {"axes": {"width": [20], "seed": [0], "node_scaling": ["other"]}},
+            "axes.node_scaling: 'other' is no node scaling; allowed: gamma_1, gamma_05, gamma_0",
         ),
         (
-            {"axes": {"width": [20], "seed": [0], "setting": ["gamma_1", "gamma_1"]}},
-            "axes.setting: 'gamma_1' is there twice",
+            {"axes": {"width": [20], "seed": [0], "node_scaling": ["gamma_1", "gamma_1"]}},
+            "axes.node_scaling: 'gamma_1' is there twice",
         ),
         (
             {"axes": {"width": [20, 30], "seed": [0]}},
             "several widths need width in split_by",
         ),
         ({"record": {"moved": 21}}, "record.moved: 21 is more than the 20 nodes of axes.width"),
-        ({"epochs": 500_000}, "record.every_epochs: 1 would record 500000 epochs"),
-        ({"split_by": ["epochs"]}, "allowed: setting, width, seed"),
+        ({"record": {"every_epochs": 2}}, "record.every_epochs; did you mean 'every'?"),
+        ({"epochs": 500_000}, "record.every: 1 would record 500000 epochs"),
+        ({"split_by": ["epochs"]}, "allowed: node_scaling, width, seed"),
         ({"loss": "half_sum"}, "allowed: cross_entropy, mean_square"),
         ({"family": "teacher"}, "allowed: node_scaled"),
         ({"batch_size": 0}, "experiments.steps.batch_size = 0"),
@@ -120,5 +121,5 @@ def test_errors_of_the_configuration(changes: dict, words: str) -> None:
 
 
 def test_several_widths_are_blocks_of_their_own() -> None:
-    blocks = planned(axes={"width": [20, 30], "seed": [0]}, split_by=["width", "setting"])
+    blocks = planned(axes={"width": [20, 30], "seed": [0]}, split_by=["width", "node_scaling"])
     assert [block.settings["axes"]["width"] for block in blocks] == [[20]] * 3 + [[30]] * 3

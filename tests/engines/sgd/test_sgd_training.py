@@ -17,7 +17,7 @@ from regimes.errors import DataError
 from regimes.storage import store
 from regimes.storage.grids import combine_blocks
 
-AXES = {"setting": ["gamma_1", "gamma_05"], "width": [30], "seed": [0, 1, 2]}
+AXES = {"node_scaling": ["gamma_1", "gamma_05"], "width": [30], "seed": [0, 1, 2]}
 N_TRAIN, N_TEST, N_FEATURES, N_CLASSES, BATCH_SIZE, EPOCHS = 50, 20, 7, 4, 16, 5
 STEPS_IN_EPOCH = 4
 
@@ -37,7 +37,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
         "learning_rate": 2.0,
         "batch_size": BATCH_SIZE,
         "epochs": EPOCHS,
-        "record": {"moved": 3, "every_epochs": 2},
+        "record": {"moved": 3, "every": 2},
         "precision": "float32",
         "axes": AXES | (axes or {}),
     } | changes
@@ -70,8 +70,8 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
         "diverged": (),
     }
     dims = {name: (*AXES, *own) for name, own in expected.items()}
-    dims |= {"gamma": ("setting",), "alpha": ("setting",)}
-    dims["node_scale"] = ("setting", "width", "node")
+    dims |= {"gamma": ("node_scaling",), "alpha": ("node_scaling",)}
+    dims["node_scale"] = ("node_scaling", "width", "node")
     assert {name: trained[name].dims for name in trained.data_vars} == dims
     assert trained["step"].values.tolist() == [STEPS_IN_EPOCH * epoch for epoch in (0, 2, 4, 5)]
     assert trained["epoch"].dims == ("step",) and trained["epoch"].values.tolist() == [0, 2, 4, 5]
@@ -90,7 +90,7 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
 
 def test_what_is_in_the_file_belongs_together(trained: xr.Dataset, data: xr.Dataset) -> None:
     for setting, seed in (("gamma_1", 0), ("gamma_05", 2)):
-        run = trained.sel(setting=setting, width=30, seed=seed)
+        run = trained.sel(node_scaling=setting, width=30, seed=seed)
         key = (1, "minibatches", "classes", 30, seed)
         start = 2.0**0.5 * stream(*key, "weights").standard_normal((30, N_FEATURES))
         signs = 2 * stream(*key, "signs").integers(0, 2, (N_CLASSES, 30)) - 1
@@ -125,16 +125,16 @@ def test_settings_share_weights_and_orders(data: xr.Dataset) -> None:
     # A scaling that is the same by another name is the same run.
     scalings = {"gamma_1": {"gamma": 1.0}, "gamma_05": {"gamma": 1.0}}
     runs = train(block_of(node_scalings=scalings), data, "cpu")
-    first, second = (runs.isel(setting=index, drop=True) for index in (0, 1))
+    first, second = (runs.isel(node_scaling=index, drop=True) for index in (0, 1))
     xr.testing.assert_identical(first, second)
     other = train(block_of(skip_first=True), data, "cpu")
-    scales = other["node_scale"].sel(setting="gamma_05").squeeze()
+    scales = other["node_scale"].sel(node_scaling="gamma_05").squeeze()
     np.testing.assert_array_equal(scales, node_scales(30, 0.5, 0.5, skip_first=True))
 
 
 def test_each_epoch_takes_the_points_in_another_order(data: xr.Dataset) -> None:
     problem = runs_of(block_of(), data, "cpu")
-    settings = [{"setting": "x", "width": 30, "seed": seed} for seed in (0, 1, 0)]
+    settings = [{"node_scaling": "x", "width": 30, "seed": seed} for seed in (0, 1, 0)]
     orders = [problem._orders(settings, epoch) for epoch in (0, 1)]
     for order in orders:
         np.testing.assert_array_equal(np.sort(order, axis=1), [np.arange(N_TRAIN)] * 3)
@@ -150,16 +150,16 @@ def test_results_do_not_depend_on_the_block(
 ) -> None:
     whole = train(block_of(precision=precision), data, "cpu")
     blocks = [
-        train(block_of({"setting": [setting]}, precision=precision), data, "cpu")
-        for setting in AXES["setting"]
+        train(block_of({"node_scaling": [setting]}, precision=precision), data, "cpu")
+        for setting in AXES["node_scaling"]
     ]
-    together = combine_blocks(blocks).sel(setting=AXES["setting"])
+    together = combine_blocks(blocks).sel(node_scaling=AXES["node_scaling"])
     xr.testing.assert_identical(together.drop_attrs(), whole.drop_attrs())
-    place = {"setting": ["gamma_05"], "seed": [1]}
+    place = {"node_scaling": ["gamma_05"], "seed": [1]}
     alone = train(block_of(place, precision=precision), data, "cpu")
     xr.testing.assert_identical(
         alone.squeeze().drop_attrs(),
-        whole.sel(setting="gamma_05", seed=1).squeeze().drop_attrs(),
+        whole.sel(node_scaling="gamma_05", seed=1).squeeze().drop_attrs(),
     )
     monkeypatch.setitem(minibatch_problem.BATCH_BYTES, "cpu", 1)
     one_by_one = train(block_of(precision=precision), data, "cpu")
@@ -167,7 +167,7 @@ def test_results_do_not_depend_on_the_block(
 
 
 def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
-    place = {"setting": ["gamma_1"], "seed": [0]}
+    place = {"node_scaling": ["gamma_1"], "seed": [0]}
     runs = train(block_of(place, loss="mean_square", learning_rate=1e9), data, "cpu").squeeze()
     assert int(runs["diverged"]) == 1
     for name in ("train_risk_history", "test_accuracy_history", "weight_change_history"):

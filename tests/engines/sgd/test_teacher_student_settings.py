@@ -31,7 +31,7 @@ def test_the_grid_is_the_papers() -> None:
     ]
     assert all(one["width"] == [1000] and len(one["omega_2"]) == 10 for one in axes)
     assert (axes[0]["omega_2"][0], axes[0]["omega_2"][-1]) == (0.002, 0.07822)
-    assert blocks[0].name.startswith("loss=mean_square_seed=0-")
+    assert blocks[0].name.startswith("song2021_mnist/loss=mean_square_seed=0-")
     settings = blocks[0].settings
     # He's product, of the sizes, is not a number of the config.
     assert "product" not in settings and settings["precision"] == "float32"
@@ -69,12 +69,12 @@ def test_training_imports_what_it_needs() -> None:
         ({"axes": {"omega_1": [1]}}, f"unknown key {KEY}.axes.omega_1"),
         ({"axes": {"width": [0]}}, "is not a whole number of at least 1"),
         ({"product": 0}, f"{KEY}.product = 0"),
-        ({"split_by": ["setting"]}, "allowed: loss, omega_2, width, seed"),
+        ({"split_by": ["node_scaling"]}, "allowed: loss, omega_2, width, seed"),
         ({"split_by": ["seed", "seed"]}, "split_by names an axis twice"),
         ({"record": {"moved": 3}}, f"unknown key {KEY}.record.moved"),
         (
-            {"epochs": 500_000, "record": {"every_epochs": 1}},
-            "record.every_epochs: 1 would record 500000 epochs",
+            {"epochs": 500_000, "record": {"every": 1}},
+            "record.every: 1 would record 500000 epochs",
         ),
         ({"epochs": 0}, f"{KEY}.epochs = 0"),
         ({"family": "node_scaled"}, f"unknown key {KEY}.family"),

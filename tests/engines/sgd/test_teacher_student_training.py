@@ -34,7 +34,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
         "learning_rate": 0.1,
         "batch_size": BATCH_SIZE,
         "epochs": EPOCHS,
-        "record": {"every_epochs": 3},
+        "record": {"every": 3},
         "precision": "float32",
         "axes": AXES | (axes or {}),
     } | changes

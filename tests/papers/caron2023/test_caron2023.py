@@ -61,12 +61,12 @@ def test_theorem_is_that_of_the_points_trained_on() -> None:
 def test_measures_of_known_runs(name: str) -> None:
     result = made_up_measures(name, **SMALL)
     check_described(result)
-    over = ("setting", "seed")
+    over = ("node_scaling", "seed")
     assert result["train_risk"].dims == result["test_risk"].dims == (*over, "step")
     assert result["weight_change"].dims == (*over, "step", "neuron")
     assert result["final_weight_change"].dims == (*over, "node")
-    assert result["gamma"].dims == result["alpha"].dims == ("setting",)
-    assert result["node_scale"].dims == ("setting", "node")
+    assert result["gamma"].dims == result["alpha"].dims == ("node_scaling",)
+    assert result["node_scale"].dims == ("node_scaling", "node")
     assert result["diverged"].dtype == float
     assert result.attrs["width"] == 40 and result.attrs["n_train"] == 30
     assert {"width", "moved", "feature", "output"}.isdisjoint(result.dims)
@@ -76,7 +76,7 @@ def test_measures_of_known_runs(name: str) -> None:
     assert ("ntg_change" in result) == ("flow_time" in result) == (name not in IMAGES)
     assert ("pruned_test_risk" in result) == (name not in SIMULATIONS)
     if name != CIFAR10_GAMMA:
-        assert result["setting"].values.tolist() == list(SETTINGS)
+        assert result["node_scaling"].values.tolist() == list(SETTINGS)
         final = result["train_risk"].isel(step=-1, seed=0) / FIRST_RISK
         np.testing.assert_allclose(final, LEFT)
     if name == MNIST:
@@ -89,14 +89,14 @@ def test_settings_are_in_the_papers_order() -> None:
     """Blocks of one setting each come sorted by name."""
     data = made_up_data(CONCRETE, 30)
     runs = made_up_runs(CONCRETE, data, width=40, seeds=2, steps=100)
-    shuffled = runs.sortby("setting")
-    assert shuffled["setting"].values.tolist() != list(SETTINGS)
+    shuffled = runs.sortby("node_scaling")
+    assert shuffled["node_scaling"].values.tolist() != list(SETTINGS)
     assert measured(CONCRETE, shuffled, data).identical(measured(CONCRETE, runs, data))
     gammas = made_up_measures(CIFAR10_GAMMA, **SMALL)["gamma"]
     assert gammas.values.tolist() == [0.7, 0.5, 0.2, 0.1]
 
 
-@pytest.mark.parametrize("axes", [("setting",), ("seed",), ("setting", "seed")])
+@pytest.mark.parametrize("axes", [("node_scaling",), ("seed",), ("node_scaling", "seed")])
 def test_measures_do_not_depend_on_the_blocks(axes: tuple[str, ...]) -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
@@ -109,7 +109,7 @@ def test_reduce_drops_what_is_large() -> None:
     runs = made_up_runs(CONCRETE, data, width=40, seeds=1, steps=10)
     reduced = training.reduce(runs, data)
     assert {"final_weights", "output_weights"} <= set(runs)
-    assert {"final_weights", "output_weights", "failed_leaps"}.isdisjoint(reduced)
+    assert {"final_weights", "output_weights", "failed_multisteps"}.isdisjoint(reduced)
     assert {"feature", "output"}.isdisjoint(reduced.dims)
 
 
@@ -143,11 +143,11 @@ def test_least_risk_of_repeated_inputs() -> None:
 
 
 def test_bounds_by_hand() -> None:
-    gamma = xr.DataArray([1.0, 0.5, 0.0], dims="setting")
+    gamma = xr.DataArray([1.0, 0.5, 0.0], dims="node_scaling")
     kappa_n, n, d, delta, largest = 0.02, 7, 4, 0.25, 3.0
     problem = bounds.Problem(n, d, xr.DataArray(kappa_n), xr.DataArray(largest), delta)
     d_0 = (2 * 9 + 0.5) ** 0.5
-    scale = xr.DataArray([[0.5, 0.5], [0.9, 0.1], [1.0, 0.0]], dims=("setting", "node"))
+    scale = xr.DataArray([[0.5, 0.5], [0.9, 0.1], [1.0, 0.0]], dims=("node_scaling", "node"))
     np.testing.assert_allclose(
         bounds.weight_change_factor(gamma, problem),
         [8 * n * d_0 / (kappa_n * 2 * one * 0.5) for one in (1, 0.5)] + [np.nan],
@@ -180,22 +180,22 @@ def test_bounds_on_simulated_runs() -> None:
     np.testing.assert_allclose(result["eigenvalue_bound"], np.array([1, 0.5, 0.5, 0]) * kappa_n / 4)
     first = result["train_risk"].isel(step=0)
     bound = result["risk_bound"]
-    assert bound.dims == ("setting", "seed", "step")
-    expected = first.sel(setting="gamma_05_alpha_05") * np.exp(-0.25 * kappa_n * 100 * 2 / 30)
-    np.testing.assert_allclose(bound.sel(setting="gamma_05_alpha_05").isel(step=-1), expected)
+    assert bound.dims == ("node_scaling", "seed", "step")
+    expected = first.sel(node_scaling="gamma_05_alpha_05") * np.exp(-0.25 * kappa_n * 100 * 2 / 30)
+    np.testing.assert_allclose(bound.sel(node_scaling="gamma_05_alpha_05").isel(step=-1), expected)
     np.testing.assert_allclose(bound.isel(step=0), first)
     # (c): |w_tj - w_0j| of the node that moved most is beside the scale of moved_node.
     over = result["weight_change_over_bound"]
     d_0 = np.sqrt(2 * abs(targets).max() ** 2 + 2 / 50)
     factor = 8 * 30 * d_0 / (kappa_n * 50**0.5 * 0.1**0.5)
-    along = result["weight_change"].max("step").sel(setting="gamma_1") * 40**0.5 / factor
-    np.testing.assert_allclose(over.sel(setting="gamma_1"), along.max("neuron"))
-    scales = node_scales(40, 0.5, 0.7)[result["moved_node"].sel(setting="gamma_05_alpha_07")]
-    along = result["weight_change"].max("step").sel(setting="gamma_05_alpha_07") / scales**0.5
+    along = result["weight_change"].max("step").sel(node_scaling="gamma_1") * 40**0.5 / factor
+    np.testing.assert_allclose(over.sel(node_scaling="gamma_1"), along.max("neuron"))
+    scales = node_scales(40, 0.5, 0.7)[result["moved_node"].sel(node_scaling="gamma_05_alpha_07")]
+    along = result["weight_change"].max("step").sel(node_scaling="gamma_05_alpha_07") / scales**0.5
     np.testing.assert_allclose(
-        over.sel(setting="gamma_05_alpha_07"), along.max("neuron") * 0.5 / factor
+        over.sel(node_scaling="gamma_05_alpha_07"), along.max("neuron") * 0.5 / factor
     )
-    assert over.sel(setting="gamma_0_alpha_04").isnull().all()
+    assert over.sel(node_scaling="gamma_0_alpha_04").isnull().all()
     ratio = result["ntg_change"].max("step") / result["ntg_change_bound"]
     np.testing.assert_allclose(result["ntg_change_over_bound"], ratio)
 
@@ -204,26 +204,28 @@ def test_a_node_that_moved_beyond_the_recorded_ones_counts() -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
     before = measured(SIMULATED, runs, data)["weight_change_over_bound"]
-    runs["weight_change"].loc[{"setting": "gamma_1", "seed": 1, "node": 30}] = 1e3
+    runs["weight_change"].loc[{"node_scaling": "gamma_1", "seed": 1, "node": 30}] = 1e3
     after = measured(SIMULATED, runs, data)["weight_change_over_bound"]
-    assert after.sel(setting="gamma_1", seed=1) > 1e3 * before.sel(setting="gamma_1", seed=1)
-    assert after.sel(setting="gamma_1", seed=0) == before.sel(setting="gamma_1", seed=0)
+    assert after.sel(node_scaling="gamma_1", seed=1) > 1e3 * before.sel(
+        node_scaling="gamma_1", seed=1
+    )
+    assert after.sel(node_scaling="gamma_1", seed=0) == before.sel(node_scaling="gamma_1", seed=0)
 
 
 def test_nodes_without_a_scale_are_left_out() -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=1, steps=100)
-    runs["node_scale"].loc[{"setting": "gamma_1", "node": 7}] = 0.0
-    runs["weight_change"].loc[{"setting": "gamma_1", "node": 7}] = 0.0
+    runs["node_scale"].loc[{"node_scaling": "gamma_1", "node": 7}] = 0.0
+    runs["weight_change"].loc[{"node_scaling": "gamma_1", "node": 7}] = 0.0
     over = measured(SIMULATED, runs, data)["weight_change_over_bound"]
-    assert np.isfinite(over.sel(setting="gamma_1")).all()
+    assert np.isfinite(over.sel(node_scaling="gamma_1")).all()
 
 
 def test_bounds_of_data_for_each_seed() -> None:
     result = made_up_measures(SIMULATED, draws=2, **SMALL)
     check_described(result)
     assert result["kappa_n"].dims == ("seed",)
-    assert result["eigenvalue_bound"].dims == ("setting", "seed")
+    assert result["eigenvalue_bound"].dims == ("node_scaling", "seed")
     assert float(result["kappa_n"][0]) != float(result["kappa_n"][1])
     second = made_up_data(SIMULATED, 30, draws=2).isel(draw=1)["inputs"].values[:30]
     assert float(result["kappa_n"][1]) == pytest.approx(kappa(second))
@@ -232,7 +234,7 @@ def test_bounds_of_data_for_each_seed() -> None:
 def test_measures_of_a_run_that_diverged() -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
-    place = {"setting": "gamma_1", "seed": 0}
+    place = {"node_scaling": "gamma_1", "seed": 0}
     runs["diverged"].loc[place] = 1
     for name in ("train_risk_history", "ntg_change_history", "weight_change_history"):
         runs[name].loc[place | {"step": slice(10, None)}] = np.nan
@@ -249,7 +251,7 @@ def test_measures_survive_their_file(tmp_path) -> None:
     path = tmp_path / "measures.nc"
     store.write(result, path, title="t", source="s", references="r", config={})
     read = store.read(path)
-    assert read["setting"].values.tolist() == list(SETTINGS)
+    assert read["node_scaling"].values.tolist() == list(SETTINGS)
     assert read.attrs["width"] == 40 and read.attrs["n_train"] == 30
 
 
@@ -266,5 +268,5 @@ def test_labels_and_colours() -> None:
     runs["gamma"][:] = [0.3, 0.5, 0.9, 0.0]
     runs["alpha"][:] = [0.3, 0.5, 0.6, 0.4]
     names = [one.name for one in shown_settings(runs)]
-    assert names == by_asymmetry(runs)["setting"].values.tolist()
+    assert names == by_asymmetry(runs)["node_scaling"].values.tolist()
     assert len({one.colour for one in shown_settings(runs)}) == 4

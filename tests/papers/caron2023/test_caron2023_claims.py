@@ -49,7 +49,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
 def test_claims_do_not_depend_on_the_order_of_settings(
     measures: dict[str, xr.Dataset], claim_id: str
 ) -> None:
-    turned = {name: runs.isel(setting=[2, 0, 3, 1]) for name, runs in measures.items()}
+    turned = {name: runs.isel(node_scaling=[2, 0, 3, 1]) for name, runs in measures.items()}
     assert verdict(claim_id, turned) == verdict(claim_id, measures)
 
 
@@ -63,19 +63,21 @@ def test_narrow_networks_are_not_run(measures: dict[str, xr.Dataset], claim_id: 
 
 @pytest.mark.parametrize("claim_id", ["A2", "A2-cifar10", "A3", "A3-cifar10", "A4"])
 def test_orders_need_three_settings(measures: dict[str, xr.Dataset], claim_id: str) -> None:
-    few = {name: runs.isel(setting=[0, 3]) for name, runs in measures.items()}
+    few = {name: runs.isel(node_scaling=[0, 3]) for name, runs in measures.items()}
     found, _, detail = verdict(claim_id, few)
     assert found == "not run" and "needs 3 settings" in detail
-    three = {name: runs.isel(setting=[0, 1, 3]) for name, runs in measures.items()}
+    three = {name: runs.isel(node_scaling=[0, 1, 3]) for name, runs in measures.items()}
     assert verdict(claim_id, three)[0] == "reproduced"
 
 
 @pytest.mark.parametrize("claim_id", IDS)
 def test_a_run_that_diverged_is_no_success(measures: dict[str, xr.Dataset], claim_id: str) -> None:
     for runs in measures.values():
-        place = {"setting": STRONG, "seed": 2} if STRONG in runs["setting"] else {"seed": 2}
+        place = (
+            {"node_scaling": STRONG, "seed": 2} if STRONG in runs["node_scaling"] else {"seed": 2}
+        )
         for name in runs.data_vars:
-            if {"setting", "seed"} <= set(runs[name].dims) and runs[name].dtype == float:
+            if {"node_scaling", "seed"} <= set(runs[name].dims) and runs[name].dtype == float:
                 runs[name].loc[place] = np.nan
         runs["diverged"].loc[place] = 1
     assert verdict(claim_id, measures)[0] == "not reproduced"
@@ -90,15 +92,15 @@ def test_a1_looks_at_every_setting_with_gamma(
     measures: dict[str, xr.Dataset], setting: str, left: float, expected: str | None
 ) -> None:
     risk = measures[SIMULATED]["train_risk"]
-    first = risk.sel(setting=setting, step=0).values
-    risk.loc[{"setting": setting, "step": 50_000}] = left * first
+    first = risk.sel(node_scaling=setting, step=0).values
+    risk.loc[{"node_scaling": setting, "step": 50_000}] = left * first
     found, value, _ = verdict("A1", measures)
     assert found == (expected or "not reproduced") and value == pytest.approx(left)
 
 
 def test_a1_does_not_ask_it_of_gamma_0(measures: dict[str, xr.Dataset]) -> None:
     risk = measures[SIMULATED]["train_risk"]
-    risk.loc[{"setting": NO_KERNEL}] = 1.0
+    risk.loc[{"node_scaling": NO_KERNEL}] = 1.0
     assert verdict("A1", measures)[0] == "reproduced"
 
 
@@ -107,16 +109,16 @@ def test_a1_orders_rates_and_eigenvalues(measures: dict[str, xr.Dataset]) -> Non
     # Settings of one gamma may come in any order.
     swapped = runs.copy(deep=True)
     for name in ("train_risk", "ntg_min_eigenvalue"):
-        weak = runs[name].sel(setting=WEAK).values
-        swapped[name].loc[{"setting": WEAK}] = runs[name].sel(setting=STRONG).values
-        swapped[name].loc[{"setting": STRONG}] = weak
+        weak = runs[name].sel(node_scaling=WEAK).values
+        swapped[name].loc[{"node_scaling": WEAK}] = runs[name].sel(node_scaling=STRONG).values
+        swapped[name].loc[{"node_scaling": STRONG}] = weak
     assert verdict("A1", {SIMULATED: swapped})[0] == "reproduced"
     slow = runs.copy(deep=True)
-    slow["train_risk"].loc[{"setting": KERNEL, "step": 50_000}] *= 2.5
+    slow["train_risk"].loc[{"node_scaling": KERNEL, "step": 50_000}] *= 2.5
     found, value, detail = verdict("A1", {SIMULATED: slow})
     assert found == "not reproduced" and value < 0.01 and "e-05, not ordered as gamma" in detail
     eigenvalue = runs["ntg_min_eigenvalue"]
-    eigenvalue.loc[{"setting": NO_KERNEL}] = eigenvalue.sel(setting=WEAK).values
+    eigenvalue.loc[{"node_scaling": NO_KERNEL}] = eigenvalue.sel(node_scaling=WEAK).values
     found, _, detail = verdict("A1", measures)
     assert found == "not reproduced" and detail.endswith("not ordered as gamma")
 
@@ -125,7 +127,7 @@ def test_a1_needs_the_papers_steps(measures: dict[str, xr.Dataset]) -> None:
     runs = measures[SIMULATED]
     found, _, detail = verdict("A1", {SIMULATED: runs.isel(step=slice(-1))})
     assert found == "not run" and "needs 50000 steps" in detail
-    found, _, detail = verdict("A1", {SIMULATED: runs.sel(setting=[WEAK, STRONG])})
+    found, _, detail = verdict("A1", {SIMULATED: runs.sel(node_scaling=[WEAK, STRONG])})
     assert found == "not run" and "another gamma" in detail
     runs.attrs["width"] = 1999
     assert verdict("A1", measures)[0] == "not run"
@@ -141,7 +143,7 @@ def test_a2_looks_everywhere(
     measures: dict[str, xr.Dataset], name: str, quantity: str, ratio: float, expected: str
 ) -> None:
     values = measures[name][quantity]
-    values.loc[{"setting": STRONG}] = ratio * values.sel(setting=WEAK).values
+    values.loc[{"node_scaling": STRONG}] = ratio * values.sel(node_scaling=WEAK).values
     found, value, detail = verdict("A2", measures)
     assert found == expected and value == pytest.approx(ratio)
     what = "weights" if quantity == "weight_change" else "NTG"
@@ -153,21 +155,21 @@ def test_a2_wants_a_constant_kernel_at_gamma_1(
     measures: dict[str, xr.Dataset], change: float, expected: str | None
 ) -> None:
     runs = measures[PLANT]
-    runs["ntg_change"].loc[{"setting": KERNEL}] *= change / 0.01
+    runs["ntg_change"].loc[{"node_scaling": KERNEL}] *= change / 0.01
     found, value, detail = verdict("A2", measures)
     assert found == (expected or "not reproduced") and value > 1
     assert f"{change:.2%} (plant)" in detail
 
 
 def test_a2_needs_the_kernel_regime(measures: dict[str, xr.Dataset]) -> None:
-    part = {name: runs.isel(setting=slice(1, None)) for name, runs in measures.items()}
+    part = {name: runs.isel(node_scaling=slice(1, None)) for name, runs in measures.items()}
     found, _, detail = verdict("A2", part)
     assert found == "not run" and "needs gamma = 1" in detail
 
 
 def test_a2_on_images(measures: dict[str, xr.Dataset]) -> None:
     weights = measures[CIFAR10]["weight_change"]
-    weights.loc[{"setting": NO_KERNEL}] = 0.9 * weights.sel(setting=STRONG).values
+    weights.loc[{"node_scaling": NO_KERNEL}] = 0.9 * weights.sel(node_scaling=STRONG).values
     found, value, detail = verdict("A2-cifar10", measures)
     assert found == "not reproduced" and value == pytest.approx(0.9)
     assert "CIFAR-10, weights, (0, 0.4) to (0.5, 0.5): 0.9" in detail
@@ -189,10 +191,10 @@ def test_a3_looks_at_every_share(
     measures: dict[str, xr.Dataset], claim_id: str, name: str, quantity: str, pairs: int
 ) -> None:
     values = measures[name][quantity]
-    other = values.sel(setting=STRONG, kept=0.05).values
-    whole = values.sel(setting=[STRONG, NO_KERNEL], kept=1.0).values
+    other = values.sel(node_scaling=STRONG, kept=0.05).values
+    whole = values.sel(node_scaling=[STRONG, NO_KERNEL], kept=1.0).values
     # As much lost as by the setting before.
-    values.loc[{"setting": NO_KERNEL, "kept": 0.05}] = other - whole[0] + whole[1]
+    values.loc[{"node_scaling": NO_KERNEL, "kept": 0.05}] = other - whole[0] + whole[1]
     found, value, detail = verdict(claim_id, measures)
     assert found == "not reproduced" and value == pytest.approx(1 - 1 / pairs)
     assert f"{quantity.replace('_', ' ')} at 0.05 of the nodes" in detail
@@ -215,7 +217,7 @@ def test_a3_counts_from_the_end_of_training(measures: dict[str, xr.Dataset]) -> 
     part = {name: runs.sel(kept=slice(0.8, None)) for name, runs in part.items()}
     assert verdict("A3", part)[0] == verdict("A3-cifar10", part)[0] == "reproduced"
     risk = part[CONCRETE]["train_risk"]
-    risk.loc[{"setting": KERNEL, "step": 100_000}] = 1e3
+    risk.loc[{"node_scaling": KERNEL, "step": 100_000}] = 1e3
     found, value, _ = verdict("A3", part)
     assert found == "not reproduced" and value < 1
 
@@ -230,7 +232,9 @@ def test_a4_looks_at_every_data_set(
 ) -> None:
     risk = measures[name]["transfer_test_risk"]
     place = {"n_transfer_features": 5}
-    risk.loc[{"setting": WEAK, **place}] = risk.sel(setting=KERNEL, **place).values / ratio
+    risk.loc[{"node_scaling": WEAK, **place}] = (
+        risk.sel(node_scaling=KERNEL, **place).values / ratio
+    )
     # More features have no say.
     risk.loc[{"n_transfer_features": 10}] = 1.0
     found, value, detail = verdict("A4", measures)
@@ -247,8 +251,10 @@ def test_a6_finds_a_single_eigenvalue(
     measures: dict[str, xr.Dataset], setting: str, ratio: float, expected: str
 ) -> None:
     runs = measures[SIMULATED]
-    bound = float(runs["eigenvalue_bound"].sel(setting=setting))
-    runs["ntg_min_eigenvalue"].loc[{"setting": setting, "seed": 3, "step": 25_000}] = ratio * bound
+    bound = float(runs["eigenvalue_bound"].sel(node_scaling=setting))
+    runs["ntg_min_eigenvalue"].loc[{"node_scaling": setting, "seed": 3, "step": 25_000}] = (
+        ratio * bound
+    )
     found, value, _ = verdict("A6", measures)
     assert found == expected and value == pytest.approx(ratio)
 
@@ -259,7 +265,7 @@ def test_a6_finds_a_single_loss(
     measures: dict[str, xr.Dataset], setting: str, ratio: float, expected: str
 ) -> None:
     runs = measures[SIMULATED]
-    place = {"setting": setting, "seed": 1, "step": 25_000}
+    place = {"node_scaling": setting, "seed": 1, "step": 25_000}
     first = float(runs["train_risk"].sel(place | {"step": 0}))
     bound = float(runs["risk_bound"].sel(place))
     runs["train_risk"].loc[place] = first * (bound / first) ** ratio
@@ -270,9 +276,9 @@ def test_a6_finds_a_single_loss(
 
 def test_a6_leaves_out_gamma_0_and_rounding(measures: dict[str, xr.Dataset]) -> None:
     runs = measures[SIMULATED]
-    runs["ntg_min_eigenvalue"].loc[{"setting": NO_KERNEL}] = -1.0
-    runs["train_risk"].loc[{"setting": KERNEL, "step": 50_000}] = 1e-30
-    runs["risk_bound"].loc[{"setting": KERNEL, "step": 50_000}] = 1e-40
+    runs["ntg_min_eigenvalue"].loc[{"node_scaling": NO_KERNEL}] = -1.0
+    runs["train_risk"].loc[{"node_scaling": KERNEL, "step": 50_000}] = 1e-30
+    runs["risk_bound"].loc[{"node_scaling": KERNEL, "step": 50_000}] = 1e-40
     assert verdict("A6", measures)[0] == "reproduced"
-    found, _, detail = verdict("A6", {SIMULATED: runs.sel(setting=[NO_KERNEL])})
+    found, _, detail = verdict("A6", {SIMULATED: runs.sel(node_scaling=[NO_KERNEL])})
     assert found == "not run" and "needs gamma > 0" in detail

@@ -101,7 +101,7 @@ def curve(axes: plt.Axes, setting: str) -> np.ndarray:
 
 
 def mean(runs: xr.Dataset, name: str, setting: str) -> np.ndarray:
-    values = runs[name].sel(setting=setting).mean("seed")
+    values = runs[name].sel(node_scaling=setting).mean("seed")
     return np.transpose([values[values.dims[0]].values, values.values])
 
 
@@ -140,12 +140,12 @@ def test_figures_of_runs_that_diverged(module, measures: Measures) -> None:
     names, _ = FIGURES[module]
     for name in names:
         runs = measures[name]
-        lost = {"setting": runs["setting"][1].item(), "seed": [0, 3]}
-        all_of_one = {"setting": runs["setting"][3].item()}
+        lost = {"node_scaling": runs["node_scaling"][1].item(), "seed": [0, 3]}
+        all_of_one = {"node_scaling": runs["node_scaling"][3].item()}
         for place in (lost, all_of_one):
             for variable in runs.data_vars:
                 dims = runs[variable].dims
-                if {"setting", "seed"} <= set(dims) and runs[variable].dtype == float:
+                if {"node_scaling", "seed"} <= set(dims) and runs[variable].dtype == float:
                     runs[variable].loc[place] = np.nan
             runs["diverged"].loc[place] = 1
     figure = drawn(module, measures)
@@ -157,7 +157,7 @@ def test_figures_of_runs_that_diverged(module, measures: Measures) -> None:
 
 def test_transfers_that_diverged(measures: Measures) -> None:
     runs = measures[PLANT]
-    place = {"setting": "gamma_1", "n_transfer_features": 200, "seed": [1, 2]}
+    place = {"node_scaling": "gamma_1", "n_transfer_features": 200, "seed": [1, 2]}
     runs["transfer_diverged"].loc[place] = 1
     runs["transfer_test_risk"].loc[place] = np.nan
     assert left_out(runs) == r"left out: 2 transfers that diverged of $\gamma=1$"
@@ -166,12 +166,12 @@ def test_transfers_that_diverged(measures: Measures) -> None:
         figure = drawn(module, measures)
         assert any("2 transfers that diverged of" in text for text in texts(figure))
         shown = curve(figure.axes[-1], "gamma_1")
-        kept = runs["transfer_test_risk"].sel(setting="gamma_1", seed=[0, 3, 4]).mean("seed")
+        kept = runs["transfer_test_risk"].sel(node_scaling="gamma_1", seed=[0, 3, 4]).mean("seed")
         assert shown[3, 1] == pytest.approx(float(kept.sel(n_transfer_features=200)))
         assert len(shown) == len(FEATURES)
     # Runs that diverged before are not counted again.
-    runs["transfer_diverged"].loc[{"setting": "gamma_1", "seed": 0}] = 1
-    runs["diverged"].loc[{"setting": "gamma_1", "seed": 0}] = 1
+    runs["transfer_diverged"].loc[{"node_scaling": "gamma_1", "seed": 0}] = 1
+    runs["diverged"].loc[{"node_scaling": "gamma_1", "seed": 0}] = 1
     assert "1 run that diverged of $\\gamma=1$; 2 transfers" in left_out(runs)
 
 
@@ -195,7 +195,7 @@ def test_simulated(measures: Measures) -> None:
         bounds = [line for line in axes.lines if line.get_linestyle() == ":"]
         # None at gamma = 0
         assert [line.get_color() for line in bounds] == ["C0", "C1", "C2"]
-        values = runs[name].sel(setting="gamma_1")
+        values = runs[name].sel(node_scaling="gamma_1")
         values = values.mean("seed") if "seed" in values.dims else values
         np.testing.assert_allclose(bounds[0].get_ydata(), np.broadcast_to(values, 58))
 
@@ -289,7 +289,7 @@ def test_repeated_inputs_are_named(measures: Measures) -> None:
 
 def test_eigenvalues_of_rounding_are_not_shown(measures: Measures) -> None:
     runs = measures[CONCRETE]
-    runs["ntg_min_eigenvalue"].loc[{"setting": ["gamma_1", "gamma_0_alpha_04"]}] = 1e-17
+    runs["ntg_min_eigenvalue"].loc[{"node_scaling": ["gamma_1", "gamma_0_alpha_04"]}] = 1e-17
     axes = drawn(fig06_concrete, measures).axes[4]
     title = axes.get_title()
     assert title == rf"0 but for rounding: {LABELS[0]}; {LABELS[3]}"
@@ -302,7 +302,7 @@ def test_eigenvalues_of_rounding_are_not_shown(measures: Measures) -> None:
 def test_reduction_says_what_the_paper_has_more(measures: Measures) -> None:
     runs = measures[MNIST]
     assert reduction(runs, MNIST) is None
-    part = runs.isel(seed=[0, 1], setting=[0, 3], step=slice(-1))
+    part = runs.isel(seed=[0, 1], node_scaling=[0, 3], step=slice(-1))
     steps = int(part["step"][-1])
     assert reduction(part, MNIST) == (
         f"2 settings, 2 seeds, {steps} steps; paper: 4 settings, 5 seeds, 200000 steps"

@@ -107,7 +107,7 @@ def runs_of(name: str, draws: int = 4000, **axes: Any) -> xr.Dataset:
         "draws": draws,
         "antithetic": True,
         "shown_nodes": 2,
-        "axes": {"setting": list(SCALINGS), "width": [WIDTH], "seed": [0, 1]} | axes,
+        "axes": {"node_scaling": list(SCALINGS), "width": [WIDTH], "seed": [0, 1]} | axes,
     }
     return train(block, DATA, "cpu")
 
@@ -155,9 +155,9 @@ def test_degrees_of_freedom_are_those_of_the_span(measures: dict[str, xr.Dataset
 def test_closed_forms_of_the_measures(measures: dict[str, xr.Dataset]) -> None:
     measured = measures[RELU]
     inputs = DATA["inputs"].values[:3]
-    scales = measured["node_scale"].sel(setting="gamma_0_alpha_04").values
+    scales = measured["node_scale"].sel(node_scaling="gamma_0_alpha_04").values
     np.testing.assert_allclose(
-        measured["weight_rate_expected"].sel(setting="gamma_0_alpha_04"),
+        measured["weight_rate_expected"].sel(node_scaling="gamma_0_alpha_04"),
         mean_weight_rate(inputs, scales, "relu"),
         rtol=1e-13,
     )
@@ -170,7 +170,7 @@ def test_closed_forms_of_the_measures(measures: dict[str, xr.Dataset]) -> None:
     constant = float(measured["variance_constant"])
     np.testing.assert_allclose(measured["gram_deviation_expected"], constant * squares)
     np.testing.assert_allclose(measured["gram_deviation_limit"], constant * limits)
-    printed = measures[TANH]["kernel_rate_printed"].sel(setting="gamma_1").values
+    printed = measures[TANH]["kernel_rate_printed"].sel(node_scaling="gamma_1").values
     expected = mean_kernel_rate(inputs, np.full(WIDTH, 1 / WIDTH), "tanh", printed=True)
     np.testing.assert_allclose(printed, expected[np.triu_indices(3)], rtol=1e-12)
     # tanh: no mean change of the weights, and no ratio to it.
@@ -179,10 +179,10 @@ def test_closed_forms_of_the_measures(measures: dict[str, xr.Dataset]) -> None:
 
 
 def test_settings_are_in_the_order_of_their_scales(measures: dict[str, xr.Dataset]) -> None:
-    runs = runs_of(RELU, draws=4000).sortby("setting")
-    assert list(runs["setting"].values) != list(SCALINGS)
+    runs = runs_of(RELU, draws=4000).sortby("node_scaling")
+    assert list(runs["node_scaling"].values) != list(SCALINGS)
     found = measure(runs, DATA)
-    assert list(found["setting"].values) == list(SCALINGS)
+    assert list(found["node_scaling"].values) == list(SCALINGS)
     xr.testing.assert_equal(found, measures[RELU])
 
 
@@ -298,10 +298,10 @@ def test_figure_shows_means_closed_forms_and_the_printed_one(
     measured = measures[TANH]
     squares = measured["sum_of_squared_scales"]
     shown = kernel.containers[2].lines[0].get_ydata()
-    mean = (measured["kernel_rate"] / squares).isel(setting=2).mean("seed")
+    mean = (measured["kernel_rate"] / squares).isel(node_scaling=2).mean("seed")
     np.testing.assert_allclose(shown, mean)
     dotted = [line.get_ydata()[0] for line in kernel.lines if line.get_linestyle() == ":"]
-    printed = (measured["kernel_rate_printed"] / squares).isel(setting=0)
+    printed = (measured["kernel_rate_printed"] / squares).isel(node_scaling=0)
     np.testing.assert_allclose(dotted, printed)
     assert len(weights.get_xticks()) == 4
     assert variance.get_ylim()[0] < 0 < 1 < variance.get_ylim()[1]

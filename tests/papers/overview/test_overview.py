@@ -186,13 +186,13 @@ def test_caron_has_an_effective_width():
     change = np.array([[1.0] * 4, [2.0, 0.0, 0.0, 0.0]])[:, None]
     runs = xr.Dataset(
         {
-            "final_weight_change": (("setting", "seed", "node"), change),
-            "node_scale": (("setting", "node"), scales),
-            "gamma": ("setting", [1.0, 0.5]),
-            "alpha": ("setting", [np.nan, 0.5]),
-            "diverged": (("setting", "seed"), np.zeros((2, 1))),
+            "final_weight_change": (("node_scaling", "seed", "node"), change),
+            "node_scale": (("node_scaling", "node"), scales),
+            "gamma": ("node_scaling", [1.0, 0.5]),
+            "alpha": ("node_scaling", [np.nan, 0.5]),
+            "diverged": (("node_scaling", "seed"), np.zeros((2, 1))),
         },
-        coords={"setting": ["even", "uneven"], "seed": [0]},
+        coords={"node_scaling": ["even", "uneven"], "seed": [0]},
         attrs={
             "n_features": 25,
             "width": 4,

@@ -24,7 +24,7 @@ def apply_(z: Tensor) -> Tensor:
     return torch.nn.functional.leaky_relu_(z, NEGATIVE_SLOPE)
 
 
-def share(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:
+def mean_slope(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:
     """Mean slope on a step of a pre-activation that may cross its kink, NEGATIVE_SLOPE to 1.
 
     z: pre-activation at the start; slope: act'(z); change: its change over the step if its slope

@@ -22,7 +22,7 @@ def apply_(z: Tensor) -> Tensor:
     return z.clamp_(min=0)
 
 
-def share(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:
+def mean_slope(z: Tensor, slope: Tensor, change: Tensor, kick: Tensor) -> Tensor:
     """Mean slope on a step: the share of it on which it is active, see `active_share`."""
     return active_share(z, slope, change, kick)
 

@@ -8,7 +8,7 @@ from regimes.config.axes import ModuleName, Name, check_disjoint, check_split
 from regimes.config.base import Model
 
 # Axes of names: the key that defines the names, and the word for one of them.
-NAMED_BY = {"model": ("models", "model"), "setting": ("node_scalings", "node scaling")}
+NAMED_BY = {"model": ("models", "model"), "node_scaling": ("node_scalings", "node scaling")}
 
 SplitBy = Annotated[
     tuple[Name, ...],

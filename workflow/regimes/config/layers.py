@@ -39,6 +39,16 @@ MODULES = {"experiments": "measure", "figures": "plot"}
 # Places of what the user says: the file beside the Snakefile, and the rest.
 CONFIG = "config.yaml"
 COMMAND_LINE = "--configfile or --config"
+# Keys of earlier versions, by their last part: what they are called now, seen from where they were.
+RENAMED = {
+    "block_axes": "split_by",
+    "draw": "plot",
+    "every_epochs": "every",
+    "leaps": "multistep",
+    "points_per_decade": "record.points_per_decade",
+    "setting": "node_scaling",
+    "training": "engine",
+}
 
 
 @dataclass(frozen=True)
@@ -227,9 +237,9 @@ def _written() -> dict[tuple[str, str], _Entry]:
         content = read(path, place)
         for key in content:
             if key not in PAPER_KEYS:
-                hint = _hint(key, PAPER_KEYS)
+                meant = hint(key, PAPER_KEYS)
                 raise ConfigError(
-                    f"{place}: unknown key {key}; {hint}allowed here: {', '.join(PAPER_KEYS)}"
+                    f"{place}: unknown key {key}; {meant}allowed here: {', '.join(PAPER_KEYS)}"
                 )
         order = content["paper"].get("order") if _is_mapping(content.get("paper")) else None
         order = order if isinstance(order, int) else LAST
@@ -322,9 +332,9 @@ def _own(key: tuple[str, str], place: str, content: Any, scale: str, paper: Any)
         )
     for one in at_scales:
         if one not in allowed:
-            hint = _hint(one, allowed)
+            meant = hint(one, allowed)
             raise ConfigError(
-                f"{place}: unknown scale {where}.{one}; {hint}allowed: {', '.join(allowed)}"
+                f"{place}: unknown scale {where}.{one}; {meant}allowed: {', '.join(allowed)}"
             )
     if scale in at_scales:
         parts[f"{place} ({AT_SCALES}.{scale})"] = at_scales[scale]
@@ -352,14 +362,20 @@ def _parent(
     names = [other for section_, other in known if section_ == section]
     where = f"{place}: {section}.{name}.{INHERITS} = {parent!r}"
     if parent not in names:
-        hint = _hint(parent, names)
-        raise ConfigError(f"{where} is no {SECTIONS[section]}; {hint}there are: {', '.join(names)}")
+        meant = hint(parent, names)
+        raise ConfigError(
+            f"{where} is no {SECTIONS[section]}; {meant}there are: {', '.join(names)}"
+        )
     if parent in (*children, name):
         way = " -> ".join([*children, name, parent])
         raise ConfigError(f"{where} goes round in a circle: {way}")
     return section, parent
 
 
-def _hint(name: Any, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(name), allowed, n=1)
+def hint(wrong: Any, allowed: Sequence[str]) -> str:
+    """The allowed name that a wrong one was meant to be, as a question; empty if there is none."""
+    renamed = RENAMED.get(str(wrong), "")
+    if renamed.partition(".")[0] in allowed:
+        return f"did you mean {renamed!r}? "
+    close = difflib.get_close_matches(str(wrong), allowed, n=1)
     return f"did you mean {close[0]!r}? " if close else ""

@@ -1,6 +1,5 @@
 """Validate what the user says into a configuration, with errors of one line."""
 
-import difflib
 import types
 import typing
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from regimes.config.layers import (
     Layer,
     Resolved,
     apart,
+    hint,
     merge,
     plain,
     read,
@@ -77,9 +77,8 @@ def _describe_one(error: ErrorDetails) -> str:
     key, kind = _key(error["loc"]), error["type"]
     if kind == "extra_forbidden":
         allowed = _allowed_keys(error["loc"][:-1])
-        close = difflib.get_close_matches(str(error["loc"][-1]), allowed, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown key {key}; {hint}allowed here: {', '.join(allowed)}"
+        meant = hint(error["loc"][-1], allowed)
+        return f"unknown key {key}; {meant}allowed here: {', '.join(allowed)}"
     if kind == "missing":
         return f"key {key} is missing{_meaning(error['loc'])}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -105,9 +104,7 @@ def _describe_tag(key: str, error: ErrorDetails) -> str:
     if error["type"] == "union_tag_not_found":
         return f"key {key}.{name} is missing; {allowed}"
     value = error["input"][name]
-    close = difflib.get_close_matches(str(value), tags, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{key}.{name} = {_shown(value)}; {hint}{allowed}"
+    return f"{key}.{name} = {_shown(value)}; {hint(value, list(tags))}{allowed}"
 
 
 def _key(location: tuple[int | str, ...]) -> str:

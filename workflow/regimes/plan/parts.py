@@ -12,7 +12,7 @@ def modules_with(part: str) -> dict[str, tuple[str, ...]]:
 
     part: such as `claims`: the module of that name, or all modules of the package of that name.
     """
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for folder in sorted(PAPERS.iterdir()):
         name = f"regimes.papers.{folder.name}.{part}"
         if (folder / f"{part}.py").is_file():

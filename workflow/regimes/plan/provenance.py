@@ -134,7 +134,7 @@ def _imports(path: Path, name: str) -> tuple[str, ...]:
 @cache
 def _imported(source: bytes, package: str) -> tuple[str, ...]:
     """Modules of `regimes` that a source text in some package imports."""
-    found = []
+    found: list[str] = []
     for node in _walk(syntax_tree(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)

@@ -60,7 +60,7 @@ def training_settings(name: str, config: Config) -> dict[str, Any]:
     for key in ("paper", "measure", "split_by"):
         del settings[key]
     settings.pop("probes", None)
-    expression = config.activations.get(settings.get("activation"))
+    expression = config.activations.get(settings.get("activation", ""))
     if expression is not None:
         settings["activation_expression"] = expression
     return {"experiment": name, "root_seed": config.root_seed, **settings}

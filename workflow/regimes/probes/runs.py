@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-AXES = ("setting", "width", "seed")
+AXES = ("node_scaling", "width", "seed")
 
 
 def one_by_one(runs: xr.Dataset) -> Iterator[tuple[dict[str, Any], xr.Dataset]]:
     """Yield the place of every run of a job on AXES, and its dataset without these axes."""
-    for setting in runs["setting"].values:
+    for setting in runs["node_scaling"].values:
         for width in runs["width"].values:
             for seed in runs["seed"].values:
-                place = {"setting": str(setting), "width": int(width), "seed": int(seed)}
+                place = {"node_scaling": str(setting), "width": int(width), "seed": int(seed)}
                 yield place, runs.sel(place)
 
 

@@ -98,7 +98,7 @@ class Runs(Engine["FirstUpdateExperiment"]):
     """
 
     AXES: ClassVar = {
-        "setting": "node scaling, by its name in the config",
+        "node_scaling": "node scaling, by its name in the config",
         "width": "number of hidden nodes m",
         "seed": "independent repetition",
     }
@@ -124,7 +124,10 @@ class Runs(Engine["FirstUpdateExperiment"]):
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Average over the draws of one setting."""
         (setting,) = batch.settings
-        scaling, nodes = self.settings.node_scalings[setting["setting"]], self.settings.shown_nodes
+        scaling, nodes = (
+            self.settings.node_scalings[setting["node_scaling"]],
+            self.settings.shown_nodes,
+        )
         scales = node_scales(setting["width"], scaling.gamma, scaling.alpha)
         variables = {
             "gamma": scaling.gamma,

@@ -53,7 +53,7 @@ class FirstUpdateExperiment(EngineSettings):
         description="Number of nodes, the first ones, whose mean updates are kept one by one.",
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
-    split_by: SplitBy = ("setting",)
+    split_by: SplitBy = ("node_scaling",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FirstUpdateExperiment":

@@ -96,7 +96,7 @@ class NodeScaling(Model):
 class NodeAxes(AxesSettings):
     """The grid of experiments with scaled nodes."""
 
-    setting: tuple[Name, ...] | None = Field(
+    node_scaling: tuple[Name, ...] | None = Field(
         default=None,
         min_length=1,
         description="Node scalings, keys of `node_scalings`; all by default.",

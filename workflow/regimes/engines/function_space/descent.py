@@ -12,33 +12,37 @@ from regimes.engines.common.engine import NO_SESSION, Session, Variable, history
 from regimes.engines.common.recording import refitted
 from regimes.engines.function_space.multistep import MultistepControl, multistep
 
-LEAP_LENGTH = "leap_length"
-# Of a run that is trained here, whatever its network; files call many steps at once a leap.
+MULTISTEP_LENGTH = "multistep_length"
+# Of a run that is trained here, whatever its network.
 VARIABLES = {
     "diverged": Variable("1 if the residuals became infinite", dtype=np.int8),
     "plain_steps": Variable("number of steps that were made one by one", dtype=np.int64),
-    "leaps": Variable("number of leaps, which make many steps at once", dtype=np.int64),
-    "failed_leaps": Variable("number of leaps that were not accurate enough", dtype=np.int64),
-    "leap_length_history": history(
-        "number of steps of the leap that ended at the step, 1 if a plain step did"
+    "multisteps": Variable(
+        "number of multisteps: many steps of gradient descent at once", dtype=np.int64
+    ),
+    "failed_multisteps": Variable(
+        "number of multisteps that were not accurate enough", dtype=np.int64
+    ),
+    "multistep_length_history": history(
+        "number of steps of the multistep that ended at the step, 1 if a plain step did"
     ),
 }
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps of how many, those of them that were made one by one, leaps, |e|."""
+    """How far a run is: steps of how many, those that were made one by one, multisteps, |e|."""
 
     step: int
     steps: int
     plain_steps: int
-    leaps: int
+    multisteps: int
     residual_norm: float
 
     def __str__(self) -> str:
         return (
             f"{self.step} of {self.steps} steps, {self.plain_steps} one by one, the others in "
-            f"{self.leaps} leaps, residual norm {self.residual_norm:.1e}"
+            f"{self.multisteps} multisteps, residual norm {self.residual_norm:.1e}"
         )
 
 
@@ -65,26 +69,26 @@ class Descent:
     """The history of a run, whether it diverged, and how its steps were made.
 
     history: what the observer measures, (recorded steps, ...) by name, NaN once the run has
-    diverged; with many steps at once also LEAP_LENGTH, the number of those that ended together at
-    the recorded step, 1 if a plain step did. diverged: whether the residuals became infinite.
-    plain_steps, leaps, failed_leaps: numbers.
+    diverged; with many steps at once also MULTISTEP_LENGTH, the number of those that ended together
+    at the recorded step, 1 if a plain step did. diverged: whether the residuals became infinite.
+    plain_steps, multisteps, failed_multisteps: numbers.
     """
 
     history: dict[str, np.ndarray]
     diverged: bool = False
     plain_steps: int = 0
-    leaps: int = 0
-    failed_leaps: int = 0
+    multisteps: int = 0
+    failed_multisteps: int = 0
 
     def variables(self) -> dict[str, np.ndarray]:
         """The numbers and the histories by their names in files."""
-        names = ("diverged", "plain_steps", "leaps", "failed_leaps")
+        names = ("diverged", "plain_steps", "multisteps", "failed_multisteps")
         counts = {name: np.asarray(getattr(self, name)) for name in names}
         return counts | {f"{name}_history": values for name, values in self.history.items()}
 
     def __str__(self) -> str:
         ended = ", diverged" if self.diverged else ""
-        return f"{self.plain_steps} plain steps and {self.leaps} leaps{ended}"
+        return f"{self.plain_steps} plain steps and {self.multisteps} multisteps{ended}"
 
 
 # What is measured of a network: numbers, or arrays of one shape throughout.
@@ -122,14 +126,19 @@ def descend(
             "position": position,
             "step": step,
             "history": {name: torch.from_numpy(values) for name, values in result.history.items()},
-            "counts": [result.diverged, result.plain_steps, result.leaps, result.failed_leaps],
+            "counts": [
+                result.diverged,
+                result.plain_steps,
+                result.multisteps,
+                result.failed_multisteps,
+            ],
             "network": network.state(),
             "control": None if control is None else control.state(),
         }
 
     def progress() -> Progress:
         norm = float(torch.linalg.vector_norm(network.errors))
-        return Progress(step, int(steps[-1]), result.plain_steps, result.leaps, norm)
+        return Progress(step, int(steps[-1]), result.plain_steps, result.multisteps, norm)
 
     while True:
         # The square: residuals whose loss overflows count as infinite.
@@ -140,7 +149,7 @@ def descend(
         if step == steps[position]:
             measured = dict(observe(network))
             if control is not None:
-                measured[LEAP_LENGTH] = float(control.last)
+                measured[MULTISTEP_LENGTH] = float(control.last)
             for name, value in measured.items():
                 if name not in result.history:
                     result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
@@ -161,9 +170,9 @@ def _advance(network: Any, most: int, control: MultistepControl | None, result: 
         tried = multistep(network, n_steps)
         if control.judge(n_steps, tried.error):
             network.move_to(tried.coefficients, tried.errors, tried.slopes)
-            result.leaps += 1
+            result.multisteps += 1
             return n_steps
-        result.failed_leaps += 1
+        result.failed_multisteps += 1
         return 0
     network.step()
     result.plain_steps += 1

@@ -151,7 +151,9 @@ class Runs(Engine["FunctionSpaceExperiment"]):
         return Run(
             network,
             self._tensor(targets[n_train:]),
-            control_of(network, settings.leaps.tolerance) if settings.leaps.enabled else None,
+            control_of(network, settings.multistep.tolerance)
+            if settings.multistep.enabled
+            else None,
             settings.activation,
             settings.learning_rate,
             # |Delta W|_F over the way in orthonormal coordinates, which are those of Phi/D^(1/2)

@@ -13,13 +13,14 @@ functions of A come down to functions of lambda, in n x n work.
 
 At a kink of the activation a pre-activation may be driven back from both sides. Gradient descent
 then makes it jump to and fro over the kink, active on the share of the steps at which what drives
-it cancels, and this share is what the tangent kernel sees. Two things keep it under leaps:
+it cancels, and this share is what the tangent kernel sees. Two things keep it under multisteps:
 
-- The corrector leaves the slopes of such pre-activations at those of the start (`slopes_at_end`).
-  A leap then does to them what one large step would do, so that their displacement from the kink
-  stays bounded and what drives them must cancel over the leaps as over the steps. With the mean of
-  the slopes at both ends a pre-activation would instead stay on the side where it is pushed less.
-- Their distances from the kink are proportional to the length of the leaps. Just after another
+- The corrector leaves the slopes of such pre-activations at those of the start (`slopes_at_end`). A
+  multistep then does to them what one large step would do, so that their displacement from the kink
+  stays bounded and what drives them must cancel over the multisteps as over the steps. With the
+  mean of the slopes at both ends a pre-activation would instead stay on the side where it is pushed
+  less.
+- Their distances from the kink are proportional to the length of the multisteps. Just after another
   length the side with the longer way back is overrepresented until the distances have adapted.
   So lengths change little before a recorded step (`MultistepControl.next_length`).
 """
@@ -37,16 +38,16 @@ SERIES_BELOW = 1e-2
 # Near h = 0, where many neurons of a ReLU network cross their kinks at once, the outputs alone do
 # not tell: at m = 512, n = 200 and mean-field scaling the loss was 0.2 decades off without this.
 MOVE_WEIGHT = 3.0
-# Residuals below this many roundings of the targets are noise, which no leap has to follow.
+# Residuals below this many roundings of the targets are noise, which no multistep has to follow.
 ROUNDING = 100.0
 # Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
 # the pre-activations in a step, and the eigenvalue problem over n^2/m.
 ELEMENTWISE, EIGENVALUES = 70.0, 4.0
-# Where there are kinks, this many leaps of the same length lead to a recorded step, unless they
-# would be shorter than the leap before: after so many the kernel does not show that earlier ones
-# were shorter.
-EQUAL_LEAPS = 4
-# The length of a leap changes by factors between these, so that its error meets the tolerance.
+# Where there are kinks, this many multisteps of the same length lead to a recorded step, unless
+# they would be shorter than the multistep before: after so many the kernel does not show that
+# earlier ones were shorter.
+EQUAL_MULTISTEPS = 4
+# The length of a multistep changes by factors between these, so that its error meets the tolerance.
 SAFETY, LEAST_FACTOR, LARGEST_FACTOR = 0.8, 0.1, 3.0
 
 
@@ -163,7 +164,7 @@ def slopes_at_end(
 
 
 def cost_of_multistep(network: FunctionSpaceNetwork) -> float:
-    """How many plain steps a leap costs, about: by counts of operations, as timed on a CPU core.
+    """How many plain steps a multistep costs, about: by counts of operations, timed on a CPU core.
 
     On a GPU eigenvalues cost more beside products, which nothing here knows.
     """
@@ -177,18 +178,18 @@ def cost_of_multistep(network: FunctionSpaceNetwork) -> float:
 
 @dataclass
 class MultistepControl:
-    """How long leaps are, and where plain steps take less work.
+    """How long multisteps are, and where plain steps take less work.
 
-    tolerance: of a leap's error. break_even_steps: the shortest leap, of as many plain steps as
-    take the same work. equal: leaps of about the same
-    length that lead to a recorded step. length: the longest that the next leap may be. pause: plain
-    steps before the next leap; each leap that fails although it is short doubles `patience`, the
-    next pause, up to MOST_PATIENCE. last: length of the last leap, 1 after a plain step.
+    tolerance: of a multistep's error. break_even_steps: the shortest multistep, of as many plain
+    steps as take the same work. equal: multisteps of about the same length that lead to a recorded
+    step. length: the longest that the next multistep may be. pause: plain steps before the next
+    multistep; each multistep that fails although it is short doubles `patience`, the next pause, up
+    to MOST_PATIENCE. last: length of the last multistep, 1 after a plain step.
     """
 
     tolerance: float
     break_even_steps: int
-    equal: int = EQUAL_LEAPS
+    equal: int = EQUAL_MULTISTEPS
     length: float = 0.0
     pause: int = 0
     patience: int = 0
@@ -201,11 +202,12 @@ class MultistepControl:
         self.patience = self.patience or 10 * self.break_even_steps
 
     def next_length(self, most: int) -> int:
-        """Length of the leap to be tried now; 0: a plain step is to be made.
+        """Length of the multistep to be tried now; 0: a plain step is to be made.
 
-        most: steps up to the next recorded one. They are divided into leaps of the same length:
-        `equal` of them; or fewer, where these are no longer than the last leap was or would
-        otherwise not be worth it; or more, where leaps of that length are not accurate enough.
+        most: steps up to the next recorded one. They are divided into multisteps of the same
+        length: `equal` of them; or fewer, where these are no longer than the last multistep was or
+        would otherwise not be worth it; or more, where multisteps of that length are not accurate
+        enough.
         """
         if self.pause > 0 or most < self.break_even_steps:
             return 0
@@ -219,13 +221,13 @@ class MultistepControl:
         self.last = 1
 
     def judge(self, n_steps: int, error: float) -> bool:
-        """Say whether a leap is accurate enough, and set the length of the next one."""
+        """Say whether a multistep is accurate enough, and set the length of the next one."""
         accepted = error <= self.tolerance
         factor = LARGEST_FACTOR if error == 0 else SAFETY * (self.tolerance / error) ** 0.5
         if not math.isfinite(error):
             factor = LEAST_FACTOR
         length = n_steps * min(max(factor, LEAST_FACTOR), LARGEST_FACTOR)
-        # A leap that was cut short says nothing against the longer one.
+        # A multistep that was cut short says nothing against the longer one.
         cut_short = accepted and n_steps < int(self.length)
         self.length = max(length, self.length) if cut_short else length
         if accepted:
@@ -246,7 +248,7 @@ class MultistepControl:
 
 
 def control_of(network: FunctionSpaceNetwork, tolerance: float) -> MultistepControl:
-    """The control of the leaps of a network, of errors up to a tolerance."""
+    """The control of the multisteps of a network, of errors up to a tolerance."""
     break_even_steps = math.ceil(cost_of_multistep(network))
-    # Without kinks the kernel does not depend on how long leaps are.
-    return MultistepControl(tolerance, break_even_steps, EQUAL_LEAPS if network.kinked else 1)
+    # Without kinks the kernel does not depend on how long multisteps are.
+    return MultistepControl(tolerance, break_even_steps, EQUAL_MULTISTEPS if network.kinked else 1)

@@ -51,20 +51,22 @@ class Runs(Engine["NodeScaledExperiment"]):
     """
 
     AXES: ClassVar = {
-        "setting": "node scaling, a key of node_scalings",
+        "node_scaling": "node scaling, a key of node_scalings",
         "width": "number of hidden nodes m",
         "seed": "index of the random initialisation",
     }
     # Of histories, what comes after a divergence is NaN.
     VARIABLES: ClassVar = descent.VARIABLES | {
-        "gamma": Variable("share of the scales that all nodes have alike", axes=("setting",)),
+        "gamma": Variable("share of the scales that all nodes have alike", axes=("node_scaling",)),
         "alpha": Variable(
-            "exponent of the Zipf law of the rest, NaN without one", axes=("setting",)
+            "exponent of the Zipf law of the rest, NaN without one", axes=("node_scaling",)
         ),
         "learning_rate": Variable("learning rate"),
         "flow_time_per_step": Variable("time of the gradient flow of 1/2 sum e^2 in a step"),
         "ntg_norm": Variable("spectral norm of the NTG matrix at the start"),
-        "node_scale": Variable("scale lambda_j of the node", ("node",), axes=("setting", "width")),
+        "node_scale": Variable(
+            "scale lambda_j of the node", ("node",), axes=("node_scaling", "width")
+        ),
         "output_weights": Variable(
             "sign a_kj of the node in the output", ("output", "node"), np.int8
         ),
@@ -125,7 +127,7 @@ class Runs(Engine["NodeScaledExperiment"]):
     def start(self, setting: Mapping[str, Any]) -> "Run":
         """One run, at its start."""
         settings, width, seed = self.settings, setting["width"], setting["seed"]
-        scaling = settings.node_scalings[setting["setting"]]
+        scaling = settings.node_scalings[setting["node_scaling"]]
         scales = node_scales(width, scaling.gamma, scaling.alpha, skip_first=settings.skip_first)
         n_features = self.inputs.shape[1]
         # Not of the setting: all settings of a seed start from the same weights.
@@ -155,8 +157,8 @@ class Runs(Engine["NodeScaledExperiment"]):
                 "flow_time_per_step": rate,
             },
         )
-        if settings.leaps.enabled and isinstance(run.network, FunctionSpaceNetwork):
-            run.control = control_of(run.network, settings.leaps.tolerance)
+        if settings.multistep.enabled and isinstance(run.network, FunctionSpaceNetwork):
+            run.control = control_of(run.network, settings.multistep.tolerance)
         return run
 
     def _tensor(self, values: np.ndarray) -> Tensor:

@@ -20,7 +20,7 @@ from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScalin
 from regimes.probes.settings import Probes
 
 
-class Leaps(Model):
+class MultistepSettings(Model):
     """Many steps of gradient descent at once, where that is accurate."""
 
     enabled: bool = Field(default=True, description="false: every step is made by itself.")
@@ -28,8 +28,8 @@ class Leaps(Model):
         default=0.01,
         gt=0,
         lt=1,
-        description="Largest error of a leap: of its outputs over the residuals at its end, and of "
-        "the way of the weights. Where leaps are no longer than they cost, steps are made.",
+        description="Largest error of a multistep: of its outputs over the residuals at its end, "
+        "and of the way of the weights. Where they are no longer than they cost, steps are made.",
     )
 
 
@@ -118,7 +118,9 @@ class FunctionSpaceExperiment(EngineSettings):
         default=1.0, gt=0, description="Step size delta; the scaling of a model multiplies it."
     )
     max_steps: Integer = Field(ge=1, le=1_000_000_000, description="Number of steps.")
-    leaps: Leaps = Field(default=Leaps(), description="Many steps at once.")
+    multistep: MultistepSettings = Field(
+        default=MultistepSettings(), description="Many steps at once."
+    )
     record: FeatureRecord = Field(default=FeatureRecord(), description="What is recorded.")
     precision: Literal["float64", "float32"] = Field(
         default="float64", description="Number format of the pre-activations."
@@ -212,14 +214,16 @@ class NodeScaledExperiment(EngineSettings):
     )
     learning_rate: Number = Field(default=1.0, gt=0, description="Learning rate.")
     max_steps: Integer = Field(ge=1, le=1_000_000_000, description="Number of steps.")
-    leaps: Leaps = Field(default=Leaps(), description="Many steps at once, with one output.")
+    multistep: MultistepSettings = Field(
+        default=MultistepSettings(), description="Many steps at once, with one output."
+    )
     record: NodeScaledRecord = Field(default=NodeScaledRecord(), description="What is recorded.")
     precision: Literal["float64", "float32"] = Field(
         default="float64", description="Number format of the weights."
     )
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
     axes: NodeAxes = Field(description="The grid of settings.")
-    split_by: SplitBy = ("setting",)
+    split_by: SplitBy = ("node_scaling",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "NodeScaledExperiment":

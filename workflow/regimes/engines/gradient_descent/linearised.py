@@ -93,9 +93,10 @@ class Runs(NearIsometryRuns):
 
     def __init__(self, job: Job["LinearisedDescentExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
-        self.steps = log_spaced_steps(self.settings.points_per_decade, self.settings.max_steps)
+        settings = self.settings
+        self.steps = log_spaced_steps(settings.record.points_per_decade, settings.max_steps)
         # The limit is not a recorded step: a run that continues passes it like any other step.
-        self.last_common = self.settings.max_steps
+        self.last_common = settings.max_steps
 
     def attributes(self) -> dict[str, Any]:
         """The name of the activation, and when a run ends."""

@@ -169,6 +169,14 @@ class DescentSphereAxes(SphereAxes):
     )
 
 
+class LinearisedRecord(Model):
+    """When a run and its linearisation are looked at."""
+
+    points_per_decade: Integer = Field(
+        default=16, ge=1, le=1000, description="Recorded steps for each factor of ten."
+    )
+
+
 class LinearisedDescentExperiment(NearIsometryExperiment):
     """Gradient descent of both layers at the theory's learning rate, and its linearisation."""
 
@@ -183,7 +191,5 @@ class LinearisedDescentExperiment(NearIsometryExperiment):
     max_steps: Integer = Field(
         ge=1, le=10_000_000, description="Cap on the steps; the run keeps its values."
     )
-    points_per_decade: Integer = Field(
-        default=16, ge=1, le=1000, description="Recorded steps for each factor of ten."
-    )
+    record: LinearisedRecord = Field(default=LinearisedRecord(), description="What is recorded.")
     axes: DescentSphereAxes = Field(description="The grid of settings.")

@@ -38,20 +38,20 @@ class Way:
 
     slopes: mean slopes on the predicted way (E, n, m). The other fields are of the C neurons that
     may cross a kink: places, their elements and indices in the tile, each (C,); z and their mean
-    slopes (n, C); and push (C,), by which a pull is multiplied to give a change of w.
+    slopes (n, C); and response (C,), by which a pull is multiplied to give a change of w.
     """
 
     slopes: Tensor
     places: tuple[Tensor, Tensor]
     z: Tensor
     crossing_slopes: Tensor
-    push: Tensor
+    response: Tensor
 
 
 class Kinked:
     """The `Motion` of neurons whose activation has a kink at 0.
 
-    activation: a module with `slope`, `value`, `apply_` and `share`. inputs: (n, d).
+    activation: a module with `slope`, `value`, `apply_` and `mean_slope`. inputs: (n, d).
     """
 
     arrays = 1
@@ -92,10 +92,10 @@ class Kinked:
         values = self.activation.value(z, slope)
         # a halfway, were the activations to stay as they are
         by_a = (-0.5 * tile.rate_a * tile.total)[:, None]
-        push = torch.baddbmm(tile.a[:, None], by_a, values).squeeze(1).mul_(-tile.rate_w)
+        response = torch.baddbmm(tile.a[:, None], by_a, values).squeeze(1).mul_(-tile.rate_w)
         # The change of z, were the slopes to stay
         others = self._overlaps * tile.total[:, None, :]
-        change = torch.bmm(others, slope).mul_(push[:, None])
+        change = torch.bmm(others, slope).mul_(response[:, None])
         # <= : a neuron may start exactly on a kink
         index = (torch.add(change, z).mul_(z) <= 0).view(-1).nonzero().squeeze(1)
         slopes = slope.clone()
@@ -103,9 +103,9 @@ class Kinked:
             width = z.shape[2]
             by_neuron = index // z[0].numel() * width + index % width
             own = others.diagonal(dim1=1, dim2=2).reshape(-1)[index // width]
-            own *= push.view(-1)[by_neuron]
+            own *= response.view(-1)[by_neuron]
             chosen = (of_all.view(-1)[index] for of_all in (z, slope, change))
-            slopes.view(-1)[index] = self.activation.share(*chosen, own)
+            slopes.view(-1)[index] = self.activation.mean_slope(*chosen, own)
         middle_a, end_a, end_w = self._turn(tile, slopes)
         end = self.activation.apply_(multiplied(self.inputs, end_w))
         sums.add_end(tile, end_a, end_w)
@@ -126,14 +126,14 @@ class Kinked:
 
         Those of all tiles are done together, since there are few in each.
         """
-        z, slopes, push = (
+        z, slopes, response = (
             torch.cat([getattr(way, name) for way in ways], dim=-1)
-            for name in ("z", "crossing_slopes", "push")
+            for name in ("z", "crossing_slopes", "response")
         )
         by_tile = zip(batch.slices, ways, strict=True)
         total = torch.cat([batch.total[elements][way.places[0]] for (elements, _), way in by_tile])
-        bettered = self._sweep(z, slopes, total.T * push)
-        sizes = [len(way.push) for way in ways]
+        bettered = self._sweep(z, slopes, total.T * response)
+        sizes = [len(way.response) for way in ways]
         for way, part in zip(ways, bettered.split(sizes, dim=1), strict=True):
             element, neuron = way.places
             way.slopes[element, :, neuron] = part.t()
@@ -141,7 +141,7 @@ class Kinked:
     def _sweep(self, z: Tensor, slopes: Tensor, impulse: Tensor) -> Tensor:
         """Improve the mean slopes of neurons that cross kinks, point by point; all are (n, C).
 
-        slopes: what they were predicted to be; impulse: that of the points, times the push.
+        slopes: what they were predicted to be; impulse: that of the points, times the response.
         """
         start = self.activation.slope(z)
         own = self._overlaps.diagonal()[:, None] * impulse
@@ -167,7 +167,7 @@ class Kinked:
         index = (torch.add(as_started, z).mul_(z) <= 0).view(-1).nonzero().squeeze(1)
         found = start.clone()
         chosen = (values.reshape(-1)[index] for values in (z, start, as_started, own))
-        found.view(-1)[index] = self.activation.share(*chosen)
+        found.view(-1)[index] = self.activation.mean_slope(*chosen)
         return found
 
     def _turn(self, tile: Tile, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:

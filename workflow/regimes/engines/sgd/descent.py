@@ -19,18 +19,18 @@ from regimes.engines.sgd.network import BatchedNetworks, Group
 class Schedule:
     """Schedule of a descent: learning rate, size of minibatches and number of epochs.
 
-    The learning rate is constant. Every `every_epochs` epochs something is recorded, beside the
+    The learning rate is constant. Every `every` epochs something is recorded, beside the
     start and the end.
     """
 
     learning_rate: float
     batch_size: int
     epochs: int
-    every_epochs: int = 1
+    every: int = 1
 
     def recorded_epochs(self) -> np.ndarray:
         """Numbers of epochs after which networks are observed."""
-        return np.unique(np.append(np.arange(0, self.epochs, self.every_epochs), self.epochs))
+        return np.unique(np.append(np.arange(0, self.epochs, self.every), self.epochs))
 
     def steps_in_epoch(self, n_points: int) -> int:
         """Number of minibatches; the last one may have fewer points."""

@@ -90,9 +90,7 @@ class MinibatchRuns(Engine):
         self.networks = self.model.Model(job, points, device)
         self.activation = job.activation()
         self.schedule, longer = (
-            Schedule(
-                settings.learning_rate, settings.batch_size, epochs, settings.record.every_epochs
-            )
+            Schedule(settings.learning_rate, settings.batch_size, epochs, settings.record.every)
             for epochs in (settings.epochs, settings.epochs + 1)
         )
         # What is counted here are epochs.

@@ -36,7 +36,7 @@ class MinibatchRecord(Model):
         description="Number of the nodes that move most whose distance from the start is kept "
         "along the run.",
     )
-    every_epochs: Integer = Field(
+    every: Integer = Field(
         default=1,
         ge=1,
         description="Every so many epochs all points are evaluated, beside the start and the end.",
@@ -99,7 +99,7 @@ class MinibatchExperiment(EngineSettings):
         default=MinibatchProbes(), description="What is done with trained networks."
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
-    split_by: SplitBy = ("setting",)
+    split_by: SplitBy = ("node_scaling",)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":
@@ -111,9 +111,9 @@ class MinibatchExperiment(EngineSettings):
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "
                 "axes.width"
             )
-        if self.epochs / self.record.every_epochs > MOST_RECORDS:
+        if self.epochs / self.record.every > MOST_RECORDS:
             raise ValueError(
-                f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "
+                f"record.every: {self.record.every} would record {self.epochs} "
                 f"epochs more than {MOST_RECORDS} times"
             )
         return self
@@ -144,7 +144,7 @@ class TeacherStudentAxes(AxesSettings):
 class TeacherStudentRecord(Model):
     """When a student is looked at."""
 
-    every_epochs: Integer = Field(
+    every: Integer = Field(
         default=1,
         ge=1,
         description="Every so many epochs all points are evaluated, beside the start and the end.",
@@ -194,9 +194,9 @@ class TeacherStudentExperiment(EngineSettings):
         if len(set(self.axes.loss)) < len(self.axes.loss):
             raise ValueError("axes.loss names a loss twice")
         self.check_grids()
-        if self.epochs / self.record.every_epochs > MOST_RECORDS:
+        if self.epochs / self.record.every > MOST_RECORDS:
             raise ValueError(
-                f"record.every_epochs: {self.record.every_epochs} would record {self.epochs} "
+                f"record.every: {self.record.every} would record {self.epochs} "
                 f"epochs more than {MOST_RECORDS} times"
             )
         return self

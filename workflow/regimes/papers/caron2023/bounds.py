@@ -58,7 +58,7 @@ def ntg_change_bound(
 ) -> xr.DataArray:
     """Bound (d): upper bound on the spectral norm |NTG_t - NTG_0|.
 
-    node_scale: over setting and node.
+    node_scale: over node_scaling and node.
     """
     n, d, delta = problem.n, problem.d, problem.delta
     gamma = gamma.where(gamma > 0)

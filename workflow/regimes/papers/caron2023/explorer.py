@@ -50,14 +50,14 @@ def _group(name: str, runs: xr.Dataset) -> dict[str, Any] | None:
             continue
         values = runs[quantity].where(~gone)
         curves = [
-            curve(setting, _label(runs, setting), values.sel(setting=setting), axis)
-            for setting in runs["setting"].values.tolist()
+            curve(setting, _label(runs, setting), values.sel(node_scaling=setting), axis)
+            for setting in runs["node_scaling"].values.tolist()
         ]
         plots.append(plot(title, ABSCISSAS[axis], curves, log_x=log_x, log_y=log_y))
     return group(f"{name}: m = {int(runs.attrs['width'])}", plots)
 
 
 def _label(runs: xr.Dataset, setting: str) -> str:
-    gamma, alpha = (float(runs[part].sel(setting=setting)) for part in ("gamma", "alpha"))
+    gamma, alpha = (float(runs[part].sel(node_scaling=setting)) for part in ("gamma", "alpha"))
     text = f"gamma = {gamma:g}"
     return text if gamma == 1 or math.isnan(alpha) else f"{text}, alpha = {alpha:g}"

@@ -33,7 +33,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     the standard errors are above what the claims ask for.
     """
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
-    settings = list(measures[RELU]["setting"].values)
+    settings = list(measures[RELU]["node_scaling"].values)
     colours = {name: f"C{index}" for index, name in enumerate(settings)}
     _draw_weights(axes[0], measures, colours)
     _draw_kernel(axes[1], measures[TANH], colours)
@@ -86,7 +86,7 @@ def _handles(measures: Mapping[str, xr.Dataset], colours: Mapping[str, str]) -> 
 
 
 def _label(runs: xr.Dataset, setting: str) -> str:
-    gamma, alpha = (float(runs[name].sel(setting=setting)) for name in ("gamma", "alpha"))
+    gamma, alpha = (float(runs[name].sel(node_scaling=setting)) for name in ("gamma", "alpha"))
     return rf"$\gamma = {gamma:g}$" + ("" if np.isnan(alpha) else rf", $\alpha = {alpha:g}$")
 
 
@@ -100,7 +100,7 @@ def _draw_weights(
             runs["scaled_weight_rate"] / squares,
             runs["scaled_weight_rate_standard_error"] / squares,
         )
-        closed = (runs["scaled_weight_rate_expected"] / squares).isel(setting=0)
+        closed = (runs["scaled_weight_rate_expected"] / squares).isel(node_scaling=0)
         _draw_steps(axes, closed.values)
         _draw_points(axes, values, errors, colours, MARKERS[name])
     features = np.arange(runs.sizes["feature"])
@@ -114,8 +114,8 @@ def _draw_kernel(axes: Axes, runs: xr.Dataset, colours: Mapping[str, str]) -> No
     values, errors = pooled(
         runs["kernel_rate"] / squares, runs["kernel_rate_standard_error"] / squares
     )
-    _draw_steps(axes, (runs["kernel_rate_expected"] / squares).isel(setting=0).values)
-    printed = (runs["kernel_rate_printed"] / squares).isel(setting=0).values
+    _draw_steps(axes, (runs["kernel_rate_expected"] / squares).isel(node_scaling=0).values)
+    printed = (runs["kernel_rate_printed"] / squares).isel(node_scaling=0).values
     _draw_steps(axes, printed, **PRINTED)
     _draw_points(axes, values, errors, colours, MARKERS[TANH])
     firsts, seconds = runs["pair_first"].values + 1, runs["pair_second"].values + 1
@@ -137,8 +137,8 @@ def _draw_variance(
         for place, (setting, colour) in enumerate(colours.items()):
             axes.errorbar(
                 place + shift,
-                values.sel(setting=setting),
-                2 * errors.sel(setting=setting),
+                values.sel(node_scaling=setting),
+                2 * errors.sel(node_scaling=setting),
                 color=colour,
                 marker=MARKERS[name],
                 mfc="none",
@@ -146,7 +146,7 @@ def _draw_variance(
             )
     limits = measures[RELU]["sum_of_squares_limit"] / measures[RELU]["sum_of_squared_scales"]
     places = np.arange(len(colours))
-    axes.plot(places, limits.sel(setting=list(colours)), "_", color=GREY, markersize=16)
+    axes.plot(places, limits.sel(node_scaling=list(colours)), "_", color=GREY, markersize=16)
     axes.set_xticks(places, [_label(measures[RELU], name).replace(", ", "\n") for name in colours])
     axes.set(
         ylim=(-0.08, 1.18),
@@ -164,11 +164,11 @@ def _draw_points(
     """Means by setting, side by side, with two standard errors."""
     shifts = np.linspace(-0.25, 0.25, len(colours))
     for shift, (setting, colour) in zip(shifts, colours.items(), strict=True):
-        mean = values.sel(setting=setting).values
+        mean = values.sel(node_scaling=setting).values
         axes.errorbar(
             np.arange(len(mean)) + shift,
             mean,
-            2 * errors.sel(setting=setting).values,
+            2 * errors.sel(node_scaling=setting).values,
             color=colour,
             marker=marker,
             markersize=4,

@@ -78,7 +78,7 @@ def _ordered(runs: xr.Dataset) -> xr.Dataset:
     Merging the jobs has ordered them by their names.
     """
     gamma, alpha = (runs[name].isel(seed=0).values for name in ("gamma", "alpha"))
-    return runs.isel(setting=np.lexsort((-alpha, -gamma)))
+    return runs.isel(node_scaling=np.lexsort((-alpha, -gamma)))
 
 
 def _limits(result: xr.Dataset) -> xr.DataArray:
@@ -92,7 +92,7 @@ def _limits(result: xr.Dataset) -> xr.DataArray:
 def _closed_forms(
     result: xr.Dataset, inputs: np.ndarray, activation: str, constant: float
 ) -> dict[str, xr.DataArray]:
-    """Closed forms of the means by name, over setting and the dimensions of the means."""
+    """Closed forms of the means by name, over node_scaling and the dimensions of the means."""
     # The closed forms of a single node of scale 1: each is multiplied by a function of the scales.
     one = np.ones(1)
     weight = xr.DataArray(mean_weight_rate(inputs, one, activation)[0], dims="feature")
@@ -123,7 +123,7 @@ def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr
     }
     if f"{name}_covariance" not in runs:
         return found
-    (dim,) = set(dims) - {"setting"}
+    (dim,) = set(dims) - {"node_scaling"}
     chi_square, degrees = _chi_square(runs, name, dim, closed)
     ratio, ratio_error = _ratio(runs, name, dim, closed)
     return found | {
@@ -163,7 +163,7 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
 def _chi_square(
     runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Chi-square (setting, seed) of the distance of all components, and its degrees of freedom."""
+    """Chi-square (node_scaling, seed) of the distance of all components; degrees of freedom."""
 
     def distance(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
         values, vectors = np.linalg.eigh(covariance)
@@ -184,7 +184,7 @@ def _chi_square(
 def _ratio(
     runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Projection (setting, seed) of the mean on the closed form, and its standard error."""
+    """Projection (node_scaling, seed) of the mean on the closed form, and its standard error."""
     square = (closed**2).sum(dim)
     square = square.where(square > 0)
     other = closed.rename({dim: f"other_{dim}"})

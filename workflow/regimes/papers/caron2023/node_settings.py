@@ -31,19 +31,19 @@ class NodeSetting:
 def by_asymmetry(runs: xr.Dataset) -> xr.Dataset:
     """The runs with their settings in the paper's order: by falling gamma, then falling alpha.
 
-    runs: with `gamma` and `alpha` over `setting`. Feature learning should grow along them.
+    runs: with `gamma` and `alpha` over `node_scaling`. Feature learning should grow along them.
     """
     alpha = runs["alpha"].where(runs["gamma"] < 1).fillna(1.0)
-    return runs.isel(setting=np.lexsort((-alpha.values, -runs["gamma"].values)))
+    return runs.isel(node_scaling=np.lexsort((-alpha.values, -runs["gamma"].values)))
 
 
 def shown_settings(runs: xr.Dataset) -> list[NodeSetting]:
     """The settings of runs, in the paper's order."""
     runs = by_asymmetry(runs)
-    others = iter(OTHER_COLOURS * runs.sizes["setting"])
+    others = iter(OTHER_COLOURS * runs.sizes["node_scaling"])
     shown = []
-    for name in runs["setting"].values.tolist():
-        gamma, alpha = (float(runs[part].sel(setting=name)) for part in ("gamma", "alpha"))
+    for name in runs["node_scaling"].values.tolist():
+        gamma, alpha = (float(runs[part].sel(node_scaling=name)) for part in ("gamma", "alpha"))
         pair = (gamma, None if gamma == 1 else alpha)
         colour = COLOURS[pair] if pair in COLOURS else next(others)
         shown.append(NodeSetting(name, label(gamma, alpha), colour))

@@ -39,7 +39,7 @@ INCHES_PER_LINE = 0.16
 def draw_history(axes: Axes, runs: xr.Dataset, name: str, label: str, *, log: bool = False) -> None:
     """A quantity over `step` of each setting: mean and range over the runs that did not diverge."""
     for setting in shown_settings(runs):
-        values = runs[name].sel(setting=setting.name)
+        values = runs[name].sel(node_scaling=setting.name)
         _draw_curve(axes, positive(values) if log else values, "step", setting.colour)
     if log:
         _set_log(axes)
@@ -70,7 +70,7 @@ def draw_weight_change(axes: Axes, runs: xr.Dataset) -> None:
     and the band are the mean over all recorded nodes and its range over the seeds.
     """
     for setting in shown_settings(runs):
-        one = runs["weight_change"].sel(setting=setting.name)
+        one = runs["weight_change"].sel(node_scaling=setting.name)
         _draw_curve(axes, one.mean("neuron", skipna=False), "step", setting.colour, linewidth=1.8)
         whole = one.transpose("seed", "step", "neuron").dropna("seed")
         if whole.sizes["seed"]:
@@ -99,7 +99,7 @@ def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
     known = eigenvalue.where(eigenvalue > ROUNDING * runs["ntg_norm"])
     for setting in shown_settings(runs):
         # Step by step: the curve of a run that reaches rounding stops there.
-        _draw_known(axes, known.sel(setting=setting.name), "step", setting.colour)
+        _draw_known(axes, known.sel(node_scaling=setting.name), "step", setting.colour)
     _set_log(axes)
     if "eigenvalue_bound" in runs:
         bounds = runs["eigenvalue_bound"].expand_dims(step=runs["step"])
@@ -107,8 +107,8 @@ def draw_eigenvalue(axes: Axes, runs: xr.Dataset) -> None:
     singular = [
         setting.label
         for setting in shown_settings(runs)
-        if eigenvalue.sel(setting=setting.name).notnull().any()
-        and known.sel(setting=setting.name).isnull().all()
+        if eigenvalue.sel(node_scaling=setting.name).notnull().any()
+        and known.sel(node_scaling=setting.name).isnull().all()
     ]
     if singular:
         which = (
@@ -194,7 +194,7 @@ def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str)
     log = name.endswith("risk")
     marks: dict[str, Any] = {"marker": "o", "markersize": 3, "zorder": 3}
     for setting in shown_settings(runs):
-        values = runs[name].sel(setting=setting.name)
+        values = runs[name].sel(node_scaling=setting.name)
         values = positive(values) if log else values.where(np.isfinite(values))
         _draw_known(axes, values, along, setting.colour, **marks)
     axes.set_xscale("log")
@@ -212,9 +212,9 @@ def _draw_bounds(axes: Axes, runs: xr.Dataset, name: str) -> None:
         return
     low, high = axes.get_ylim()
     for setting in shown_settings(runs):
-        bound = runs[name].sel(setting=setting.name)
+        bound = runs[name].sel(node_scaling=setting.name)
         bound = bound.mean("seed") if "seed" in bound.dims else bound
-        if float(runs["gamma"].sel(setting=setting.name)) > 0 and bound.notnull().any():
+        if float(runs["gamma"].sel(node_scaling=setting.name)) > 0 and bound.notnull().any():
             axes.plot(bound["step"], bound, ":", color=setting.colour, linewidth=1, zorder=2)
     stretched = axes.get_ylim()
     axes.set_ylim(max(stretched[0], low / STRETCH), min(stretched[1], high * STRETCH))

@@ -26,7 +26,7 @@ GAMMA = 0.5
 
 
 def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:
-    """Placements by setting of the node scales lambda_j.
+    """Placements by `node_scaling`, of the node scales lambda_j.
 
     A network with unequal scales acts like one of 1 / sum_j lambda_j^2 equal nodes, which is its
     `effective_width`, at the same gamma: the plane has no axis for that. measures: with
@@ -46,16 +46,16 @@ def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:
             plain,
             paper=PAPER,
             experiment=experiment,
-            label="{setting}",
+            label="{node_scaling}",
             gamma=GAMMA,
             gamma_prime=FIRST_LAYER_ALONE,
         ):
-            one = runs.sel(setting=found.setting)
+            one = runs.sel(node_scaling=found.setting)
             yield replace(
                 found,
                 setting=plain_label(float(one["gamma"]), float(one["alpha"])),
-                effective_width=1 / float((scales.sel(setting=found.setting) ** 2).sum()),
+                effective_width=1 / float((scales.sel(node_scaling=found.setting) ** 2).sum()),
                 weighted_exponent=growth_exponent(
-                    weighted.sel(setting=found.setting).transpose("width", "seed")
+                    weighted.sel(node_scaling=found.setting).transpose("width", "seed")
                 ),
             )

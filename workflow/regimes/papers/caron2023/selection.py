@@ -42,7 +42,7 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
     """
     parts = []
     for setting in shown_settings(runs):
-        one = runs.sel(setting=setting.name)
+        one = runs.sel(node_scaling=setting.name)
         if diverged := int((one["diverged"] == 1).sum()):
             parts.append(f"{pluralise(diverged, 'run')} that diverged of {setting.label}")
         if transfers and "transfer_diverged" in one:

@@ -22,13 +22,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     Beside the variables of `training.measure`, these are:
 
     - kappa_n: smallest eigenvalue (10) of the mean NTG;
-    - eigenvalue_bound, over setting: the lower bound (a) on ntg_min_eigenvalue;
-    - risk_bound, over setting, seed and step: the upper bound (b) on train_risk;
-    - weight_change_over_bound, over setting and seed: largest ratio of |w_tj - w_0j| to its bound
-      (c), over all nodes at the end and the most moved ones at every recorded step;
-    - ntg_change_bound, over setting: the upper bound (d) on ntg_change, and
-      ntg_change_over_bound, over setting and seed: largest ratio to it of a recorded step;
-    - least_width, over setting: the width that the theorem asks for.
+    - eigenvalue_bound, over node_scaling: the lower bound (a) on ntg_min_eigenvalue;
+    - risk_bound, over node_scaling, seed and step: the upper bound (b) on train_risk;
+    - weight_change_over_bound, over node_scaling and seed: largest ratio of |w_tj - w_0j| to its
+      bound (c), over all nodes at the end and the most moved ones at every recorded step;
+    - ntg_change_bound, over node_scaling: the upper bound (d) on ntg_change, and
+      ntg_change_over_bound, over node_scaling and seed: largest ratio to it of a recorded step;
+    - least_width, over node_scaling: the width that the theorem asks for.
 
     NaN at gamma = 0, but for the first three, which say nothing there. kappa_n, and what depends on
     it, is over `seed` too where each seed has data of its own.
@@ -66,7 +66,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     ):
         result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
     result.attrs["delta"] = DELTA
-    return result.transpose("setting", "seed", ..., "step", "neuron")
+    return result.transpose("node_scaling", "seed", ..., "step", "neuron")
 
 
 def _problem(measured: xr.Dataset, data: xr.Dataset) -> bounds.Problem:
@@ -93,8 +93,8 @@ def _largest_weight_change(measured: xr.Dataset) -> xr.DataArray:
     """
     roots = np.sqrt(measured["node_scale"])
     moved = measured["moved_node"].fillna(0).astype(int)
-    settings = xr.DataArray(np.arange(moved.sizes["setting"]), dims="setting")
-    of_moved = roots.drop_vars("node", errors="ignore").isel(setting=settings, node=moved)
+    settings = xr.DataArray(np.arange(moved.sizes["node_scaling"]), dims="node_scaling")
+    of_moved = roots.drop_vars("node", errors="ignore").isel(node_scaling=settings, node=moved)
     at_end = measured["final_weight_change"] / roots.where(roots > 0)
     at_end = at_end.where(roots > 0, 0.0).max("node", skipna=False)
     along = measured["weight_change"] / of_moved.where(of_moved > 0)

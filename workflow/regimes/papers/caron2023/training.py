@@ -35,7 +35,7 @@ KEPT = {
     "learning_rate": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
-    "leaps": "leaps",
+    "multisteps": "multisteps",
 }
 NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "diverged")
 # Variables that depend on the setting alone, not on the seed.
@@ -73,7 +73,7 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """Measures of each run: how far it was trained, and what training changed.
 
-    These are the variables of KEPT that the runs have, over setting and seed, and
+    These are the variables of KEPT that the runs have, over node_scaling and seed, and
 
     - flow_time, over `step`: the time t of the flow of (5) that gradient descent has gone, from
       `flow_time_per_step` of the runs; absent without it, as with other losses;
@@ -119,7 +119,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result.attrs = sizes | {"width": width}
     if "backbone" in data.attrs:
         result.attrs["backbone"] = data.attrs["backbone"]
-    return result.transpose("setting", "seed", ..., "step", "neuron", missing_dims="ignore")
+    return result.transpose("node_scaling", "seed", ..., "step", "neuron", missing_dims="ignore")
 
 
 def _flow_time(runs: xr.Dataset) -> xr.DataArray:

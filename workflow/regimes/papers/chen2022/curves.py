@@ -29,7 +29,7 @@ KEPT = {
     "learning_rate": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
-    "leaps": "leaps",
+    "multisteps": "multisteps",
 }
 # Variables that only some experiments record.
 OPTIONAL = ("feature_map",)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from regimes.engines.sgd.settings import MinibatchExperiment
 
 AXES = {
-    "setting": "node scaling: its gamma and its alpha",
+    "node_scaling": "node scaling: its gamma and its alpha",
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation and of the order of the points",
 }
@@ -49,12 +49,16 @@ VARIABLES = {
     "output_weights": Variable(
         "fixed signs a_kj of the output weights", ("output", "node"), np.int8
     ),
-    "gamma": Variable("share gamma of the scales that all nodes have alike", axes=("setting",)),
+    "gamma": Variable(
+        "share gamma of the scales that all nodes have alike", axes=("node_scaling",)
+    ),
     "alpha": Variable(
         "exponent alpha of the Zipf law of the other scales, without meaning at gamma = 1",
-        axes=("setting",),
+        axes=("node_scaling",),
     ),
-    "node_scale": Variable("scales lambda_j of the nodes", ("node",), axes=("setting", "width")),
+    "node_scale": Variable(
+        "scales lambda_j of the nodes", ("node",), axes=("node_scaling", "width")
+    ),
 }
 INDICES = {
     "moved": "rank among the nodes that moved most, 0 for the one that moved most",
@@ -83,7 +87,7 @@ class Model:
         initial, signs = [], []
         constants: list[dict[str, Any]] = []
         for setting in settings:
-            width, scaling = setting["width"], self.settings.node_scalings[setting["setting"]]
+            width, scaling = setting["width"], self.settings.node_scalings[setting["node_scaling"]]
             weights, drawn = self._draw(width, setting["seed"])
             initial.append(weights)
             signs.append(drawn)

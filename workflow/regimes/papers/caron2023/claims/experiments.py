@@ -102,7 +102,7 @@ def convergence(measures: Measures) -> Finding:
 
 
 def _falls_with_gamma(values: xr.DataArray, gamma: xr.DataArray) -> bool:
-    """Whether values over setting, of falling gamma, are all larger where gamma is larger."""
+    """Whether values over node_scaling, of falling gamma, are all larger where gamma is larger."""
     groups = [values[(gamma == one).values] for one in np.unique(gamma)[::-1]]
     return all(
         bool(upper.min(skipna=False) > lower.max(skipna=False)) for upper, lower in pairwise(groups)
@@ -221,7 +221,7 @@ def pruning(measures: Measures) -> Finding:
     for name, runs in _by_asymmetry(measures).items():
         for quantity, sign in PRUNED[name].items():
             increase = sign * _increase(runs, quantity)
-            order = (increase.diff("setting") < 0).all("setting")
+            order = (increase.diff("node_scaling") < 0).all("node_scaling")
             held += int(order.sum())
             shares = order["kept"].values[~order.values]
             if shares.size:
@@ -238,7 +238,7 @@ def pruning(measures: Measures) -> Finding:
 
 
 def _increase(runs: xr.Dataset, quantity: str) -> xr.DataArray:
-    """Mean over seeds of the change of a quantity by pruning, over setting and share of kept nodes.
+    """Mean over seeds of the change by pruning, over node_scaling and share of kept nodes.
 
     Shares are those below KEPT_BELOW. The reference is the probe with all nodes kept, or the end of
     training if the probe lacks it.
@@ -304,7 +304,7 @@ def bounds(measures: Measures) -> Finding:
     _need_width(SIMULATED, runs)
     if not (runs["gamma"] > 0).any():
         raise TooSmallError("needs gamma > 0")
-    runs = runs.isel(setting=(runs["gamma"] > 0).values)
+    runs = runs.isel(node_scaling=(runs["gamma"] > 0).values)
     eigenvalue = runs["ntg_min_eigenvalue"] / runs["eigenvalue_bound"]
     risk = runs["train_risk"]
     first = risk.isel(step=0, drop=True)
@@ -352,7 +352,7 @@ def _need_ordered_settings(measures: Measures) -> None:
     """Raise TooSmallError where networks are too narrow or settings too few for an order."""
     for name, runs in measures.items():
         _need_width(name, runs)
-        if (count := runs.sizes["setting"]) < LEAST_SETTINGS:
+        if (count := runs.sizes["node_scaling"]) < LEAST_SETTINGS:
             raise TooSmallError(f"needs {LEAST_SETTINGS} settings on {TITLES[name]}, not {count}")
 
 
