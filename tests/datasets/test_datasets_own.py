@@ -180,11 +180,8 @@ def test_a_renamed_file_gives_the_same_data(csv: Path, tmp_path: Path) -> None:
 def test_the_path_is_no_counted_setting(csv: Path) -> None:
     mine = {"kind": "file", "path": str(csv), "target": "y"}
     planned = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}})).data["mine"]
-    assert planned.settings["path"] == str(csv)
-    assert planned.counted == {
-        key: value for key, value in planned.settings.items() if key != "path"
-    }
-    assert planned.counted["sha256"] == digest(csv)
+    assert "path" not in planned.settings and planned.settings["sha256"] == digest(csv)
+    assert planned.complete_settings == planned.settings | {"path": str(csv)}
 
 
 def test_a_file_is_read_once_for_a_plan(csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

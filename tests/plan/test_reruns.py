@@ -206,8 +206,9 @@ def test_caption_device_mirror_and_citation_rerun_nothing(finished_one: Plan) ->
     [
         [f"datasets/{name}.py" for name in ("mnist", "uci", "pixels")],
         [f"datasets/sources/{name}.py" for name in ("mnist", "retrieval")],
-        [f"plan/{name}.py" for name in ("plan", "provenance", "jobs", "probes")],
-        ["jobs/devices.py", "jobs/gpus.py", "config/load.py", "config/models.py"],
+        [f"plan/{name}.py" for name in ("plan", "stages", "provenance", "jobs", "probes")],
+        ["jobs/devices.py", "jobs/gpus.py", "jobs/torch_script.py"],
+        ["config/load.py", "config/models.py"],
         ["engines/common/resume.py", "engines/common/runner.py"],
         ["engines/gradient_descent/engine.py", "activations/tanh.py"],
     ],

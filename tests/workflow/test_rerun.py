@@ -113,7 +113,16 @@ def test_module_for_another_experiment_retrains_nothing(workflow: Workflow) -> N
 
 
 def test_code_that_only_plans_retrains_nothing(workflow: Workflow) -> None:
-    for module in ("plan/plan", "plan/provenance", "jobs/devices", "jobs/gpus", "config/load"):
+    for module in (
+        "plan/plan",
+        "plan/stages",
+        "plan/provenance",
+        "jobs/devices",
+        "jobs/gpus",
+        "jobs/torch_script",
+        "config/load",
+        "config/models",
+    ):
         workflow.add_code(f"workflow/regimes/{module}.py")
     assert workflow.plan().nothing_to_do
 
