@@ -77,7 +77,8 @@ def kind(
     solver: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Flows:
-    block = block_of(axes, experiment="flows", solver=SOLVER | (solver or {}), **changes)
+    solver = SOLVER | {"tolerance": 0.1} | (solver or {})  # few steps
+    block = block_of(axes, experiment="flows", solver=solver, **changes)
     if data is None:
         data = four_points().assign_attrs(data_hash="four points")
     return Flows(block, data, runs=runs)
@@ -97,7 +98,7 @@ KINDS = {
         snapshot_content="projections",
     ),
     "float32": lambda: kind(ONE_WIDTH, snapshots=LEVELS, solver={"precision": "float32"}),
-    "tolerances": lambda: kind(ONE_WIDTH | {"solver_tolerance": [0.1, 0.01]}),
+    "tolerances": lambda: kind(ONE_WIDTH | {"solver_tolerance": [0.1, 0.03]}),
     "out of time": lambda: kind(GRID, solver={"max_time": 3.0}),
 }
 
@@ -177,7 +178,7 @@ def test_only_runs_at_the_cap_are_followed(
 
 
 def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
-    case = kind(ONE_WIDTH, runs=1)
+    case = kind(ONE_WIDTH, runs=1, solver=SOLVER)
     ends = np.sort(tries(case.whole).values.ravel())
     case.run(int(ends[-2]), tmp_path)
     lines: list[str] = []
