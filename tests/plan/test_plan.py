@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regimes.config.load import load
 from regimes.errors import ConfigError
@@ -10,6 +11,8 @@ from regimes.plan import plan as plan_module
 from regimes.plan.plan import Plan
 from regimes.plan.stages import Job
 from regimes.storage import versions
+
+pytestmark = pytest.mark.usefixtures("closures")
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
@@ -320,6 +323,57 @@ def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:
     assert plan_module.with_parts(["regimes.papers.luo2021.diagram"]) == [
         "regimes.papers.luo2021.diagram"
     ]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "change", "message"),
+    [
+        ("caron2023_concrete", "probes: {pruning: {kept: [0.0, 0.5]}}", "probes.pruning.kept"),
+        ("caron2023_concrete", "probes: {transfer: {n_features: [50]}}", "transfer.n_features"),
+        (
+            "caron2023_concrete",
+            "probes: {transfer: {dataset: nowhere}}",
+            "probes.transfer.dataset = 'nowhere'",
+        ),
+        ("caron2023_concrete", "probes: {prune: {kept: [1.0]}}", "probes.prune"),
+        ("caron2023_concrete", "node_scalings: {gamma_1: {gamma: 0.5}}", "alpha is missing"),
+        (
+            "caron2023_concrete",
+            "axes: {node_scaling: [other]}",
+            "axes.node_scaling: 'other' is no node scaling",
+        ),
+        ("caron2023_concrete", "dataset: unit_sphere", "has draws"),
+        (
+            "caron2023_concrete",
+            "probes: {transfer: {dataset: unit_sphere}}",
+            "probes.transfer.dataset has draws",
+        ),
+        (
+            "caron2023_concrete",
+            "axes: {width: [40, 50]}",
+            "several widths need width in split_by",
+        ),
+        ("chen2022_scalings", "axes: {model: [other]}", "other"),
+        (
+            "chen2022_scalings",
+            "models: {ours: {depth: 4}}",
+            "depth is only for embedding: random_layers",
+        ),
+        ("chen2022_scalings", "axes: {model: [ours, ours]}", "is there twice"),
+        ("chen2022_scalings", "record: {every: 1}, max_steps: 1000000", "record.every"),
+        (
+            "chen2022_scalings",
+            "axes: {n_train: [10, 30]}",
+            "n_train 30 is more than xor_with_noise has",
+        ),
+    ],
+)
+def test_wrong_settings_of_an_experiment_are_one_line(
+    experiment: str, change: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(scale="smoke", experiments={experiment: yaml.safe_load(f"{{{change}}}")})
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_missing_modules_are_named() -> None:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import xarray as xr
+
 from regimes.config.load import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +129,19 @@ class Workflow:
     def files(self, pattern: str) -> list[Path]:
         """Result files that match a pattern, sorted."""
         return sorted(self.directory.glob(pattern))
+
+    def assert_same_results(self, other: "Workflow") -> None:
+        """Fail unless another directory has the same results, bit for bit, and the same figures."""
+        paths = [path.relative_to(self.directory) for path in self.files("results/**/*.nc")]
+        for path in paths:
+            with (
+                xr.open_dataset(self.directory / path) as mine,
+                xr.open_dataset(other.directory / path) as others,
+            ):
+                # `equals` takes NaN as equal to NaN, and compares variables and coordinates alone.
+                assert mine.equals(others), path
+        for path in self.files("figures/*"):
+            assert path.read_bytes() == (other.directory / "figures" / path.name).read_bytes()
 
     def copy(self, target: Path) -> "Workflow":
         """The same checkout and results elsewhere, file times kept."""

@@ -36,15 +36,7 @@ def test_killed_run_finishes_with_the_same_bits(finished: Workflow, fresh: Workf
 
     paths = [path.relative_to(finished.directory) for path in finished.files("results/**/*.nc")]
     assert [path.relative_to(fresh.directory) for path in fresh.files("results/**/*.nc")] == paths
-    for path in paths:
-        with (
-            xr.open_dataset(finished.directory / path) as uninterrupted,
-            xr.open_dataset(fresh.directory / path) as interrupted,
-        ):
-            # Bit for bit: `equals` takes NaN as equal to NaN, and compares nothing but values.
-            assert uninterrupted.equals(interrupted), path
-    for path in finished.files("figures/*"):
-        assert path.read_bytes() == (fresh.directory / "figures" / path.name).read_bytes()
+    finished.assert_same_results(fresh)
 
 
 def test_a_raised_cap_of_gradient_flow_goes_on_with_the_same_bits(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from class_points import class_points
 from resumed_jobs import ResumedJob
 
 from regimes.datasets import points, unit_sphere, xor_with_noise
@@ -22,21 +23,9 @@ from regimes.engines.common.resume import Checkpoint
 from regimes.engines.registry import settings_classes
 from regimes.jobs import resources as usage
 
-N_CLASSES, N_FEATURES = 4, 7
-
 
 def classes() -> xr.Dataset:
-    random = np.random.default_rng(0)
-    inputs = random.standard_normal((70, N_FEATURES))
-    labels = (inputs @ random.standard_normal((N_FEATURES, N_CLASSES))).argmax(axis=1)
-    return xr.Dataset(
-        {
-            "inputs": (("point", "feature"), inputs),
-            "targets": (("point", "output"), np.eye(N_CLASSES)[labels]),
-            "split": ("point", np.repeat([0, 1], [50, 20]).astype(np.int8)),
-        },
-        attrs={"data_hash": "classes"},
-    )
+    return class_points().assign_attrs(data_hash="classes")
 
 
 def node_scaled(n_outputs: int = 1, **changes: Any) -> ResumedJob:
@@ -48,7 +37,8 @@ def node_scaled(n_outputs: int = 1, **changes: Any) -> ResumedJob:
 
 def multistep_nodes() -> ResumedJob:
     multistep = {"enabled": True, "tolerance": 0.1}
-    kind = node_scaled(learning_rate=0.1, multistep=multistep)
+    record = node_scaled_blocks.block()["record"] | {"every": 100}
+    kind = node_scaled(learning_rate=0.1, multistep=multistep, record=record)
     return replace(kind, caps=(1000, 1310), cap=4000)
 
 

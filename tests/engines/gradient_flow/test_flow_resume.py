@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from problems import INPUTS, TARGETS
+from flow_blocks import SOLVER, block_of, four_points
 from resumed_jobs import ResumedJob
 
-from regimes.datasets import points
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
@@ -21,7 +20,6 @@ from regimes.engines.gradient_flow.network import TwoLayerNetwork
 GRID = {"gamma_prime": [-0.5, 0.5], "gamma": [0.5, 0.8, 1.4], "width": [20, 40], "seed": [0, 1]}
 ONE_WIDTH = GRID | {"width": [20]}
 LEVELS = [1.0, 0.5, 0.1, 1e-3, 0.0]
-SOLVER = {"tolerance": 0.03, "relative_loss": 1e-6, "max_time": 1e30, "precision": "float64"}
 TO_THE_END = 5000
 
 
@@ -54,12 +52,6 @@ class Flows(ResumedJob):
             return super().run(cap, folder, **more)
 
 
-def four_points() -> xr.Dataset:
-    inputs = [row[0] for row in INPUTS]
-    data = points.build({"inputs": inputs, "targets": TARGETS, "bias": True})
-    return data.assign_attrs(data_hash="four points")
-
-
 def few_of_many_features() -> xr.Dataset:
     """Fewer points than features, so that a part of the weights is frozen."""
     random = np.random.default_rng(3)
@@ -80,19 +72,10 @@ def kind(
     solver: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Flows:
-    block = {
-        "experiment": "flows",
-        "engine": "gradient_flow",
-        "dataset": "four_point",
-        "root_seed": 7,
-        "parameterisation": "normalised",
-        "activation": "relu",
-        "antisymmetric_initialisation": "auto",
-        "axes": axes,
-        "solver": SOLVER | (solver or {}),
-        "history_points": 8,
-    }
-    return Flows(block | changes, four_points() if data is None else data, runs=runs)
+    block = block_of(axes, experiment="flows", solver=SOLVER | (solver or {}), **changes)
+    if data is None:
+        data = four_points().assign_attrs(data_hash="four points")
+    return Flows(block, data, runs=runs)
 
 
 KINDS = {

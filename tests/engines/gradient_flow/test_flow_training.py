@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from problems import INPUTS, TARGETS
+from flow_blocks import SOLVER, block_of, four_points
 
-from regimes.datasets import points
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow.engine import Runs
@@ -20,35 +19,11 @@ from regimes.storage.store import check_described
 # What every run has.
 LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 AXES = {"gamma_prime": [0.0, 0.5], "gamma": [0.5, 0.8, 1.2], "width": [20, 40], "seed": [0, 1]}
-SOLVER = {
-    "tolerance": 0.03,
-    "relative_loss": 1e-6,
-    "max_steps": 5000,
-    "max_time": 1e30,
-    "precision": "float64",
-}
-
-
-def block_of(axes: dict[str, list], **changes: Any) -> dict[str, Any]:
-    settings = {
-        "engine": "gradient_flow",
-        "experiment": "experiment",
-        "dataset": "four_point",
-        "root_seed": 7,
-        "parameterisation": "normalised",
-        "activation": "relu",
-        "antisymmetric_initialisation": "auto",
-        "axes": axes,
-        "solver": SOLVER,
-        "history_points": 8,
-    }
-    return settings | changes
 
 
 @pytest.fixture(scope="module")
 def data() -> xr.Dataset:
-    inputs = [row[0] for row in INPUTS]
-    return points.build({"inputs": inputs, "targets": TARGETS, "bias": True})
+    return four_points()
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import flow_blocks
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from problems import INPUTS, TARGETS
+from flow_blocks import SOLVER, four_points
 
 from regimes.config.load import load
-from regimes.datasets import points
 from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow import engine as gradient_flow
@@ -30,39 +30,18 @@ AXES = {"gamma_prime": [0.0], "gamma": [0.5, 1.2], "width": [WIDTH], "seed": [0,
 ONE = {"gamma_prime": [0.0], "gamma": [1.2], "width": [WIDTH], "seed": [0]}
 # What a run with `snapshot_content: weights` keeps.
 SNAPSHOT_NAMES = ("output_weights", "input_weights", "snapshot_relative_loss", "snapshot_time")
-SOLVER = {
-    "tolerance": 0.03,
-    "relative_loss": 1e-6,
-    "max_steps": 5000,
-    "max_time": 1e30,
-    "precision": "float64",
-}
 # By how much other roundings, those of a batch of other runs, change weights at kinks.
 AT_KINKS = SOLVER["tolerance"] / 100
 WEIGHTS = ("output_weights", "input_weights")
 
 
 def block_of(axes: dict[str, list], **changes: Any) -> dict[str, Any]:
-    settings = {
-        "engine": "gradient_flow",
-        "experiment": "experiment",
-        "dataset": "four_point",
-        "root_seed": 7,
-        "parameterisation": "normalised",
-        "activation": "relu",
-        "antisymmetric_initialisation": "auto",
-        "axes": axes,
-        "solver": SOLVER,
-        "history_points": 8,
-        "snapshots": LEVELS,
-    }
-    return settings | changes
+    return flow_blocks.block_of(axes, **{"snapshots": LEVELS} | changes)
 
 
 @pytest.fixture(scope="module")
 def data() -> xr.Dataset:
-    inputs = [row[0] for row in INPUTS]
-    return points.build({"inputs": inputs, "targets": TARGETS, "bias": True})
+    return four_points()
 
 
 @pytest.fixture(scope="module")

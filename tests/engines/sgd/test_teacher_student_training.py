@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from class_points import class_points
 from torch import nn
 
 from regimes.engines.common.runner import train
@@ -41,17 +42,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def data() -> xr.Dataset:
-    random = np.random.default_rng(0)
-    inputs = random.standard_normal((N_TRAIN + N_TEST, N_FEATURES))
-    labels = (inputs @ random.standard_normal((N_FEATURES, N_CLASSES))).argmax(axis=1)
-    split = np.repeat([0, 1], [N_TRAIN, N_TEST]).astype(np.int8)
-    return xr.Dataset(
-        {
-            "inputs": (("point", "feature"), inputs),
-            "targets": (("point", "output"), np.eye(N_CLASSES)[labels]),
-            "split": ("point", split),
-        }
-    )
+    return class_points(N_TRAIN, N_TEST, 0, N_FEATURES, N_CLASSES)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,5 @@
 """Caron et al. (2023): figures of made-up runs."""
 
-import warnings
-from collections.abc import Iterator
-
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -22,7 +18,7 @@ from caron_runs import (
     made_up_measures,
 )
 from matplotlib.figure import Figure
-from plots import Plot
+from plots import Plot, texts
 
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.papers.caron2023 import (
@@ -34,7 +30,6 @@ from regimes.papers.caron2023 import (
 )
 from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 from regimes.papers.caron2023.selection import left_out, reduction
-from regimes.plotting.style import publication
 
 fig04_cifar10 = Plot("caron2023/fig04_cifar10")
 fig06_concrete = Plot("caron2023/fig06_concrete")
@@ -65,6 +60,8 @@ NINE = {
     fig09_plant: PLANT,
     fig10_mnist: MNIST,
 }
+# Figures 6 to 9 are the same code on other data.
+DIFFERENT = [one for one in FIGURES if one not in (fig07_energy, fig08_airfoil, fig09_plant)]
 SMALL = {"n_train": 30, "width": 40, "steps": 100}
 LABELS = [
     r"$\gamma=1$",
@@ -73,18 +70,6 @@ LABELS = [
     r"$\gamma=0$, $\alpha=0.4$",
 ]
 Measures = dict[str, xr.Dataset]
-
-
-@pytest.fixture(autouse=True)
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")  # such as a letter that the font does not have
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +86,6 @@ def measures(all_measures: Measures) -> Measures:
 def drawn(module, measures: Measures) -> Figure:
     names, _ = FIGURES[module]
     return module.draw({name: measures[name] for name in names}, "laptop")
-
-
-def texts(figure: Figure) -> list[str]:
-    """All texts, with the lines of the note put together."""
-    figure.canvas.draw()
-    return [" ".join(text.get_text().split()) for text in figure.findobj(mpl.text.Text)]
 
 
 def curve(axes: plt.Axes, setting: str) -> np.ndarray:
@@ -131,7 +110,7 @@ def test_figures_at_the_papers_size(module, measures: Measures) -> None:
     figure = drawn(module, measures)
     names, panels = FIGURES[module]
     assert len(figure.axes) == panels
-    found = texts(figure)
+    found = texts(figure, layout=True)
     assert "scale: laptop" not in found and not any("paper:" in text for text in found), found
     assert any("mean and range of 5 runs" in text for text in found)
     assert not any("left out" in text for text in found)
@@ -146,7 +125,7 @@ def test_figures_at_the_papers_size(module, measures: Measures) -> None:
     ]
 
 
-@pytest.mark.parametrize("module", FIGURES)
+@pytest.mark.parametrize("module", DIFFERENT)
 def test_smaller_runs_are_marked(module) -> None:
     names, _ = FIGURES[module]
     small = {name: made_up_measures(name, seeds=1, **SMALL) for name in names}
@@ -156,7 +135,7 @@ def test_smaller_runs_are_marked(module) -> None:
     assert any("one run" in text for text in found)
 
 
-@pytest.mark.parametrize("module", FIGURES)
+@pytest.mark.parametrize("module", DIFFERENT)
 def test_figures_of_runs_that_diverged(module, measures: Measures) -> None:
     names, _ = FIGURES[module]
     for name in names:

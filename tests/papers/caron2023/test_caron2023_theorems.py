@@ -1,11 +1,7 @@
 """Theorems of Caron et al. (2023): closed forms, measures, claims and their figure."""
 
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -24,7 +20,6 @@ from regimes.papers.caron2023.claims.closed_forms import deviate
 from regimes.papers.caron2023.closed_forms import g_1, g_2, mean_kernel_rate, mean_weight_rate
 from regimes.papers.caron2023.first_update import measure
 from regimes.papers.caron2023.paper import RELU, TANH
-from regimes.plotting.style import publication
 from regimes.storage.store import check_described
 
 SCALINGS = {
@@ -291,19 +286,6 @@ def test_deviates_have_the_probability_of_the_chi_square() -> None:
 # Figure
 
 
-@pytest.fixture
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
-@pytest.mark.usefixtures("drawing")
 def test_figure_shows_means_closed_forms_and_the_printed_one(
     measures: dict[str, xr.Dataset],
 ) -> None:
@@ -325,7 +307,6 @@ def test_figure_shows_means_closed_forms_and_the_printed_one(
     assert variance.get_ylim()[0] < 0 < 1 < variance.get_ylim()[1]
 
 
-@pytest.mark.usefixtures("drawing")
 def test_scale_is_not_marked_with_enough_draws(measures: dict[str, xr.Dataset]) -> None:
     figure = fig_closed_forms.draw(made_precise(measures), "smoke")
     assert not any("scale" in text.get_text() for text in figure.texts)

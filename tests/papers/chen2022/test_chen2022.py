@@ -1,10 +1,7 @@
 """Chen et al. (2022): measures, claims and figures on made-up runs."""
 
 import re
-import warnings
-from collections.abc import Iterator
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -20,7 +17,7 @@ from chen_runs import (
     without,
 )
 from matplotlib.figure import Figure
-from plots import Plot
+from plots import Plot, texts
 
 from regimes.claims.core import evaluate
 from regimes.claims.discover import claims_of
@@ -45,7 +42,6 @@ from regimes.papers.chen2022.paper import (
     SCALINGS,
 )
 from regimes.papers.chen2022.selection import nearest_n_train, reduction, shown_width
-from regimes.plotting.style import publication
 from regimes.plotting.wording import pluralise
 from regimes.storage.store import check_described
 
@@ -58,18 +54,6 @@ fig7_feature_learning_n400 = Plot("chen2022/fig7_feature_learning_n400")
 fig8_feature_learning_n800 = Plot("chen2022/fig8_feature_learning_n800")
 
 END = {"step": -1}
-
-
-@pytest.fixture(autouse=True)
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")  # such as a letter that the font does not have
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 @pytest.fixture(scope="module")
@@ -561,11 +545,6 @@ def drawn(module, measures: dict[str, xr.Dataset]) -> Figure:
     return module.draw(measures if name is None else {name: measures[name]}, "laptop")
 
 
-def texts(figure: Figure) -> list[str]:
-    figure.canvas.draw()
-    return [text.get_text() for text in figure.findobj(mpl.text.Text)]
-
-
 def curve(axes: plt.Axes, label: str) -> np.ndarray:
     (line,) = [line for line in axes.lines if line.get_label() == label]
     return line.get_xydata()
@@ -573,7 +552,7 @@ def curve(axes: plt.Axes, label: str) -> np.ndarray:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_papers_size_is_not_marked(module, measures: dict[str, xr.Dataset]) -> None:
-    found = texts(drawn(module, measures))
+    found = texts(drawn(module, measures), layout=True)
     assert "scale: laptop" not in found
     assert not any("paper" in text for text in found), found
 

@@ -1,32 +1,14 @@
 """Table 1 of Chen et al. (2022): what it says, and that it can be drawn."""
 
-import warnings
-from collections.abc import Iterator
-
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from regimes.engines.function_space.feature_scalings import FeatureScaling
 from regimes.papers.chen2022 import table1_scalings
 from regimes.papers.chen2022.table1_scalings import draw, table
-from regimes.plotting.style import publication
 
 TITLES = ["Ours", "NTK", "MF"]
 F, H, UPDATE = r"$f(\mathbf{x})$", r"$h_i(\mathbf{x})$", "$W_{ij}^{k+1}$"
-
-
-@pytest.fixture(autouse=True)
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")  # such as a letter that the font does not have
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import made_up_runs, measured
+from luo_runs import made_up_runs, measured
 
 from regimes.claims.core import evaluate
 from regimes.claims.discover import claims_of

@@ -1,11 +1,7 @@
 """Figures 2, 3 and 6 of Luo et al. (2021): what is drawn is what was measured."""
 
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,22 +12,9 @@ from PIL import Image
 
 from regimes.papers.luo2021 import condensation_map, fig02_typical_cases, fig03_growth
 from regimes.plotting.save import save
-from regimes.plotting.style import publication
 
 PAPER_WIDTHS = [1000, 5000, 10_000, 20_000, 40_000]
 CONDENSATION_WIDTHS = [1000, 10_000, 1_000_000]
-
-
-@pytest.fixture(autouse=True)
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")  # such as a letter that the font does not have
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 def rows(figure: Figure) -> list[list[Axes]]:

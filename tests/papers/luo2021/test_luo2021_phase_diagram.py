@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import (
+from luo_runs import (
     SMALLEST_EIGENVALUE_A,
     SMALLEST_EIGENVALUE_W,
     WIDTHS,

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
-from plots import Plot
+from plots import Plot, texts
 
 from regimes.claims.core import evaluate
 from regimes.claims.discover import claims_of
@@ -459,18 +458,6 @@ def test_claims_are_not_run_below_the_papers_size(claim_id: str) -> None:
 # Figures
 
 
-@pytest.fixture(autouse=True)
-def headless() -> None:
-    matplotlib.use("Agg")
-
-
-def texts(figure: matplotlib.figure.Figure) -> list[str]:
-    figure.canvas.draw()
-    found = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
-    plt.close(figure)
-    return found
-
-
 def test_figures_show_the_main_series(measures: dict[str, xr.Dataset]) -> None:
     main = {MAIN: measures[MAIN]}
     figure = fig1_kappa_h.draw(main, "laptop")
@@ -514,8 +501,8 @@ def test_typeset_tables_print_both_values(measures: dict[str, xr.Dataset]) -> No
 
 def test_labels_show_the_texts_successes(measures: dict[str, xr.Dataset]) -> None:
     printed = texts(fig_labels.draw(measures, "laptop"))
-    assert "$m = 1000$\n19 of 20\n(paper 19 of 20)" in printed
-    assert "$m = 2000$\n0 of 10\n(paper 0 of 10)" in printed
+    assert "$m = 1000$ 19 of 20 (paper 19 of 20)" in printed
+    assert "$m = 2000$ 0 of 10 (paper 0 of 10)" in printed
     assert "scale: laptop" not in printed
     small = {name: runs.isel(n_train=[0]) for name, runs in measures.items()}
     assert "scale: smoke" in texts(fig_labels.draw(small, "smoke"))

@@ -1,12 +1,8 @@
 """Theory of Song et al. (2021): measures, claims S3 to S5, figures and Table 1."""
 
 import itertools
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -36,7 +32,6 @@ from regimes.papers.song2021.lemma3 import (
     rate_bound,
 )
 from regimes.papers.song2021.paper import LAZY, LEMMA3, ORDER
-from regimes.plotting.style import publication
 from regimes.storage.store import check_described
 
 RATIOS = [0.01, 0.1, 1.0]
@@ -290,24 +285,11 @@ def test_s5_is_about_every_run(runs: dict[str, xr.Dataset], experiment: str) -> 
 # Figures and table
 
 
-@pytest.fixture
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
-
-
 def marked(figure: Any) -> bool:
     figure.canvas.draw()
     return any("scale" in text.get_text() for text in figure.texts)
 
 
-@pytest.mark.usefixtures("drawing")
 def test_figures_are_drawn_and_marked_when_small(runs: dict[str, xr.Dataset]) -> None:
     small, large = measured(runs), enlarged(runs)
     for module in (fig_lazy_training, fig_lemma3, fig_order):
@@ -315,7 +297,6 @@ def test_figures_are_drawn_and_marked_when_small(runs: dict[str, xr.Dataset]) ->
         assert not marked(module.draw(large, "smoke"))
 
 
-@pytest.mark.usefixtures("drawing")
 def test_lazy_training_shows_gaps_and_bounds(runs: dict[str, xr.Dataset]) -> None:
     measures = measured(runs)
     found = measures[LAZY]
@@ -330,7 +311,6 @@ def test_lazy_training_shows_gaps_and_bounds(runs: dict[str, xr.Dataset]) -> Non
     assert all(axes.get_yscale() == "log" for axes in (history, gap, bound))
 
 
-@pytest.mark.usefixtures("drawing")
 def test_order_shows_widths_theory_and_those_beyond_the_grid(runs: dict[str, xr.Dataset]) -> None:
     measures = measured(runs)
     one = made_up_order(runs[ORDER], (1.0, 0.0))
@@ -352,7 +332,6 @@ def test_order_shows_widths_theory_and_those_beyond_the_grid(runs: dict[str, xr.
     assert len(points) == measures[ORDER]["mu"].size
 
 
-@pytest.mark.usefixtures("drawing")
 def test_lemma3_shows_bounds_about_singular_values(runs: dict[str, xr.Dataset]) -> None:
     measures = measured(runs)
     figure = fig_lemma3.draw(measures, "laptop")
@@ -369,7 +348,6 @@ def test_lemma3_shows_bounds_about_singular_values(runs: dict[str, xr.Dataset]) 
     assert np.isnan(odd).all()
 
 
-@pytest.mark.usefixtures("drawing")
 def test_table_1() -> None:
     table = table1_scaling.table({})
     assert len(table) == 7

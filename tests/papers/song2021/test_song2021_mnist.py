@@ -1,15 +1,12 @@
 """Song et al. (2021), Section 6: measures, claims S1 and S2, and Fig. 1, on made-up runs."""
 
 import itertools
-import warnings
-from collections.abc import Iterator
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.figure import Figure
+from plots import texts
 from scipy.stats import t as student_t
 from song_runs import LOSSES, OMEGA_2, PRODUCT, lose, made_up_data, made_up_runs, measured
 
@@ -18,20 +15,7 @@ from regimes.claims.discover import claims_of
 from regimes.errors import DataError
 from regimes.papers.song2021 import fig1_mnist, mnist
 from regimes.papers.song2021.paper import MNIST
-from regimes.plotting.style import publication
 from regimes.storage import store
-
-
-@pytest.fixture(autouse=True)
-def drawing() -> Iterator[None]:
-    """Draw without a display, and leave no figures behind."""
-    backend = mpl.get_backend()
-    plt.switch_backend("Agg")
-    with publication(), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
-    plt.switch_backend(backend)
 
 
 @pytest.fixture
@@ -154,11 +138,6 @@ def test_the_balance_needs_the_order_and_he(runs: xr.Dataset) -> None:
     lose(runs, loss="log_likelihood", omega_2=0.002, seed=0)
     found, value, _ = verdict("S2", measured(runs))
     assert found == "not reproduced" and np.isnan(value)
-
-
-def texts(figure: Figure) -> list[str]:
-    figure.canvas.draw()
-    return [" ".join(text.get_text().split()) for text in figure.findobj(mpl.text.Text)]
 
 
 def bars(axes: plt.Axes, colour: str) -> tuple[np.ndarray, np.ndarray]:

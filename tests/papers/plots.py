@@ -1,12 +1,15 @@
-"""Figures as the papers' files of experiments name them: a module with its arguments."""
+"""Figures as the papers' files of experiments name them, and what stands in a drawn one."""
 
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
 from regimes.config.load import load
 
-CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
+CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
 
 class Plot:
@@ -22,6 +25,17 @@ class Plot:
 
     def __repr__(self) -> str:
         return self.figure
+
+
+def texts(figure: Figure, layout: bool = False) -> list[str]:
+    """All texts of a figure that is drawn, the lines of each put together.
+
+    layout: find places for the axes too, which takes most of the time.
+    """
+    if not layout:
+        figure.set_layout_engine("none")
+    figure.canvas.draw()
+    return [" ".join(text.get_text().split()) for text in figure.findobj(Text)]
 
 
 @cache

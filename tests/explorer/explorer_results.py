@@ -5,7 +5,7 @@ from pathlib import Path
 
 import caron_runs
 import chen_runs
-import made_up
+import luo_runs
 import numpy as np
 import song_runs
 import xarray as xr
@@ -85,8 +85,8 @@ def rendered(results: Results, names: tuple[str, ...]) -> str:
 
 def made_up_measures() -> dict[str, tuple[xr.Dataset, str, dict]]:
     """Measures, the module that they are of, and the settings behind them, by experiment."""
-    noisy = made_up.measured(made_up.made_up_runs(noise=0.02, seeds=3))
-    other = made_up.measured(made_up.made_up_runs(offset=0.1, widths=[100, 1000]))
+    noisy = luo_runs.measured(luo_runs.made_up_runs(noise=0.02, seeds=3))
+    other = luo_runs.measured(luo_runs.made_up_runs(offset=0.1, widths=[100, 1000]))
     diagram = "luo2021.phase_diagram"
     return {
         "phase_diagram": (noisy, diagram, _settings("phase_diagram", FOUR_POINTS, "relu")),
