@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,3 +31,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium, one for all tests of pages."""
     with chromium(tmp_path_factory.mktemp("profile")) as started:
         yield started
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand tests out one by one, but those that need the whole config's runs to one process.
+
+    Each process of pytest-xdist makes what its tests ask for, and that takes minutes.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    folder = Path(__file__).parent / "workflow"
+    together = {path.name for path in folder.glob("test_*.py") if "everything" in path.read_text()}
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            whole = "/workflow/" in f"/{path}" and path.rpartition("/")[2] in together
+            return "everything" if whole else nodeid
+
+    return Scheduling(config, log)

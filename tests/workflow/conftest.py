@@ -8,18 +8,11 @@ from harness import PAPER, SMOKE, Workflow, copy_checkout
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this folder `workflow`; those of the whole config share one process.
-
-    Each process of pytest-xdist makes the runs that its tests ask for. All that the config has
-    takes minutes, so only one of them makes it (`--dist loadgroup`).
-    """
+    """Mark all tests of this folder `workflow`."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("workflow")
-            if "everything" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group("everything"))
 
 
 @pytest.fixture(scope="session")
