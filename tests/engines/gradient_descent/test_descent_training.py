@@ -360,13 +360,14 @@ def test_single_precision(data: xr.Dataset, trained: xr.Dataset) -> None:
 def test_progress_is_told(data: xr.Dataset) -> None:
     lines: list[str] = []
     train(block_of(), data, "cpu", lines.append)
-    assert [line.split(":")[0] for line in lines] == [
+    # Each batch is named when it starts and when it is done.
+    assert [line.split(":")[0] for line in lines[::2]] == [
         "batch 1 of 4 (width 20, n_train 8, 2 runs)",
         "batch 2 of 4 (width 20, n_train 12, 2 runs)",
         "batch 3 of 4 (width 30, n_train 8, 2 runs)",
         "batch 4 of 4 (width 30, n_train 12, 2 runs)",
     ]
-    assert " steps, done in " in lines[0]
+    assert lines[0].endswith(": start") and ": done in " in lines[1] and len(lines) == 8
 
 
 def test_unit_sphere() -> None:
