@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from regimes.engines.common.engine import Coordinate, Engine, Job, Variable, history
+from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable, history
 from regimes.engines.common.record import dataset_of, write_run
 
 AXES = {"name": ["first", "second"], "width": [10, 20], "seed": [3]}
@@ -30,6 +30,9 @@ class Runs(Engine):
         "never_measured": Variable("nothing"),
     }
     INDICES: ClassVar = {"node": "index of the node", "output": "index of the output"}
+
+    def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
+        raise AssertionError("the results are made up")
 
     def coordinates(self) -> dict[str, Coordinate]:
         label = Coordinate(["a", "b"], "label of the feature", dim="feature")

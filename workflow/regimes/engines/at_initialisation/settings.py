@@ -24,8 +24,6 @@ class FirstUpdateExperiment(EngineSettings):
     1/2 sum e^2. Nothing is trained: gradient flow is looked at when it starts.
     """
 
-    work = ("draws",)
-
     engine: Literal["at_initialisation.first_update"] = Field(
         description="How the networks are trained."
     )

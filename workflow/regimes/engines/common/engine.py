@@ -6,6 +6,7 @@ the runner, which reads and writes files, is not.
 """
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -140,7 +141,7 @@ class Session:
 NO_SESSION = Session()
 
 
-class Engine(Generic[Settings]):
+class Engine(ABC, Generic[Settings]):
     """The runs of a job. Subclasses are called `Runs`; their constructor has the same arguments.
 
     AXES: what each axis is, in the order of the files. VARIABLES: what `train` returns. INDICES:
@@ -168,9 +169,9 @@ class Engine(Generic[Settings]):
             for setting in grid
         ]
 
+    @abstractmethod
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Values of the variables, each (runs of the batch, ...), when all its runs have ended."""
-        raise NotImplementedError
 
     def coordinates(self) -> dict[str, Coordinate]:
         """Coordinates beside the axes and indices."""

@@ -18,7 +18,7 @@ class EngineSettings(ExperimentSettings):
 
     limit: key, from the outside in, of the number that only says how long runs go on, if a job
     with a larger one can go on from where another ended. takes_draws: whether data may have a draw
-    of its own for each seed. work: keys of the numbers of steps (or draws) that every run makes.
+    of its own for each seed.
     followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
     a module for each value of a key, which the engine loads by name.
     """
@@ -28,7 +28,6 @@ class EngineSettings(ExperimentSettings):
 
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False
-    work: ClassVar[tuple[str, ...]] = ()
     followed: ClassVar[bool] = False
     modules_by_key: ClassVar[Mapping[str, str]] = {}
 

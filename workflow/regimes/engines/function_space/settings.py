@@ -107,8 +107,6 @@ class FunctionSpaceExperiment(EngineSettings):
 
     limit = ("max_steps",)
     takes_draws = True
-    work = ("max_steps",)
-
     engine: Literal["function_space"] = Field(description="How networks are trained.")
     models: dict[Name, FeatureModel] = Field(min_length=1, description="Network models by name.")
     activation: Literal["relu", "leaky_relu", "tanh", "gelu", "softplus"] = Field(
@@ -191,8 +189,6 @@ class NodeScaledExperiment(EngineSettings):
     """
 
     limit = ("max_steps",)
-    work = ("max_steps",)
-
     engine: Literal["function_space.node_scaled"] = Field(description="How networks are trained.")
     n_train: Annotated[Integer, Field(ge=1)] | None = Field(
         default=None, description="Training points, the first ones of the data; all by default."

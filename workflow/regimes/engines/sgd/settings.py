@@ -56,7 +56,6 @@ class MinibatchExperiment(EngineSettings):
     """
 
     limit = ("epochs",)
-    work = ("epochs",)
     modules_by_key: ClassVar = {"family": "regimes.engines.sgd.models"}
 
     engine: Literal["sgd"] = Field(description="How the networks are trained.")
@@ -158,8 +157,6 @@ class TeacherStudentExperiment(EngineSettings):
     """
 
     limit = ("epochs",)
-    work = ("epochs",)
-
     engine: Literal["sgd.teacher_student"] = Field(description="How the networks are trained.")
     product: Annotated[Number, Field(gt=0)] | None = Field(
         default=None,
