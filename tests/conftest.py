@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,6 @@ from browser import chromium
 # The tensors of the tests are small: a second thread would only cost time. Read by torch when it
 # is imported, which happens after this file.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="module")
-def closures() -> Iterator[None]:
-    """For tests that plan again and again and change no import: look once for what is imported."""
-    from regimes.plan import plan, provenance
-
-    closure_of = cache(provenance.import_closure)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (provenance, plan):
-            patch.setattr(module, "import_closure", lambda roots: closure_of(tuple(roots)))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,6 @@ from regimes.errors import ConfigError, DataError
 from regimes.expressions import formulas
 from regimes.plan.plan import Plan
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 ROWS = np.array([[0.5, 10.0, 1.0], [1.5, 20.0, 2.5], [2.5, 20.0, -1.0], [3.5, 50.0, 0.25]])
 

@@ -18,8 +18,6 @@ from regimes.plan.provenance import import_closure
 from regimes.storage import store, versions
 from regimes.storage.layout import assemble, train_then_test
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 N_TRAIN, N_TEST = 6, 3
 

@@ -18,8 +18,6 @@ from regimes.plan.plan import Plan
 from regimes.plan.provenance import import_closure
 from regimes.storage import store
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 IMAGES = {
     "first_train": 0,

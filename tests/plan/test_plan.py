@@ -12,8 +12,6 @@ from regimes.plan.plan import Plan
 from regimes.plan.stages import Job
 from regimes.storage import versions
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 
 

@@ -14,8 +14,6 @@ from regimes.plan import provenance
 from regimes.plan.plan import Plan
 from regimes.tools.settings import overrides, plan_of
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 # Of the phase diagram alone, as in tests/workflow/: its figure and the claims that it decides.
 ONE_EXPERIMENT = "claims={luo2021: {measures: [phase_diagram]}}"
 PHASE_DIAGRAM = (
@@ -84,12 +82,12 @@ def planned(*changes: str) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def finished(closures: None) -> Plan:
+def finished() -> Plan:
     return planned()
 
 
 @pytest.fixture(scope="module")
-def finished_one(closures: None) -> Plan:
+def finished_one() -> Plan:
     return planned(ONE_EXPERIMENT)
 
 

@@ -16,8 +16,6 @@ from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import FILES, Record, all_records, kind_of, read_table, records, work
 from regimes.tools.settings import plan_of
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = "figures/phase_diagram.pdf"
 JOB = Job("train", "some", "abc", 1000.0, ("data",), ("run",), 0, 0)

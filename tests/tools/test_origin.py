@@ -23,8 +23,6 @@ from regimes.storage import store
 from regimes.tools import cli, metadata, origin, settings
 from regimes.tools.settings import differences
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 FIGURE = "phase_diagram"
 OVERRIDES = {"scale": "smoke"}
 

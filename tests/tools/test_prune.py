@@ -16,8 +16,6 @@ from regimes.plan.state_names import complete_name
 from regimes.storage import versions as revision
 from regimes.tools import cli, prune, settings
 
-pytestmark = pytest.mark.usefixtures("closures")
-
 SMOKE = {"scale": "smoke"}
 
 

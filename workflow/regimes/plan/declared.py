@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from regimes.errors import ConfigError
-from regimes.plan.provenance import module_path, syntax_tree
+from regimes.plan.provenance import module_path, sources, syntax_tree
 
 
 def constants(module: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _tree(module: str) -> ast.Module:
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module}")
-    return syntax_tree(path.read_bytes())
+    return syntax_tree(sources().text(path))
 
 
 def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:

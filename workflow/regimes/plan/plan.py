@@ -23,7 +23,9 @@ from regimes.plan.provenance import (
     Root,
     code_hash,
     config_hash,
+    fixed_sources,
     import_closure,
+    sources,
     write_stamp,
 )
 from regimes.plan.settings import (
@@ -64,6 +66,7 @@ class Plan:
     explorer: Stage
 
     @classmethod
+    @fixed_sources()
     def from_config(cls, config: Config) -> "Plan":
         """Plan the whole workflow.
 
@@ -293,7 +296,7 @@ def with_parts(roots: Iterable[Root]) -> list[Root]:
     """Roots of code, and the parts of all papers that a module of their closure loads by name."""
     roots = list(roots)
     for name, path in import_closure(roots).items():
-        if b"\nLOADS_PART = " in path.read_bytes():
+        if b"\nLOADS_PART = " in sources().text(path):
             part = constants(name)["LOADS_PART"]
             roots += [one for modules in modules_with(part).values() for one in modules]
     return roots

@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,53 +27,100 @@ SCRIPTS = PACKAGE.parent / "scripts"
 Root = str | Path
 
 
+class Sources:
+    """The source files of `regimes`, each looked for and read once."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, Path | None] = {}
+        self._texts: dict[Path, bytes] = {}
+        self._imports: dict[str, list[str]] = {}
+
+    def path(self, module: str) -> Path | None:
+        """Source file of a dotted module (`__init__.py` for a package), None if absent."""
+        if module not in self._paths:
+            self._paths[module] = _source_file(module)
+        return self._paths[module]
+
+    def text(self, path: Path) -> bytes:
+        """Content of a source file."""
+        if path not in self._texts:
+            self._texts[path] = path.read_bytes()
+        return self._texts[path]
+
+    def imports(self, module: str, path: Path) -> list[str]:
+        """Modules of `regimes` that a module imports, or a script, which has no dotted name.
+
+        A package's `__init__` is among those of each of its modules, since importing these runs it.
+        """
+        key = module or str(path)
+        if key not in self._imports:
+            parent = module.rpartition(".")[0]
+            package = module if path.name == "__init__.py" else parent
+            found = dict.fromkeys([parent, *_imported(self.text(path), package)])
+            self._imports[key] = [one for one in found if self.path(one) is not None]
+        return self._imports[key]
+
+
+_fixed: Sources | None = None
+
+
+@contextmanager
+def fixed_sources() -> Iterator[None]:
+    """Take the sources as they are for a whole block, so that a plan sees one state of the code.
+
+    Outside of such blocks each function of this module reads the sources anew.
+    """
+    global _fixed
+    outer, _fixed = _fixed, _fixed or Sources()
+    try:
+        yield
+    finally:
+        _fixed = outer
+
+
+def sources() -> Sources:
+    """The sources of the present block of `fixed_sources`, else the present ones."""
+    return _fixed or Sources()
+
+
 def module_path(name: str) -> Path | None:
     """Source file of a dotted module of `regimes` (`__init__.py` for a package), None if absent."""
-    parts = name.split(".")
-    if parts[0] != PACKAGE_NAME or not all(part.isidentifier() for part in parts):
-        return None
-    base = PACKAGE.joinpath(*parts[1:])
-    for candidate in (base / "__init__.py", base.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
-    return None
+    return sources().path(name)
 
 
 def import_closure(roots: Iterable[Root]) -> dict[str, Path]:
     """All sources that the roots import, directly or not, the roots themselves included.
 
     roots: script files (paths) and modules of `regimes` (dotted names).
-    Returns a mapping from dotted module name, or script file name, to source file. A package's
-    `__init__` belongs to the closure of each of its modules, since importing these runs it.
+    Returns a mapping from dotted module name, or script file name, to source file.
     Raises ModuleNotFoundError for a root module that does not exist.
     """
+    known = sources()
     closure: dict[str, Path] = {}
     queue: list[str] = []
     for root in roots:
         if isinstance(root, Path):
             closure[root.name] = root
-            queue.extend(_imports(root, ""))
-        elif module_path(root) is None:
-            raise ModuleNotFoundError(f"no module {root}")
+            queue.extend(known.imports("", root))
         else:
             queue.append(root)
     while queue:
         name = queue.pop()
-        path = module_path(name)
-        if name in closure or path is None:
+        if name in closure:
             continue
+        path = known.path(name)
+        if path is None:  # of imports only those are listed that exist
+            raise ModuleNotFoundError(f"no module {name}")
         closure[name] = path
-        parent = name.rpartition(".")[0]
-        if parent:
-            queue.append(parent)
-        queue.extend(_imports(path, name))
+        queue.extend(known.imports(name, path))
     return closure
 
 
 def code_hash(roots: Iterable[Root]) -> str:
     """sha256 of what the import closure of the roots does (see the module's docstring)."""
-    closure = import_closure(roots)
-    return config_hash({name: _text_hash(path.read_bytes()) for name, path in closure.items()})
+    with fixed_sources():
+        text = sources().text
+        return config_hash({k: _text_hash(text(path)) for k, path in import_closure(roots).items()})
 
 
 def training_code_hash(settings: Mapping[str, Any]) -> str:
@@ -125,17 +173,22 @@ def _text_hash(source: bytes) -> str:
     return hashlib.sha256(_dump(syntax_tree(source)).encode()).hexdigest()
 
 
-def _imports(path: Path, name: str) -> tuple[str, ...]:
-    """Modules of `regimes` imported anywhere in a source file, also inside functions."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return _imported(path.read_bytes(), package)
+def _source_file(module: str) -> Path | None:
+    parts = module.split(".")
+    if parts[0] != PACKAGE_NAME or not all(part.isidentifier() for part in parts):
+        return None
+    base = PACKAGE.joinpath(*parts[1:])
+    for candidate in (base / "__init__.py", base.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
 
 
 @cache
 def _imported(source: bytes, package: str) -> tuple[str, ...]:
     """Modules of `regimes` that a source text in some package imports."""
     found: list[str] = []
-    for node in _walk(syntax_tree(source)):
+    for node in _statements(syntax_tree(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -150,12 +203,16 @@ def _imported(source: bytes, package: str) -> tuple[str, ...]:
     return tuple(module for module in found if module.split(".")[0] == PACKAGE_NAME)
 
 
-def _walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a syntax tree, but for what only type checkers see."""
-    yield tree
-    for child in ast.iter_child_nodes(tree):
-        if not _is_for_type_checkers(child):
-            yield from _walk(child)
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """The statements of a syntax tree, but for what only type checkers see."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        children = getattr(node, field, ())
+        # Of an expression, such as a lambda, the body is one expression.
+        for child in children if isinstance(children, list) else ():
+            if not _is_for_type_checkers(child):
+                if isinstance(child, ast.stmt):
+                    yield child
+                yield from _statements(child)
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
@@ -177,22 +234,24 @@ def _dump(node: Any) -> str:
     Not `ast.dump`: its text differs between Python versions (empty lists and None are shown by
     some and left out by others), and a result must not depend on the Python that planned it.
     """
+    if isinstance(node, list):
+        return f"[{','.join([_dump(item) for item in node if not _is_for_type_checkers(item)])}]"
     if isinstance(node, ast.Constant):
         return f"Constant({type(node.value).__name__}:{node.value!a})"
-    if isinstance(node, ast.AST):
-        fields = []
-        for field, value in ast.iter_fields(node):
-            if field in _IGNORED_FIELDS:
+    if not isinstance(node, ast.AST):
+        return ascii(node)
+    kind = type(node)
+    fields = []
+    for field in kind._fields:
+        value = getattr(node, field, None)
+        if value is None or value == [] or field in _IGNORED_FIELDS:
+            continue
+        if field == "body" and isinstance(node, _WITH_DOCSTRING):
+            value = _without_docstring(value)
+            if not value:
                 continue
-            if field == "body" and isinstance(node, _WITH_DOCSTRING):
-                value = _without_docstring(value)
-            if value is None or value == []:
-                continue
-            fields.append(f"{field}={_dump(value)}")
-        return f"{type(node).__name__}({','.join(fields)})"
-    if isinstance(node, list):
-        return f"[{','.join(_dump(item) for item in node if not _is_for_type_checkers(item))}]"
-    return ascii(node)
+        fields.append(f"{field}={_dump(value)}")
+    return f"{kind.__name__}({','.join(fields)})"
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
