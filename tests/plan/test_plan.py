@@ -302,6 +302,7 @@ def test_arguments_of_figures_are_those_of_their_function() -> None:
     ("changes", "message"),
     [
         ({"arguments": {"numbr": 3}}, r"arguments.numbr is unknown: .*draw takes number"),
+        ({"arguments": {"number": 7}}, r"arguments.number = 7; allowed: 2, 3"),
         ({"plot": "chen2022.scalings"}, "plot = 'chen2022.scalings': the module has no function d"),
         ({"table": True}, "plot = 'chen2022.error_against_n': the module has no function table"),
         ({"plot": "razborov2022.tables", "arguments": {"number": None}}, "number is missing"),

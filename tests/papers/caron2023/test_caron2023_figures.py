@@ -21,12 +21,14 @@ from matplotlib.figure import Figure
 from plots import Plot, texts
 
 from regimes.engines.common.node_scaling import zipf_sum_of_squares
+from regimes.errors import ConfigError
 from regimes.papers.caron2023 import (
     fig01_simulated,
     fig02_regression,
     fig03_mnist,
     fig05_zipf,
     fig_simulated_half_sum,
+    training_grid,
 )
 from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 from regimes.papers.caron2023.selection import left_out, reduction
@@ -103,6 +105,17 @@ def curve(axes: plt.Axes, setting: str) -> np.ndarray:
 def mean(runs: xr.Dataset, name: str, setting: str) -> np.ndarray:
     values = runs[name].sel(node_scaling=setting).mean("seed")
     return np.transpose([values[values.dims[0]].values, values.values])
+
+
+def test_an_experiment_of_ones_own_is_compared_with_the_one_that_is_named(
+    measures: Measures,
+) -> None:
+    own = {"mine": made_up_measures(CONCRETE, **SMALL)}
+    assert "paper:" not in " ".join(texts(training_grid.draw(own, "laptop")))
+    assert "mine" in " ".join(texts(training_grid.draw(own, "laptop")))
+    assert "paper: m = " in " ".join(texts(training_grid.draw(own, "laptop", size_of=CONCRETE)))
+    with pytest.raises(ConfigError, match="size_of = 'concrete' of a figure; allowed: caron2023_"):
+        training_grid.draw(own, "laptop", size_of="concrete")
 
 
 @pytest.mark.parametrize("module", FIGURES)

@@ -50,9 +50,17 @@ def _check_arguments(key: str, plot: str, function: str, given: Mapping[str, Any
     if taken is None:
         raise ConfigError(f"config: {key}.plot = {plot!r}: the module has no function {function}")
     unknown = [name for name in given if name not in taken]
-    missing = [name for name, needed in taken.items() if needed and name not in given]
+    missing = [name for name, one in taken.items() if one.needed and name not in given]
     for name, what in [(name, "unknown") for name in unknown] + [(m, "missing") for m in missing]:
         raise ConfigError(
             f"config: {key}.arguments.{name} is {what}: {plot}.{function} takes "
             f"{', '.join(taken) or 'none'}"
         )
+    for name, value in given.items():
+        allowed = taken[name].allowed
+        # 1 == True, and neither stands for the other in a file.
+        if allowed and (type(value), value) not in [(type(one), one) for one in allowed]:
+            raise ConfigError(
+                f"config: {key}.arguments.{name} = {value!r}; allowed: "
+                f"{', '.join(str(one) for one in allowed)}"
+            )

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from regimes.errors import ConfigError
@@ -43,15 +44,20 @@ def claims_need(modules: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def arguments_of(module: str, function: str) -> dict[str, bool] | None:
-    """Keyword-only arguments of a function of a module, and whether each must be given.
+@dataclass(frozen=True)
+class Argument:
+    """A keyword-only argument: whether it must be given, and its values if it has only some."""
 
-    None if the module has no such function.
-    """
+    needed: bool
+    allowed: tuple[Any, ...] | None
+
+
+def arguments_of(module: str, function: str) -> dict[str, Argument] | None:
+    """Keyword-only arguments of a function of a module; None if it has no such function."""
     for node in _tree(module).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {argument.arg: default is None for argument, default in pairs}
+            return {one.arg: Argument(default is None, _allowed(one)) for one, default in pairs}
     return None
 
 
@@ -60,6 +66,16 @@ def _tree(module: str) -> ast.Module:
     if path is None:
         raise ModuleNotFoundError(f"no module {module}")
     return syntax_tree(sources().text(path))
+
+
+def _allowed(argument: ast.arg) -> tuple[Any, ...] | None:
+    """The values of an argument that is annotated with `Literal[...]` or `bool`, else None."""
+    match argument.annotation:
+        case ast.Name(id="bool"):
+            return (False, True)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple() as values):
+            return _value(values, {})
+    return None
 
 
 def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from regimes.papers.caron2023.panels import (
     finish,
     legend,
 )
-from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.papers.caron2023.selection import averaged, experiment_of, left_out, reduction
 from regimes.plotting.panels import letter
 
 
@@ -24,7 +24,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None 
     size of the paper's experiment `size_of`, by default the one of the same name.
     """
     ((name, runs),) = measures.items()
-    experiment = size_of or name
+    experiment = experiment_of(name, size_of)
     figure, axes = plt.subplots(1, 4, figsize=(14.5, 3.9), layout="constrained")
     draw_risk(axes[0], runs, "test")
     draw_weight_change(axes[1], runs)

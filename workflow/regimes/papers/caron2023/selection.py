@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import xarray as xr
 
+from regimes.errors import ConfigError
 from regimes.papers.caron2023.node_settings import shown_settings
 from regimes.papers.caron2023.paper import (
     BACKBONE,
@@ -53,11 +54,23 @@ def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:
     return f"left out: {'; '.join(parts)}" if parts else None
 
 
+def experiment_of(name: str, size_of: str | None) -> str:
+    """The experiment of the paper with which one is compared; its own name unless one is given.
+
+    Raises ConfigError for one that the paper does not have.
+    """
+    if size_of is not None and size_of not in PAPER:
+        raise ConfigError(f"size_of = {size_of!r} of a figure; allowed: {', '.join(PAPER)}")
+    return size_of or name
+
+
 def reduction(runs: xr.Dataset, experiment: str) -> str | None:
-    """Say what the runs have less than the paper, None if nothing.
+    """Say what the runs have less than the paper, None if nothing, or if the paper has none such.
 
     Such as 'm = 500, 2 seeds; paper: m = 2000, 5 seeds', and features of another network.
     """
+    if experiment not in PAPER:
+        return None
     paper = PAPER[experiment]
     ours, theirs = [], []
 

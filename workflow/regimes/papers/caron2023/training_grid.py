@@ -17,7 +17,7 @@ from regimes.papers.caron2023.panels import (
     legend,
 )
 from regimes.papers.caron2023.paper import TITLES
-from regimes.papers.caron2023.selection import averaged, left_out, reduction
+from regimes.papers.caron2023.selection import averaged, experiment_of, left_out, reduction
 from regimes.plotting.panels import letter
 
 
@@ -31,7 +31,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None 
     size of the paper's experiment `size_of`, by default the one of the same name.
     """
     ((name, runs),) = measures.items()
-    experiment = size_of or name
+    experiment = experiment_of(name, size_of)
     figure, axes = plt.subplots(3, 3, figsize=(11.5, 9.6), layout="constrained")
     panels = axes.ravel()
     draw_risk(panels[0], runs, "train")
@@ -48,7 +48,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None 
     least = float(runs["least_train_risk"]) if "least_train_risk" in runs else 0.0
     n_ntg = int(runs.attrs.get("n_ntg", runs.attrs["n_train"]))
     notes = [
-        f"{TITLES[experiment]}: {averaged([runs])}",
+        f"{TITLES.get(experiment, experiment)}: {averaged([runs])}",
         f"NTG of the first {n_ntg} training points" if n_ntg < runs.attrs["n_train"] else None,
         "grey: the least training risk of any function, since inputs repeat with other targets"
         if least > 0

@@ -1,6 +1,7 @@
 """Figures 2 and 3 of Chen et al. (2022): test error after training against n."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import xarray as xr
@@ -18,7 +19,7 @@ from regimes.papers.chen2022.selection import reduction, seed_counts, shown_widt
 from regimes.plotting.wording import pluralise
 
 
-def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[2, 3]) -> Figure:
     """Test error at the last step against n, a curve for each model.
 
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size

@@ -1,6 +1,7 @@
 """Figures 4, 7 and 8 of Chen et al. (2022): curves and feature maps of three models."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import xarray as xr
@@ -26,7 +27,7 @@ START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1
 
 
-def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[4, 7, 8]) -> Figure:
     """Training curves, and features before and after training, in a column for each model.
 
     Above, training loss and test error against steps for each m; below, h_i(x_1) and h_i(x_2) of

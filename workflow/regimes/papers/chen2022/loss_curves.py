@@ -1,6 +1,7 @@
 """Figures 1 and 5 of Chen et al. (2022): training loss on random labels."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import xarray as xr
@@ -23,7 +24,7 @@ from regimes.plotting.panels import label_thousands, letter
 from regimes.statistics import ran
 
 
-def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[1, 5]) -> Figure:
     """(a) training loss against steps for each n, (b) the rate of its decay and the theory's.
 
     measures: those of one experiment, as made by `chen2022.curves`; scale: marked below the size

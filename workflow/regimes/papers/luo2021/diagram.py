@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.boundaries import boundary_gamma
-from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.papers.luo2021.paper import WIDTHS
 from regimes.papers.luo2021.plane import draw_plane, edges, finish
 
 SLICE_COLOURS = "viridis"
@@ -24,7 +24,7 @@ def draw(
     measures: Mapping[str, xr.Dataset],
     scale: str,
     *,
-    data: str = FOUR_POINTS,
+    data: Literal["four_points", "mnist"] = "four_points",
     other_activation: bool = False,
 ) -> Figure:
     """The phase diagram of one experiment, as measured by `luo2021.phase_diagram`.

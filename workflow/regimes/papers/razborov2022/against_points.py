@@ -1,6 +1,7 @@
 """Figures 1 and 3 of Razborov (2022): a quantity against m, a curve for each S."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import seaborn as sns
@@ -16,7 +17,12 @@ SHOWN = {
 }
 
 
-def draw(measures: Mapping[str, xr.Dataset], scale: str, *, quantity: str) -> Figure:
+def draw(
+    measures: Mapping[str, xr.Dataset],
+    scale: str,
+    *,
+    quantity: Literal["kappa_h", "weight_distance"],
+) -> Figure:
     """Mean and range over the runs of each S, with the paper's means as circles.
 
     measures: those of one experiment, as made by `razborov2022.convergence`; scale: marked where

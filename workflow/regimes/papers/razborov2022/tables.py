@@ -4,7 +4,7 @@ Table 1 is of the main series, Table 2 of up to m = 5000 points with S = 100 neu
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,7 +35,7 @@ PRINTED_TABLES = {1: TABLE1, 2: TABLE2}
 PANELS = {1: 2, 2: 1}
 
 
-def table(measures: Mapping[str, xr.Dataset], *, number: int) -> pd.DataFrame:
+def table(measures: Mapping[str, xr.Dataset], *, number: Literal[1, 2]) -> pd.DataFrame:
     """A table: of each quantity the smallest, largest and mean value, measured and the paper's.
 
     measures: those of one experiment, as made by `razborov2022.convergence`; the columns are those
@@ -45,7 +45,7 @@ def table(measures: Mapping[str, xr.Dataset], *, number: int) -> pd.DataFrame:
     return beside_paper(runs, PRINTED_TABLES[number])
 
 
-def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: int) -> Figure:
+def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[1, 2]) -> Figure:
     """The table, typeset. measures: as for `table`; scale: marked below the paper's runs."""
     rows = table(measures, number=number)
     figure = _draw_table(rows, PANELS[number])
