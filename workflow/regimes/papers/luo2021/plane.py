@@ -71,7 +71,10 @@ def draw_plane(
         xlim=(low, high),
         ylim=edges(gamma)[[0, -1]],
     )
-    axes.legend(loc="lower right", frameon=True, framealpha=1)
+    # Above the plane, where it covers no cell.
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize="x-small", frameon=False
+    )
 
 
 def finish(
