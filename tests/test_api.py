@@ -490,6 +490,7 @@ def loaded_after(code: str, *names: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_the_package_loads_nothing_until_it_is_asked() -> None:
     heavy = ("torch", "xarray", "numpy", "matplotlib", "regimes.api")
     assert loaded_after("import regimes", *heavy) == []

@@ -303,6 +303,7 @@ def real_images(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images, dataset["targets"].values.astype(int)
 
 
+@pytest.mark.slow
 def test_lite0_on_forty_images(
     lite0: Callable[[torch.Tensor], torch.Tensor], images: np.ndarray
 ) -> None:

@@ -37,11 +37,13 @@ def floats(values: object) -> np.ndarray:
     return np.array(values, dtype=float)  # None becomes NaN
 
 
+@pytest.mark.slow
 def test_every_paper_has_a_section_in_order(sections: dict[str, dict]) -> None:
     assert list(sections) == [*TITLES, "claims"]
     assert [section["title"] for section in sections.values()][:5] == list(TITLES.values())
 
 
+@pytest.mark.slow
 def test_diagrams_are_found_by_their_measure_and_named_by_their_settings(
     sections: dict[str, dict],
 ) -> None:

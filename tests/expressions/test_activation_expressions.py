@@ -120,6 +120,7 @@ def simulated(**changes) -> xr.Dataset:
     return regimes.simulate(device="cpu", progress=False, **{**place, **changes})
 
 
+@pytest.mark.slow
 def test_training_with_an_expression_is_training_with_the_built_in() -> None:
     built_in = simulated(activation="softplus")
     own = simulated(activation="own", activations={"own": "log(1 + exp(z))"})

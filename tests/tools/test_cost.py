@@ -26,6 +26,7 @@ def snakemake(directory: Path, *arguments: str) -> list[str]:
     return ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory), *arguments]
 
 
+@pytest.mark.slow
 def test_snakemake_says_which_jobs_would_start(tmp_path: Path) -> None:
     options = ("--cores", "3", "--quiet", "--config", "scale=smoke", "--", TARGET)
     planned = dry_run(snakemake(tmp_path, *options))
@@ -47,6 +48,7 @@ def test_snakemake_says_which_jobs_would_start(tmp_path: Path) -> None:
     assert not (tmp_path / "results/runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -157,6 +159,7 @@ def test_gpus_limit_the_jobs_that_want_one() -> None:
     assert "wall time   2.0 min on 2 cores," in cost.report(estimates, 2)
 
 
+@pytest.mark.slow
 def test_gpus_are_those_of_the_command_line_or_the_profile(tmp_path: Path) -> None:
     options = ("--cores", "3", "--config", "scale=smoke", "--", "results/data/four_point.nc")
     given = ("--resources", "gpu=4", "mem_mb=1000")
@@ -200,6 +203,7 @@ def test_work_counts_neurons_points_and_steps() -> None:
     assert work({"kind": "points"}) is None
 
 
+@pytest.mark.slow
 def test_claims_of_all_papers_and_the_explorer_are_known(tmp_path: Path) -> None:
     targets = ("--config", "scale=smoke", "--", "results/claims.nc", "results/explorer.html")
     jobs = [

@@ -95,6 +95,7 @@ def test_only_what_no_config_refers_to_goes(results: tuple, plan: Plan, capsys) 
     assert (directory / "results/runs").is_dir()
 
 
+@pytest.mark.slow
 def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> None:
     directory, used, _ = results
     # At laptop scale, nothing of this is needed but data and stamps.

@@ -199,6 +199,7 @@ def whole(kind: ResumedJob) -> xr.Dataset:
     return kind.run(kind.cap)
 
 
+@pytest.mark.slow
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
     kind: ResumedJob, whole: xr.Dataset, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def test_it_does_go_on_from_the_states(kind: ResumedJob, whole: xr.Dataset, tmp_
             assert bool((first == -123.0).all()), name
 
 
+@pytest.mark.slow
 def test_the_cases_are_what_they_are_meant_to_be() -> None:
     runs = KINDS["full_batch"]().run(FIRST_CAP)
     # Some runs of a batch ended, others hit the cap; a whole batch ended.
@@ -310,6 +312,7 @@ class Impatient(Checkpoint):
             raise KilledError
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_with_the_same_bits(
     kind: ResumedJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,7 @@ def test_the_frozen_part_counts_in_the_relative_distance(data: xr.Dataset) -> No
     np.testing.assert_allclose(whole / in_span, np.sqrt(N_FEATURES / N_POINTS), rtol=0.1)
 
 
+@pytest.mark.slow
 def test_mnist_reduced_is_mnist_in_full() -> None:
     settings = {"first_train": 0, "n_train": 45, "n_test": 3, "pixels": [-0.5, 0.5]}
     data = mnist.build(settings | {"targets": "label", "bias": True})

@@ -243,6 +243,7 @@ CASES = [
 STEPS = np.unique(np.concatenate([np.rint(10 ** np.arange(0, 3.7, 0.25)), [0, 2000, 4000]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "scaling"), CASES)
 def test_multisteps_agree_with_steps(kind: str, scaling: str) -> None:
     plain = descend(problem(kind, scaling), STEPS.astype(int), observed)

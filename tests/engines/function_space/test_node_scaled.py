@@ -72,6 +72,7 @@ def test_ntg_of_the_first_points_alone() -> None:
     assert not any("ntg" in str(name) for name in without)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["gamma_1", "gamma_05", "gamma_0"])
 def test_multisteps_agree_with_steps_on_the_paper_s_problem(setting: str) -> None:
     data = sines_on_sphere.build(
@@ -103,6 +104,7 @@ def test_multisteps_agree_with_steps_on_the_paper_s_problem(setting: str) -> Non
     assert float(change.mean()) < 0.05 * float(plain["ntg_change_history"].max())
 
 
+@pytest.mark.slow
 def test_multisteps_record_the_kernel_of_steps() -> None:
     """Although many pre-activations of ReLU are driven to and fro over the kink late in the run.
 

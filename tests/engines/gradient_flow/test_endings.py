@@ -159,6 +159,7 @@ def test_a_dead_point_is_left_out() -> None:
     assert torch.equal(stack(result.weights).w[:, 1], weights.w[:, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [200, 1000])
 def test_targets_of_one_sign_in_the_condensed_regime(width: int) -> None:
     network, weights = draw([(-0.5, 2.0)], width)

@@ -25,9 +25,8 @@ from scipy.integrate import LSODA
 ACTIVATIONS = (*KINKED, *SMOOTH)
 WIDEST_QUICK = 200
 # Neurons of tanh leap off plateaus one by one, which takes minutes.
-QUICK = [
-    pytest.param(name, marks=[pytest.mark.slow] if name == "tanh" else []) for name in ACTIVATIONS
-]
+LONG = (pytest.mark.slow, pytest.mark.long)
+QUICK = [pytest.param(name, marks=LONG if name == "tanh" else ()) for name in ACTIVATIONS]
 REFERENCES = {row.problem: row for row in read()}
 DETERMINED = [row for row in REFERENCES.values() if row.determined]
 # A cheap row of each method
@@ -57,6 +56,7 @@ def test_the_references_cover_all_regimes(activation: str) -> None:
     assert len(settings & set(CORNERS)) > len(CORNERS) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", RECOMPUTED, ids=lambda problem: problem.activation)
 def test_the_table_is_what_its_command_computes(problem: Problem) -> None:
     row, again = REFERENCES[problem], reference(problem)
@@ -79,6 +79,7 @@ def test_other_integrators_find_the_same_flow(activation: str) -> None:
         assert found == pytest.approx(expected, rel=DETERMINED_WITHIN / 10), solve_flow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", BOUNDS)
 @pytest.mark.parametrize("activation", QUICK)
 def test_distances_agree_with_the_references(activation: str, tolerance: float) -> None:
@@ -87,6 +88,7 @@ def test_distances_agree_with_the_references(activation: str, tolerance: float) 
     assert not too_far, "\n".join(too_far)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("tolerance", BOUNDS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -122,6 +122,7 @@ def state_of(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
     case: Flows, tmp_path: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_only_runs_at_the_cap_are_followed(
         assert weights.untyped_storage().nbytes() == weights.nbytes
 
 
+@pytest.mark.slow
 def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
     case = kind(ONE_WIDTH, runs=1, solver=SOLVER)
     ends = np.sort(tries(case.whole).values.ravel())
@@ -229,6 +231,7 @@ def test_a_run_that_is_shrinking_its_steps_at_the_cap(
         xr.testing.assert_identical(case.run(TO_THE_END, folder), case.whole)
 
 
+@pytest.mark.slow
 def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> None:
     case = case_of("tanh, snapshots, batches")
     most = int(tries(case.whole).max())

@@ -180,6 +180,7 @@ def test_results_do_not_depend_on_the_order_of_an_axis(
     assert_equal_to_rounding(turned.sel({name: AXES[name] for name in AXES}), trained)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_memory(
     data: xr.Dataset, trained: xr.Dataset, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +251,7 @@ def test_progress_is_told(data: xr.Dataset) -> None:
 # The unnormalised parameterisation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "value"), [("beta2", 0.0), ("beta2", -0.5), ("beta1", 0.3)])
 def test_unnormalised_system_takes_the_same_way(
     data: xr.Dataset, trained: xr.Dataset, given: str, value: float

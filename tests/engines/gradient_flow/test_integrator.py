@@ -314,6 +314,7 @@ def relative_drift(network: TwoLayerNetwork, start: Weights, end: Weights) -> np
     return (((a1 - w1) - (a0 - w0)).abs() / (a1 + w1)).numpy()
 
 
+@pytest.mark.slow
 def test_the_loss_only_falls() -> None:
     # Along a step the residuals decay but for a defect of higher order, which is bounded by the
     # residuals themselves.

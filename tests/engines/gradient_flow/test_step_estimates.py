@@ -75,6 +75,7 @@ def estimates(activation: str, every: int) -> np.ndarray:
     raise AssertionError("the flow does not end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "every", "share"),
     [("relu", 3, 0.85), ("leaky_relu", 3, 0.85), ("gelu", 1, 0.8), ("tanh", 1, 0.7)],

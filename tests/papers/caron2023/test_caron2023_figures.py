@@ -118,6 +118,7 @@ def test_an_experiment_of_ones_own_is_compared_with_the_one_that_is_named(
         training_grid.draw(own, "laptop", size_of="concrete")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", FIGURES)
 def test_figures_at_the_papers_size(module, measures: Measures) -> None:
     figure = drawn(module, measures)
@@ -138,6 +139,7 @@ def test_figures_at_the_papers_size(module, measures: Measures) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", DIFFERENT)
 def test_smaller_runs_are_marked(module) -> None:
     names, _ = FIGURES[module]
@@ -148,6 +150,7 @@ def test_smaller_runs_are_marked(module) -> None:
     assert any("one run" in text for text in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", DIFFERENT)
 def test_figures_of_runs_that_diverged(module, measures: Measures) -> None:
     names, _ = FIGURES[module]

@@ -550,6 +550,7 @@ def curve(axes: plt.Axes, label: str) -> np.ndarray:
     return line.get_xydata()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_the_papers_size_is_not_marked(module, measures: dict[str, xr.Dataset]) -> None:
     found = texts(drawn(module, measures), layout=True)
@@ -557,6 +558,7 @@ def test_the_papers_size_is_not_marked(module, measures: dict[str, xr.Dataset]) 
     assert not any("paper" in text for text in found), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_smaller_runs_are_marked(module) -> None:
     small = {
@@ -593,6 +595,7 @@ def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> N
     assert any("mean and range of 3 to 5 runs" in text for text in found), found
 
 
+@pytest.mark.slow
 def test_curves_that_are_cut_are_said_to_be(measures: dict[str, xr.Dataset]) -> None:
     note = "losses below $10^{-8}$ are not shown"
     assert not any(note in text for text in texts(drawn(fig6_quadratic_curves, measures)))
@@ -604,6 +607,7 @@ def test_curves_that_are_cut_are_said_to_be(measures: dict[str, xr.Dataset]) -> 
     assert quadratic == pytest.approx(1e-8) and plain > 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_figures_of_runs_with_gaps(module, measures: dict[str, xr.Dataset]) -> None:
     """Several grids, a run that diverged, and a singular Gram matrix."""

@@ -172,6 +172,7 @@ def test_figure_2_marks_its_scale(width: int, mark: list[str]) -> None:
     assert mark_of(fig02(typical_cases(width=width), "smoke")) == mark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gammas", [(1.0,), (0.5, 1.0, 1.5, 1.75)])
 def test_figure_2_draws_other_gammas(gammas: tuple[float, ...], tmp_path: Path) -> None:
     figure = fig02(typical_cases(gammas, seeds=1))
@@ -180,6 +181,7 @@ def test_figure_2_draws_other_gammas(gammas: tuple[float, ...], tmp_path: Path) 
     check_saved(figure, tmp_path)
 
 
+@pytest.mark.slow
 def test_figure_2_is_saved(tmp_path: Path) -> None:
     cases = typical_cases()
     # A diverged run has no function and no neurons.
@@ -292,6 +294,7 @@ def test_figure_3_marks_its_scale(widths: list[int], mark: list[str]) -> None:
     assert mark_of(fig03(growth(widths), "smoke")) == mark
 
 
+@pytest.mark.slow
 def test_figure_3_is_saved(tmp_path: Path) -> None:
     families = growth()
     # Lost runs are left out of the dots.
@@ -427,6 +430,7 @@ def test_figure_6_tells_the_shares_outside_the_heaviest_bins_by_width() -> None:
     assert shares_of(panels[-1.0, 2.5]) == [0.0] * 3
 
 
+@pytest.mark.slow
 def test_figure_6_says_what_it_is_made_of() -> None:
     figure = fig06(condensation())
     assert legend_of(figure) == ["$m = 10^{3}$", "$m = 10^{4}$", "$m = 10^{6}$"]

@@ -223,6 +223,7 @@ def spline_network(
     return a, w
 
 
+@pytest.mark.slow
 def test_function_is_that_of_the_network(tmp_path: Path) -> None:
     bias, gamma = 0.5, 0.7
     data = data_of([(0.4, 1.0), (-1.0, 0.2), (2.0, -0.3)], bias)
@@ -252,6 +253,7 @@ def test_function_is_that_of_the_network(tmp_path: Path) -> None:
     check_described(result)
 
 
+@pytest.mark.slow
 def test_the_network_that_is_the_linear_spline_has_no_distance_to_it() -> None:
     points = [(-1.0, 0.3), (-0.2, -0.6), (0.4, 0.7), (1.0, 0.2)]
     kappa = 5**-1.5  # a constant, three slopes, and a neuron that does nothing
@@ -275,6 +277,7 @@ def test_the_network_that_is_the_linear_spline_has_no_distance_to_it() -> None:
     assert float(result.isel(snapshot=0)["distance_to_linear_spline"]) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_cubic_spline_is_the_natural_one() -> None:
     run = run_of([spline_network(POINTS, kappa=3**-1.0)] * 2)
     result = typical_cases.measure(run, data_of()).squeeze()
@@ -290,6 +293,7 @@ def test_the_cubic_spline_is_the_natural_one() -> None:
     assert float(result["distance_to_cubic_spline"][-1]) == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_has_no_function() -> None:
     lost = (np.full(4, np.nan), np.full((2, 4), np.nan))
     run = run_of([lost, lost])

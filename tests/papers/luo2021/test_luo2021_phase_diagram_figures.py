@@ -197,6 +197,7 @@ def with_a_lost_cell() -> xr.Dataset:
     return measured(runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "diagram",
     [
@@ -284,6 +285,7 @@ def test_figure_10_hatches_and_marks_the_scale() -> None:
     assert mark_of(drawn_both(measured(made_up_runs()))[0]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "diagram",
     [

@@ -484,6 +484,7 @@ def test_figures_show_the_main_series(measures: dict[str, xr.Dataset]) -> None:
     plt.close(figure)
 
 
+@pytest.mark.slow
 def test_smaller_runs_are_marked() -> None:
     small = {MAIN: paper_like().isel(seed=slice(2))}
     for module in (fig1_kappa_h, fig2_change_density, fig3_weight_distance, table1, table2):

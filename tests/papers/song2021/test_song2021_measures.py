@@ -290,6 +290,7 @@ def marked(figure: Any) -> bool:
     return any("scale" in text.get_text() for text in figure.texts)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_and_marked_when_small(runs: dict[str, xr.Dataset]) -> None:
     small, large = measured(runs), enlarged(runs)
     for module in (fig_lazy_training, fig_lemma3, fig_order):
