@@ -135,6 +135,7 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         assert lines[0] == f"going on from the states of a job up to {cap}"
 
 
+@pytest.mark.slow
 def test_it_goes_on_more_than_once(case: Flows, tmp_path: Path) -> None:
     for cap in case.limits:
         xr.testing.assert_identical(case.run(cap, tmp_path), case.capped[cap])

@@ -107,6 +107,7 @@ def mean(runs: xr.Dataset, name: str, setting: str) -> np.ndarray:
     return np.transpose([values[values.dims[0]].values, values.values])
 
 
+@pytest.mark.slow
 def test_an_experiment_of_ones_own_is_compared_with_the_one_that_is_named(
     measures: Measures,
 ) -> None:
@@ -171,6 +172,7 @@ def test_figures_of_runs_that_diverged(module, measures: Measures) -> None:
     assert any("5 runs that diverged of" in text for text in found)
 
 
+@pytest.mark.slow
 def test_transfers_that_diverged(measures: Measures) -> None:
     runs = measures[PLANT]
     place = {"node_scaling": "gamma_1", "n_transfer_features": 200, "seed": [1, 2]}
@@ -295,6 +297,7 @@ def test_the_backbone_is_named(measures: Measures) -> None:
     assert any("inputs from efficientnet_lite0; paper: ResNet-18" in text for text in found)
 
 
+@pytest.mark.slow
 def test_repeated_inputs_are_named(measures: Measures) -> None:
     assert len(drawn(fig06_concrete, measures).axes[0].lines) == 4
     measures[CONCRETE]["least_train_risk"] = measures[CONCRETE]["least_train_risk"] + 0.02

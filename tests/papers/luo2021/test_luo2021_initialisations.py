@@ -218,6 +218,7 @@ def mark_of(figure: Figure) -> list[str]:
     return [text for text in texts if text.startswith("scale:")]
 
 
+@pytest.mark.slow
 def test_the_scale_is_marked_below_the_papers_widths() -> None:
     assert mark_of(table01_initializations.draw(made_up([100, 200]), "smoke")) == ["scale: smoke"]
     assert mark_of(table01_initializations.draw(made_up(), "laptop")) == []
@@ -266,6 +267,7 @@ def test_lines_of_the_figure() -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == (r"$\gamma'$", r"$\gamma$")
 
 
+@pytest.mark.slow
 def test_the_figure_can_be_saved_without_a_warning() -> None:
     figure = fig01_regimes.draw({}, "laptop")
     for kind in ("pdf", "png"):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -199,19 +200,19 @@ def with_a_lost_cell() -> xr.Dataset:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "diagram",
+    "make_diagram",
     [
-        measured(made_up_runs()),
-        measured(made_up_runs(seeds=1)),
-        measured(made_up_runs().isel(gamma_prime=[1])),
-        measured(made_up_runs().isel(gamma_prime=[1], gamma=[2])),
-        without_a_boundary(),
-        with_a_lost_cell(),
+        lambda: measured(made_up_runs()),
+        lambda: measured(made_up_runs(seeds=1)),
+        lambda: measured(made_up_runs().isel(gamma_prime=[1])),
+        lambda: measured(made_up_runs().isel(gamma_prime=[1], gamma=[2])),
+        without_a_boundary,
+        with_a_lost_cell,
     ],
     ids=["whole", "one seed", "one gamma'", "one cell", "no boundary", "a cell without values"],
 )
-def test_it_can_be_drawn_without_a_warning(diagram: xr.Dataset) -> None:
-    figure, _, _ = drawn(diagram)
+def test_it_can_be_drawn_without_a_warning(make_diagram: Callable[[], xr.Dataset]) -> None:
+    figure, _, _ = drawn(make_diagram())
     for kind in ("pdf", "png"):
         file = io.BytesIO()
         figure.savefig(file, format=kind, dpi=50)
@@ -287,16 +288,16 @@ def test_figure_10_hatches_and_marks_the_scale() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "diagram",
+    "make_diagram",
     [
-        measured(made_up_runs()),
-        measured(made_up_runs().isel(gamma_prime=[1], gamma=[2], seed=[0])),
-        with_a_lost_cell(),
+        lambda: measured(made_up_runs()),
+        lambda: measured(made_up_runs().isel(gamma_prime=[1], gamma=[2], seed=[0])),
+        with_a_lost_cell,
     ],
     ids=["whole", "one cell", "a cell without values"],
 )
-def test_figure_10_can_be_drawn_without_a_warning(diagram: xr.Dataset) -> None:
-    figure, _, _ = drawn_both(diagram)
+def test_figure_10_can_be_drawn_without_a_warning(make_diagram: Callable[[], xr.Dataset]) -> None:
+    figure, _, _ = drawn_both(make_diagram())
     file = io.BytesIO()
     figure.savefig(file, format="pdf")
     assert file.tell() > 10_000
