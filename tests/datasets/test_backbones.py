@@ -174,6 +174,7 @@ def test_entries_are_those_of_the_published_files(name: str) -> None:
     assert not network.training
 
 
+@pytest.mark.slow
 @every_network
 def test_features_are_those_of_the_description(name: str) -> None:
     module, shapes, _, _ = NETWORKS[name]
@@ -205,6 +206,7 @@ def test_batches_need_not_be_counted() -> None:
         )
 
 
+@pytest.mark.slow
 def test_resnet18_is_read_from_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     state = random_state(resnet18_shapes())
     path = tmp_path / "resnet18/weights.pth"

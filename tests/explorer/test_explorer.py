@@ -51,6 +51,7 @@ def test_diagrams_are_found_by_their_measure_and_named_by_their_settings(
     assert found == [("4 points", "relu"), ("4 points", "tanh"), ("MNIST, 45 images", "relu")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["w", "a", "theta"])
 def test_a_diagram_has_the_values_of_its_file(
     results: Results, sections: dict[str, dict], layer: str

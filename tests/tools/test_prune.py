@@ -211,6 +211,7 @@ def _locked(directory: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_runs_of_either_backbone_are_kept(results: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     directory, _, _ = results
     blocks = set()

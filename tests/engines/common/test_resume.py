@@ -216,6 +216,7 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         assert torch.load(path, weights_only=True)["limit"] == kind.cap
 
 
+@pytest.mark.slow
 def test_it_goes_on_more_than_once(kind: ResumedJob, whole: xr.Dataset, tmp_path: Path) -> None:
     for cap in sorted(kind.caps):
         kind.run(cap, tmp_path)

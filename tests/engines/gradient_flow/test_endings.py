@@ -89,6 +89,7 @@ def test_single_precision_converges(activation: ModuleType) -> None:
     assert (share <= 1).all() and (share >= 0.5).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [2.0**-20, 2.0**20])
 @pytest.mark.parametrize("what", ["outputs", "times"])
 def test_units_change_no_ending(factor: float, what: str) -> None:

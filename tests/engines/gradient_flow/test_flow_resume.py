@@ -17,6 +17,8 @@ from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
 from regimes.engines.gradient_flow.network import TwoLayerNetwork
 
+pytestmark = pytest.mark.slow
+
 GRID = {"gamma_prime": [-0.5, 0.5], "gamma": [0.5, 0.8, 1.4], "width": [20, 40], "seed": [0, 1]}
 ONE_WIDTH = GRID | {"width": [20]}
 LEVELS = [1.0, 0.5, 0.1, 1e-3, 0.0]
@@ -122,7 +124,6 @@ def state_of(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
     case: Flows, tmp_path: Path
 ) -> None:
@@ -135,7 +136,6 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         assert lines[0] == f"going on from the states of a job up to {cap}"
 
 
-@pytest.mark.slow
 def test_it_goes_on_more_than_once(case: Flows, tmp_path: Path) -> None:
     for cap in case.limits:
         xr.testing.assert_identical(case.run(cap, tmp_path), case.capped[cap])
@@ -179,7 +179,6 @@ def test_only_runs_at_the_cap_are_followed(
         assert weights.untyped_storage().nbytes() == weights.nbytes
 
 
-@pytest.mark.slow
 def test_batches_that_had_ended_are_taken_over(tmp_path: Path) -> None:
     case = kind(ONE_WIDTH, runs=1, solver=SOLVER)
     ends = np.sort(tries(case.whole).values.ravel())
@@ -232,7 +231,6 @@ def test_a_run_that_is_shrinking_its_steps_at_the_cap(
         xr.testing.assert_identical(case.run(TO_THE_END, folder), case.whole)
 
 
-@pytest.mark.slow
 def test_without_runs_at_the_cap_weights_are_not_kept_twice(tmp_path: Path) -> None:
     case = case_of("tanh, snapshots, batches")
     most = int(tries(case.whole).max())

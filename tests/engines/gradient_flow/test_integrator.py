@@ -282,6 +282,7 @@ def test_impulses_are_integrals_of_the_residuals() -> None:
 # Invariants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [relu, leaky_relu])
 @pytest.mark.parametrize("tolerance", [0.03, 0.003])
 def test_the_conservation_law_holds_to_rounding(activation: ModuleType, tolerance: float) -> None:
@@ -465,6 +466,7 @@ def test_a_run_does_not_depend_on_its_batch() -> None:
         assert_same_run(follow(network[[run]], weights[[run]]), 0, together, run)
 
 
+@pytest.mark.slow
 def test_a_run_along_kinks_does_not_depend_on_its_batch_beyond_its_error() -> None:
     # The pre-activation of a neuron that slides is 0, and rounding chooses its sign, with which a
     # step comes out otherwise by a part of its error. A tenth of the tolerance is far below what

@@ -21,6 +21,8 @@ from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.errors import ConfigError
 from regimes.storage import store
 
+pytestmark = pytest.mark.slow
+
 # What every run has.
 LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
@@ -85,7 +87,6 @@ def test_the_last_level_is_the_end_that_distances_are_measured_at(trained: xr.Da
         assert float(end["snapshot_relative_loss"]) == pytest.approx(share, rel=1e-15)
 
 
-@pytest.mark.slow
 def test_weights_are_those_of_the_first_step_at_or_below_the_level(data: xr.Dataset) -> None:
     solver = SOLVER | {"tolerance": 0.3}  # few steps
     whole = train(block_of(ONE, solver=solver), data, "cpu").squeeze()
@@ -122,7 +123,6 @@ def test_time_rises_and_the_loss_falls_from_level_to_level(trained: xr.Dataset) 
     assert (share.sel(snapshot=0.0) <= SOLVER["relative_loss"]).all()
 
 
-@pytest.mark.slow
 def test_a_capped_run_has_its_end_where_it_did_not_get_to(
     data: xr.Dataset, trained: xr.Dataset
 ) -> None:
@@ -325,7 +325,6 @@ def by_tolerance(data: xr.Dataset) -> xr.Dataset:
     return train(block_of({**AXES, "solver_tolerance": [0.1, 0.01]}), data, "cpu")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [0.01, 0.1])
 def test_a_tolerance_of_the_axis_is_the_solvers(
     data: xr.Dataset, by_tolerance: xr.Dataset, tolerance: float

@@ -41,6 +41,7 @@ def test_the_grid_is_the_papers() -> None:
     assert paper[0].settings["axes"]["seed"] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_a_loss_or_a_seed_more_leaves_the_other_blocks() -> None:
     before = {block.path for block in planned()}
     more = {block.path for block in planned(axes={"seed": [0, 1, 2, 3]})}

@@ -569,6 +569,7 @@ def test_smaller_runs_are_marked(module) -> None:
     assert any("m = 32, n = 10, 1 seed; paper: m = " in text for text in found), found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [*MODULES, fig_random_labels_draws])
 def test_a_single_run_is_not_called_runs(module) -> None:
     single = {
