@@ -81,6 +81,7 @@ def four_point() -> xr.Dataset:
     return points.build(load(CONFIG).datasets["four_point"].model_dump(mode="json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "setting"),
     [

@@ -453,6 +453,7 @@ def test_config_obeys_the_schema(raw: dict, config_schema: dict) -> None:
             jsonschema.validate(merge(raw, wrong), config_schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", sorted(PAPERS.glob(f"*/{FILE}")), ids=lambda path: path.parent.name
 )

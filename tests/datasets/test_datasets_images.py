@@ -225,6 +225,7 @@ def archive(
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["mosaics", "archive"])
 @pytest.mark.parametrize(("n_train", "n_test"), [(2000, 1000), (1500, 10), (3, 0)])
 def test_cifar10_is_read_from_either_form(

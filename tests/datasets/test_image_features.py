@@ -160,6 +160,7 @@ def test_features_know_their_images() -> None:
     assert plan.data["pictures"].hash in plan.stamps[data.stamp]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -243,6 +244,7 @@ def backbone(**changes: object) -> str:
     return make(**features(backbone="auto"), **changes).data["features"].settings["backbone"]
 
 
+@pytest.mark.slow
 def test_auto_is_what_the_mirror_has(
     weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

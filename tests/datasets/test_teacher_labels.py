@@ -166,6 +166,7 @@ def test_labels_know_their_images() -> None:
     assert set(settings) == {"taught", "pictures"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

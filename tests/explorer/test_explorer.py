@@ -72,11 +72,13 @@ def test_a_diagram_has_the_values_of_its_file(
         np.testing.assert_allclose(floats(diagram[key]), measure[key].values, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_theory_of_other_activations_is_that_of_relu(sections: dict) -> None:
     names = {one["activation"]: one["theory_name"] for one in sections["luo2021"]["diagrams"]}
     assert names == {"relu": "the theory", "tanh": "the theory for ReLU"}
 
 
+@pytest.mark.slow
 def test_the_scatter_counts_every_neuron_once(results: Results) -> None:
     measure = results.read("condensation")
     packed = scatters(measure)

@@ -96,6 +96,7 @@ def by_panels(function: Callable[[np.ndarray], np.ndarray], variance: float, r: 
     return float((weights * function(first)) @ (function(second) @ weights))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", [0.1, 1.0, 3.5, 10.0])
 @pytest.mark.parametrize("name", SMOOTH)
 def test_expectations_are_accurate_at_any_variance(name: str, variance: float) -> None:
@@ -115,6 +116,7 @@ def test_expectations_that_would_take_too_many_points() -> None:
 # The matrix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", [0.1, 1.0, 3.5, 10.0])
 @pytest.mark.parametrize("activation", ["relu", *SMOOTH])
 def test_matrix_at_any_variance_and_correlation(activation: str, variance: float) -> None:

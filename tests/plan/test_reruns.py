@@ -306,6 +306,7 @@ def test_only_what_is_new_of_the_grids_is_trained(finished: Plan, change: str, t
     assert found == {rule: count for rule, count in expected.items() if count}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

@@ -93,6 +93,7 @@ def test_pruning_by_the_scales_alone_breaks_ties_at_random(trained: tuple) -> No
     assert ranked_nodes(zipf, "node_scale", block()).tolist() == list(range(20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden_layers", [1, 2])
 @pytest.mark.parametrize("feature_scale", ["none", "root_node_scale"])
 def test_transfer_with_all_features_is_training_on_all_features(

@@ -82,6 +82,7 @@ def test_results_do_not_depend_on_the_block(data: xr.Dataset, trained: xr.Datase
         xr.testing.assert_identical(alone.drop_attrs(), trained.sel(place).drop_attrs())
 
 
+@pytest.mark.slow
 def test_single_precision_and_plain_steps_agree(data: xr.Dataset, trained: xr.Dataset) -> None:
     single = train(block_of(precision="float32"), data, "cpu")
     plain = train(block_of(multistep={"enabled": False, "tolerance": 0.01}), data, "cpu")

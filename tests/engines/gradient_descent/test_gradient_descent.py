@@ -290,6 +290,7 @@ class KilledError(Exception):
     """Stands for the end of a job."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["first", "both"])
 @pytest.mark.parametrize("killed_at", [0, 3, 40, 80])
 def test_a_killed_run_goes_on_with_the_same_bits(

@@ -63,6 +63,7 @@ def duplicates(
     return on(network, inputs, activation), weights, torch.tensor(CONTRADICTING, dtype=dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [relu, tanh])
 def test_contradicting_targets_end_at_their_mean(activation: ModuleType) -> None:
     result = follow(*duplicates(activation=activation))
@@ -79,6 +80,7 @@ def test_contradicting_targets_in_single_precision() -> None:
     np.testing.assert_allclose(result.final_loss, LOSS_OF_DUPLICATES, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [relu, tanh])
 def test_single_precision_converges(activation: ModuleType) -> None:
     network, weights = draw(GAMMAS, 100, dtype=torch.float32, activation=activation)

@@ -412,6 +412,7 @@ BAD_WEIGHTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", BAD_WEIGHTS.values(), ids=BAD_WEIGHTS.keys())
 def test_divergence_is_recorded_for_the_run_alone(spoil: Callable[[Weights], Tensor]) -> None:
     network, weights = draw([(0.0, 0.8)] * 3, 50)

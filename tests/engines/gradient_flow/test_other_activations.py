@@ -168,6 +168,7 @@ def test_neurons_follow_their_equations(activation: str) -> None:
         assert fine < coarse / 2.5**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [*SMOOTH, "z * sigmoid(z)", "softplus(2 * z) + erf(z)"])
 @pytest.mark.parametrize("precision", [torch.float64, torch.float32])
 def test_neurons_move_together_as_they_do_one_by_one(

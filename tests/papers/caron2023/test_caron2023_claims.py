@@ -45,6 +45,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
         assert row["figure"].item().startswith("caron2023/fig")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim_id", IDS)
 def test_claims_do_not_depend_on_the_order_of_settings(
     measures: dict[str, xr.Dataset], claim_id: str

@@ -218,6 +218,7 @@ def test_simulated(measures: Measures) -> None:
         np.testing.assert_allclose(bounds[0].get_ydata(), np.broadcast_to(values, 58))
 
 
+@pytest.mark.slow
 def test_bounds_do_not_stretch_the_axis(measures: Measures) -> None:
     runs = measures[SIMULATED_HALF_SUM]
     lowest = float(runs["train_risk"].min())
@@ -245,6 +246,7 @@ def test_regression(measures: Measures) -> None:
     assert transferred.get_xscale() == pruned.get_xscale() == pruned.get_yscale() == "log"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", NINE)
 def test_nine_panels_are_in_the_captions_order(module, measures: Measures) -> None:
     runs = measures[NINE[module]]

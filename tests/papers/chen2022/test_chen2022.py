@@ -590,6 +590,7 @@ def test_numbers_of_runs_in_words() -> None:
     assert [pluralise(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
 
 
+@pytest.mark.slow
 def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> None:
     runs = without(measures[QUADRATIC_EMBEDDING], width=2048, seed=[3, 4])
     found = texts(fig6_quadratic_curves.draw({QUADRATIC_EMBEDDING: runs}, "laptop"))
@@ -675,6 +676,7 @@ def test_curves_at_two_widths(measures: dict[str, xr.Dataset]) -> None:
     assert any(text.startswith("thick and thin: $m = 512$ and $m = 1024$") for text in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "n"),
     [

@@ -119,6 +119,7 @@ def test_l4_finds_a_breach_of_each_bound(
     assert mine.endswith(f"excess +{size:.3f} at gamma = {gamma:g}, gamma' = {gamma_prime:g}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounding", [-1e-15, 0, 1e-15])
 @pytest.mark.parametrize(
     ("slope", "gamma_prime", "gamma"),

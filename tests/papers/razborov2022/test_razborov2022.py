@@ -302,6 +302,7 @@ def test_all_claims_hold_on_runs_like_the_papers(measures: dict[str, xr.Dataset]
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize(
     ("factor", "expected"),
@@ -491,6 +492,7 @@ def test_smaller_runs_are_marked() -> None:
         assert "scale: smoke" in texts(module.draw(small, "smoke")), module
 
 
+@pytest.mark.slow
 def test_typeset_tables_print_both_values(measures: dict[str, xr.Dataset]) -> None:
     printed = texts(table1.draw({MAIN: measures[MAIN]}, "laptop"))
     assert printed.count("468\N{EN DASH}624; 528") == 2
