@@ -1,6 +1,10 @@
 """Reading and writing of NetCDF files."""
 
+import errno
+import fcntl
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import netCDF4
@@ -11,6 +15,7 @@ import xarray as xr
 from regimes.errors import StoreError
 from regimes.jobs import resources as usage
 from regimes.storage import store
+from regimes.storage.atomic import replacing
 
 ATTRIBUTES = {
     "title": "A title",
@@ -122,24 +127,111 @@ def test_packing_that_would_lose_something_is_refused(tmp_path: Path, wrong: flo
     assert not list(tmp_path.iterdir())
 
 
+REFUSALS = {
+    errno.ENOSPC: "cannot be written: no space is left on its disk",
+    errno.EACCES: "cannot be written: permission is denied",
+    errno.EROFS: "its file system is read-only",
+}
+
+
+@pytest.mark.parametrize("number", REFUSALS)
 def test_failed_write_keeps_the_old_file(
-    dataset: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     path = tmp_path / "file.nc"
     path.write_text("old")
 
-    def fail(*_: object, **__: object) -> None:
-        raise OSError("disk full")
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match=rf"file\.nc .*{REFUSALS[number]}"):
         store.write(dataset, path, **ATTRIBUTES)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_renamed_was_synced_before_and_its_folder_after(
+    dataset: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        calls.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    def replaced(source: Path, target: Path) -> None:
+        calls.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    path = tmp_path / "new/file.nc"
+    store.write(dataset, path, **ATTRIBUTES)
+    made, temporary, renamed, folder = calls
+    assert (made, renamed, folder) == (tmp_path, path, path.parent)
+    assert temporary.parent == path.parent and temporary.suffix == ".tmp"
+
+
+def test_temporary_names_are_no_other_process_s(tmp_path: Path) -> None:
+    # Processes of two containers may have the same number.
+    with replacing(tmp_path / "file") as one, replacing(tmp_path / "file") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "file").read_text() == "one"
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"nothing\.nc does not exist"):
+    with pytest.raises(StoreError, match=r"nothing\.nc cannot be read: it does not exist"):
         store.read(tmp_path / "nothing.nc")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EACCES, "denied"), "permission is denied .* belongs to .*: ask for access"),
+        (OSError(errno.ENOLCK, "no locks"), "refuses locks"),
+        (OSError(errno.EMFILE, "too many"), "raise `ulimit -n`"),
+        (OSError(errno.EIO, "I/O error"), "the disk failed"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_nobody_is_told_to_delete_what_cannot_be_read(
+    dataset: xr.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    message: str,
+) -> None:
+    path = tmp_path / "file.nc"
+    store.write(dataset, path, **ATTRIBUTES)
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fail)
+        with pytest.raises(StoreError, match=rf"file\.nc cannot be read: .*{message}") as caught:
+            store.read(path)
+    assert "repair" not in str(caught.value) and "\n" not in str(caught.value)
+    store.read(path)
+
+
+def test_a_file_that_somebody_has_locked_is_read(dataset: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    store.write(dataset, path, **ATTRIBUTES)
+    with path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        xr.testing.assert_equal(store.read(path), dataset)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "file.nc")
+    with pytest.raises(StoreError, match=r"file\.nc is a (folder|pipe .*) where a file should be"):
+        store.read(tmp_path / "file.nc")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -148,26 +240,53 @@ def test_truncated_file(dataset: xr.Dataset, tmp_path: Path, share: float) -> No
     store.write(dataset, path, **ATTRIBUTES)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(StoreError, match=r"file\.nc is truncated or corrupt.*delete it") as caught:
+    with pytest.raises(StoreError, match=r"file\.nc is damaged.*regimes check --repair") as caught:
         store.read(path)
     assert "\n" not in str(caught.value)
 
 
-def test_flipped_bits_are_found(dataset: xr.Dataset, tmp_path: Path) -> None:
+def test_any_damage_is_found(dataset: xr.Dataset, tmp_path: Path) -> None:
+    """In values, in the index of their chunks, in texts, in attributes and in the digest."""
     path = tmp_path / "file.nc"
     store.write(dataset, path, **ATTRIBUTES)
-    content = bytearray(path.read_bytes())
-    # The compressed values fill the middle of the file.
-    middle = len(content) // 2
-    for index in range(middle, middle + 8):
-        content[index] ^= 0xFF
+    content = path.read_bytes()
+    for position in np.linspace(0, len(content) - 1, 400).astype(int):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"file\.nc is damaged"):
+            store.read(path)
     path.write_bytes(content)
-    with pytest.raises(StoreError):
+    store.read(path)
+
+
+def test_a_value_that_another_program_changed_is_found(dataset: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    store.write(dataset, path, **ATTRIBUTES)
+    with netCDF4.Dataset(path, "a") as file:
+        file["scalar"][...] = 2.0
+    with pytest.raises(StoreError, match=r"file\.nc is damaged"):
         store.read(path)
+
+
+def test_another_file_under_the_planned_name_is_named(dataset: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    store.write(dataset, path, identity="one", **ATTRIBUTES)
+    store.read(path, identity="one")
+    with pytest.raises(StoreError, match=r"file\.nc is another file than planned, 'A title'"):
+        store.read(path, identity="other")
+
+
+def test_files_of_other_programs_are_read_where_they_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "file.nc"
+    xr.Dataset({"value": ("x", [1.0])}).to_netcdf(path, engine="netcdf4")
+    with pytest.raises(StoreError, match="does not end with its digest"):
+        store.read(path)
+    assert store.read(path, strict=False)["value"].values.tolist() == [1.0]
 
 
 def test_text_file(tmp_path: Path) -> None:
     path = tmp_path / "file.nc"
     path.write_text("no NetCDF at all")
-    with pytest.raises(StoreError, match="corrupt"):
-        store.read(path)
+    with pytest.raises(StoreError, match="is no NetCDF file"):
+        store.read(path, strict=False)

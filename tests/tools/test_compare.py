@@ -223,4 +223,4 @@ def test_a_damaged_file_is_named(folders: Path, capsys) -> None:
     path = folders / "a/results/measures/one.nc"
     path.write_bytes(path.read_bytes()[:1000])
     assert cli.main(["compare", f"{folders}/a", f"{folders}/b"]) == 1
-    assert "one.nc is truncated or corrupt" in capsys.readouterr().err
+    assert "one.nc is no NetCDF file" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
     """
     name = str(name)
     if name.endswith(".nc") and Path(name).is_file():
-        return store.read(name)
+        return store.read(name, strict=False)
     root = _root(directory)
     results = root / "results"
     if name.startswith("runs/"):

@@ -19,8 +19,9 @@ from resumed_jobs import ResumedJob
 from regimes.datasets import points, unit_sphere, xor_with_noise
 from regimes.engines.common import runner
 from regimes.engines.common.recording import refitted
-from regimes.engines.common.resume import Checkpoint
+from regimes.engines.common.resume import Checkpoint, save
 from regimes.engines.registry import settings_classes
+from regimes.errors import StoreError
 from regimes.jobs import resources as usage
 
 
@@ -231,7 +232,7 @@ def test_it_does_go_on_from_the_states(kind: ResumedJob, whole: xr.Dataset, tmp_
         names = [name for name in ("history", "histories", "variables") if name in state]
         for values in (state[names[0]] if names else state["result"]["history"]).values():
             values.fill_(-123.0)
-    torch.save(content, path)
+    save(content, path)
     continued = kind.run(kind.cap, tmp_path)
     marked = [name for name in continued.data_vars if bool((continued[name] == -123.0).any())]
     assert marked and not continued.identical(whole)
@@ -280,19 +281,28 @@ def test_other_recorded_steps_start_afresh_and_say_so(tmp_path: Path) -> None:
     (path,) = tmp_path.rglob("*.pt")
     content = torch.load(path, weights_only=True)
     content["steps"][1] = 3
-    torch.save(content, path)
+    save(content, path)
     lines: list[str] = []
     runs = kind.run(kind.cap, tmp_path, progress=lines.append)
     assert "starting afresh" in lines[0]
     xr.testing.assert_identical(runs, kind.run(kind.cap))
 
 
-def test_damaged_states_count_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind_of_damage", ["cut", "flipped", "another job's"])
+def test_damaged_states_stop_the_job(kind_of_damage: str, tmp_path: Path) -> None:
     kind = node_scaled()
     kind.run(kind.caps[0], tmp_path)
     (path,) = tmp_path.rglob("*.pt")
-    path.write_bytes(path.read_bytes()[:500])
-    xr.testing.assert_identical(kind.run(kind.cap, tmp_path), kind.run(kind.cap))
+    content = path.read_bytes()
+    if kind_of_damage == "cut":
+        path.write_bytes(content[:500])
+    elif kind_of_damage == "flipped":
+        path.write_bytes(content[:900] + bytes([content[900] ^ 1]) + content[901:])
+    else:
+        save(torch.load(path, weights_only=True), path.with_name("other.pt"))
+        path.with_name("other.pt").replace(path)
+    with pytest.raises(StoreError, match=rf"{path.name} is .*regimes check --repair"):
+        kind.run(kind.cap, tmp_path)
 
 
 class KilledError(Exception):

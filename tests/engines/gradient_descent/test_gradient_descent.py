@@ -20,6 +20,7 @@ from regimes.engines.common.resume import Checkpoint
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.engines.gradient_descent.engine import DescentResult, Progress, descend
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
+from regimes.errors import StoreError
 from regimes.jobs import resources as usage
 from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
 
@@ -362,13 +363,14 @@ def test_checkpoints_are_written_when_due_and_whole(
     checkpoint.delete()
 
 
-def test_a_damaged_checkpoint_counts_as_none(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "state.pt", seconds=0.0)
     checkpoint.offer(lambda: {"tensor": torch.zeros(1000)})
     whole = checkpoint.path.read_bytes()
     for content in (b"", b"nonsense", whole[: len(whole) // 2]):
         checkpoint.path.write_bytes(content)
-        assert checkpoint.load() is None
+        with pytest.raises(StoreError, match=r"state\.pt is damaged"):
+            checkpoint.load()
 
 
 def test_a_resumed_job_counts_what_it_used_before(

@@ -12,6 +12,7 @@ import xarray as xr
 from flow_blocks import SOLVER, block_of, four_points
 from resumed_jobs import ResumedJob
 
+from regimes.engines.common.resume import save
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
@@ -198,7 +199,7 @@ def test_it_does_go_on_from_the_states(tmp_path: Path) -> None:
         state["variables"]["final_loss"].fill_(123.0)
         if state["cut_short"]:
             state["cut_short"]["snapshots"]["time"].fill_(-123.0)
-    torch.save(content, path)
+    save(content, path)
     continued = case.run(TO_THE_END, tmp_path)
     ended = (tries(continued) < cap).values
     assert (continued["final_loss"].values[ended] == 123).all()

@@ -1,17 +1,25 @@
 """Write and read the NetCDF files of every stage."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# Files are written under a name of their own and read as a whole, so that nothing needs the locks
+# of HDF5, which some file systems refuse. It reads this when it is loaded.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+import netCDF4
 import numpy as np
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
 from regimes.errors import StoreError
 from regimes.jobs.resources import used
-from regimes.storage.atomic import replacing
+from regimes.storage.sealed import CURE, read_sealed, sealed
 from regimes.storage.versions import git_commit, package_version, package_versions
 
 CONVENTIONS = "CF-1.11"
@@ -32,7 +40,7 @@ def write(
     device: str = "cpu",
     **attributes: str,
 ) -> None:
-    """Write a dataset as compressed NetCDF4 with checksums, complete or not at all.
+    """Write a dataset as compressed NetCDF4 with a digest at its end, complete or not at all.
 
     Every variable and coordinate needs the attributes `long_name` and `units` ("1" if it has
     none). The dataset's own global attributes are kept; those named here, `history`,
@@ -75,28 +83,39 @@ def write(
     encoding = {str(name): _encoding(variable) for name, variable in dataset.variables.items()}
     for name in dataset.coords:  # CF allows no missing values in coordinates
         encoding[str(name)]["_FillValue"] = None
-    with replacing(path) as temporary:
+    with sealed(path) as temporary:
         dataset.assign_attrs(described).to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
-def read(path: str | Path) -> xr.Dataset:
-    """Read a file into memory and close it.
+def read(path: str | Path, *, identity: str | None = None, strict: bool = True) -> xr.Dataset:
+    """Read a file into memory.
 
-    Raises StoreError when the file is missing, truncated or corrupt; the checksums in the file
-    are compared for every value.
+    identity: that of the stage that is to have made it; None: whatever it is. strict: whether a
+    file without a digest is refused, as one of another program is.
+    Raises StoreError, naming the file, when it is missing, cannot be read, is damaged (its digest
+    is compared before anything else is looked at), or is another one than `identity` says.
     """
-    path = Path(path)
-    cure = "run the same command again to make it"
-    if not path.is_file():
-        raise StoreError(f"{path} does not exist: {cure}")
+    with _opened(path, strict) as file:
+        found = file.__dict__
+        if identity is not None and found.get("identity") != identity:
+            raise StoreError(f"{path} is another file than planned, {found.get('title')!r}: {CURE}")
+        return xr.open_dataset(NetCDF4DataStore(file)).load()
+
+
+def read_attributes(path: str | Path, *, strict: bool = True) -> dict[str, Any]:
+    """Global attributes of a file; raises StoreError as `read` does."""
+    with _opened(path, strict) as file:
+        return dict(file.__dict__)
+
+
+@contextmanager
+def _opened(path: str | Path, strict: bool) -> Iterator[netCDF4.Dataset]:
+    content = read_sealed(path, strict=strict)
     try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            return dataset.load()
-    except Exception as error:  # netCDF4 and xarray raise many kinds for a damaged file
-        reason = " ".join(str(error).split())[:120]
-        raise StoreError(
-            f"{path} is truncated or corrupt ({reason}): delete it and {cure}"
-        ) from error
+        with netCDF4.Dataset(str(path), memory=content) as file:
+            yield file
+    except OSError as error:
+        raise StoreError(f"{path} is no NetCDF file, or damaged ({error.strerror})") from None
 
 
 def check_described(dataset: xr.Dataset) -> None:

@@ -94,7 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
     rtol = arguments.rtol if arguments.within is None else arguments.within
     pairs, notes = paired(arguments.a, arguments.b, arguments.directory)
     comparisons = [
-        compare(store.read(first), store.read(second), rtol, arguments.atol, name)
+        compare(
+            store.read(first, strict=False),
+            store.read(second, strict=False),
+            rtol,
+            arguments.atol,
+            name,
+        )
         for name, first, second in pairs
     ]
     tolerance = f"relative {rtol:g}" + (f" plus {arguments.atol:g}" if arguments.atol else "")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 from PIL import Image
 
 from regimes.errors import StoreError
+from regimes.storage.store import read_attributes
 
 # Titles of files by the rules that make them; the first that fits counts.
 TITLES = {
@@ -56,17 +56,8 @@ def read(path: Path) -> Metadata:
     return readers[path.suffix](path)
 
 
-def attributes_of(path: Path) -> dict[str, Any]:
-    """Global attributes of a NetCDF file; raises StoreError when it is none."""
-    try:
-        with netCDF4.Dataset(path) as file:
-            return {key: file.getncattr(key) for key in file.ncattrs()}
-    except OSError as error:
-        raise StoreError(f"{path} is no NetCDF file, or corrupt ({error.strerror})") from None
-
-
 def _of_netcdf(path: Path) -> Metadata:
-    attributes = attributes_of(path)
+    attributes = read_attributes(path)
     for rule, pattern in TITLES.items():
         found = pattern.fullmatch(str(attributes.get("title", "")))
         if found:

@@ -22,9 +22,9 @@ from regimes.config.layers import SCALES, merge
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan
 from regimes.plan.state_names import EARLIER_NAME, NAME
+from regimes.storage.store import read_attributes
 from regimes.storage.versions import package_versions
 from regimes.tools import settings
-from regimes.tools.metadata import attributes_of
 
 SUMMARY = "list or delete the runs that no config refers to any more"
 RUN = re.compile(r".+-[0-9a-f]{16}\.nc")
@@ -40,7 +40,7 @@ FOLDERS = {
 }
 STAMP_TEXT = re.compile(r"code [0-9a-f]{64}\nsettings [0-9a-f]{64}\n")
 # A temporary file; a job that was orphaned may still write one.
-LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]+\.tmp")
 HOURS_OF_LEFTOVERS = 24
 
 
@@ -197,7 +197,7 @@ def _has_own_content(folder: str, path: Path) -> bool:
     """
     try:
         if folder == "data":
-            attributes = attributes_of(path)
+            attributes = read_attributes(path)
             return attributes.get("title") == f"Data set {path.stem}" and "data_hash" in attributes
         if folder == "code":
             return STAMP_TEXT.match(path.read_text(encoding="utf-8")) is not None

@@ -16,7 +16,7 @@ from typing import Any
 
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.provenance import PACKAGE, config_hash
-from regimes.tools.metadata import attributes_of
+from regimes.storage.store import read_attributes
 
 TIMES = PACKAGE.parent / "resources/times.csv"
 COLUMNS = (
@@ -145,7 +145,7 @@ def _record(rule: str, name: str, path: Path, directory: Path) -> Record | None:
     try:
         size = sum(file.stat().st_size for file in files)
         if rule in WITH_SETTINGS:
-            attributes = attributes_of(path)
+            attributes = read_attributes(path)
             settings = json.loads(attributes["config"])
     except (OSError, StoreError, KeyError, ValueError):
         return None

@@ -9,6 +9,7 @@ come by the last step of one that ends.
 
 import time
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.errors import StoreError
 from regimes.jobs.resources import add_earlier, used
-from regimes.storage.atomic import replacing
+from regimes.storage.sealed import CURE, read_sealed, sealed
 
 SECONDS_BETWEEN_CHECKPOINTS = 180.0
 # Key of a state under which a file says what the job had used.
 USED = "used"
+# Key under which a file has its own name.
+NAME = "name"
 
 
 class Checkpoint:
@@ -37,8 +41,8 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The last state, None without one. A file that cannot be read counts as none."""
-        state = _load(self.path)
+        """The last state, None without one; raises StoreError for a file that is damaged."""
+        state = load(self.path)
         if state is not None:
             add_earlier(state.pop(USED, {}))
         return state
@@ -47,8 +51,7 @@ class Checkpoint:
         """Write the state if the last one is old enough; otherwise it is not made."""
         if self.path is None or time.monotonic() - self._last < self.seconds:
             return
-        with replacing(self.path) as temporary:
-            torch.save(make_state() | {USED: used()}, temporary)
+        save(make_state() | {USED: used()}, self.path)
         self._last = time.monotonic()
 
     def delete(self) -> None:
@@ -73,7 +76,7 @@ class EndStates:
         self.kept: dict[int, Any] = {}
         # Whether any of the states is worth a file.
         self.needed = False
-        self._content = _load(path)
+        self._content = load(path)
 
     def earlier(self, progress: Callable[[str], None] = lambda text: None) -> dict[int, Any]:
         """States of an earlier job with a smaller limit, none without one that fits.
@@ -116,17 +119,23 @@ class EndStates:
             "states": self.kept,
             USED: used(),
         }
-        with replacing(self.path) as temporary:
-            torch.save(content, temporary)
+        save(content, self.path)
 
 
-def _load(path: Path | None) -> dict[str, Any] | None:
-    if path is None or not path.is_file():
+def save(content: dict[str, Any], path: Path) -> None:
+    """Write a file of tensors that says what it is: its name has the hash of all behind it."""
+    with sealed(path) as temporary:
+        torch.save(content | {NAME: path.name}, temporary)
+
+
+def load(path: Path | None) -> dict[str, Any] | None:
+    """Content of a file, None without one; raises StoreError if it is damaged or another one."""
+    if path is None or not path.exists():
         return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch raises many kinds for a damaged file
-        return None
+    content = torch.load(BytesIO(read_sealed(path)), map_location="cpu", weights_only=True)
+    if content.pop(NAME) != path.name:
+        raise StoreError(f"{path} is the file of another job under this name: {CURE}")
+    return content
 
 
 def _copied(value: Any) -> Any:
