@@ -36,6 +36,8 @@ SETTINGS = or_exit(validate, config, Path(workflow.basedir) / "config.yaml")
 config.update(SETTINGS.model_dump(mode="json"))
 PLAN = or_exit(Plan.from_config, SETTINGS)
 PLAN.write_stamps()
+# Jobs compare the code with it; to reword a comment reruns nothing.
+config["fingerprint"] = fingerprint()
 
 # The device is looked for once, where Snakemake was started: the node of a job may have another.
 # Jobs are told, and ask for a GPU exactly when training is to use one.

@@ -9,7 +9,7 @@ import xarray as xr
 from data_settings import build
 
 from regimes.datasets.settings import DatasetSettings
-from regimes.plan.provenance import SCRIPTS, code_hash, import_closure
+from regimes.plan.provenance import code_hash, import_closure
 from regimes.storage import store
 
 EXAMPLES = {
@@ -76,7 +76,7 @@ def test_files_hold_the_very_same_values(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_data_depends_on_the_code_of_its_kind_alone(kind: str) -> None:
-    closure = set(import_closure([SCRIPTS / "data.py", f"regimes.datasets.{kind}"]))
+    closure = set(import_closure([f"regimes.datasets.{kind}"]))
     others = {f"regimes.datasets.{other}" for other in KINDS} - {f"regimes.datasets.{kind}"}
     assert not closure & others
     # Neither on the config, nor on how files are found: their checksums say what they hold.
@@ -89,14 +89,14 @@ def test_data_depends_on_the_code_of_its_kind_alone(kind: str) -> None:
 
 
 def test_given_points_depend_on_no_files() -> None:
-    closure = set(import_closure([SCRIPTS / "data.py", "regimes.datasets.points"]))
+    closure = set(import_closure(["regimes.datasets.points"]))
     assert {name for name in closure if name.startswith("regimes.datasets.")} == {
         "regimes.datasets.points"
     }
 
 
 def test_checksums_are_part_of_the_hash() -> None:
-    closure = import_closure([SCRIPTS / "data.py", "regimes.datasets.mnist"])
+    closure = import_closure(["regimes.datasets.mnist"])
     assert "regimes.datasets.sources.mnist" in closure
     assert "regimes.datasets.sources.cifar10" not in closure
     assert code_hash(["regimes.datasets.mnist"]) != code_hash(["regimes.datasets.uci"])

@@ -150,7 +150,7 @@ def test_nothing_else_is_made_again() -> None:
 def test_features_know_their_images() -> None:
     plan = make()
     data = plan.data["features"]
-    assert (data.source, data.kind) == ("pictures", "image_features")
+    assert (data.source.name, data.kind) == ("pictures", "image_features")
     assert data.path == "results/data/features.nc"
     assert data.settings["backbone"] == "efficientnet_lite0"
     assert plan.data["pictures"].source is None and plan.data["pictures"].torch is None
@@ -285,6 +285,6 @@ def test_notebooks_make_the_images_first(
 ) -> None:
     asked = []
     monkeypatch.setattr(cifar10, "build", lambda settings: asked.append(settings) or images)
-    data = notebook._data(make(**features(backbone="pixels")), "features")
+    data = notebook._data(make(**features(backbone="pixels")).data["features"])
     xr.testing.assert_identical(data, made(images, backbone="pixels"))
     assert [settings["n_train"] for settings in asked] == [50]

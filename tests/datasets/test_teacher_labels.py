@@ -159,7 +159,7 @@ def runs(plan: Plan) -> set[str]:
 def test_labels_know_their_images() -> None:
     plan = make()
     data = plan.data["taught"]
-    assert (data.source, data.kind) == ("pictures", "teacher_labels")
+    assert (data.source.name, data.kind) == ("pictures", "teacher_labels")
     assert data.torch and plan.data["pictures"].torch is None
     assert plan.data["pictures"].hash in plan.stamps[data.stamp]
     settings = plan.measures["song2021_mnist"].settings["datasets"]
@@ -202,5 +202,5 @@ def test_notebooks_make_the_images_first(
 ) -> None:
     monkeypatch.setattr(mnist, "build", lambda settings: images)
     changes = {key: SETTINGS[key] for key in ("learning_rate", "batch_size", "max_epochs", "seed")}
-    data = notebook._data(make(datasets={"taught": changes}), "taught")
+    data = notebook._data(make(datasets={"taught": changes}).data["taught"])
     xr.testing.assert_identical(data, made(images))

@@ -99,7 +99,7 @@ def test_saved_figures_are_equal_files(tmp_path: Path) -> None:
             axes.legend()
             style.mark_scale(figure, "smoke")
             pdf, png = tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"
-            hashes = {"config_hash": "abc", "code_hash": "def"}
+            hashes = {"config_hash": "abc", "identity": "ghi", "code_hash": "def"}
             save(
                 figure,
                 pdf,
@@ -115,7 +115,7 @@ def test_saved_figures_are_equal_files(tmp_path: Path) -> None:
 
     first = draw("a")
     assert first == draw("b")
-    made_by = b"config_hash=abc code_hash=def source=m scale=smoke measures=a,b"
+    made_by = b"config_hash=abc code_hash=def identity=ghi source=m scale=smoke measures=a,b"
     assert made_by in first[0] and b"Date" not in first[0]
     assert all(word.split(b"=")[0] in first[1] for word in made_by.split())
 

@@ -89,7 +89,7 @@ def test_grids_are_cut_into_jobs_one_by_one() -> None:
     assert priorities == sorted(priorities, reverse=True) and min(priorities) > 0
     assert jobs[0].name.startswith("descent/width=20_seed=0-")
     measure = plan.measures["descent"]
-    assert list(measure.inputs["runs"].values()) == [job.path for job in jobs]
+    assert list(measure.paths["runs"].values()) == [job.path for job in jobs]
     assert measure.grids == [2, 4]
     assert plan.measures["phase_diagram"].grids == [27]
 
@@ -124,7 +124,7 @@ def test_the_claims_of_all_papers_are_made_with_all_else() -> None:
     assert set(plan.targets("luo2021")) < set(plan.all_targets())
     # The scorecard shows them, and is made anew when any experiment behind a claim changes.
     scorecard = plan.figures["scorecard"]
-    assert scorecard.inputs["measures"] == {"claims": plan.all_claims.path}
+    assert scorecard.paths["measures"] == {"claims": plan.all_claims.path}
     changed = make(experiments={"song2021_lazy": {"relative_loss": 0.02}})
     assert changed.figures["scorecard"].settings_hash != scorecard.settings_hash
     assert changed.stamps[plan.all_claims.stamp] != plan.stamps[plan.all_claims.stamp]
@@ -256,7 +256,7 @@ def test_torch_version_counts_without_its_build(monkeypatch: pytest.MonkeyPatch)
 def test_measures_list_their_runs() -> None:
     plan = make()
     measure = plan.measures["phase_diagram"]
-    assert set(measure.inputs["runs"].values()) == hashes(plan)
+    assert set(measure.paths["runs"].values()) == hashes(plan)
     assert all(run in plan.stamps[measure.stamp] for run in hashes(plan))
 
 
@@ -319,9 +319,9 @@ def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:
     assert "regimes.papers.chen2022.phase_plane" in covered
     assert not any(name.endswith(".explorer") for name in covered)
     assert "regimes.papers.luo2021.explorer" in plan_module.with_parts(["regimes.explorer.page"])
-    assert plan_module.with_parts(["regimes.papers.luo2021.diagram"]) == [
-        "regimes.papers.luo2021.diagram"
-    ]
+    assert plan_module.with_parts(["regimes.papers.luo2021.diagram"]) == (
+        "regimes.papers.luo2021.diagram",
+    )
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_the_explorer_finds_measures_by_their_module() -> None:
     other = load(CONFIG).experiments["phase_diagram"].model_dump(mode="json", exclude_none=True)
     plan = make(experiments={name: other | changes for name, changes in renamed.items()})
     explorer = plan.explorer
-    measures, claims = explorer.inputs["measures"], explorer.inputs["claims"]
+    measures, claims = explorer.paths["measures"], explorer.paths["claims"]
     assert measures["phase_diagram_other"] == "results/measures/phase_diagram_other.nc"
     assert {"phase_diagram", "condensation", "song2021_mnist"} <= set(measures)
     assert not {"growth_unit", "conservation", "song2021_order"} & set(measures)

@@ -63,7 +63,7 @@ def jobs(before: Plan, after: Plan, targets: tuple[str, ...]) -> dict[str, int]:
             changed = True
         else:
             changed = path not in there or before.stamps.get(stage.stamp) != stage.stamp_text
-        inputs = [one for paths in stage.inputs.values() for one in paths.values()]
+        inputs = [one for paths in stage.paths.values() for one in paths.values()]
         # All inputs, also when one is known to be made.
         changed = sum(map(is_made, inputs)) > 0 or changed
         if changed:

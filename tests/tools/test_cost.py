@@ -11,6 +11,7 @@ import xarray as xr
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash
+from regimes.storage.sealed import sealed
 from regimes.tools import cli, cost
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import FILES, Record, all_records, kind_of, read_table, records, work
@@ -282,7 +283,8 @@ def results(tmp_path: Path, write_result: Callable[..., None]) -> Path:
         if name == "old":
             dataset = xr.load_dataset(path)
             del dataset.attrs["cpu_seconds"]
-            dataset.to_netcdf(path)
+            with sealed(path) as temporary:
+                dataset.to_netcdf(temporary)
         log = tmp_path / f"results/logs/runs/some/{path.stem}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(f"     0.0 s  started\n{logged:>8} s  finished\n")

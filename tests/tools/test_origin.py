@@ -17,7 +17,7 @@ from regimes.claims.core import Claim, Finding, at_least
 from regimes.claims.files import ALL_CLAIMS
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.plan import Plan
-from regimes.plan.provenance import SCRIPTS
+from regimes.plan.provenance import PACKAGE, fingerprint
 from regimes.plotting.save import save
 from regimes.storage import store
 from regimes.tools import cli, metadata, origin, settings
@@ -36,6 +36,7 @@ def save_figure(folder: Path, plan: Plan, name: str) -> None:
         folder / figure.outputs[1],
         title=name,
         config_hash=figure.settings_hash,
+        identity=figure.hash,
         code_hash=figure.code,
         source=figure.module,
         scale="smoke",
@@ -45,7 +46,7 @@ def save_figure(folder: Path, plan: Plan, name: str) -> None:
 
 def write_measures(folder: Path, plan: Plan, name: str, write_result: Callable[..., None]) -> None:
     measure = plan.measures[name]
-    hashes = {"code_hash": measure.code, "inputs_hash": measure.inputs_hash}
+    hashes = {"code_hash": measure.code, "identity": measure.hash}
     title = f"Measures of experiment {name}"
     write_result(folder / measure.path, title, measure.settings, **hashes)
 
@@ -58,9 +59,9 @@ def results(
     folder = tmp_path_factory.mktemp("results")
     data = plan.data["four_point"]
     datasets = {"datasets": {"four_point": data.settings}}
-    write_result(folder / data.path, "Data set four_point", datasets, data_hash=data.hash)
+    write_result(folder / data.path, "Data set four_point", datasets, identity=data.hash)
     for job in plan.jobs_of(FIGURE):
-        title = f"Runs of experiment {FIGURE}, block {Path(job.path).stem}"
+        title = f"Runs of experiment {FIGURE}, job {Path(job.path).stem}"
         config = job.settings | datasets
         write_result(folder / job.path, title, config, code_hash=job.code)
     write_measures(folder, plan, FIGURE, write_result)
@@ -121,12 +122,12 @@ def test_changed_code_is_named(results: Path, plan: Plan) -> None:
     assert explained(path, other, results)[1] == ["its code changed"]
     measure = plan.measures[FIGURE]
     inputs = measure.inputs | {"runs": {}}
-    measure = replace(measure, code="0" * 64, inputs=inputs)
-    other = replace(plan, measures={FIGURE: measure})
-    assert explained(path, other, results)[1] == [
-        f"measures of {FIGURE}: its code changed",
-        f"measures of {FIGURE}: its runs or probes are others: their code, data or torch changed",
-    ]
+    for changed, what in (
+        ({"code": "0" * 64}, "its code changed"),
+        ({"inputs": inputs}, "its runs or probes are others: their code, data or torch changed"),
+    ):
+        other = replace(plan, measures={FIGURE: replace(measure, **changed)})
+        assert explained(path, other, results)[1] == [f"measures of {FIGURE}: {what}"]
     run = next((results / f"results/runs/{FIGURE}").glob("*.nc"))
     jobs = {f"{job.name[:-16]}{'0' * 16}": job for job in plan.jobs_of(FIGURE)}
     changed = explained(run, replace(plan, jobs=jobs), results)[1]
@@ -178,19 +179,19 @@ def claimed(
             **described,
             config=claims.settings,
             code_hash=claims.code,
+            identity=claims.hash,
         )
     job = SimpleNamespace(
         log=[folder / "log"],
         input=SimpleNamespace(claims=[folder / one.path for one in plan.claims.values()]),
         output=[folder / ALL_CLAIMS],
-        params=SimpleNamespace(
-            module=plan.all_claims.module,
-            settings=plan.all_claims.settings,
-            code=plan.all_claims.code,
-        ),
-        config={"papers": {paper: {"citation": "c"} for paper in plan.claims}},
+        params=SimpleNamespace(stage=plan.all_claims.handed()),
+        config={
+            "papers": {paper: {"citation": "c"} for paper in plan.claims},
+            "fingerprint": fingerprint(),
+        },
     )
-    runpy.run_path(str(SCRIPTS / "all_claims.py"), {"snakemake": job})
+    runpy.run_path(str(PACKAGE.parent / "scripts/all_claims.py"), {"snakemake": job})
     save_figure(folder, plan, "scorecard")
     return folder
 

@@ -39,7 +39,7 @@ def results(
     plan.write_stamps(tmp_path)
     for name in ("four_point", "no_more"):
         path = tmp_path / f"results/data/{name}.nc"
-        write_result(path, f"Data set {name}", {}, data_hash="0" * 64)
+        write_result(path, f"Data set {name}", {}, stage="data", name=name)
     unused = touch(
         tmp_path,
         "results/runs/phase_diagram/gamma_prime=0.0_seed=0-0123456789abcdef.nc",
@@ -121,7 +121,7 @@ def test_checkpoints_and_end_states_of_the_plan_are_kept(
     directory, _, _ = results
     for experiment in ("phase_diagram", "razborov2022", "caron2023_energy", "song2021_mnist"):
         job = plan.jobs_of(experiment)[0]
-        other = replace(job, hash="1" * 64, code="other")
+        other = replace(job, code="other")
         for used, unused in (
             (job.checkpoint, other.checkpoint),
             (job.end_states, other.end_states),

@@ -18,6 +18,7 @@ from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
+from regimes.plan.stages import Data
 from regimes.storage import store
 from regimes.storage.grids import merge_grids
 
@@ -123,7 +124,7 @@ def simulate(
     )
     (job,) = plan.jobs.values()
     with _mirror(config.data_mirror):
-        data = _data(plan, chosen.dataset)
+        data = _data(plan.data[chosen.dataset])
     # Here, since it takes torch, which opening a file does not need.
     from regimes.engines.common.runner import train
 
@@ -166,10 +167,9 @@ def _require_cuda() -> None:
         raise DeviceError("device cuda: torch finds no GPU here; use cpu or auto")
 
 
-def _data(plan: Plan, name: str) -> xr.Dataset:
+def _data(planned: Data) -> xr.Dataset:
     """A data set, made anew."""
-    planned = plan.data[name]
-    sources = [_data(plan, planned.source)] if planned.source else []
+    sources = [_data(planned.source)] if planned.source else []
     return import_module(planned.module).build(planned.complete_settings, *sources)
 
 

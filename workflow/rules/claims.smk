@@ -16,11 +16,7 @@ rule claims:
     resources:
         mem_mb=1000,
     params:
-        module=planned("claims", "module"),
-        modules=planned("claims", "modules"),
-        paper=planned("claims", "paper"),
-        settings=planned("claims", "settings"),
-        code=planned("claims", "code"),
+        stage=handed("claims"),
     script:
         "../scripts/claims.py"
 
@@ -40,8 +36,6 @@ if PLAN.all_claims:
         resources:
             mem_mb=1000,
         params:
-            module=planned("all_claims", "module"),
-            settings=planned("all_claims", "settings"),
-            code=planned("all_claims", "code"),
+            stage=handed("all_claims"),
         script:
             "../scripts/all_claims.py"

@@ -6,6 +6,7 @@ from regimes.config.load import validate
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
+from regimes.plan.provenance import fingerprint
 
 
 def or_exit(function, *arguments):
@@ -55,6 +56,11 @@ def planned(rule, what):
     return lambda wildcards: getattr(PLAN.stage(rule, "/".join(wildcards)), what)
 
 
+def handed(rule):
+    """Function of a rule's wildcards: what the script of their stage is given."""
+    return lambda wildcards: PLAN.stage(rule, "/".join(wildcards)).handed()
+
+
 def files(rule):
     """Input files of a rule: those of its stage by kind, and its stamp if it has one."""
 
@@ -62,6 +68,6 @@ def files(rule):
         stage = PLAN.stage(rule, "/".join(wildcards))
         # Stamps are written where the workflow is planned, and are no results to be kept elsewhere.
         stamp = {"stamp": local(stage.stamp)} if stage.stamp else {}
-        return {kind: list(paths.values()) for kind, paths in stage.inputs.items()} | stamp
+        return {kind: list(paths.values()) for kind, paths in stage.paths.items()} | stamp
 
     return unpack(inputs)

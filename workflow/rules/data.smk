@@ -16,8 +16,6 @@ rule data:
     resources:
         mem_mb=3000,
     params:
-        kind=planned("data", "kind"),
-        settings=planned("data", "settings"),
-        data_hash=planned("data", "hash"),
+        stage=handed("data"),
     script:
         "../scripts/data.py"

@@ -15,7 +15,6 @@ rule explorer:
     resources:
         mem_mb=2000,
     params:
-        titles=planned("explorer", "settings"),
-        code=planned("explorer", "code"),
+        stage=handed("explorer"),
     script:
         "../scripts/explorer.py"

@@ -19,9 +19,6 @@ rule features:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        settings=planned("features", "settings"),
-        data_hash=planned("features", "hash"),
-        images_hash=planned("features", "source_hash"),
-        torch=planned("features", "torch"),
+        stage=handed("features"),
     script:
         "../scripts/features.py"

@@ -21,11 +21,7 @@ rule figure:
     resources:
         mem_mb=1000,
     params:
-        module=planned("figure", "module"),
-        arguments=planned("figure", "arguments"),
-        scale=planned("figure", "scale"),
-        config_hash=planned("figure", "settings_hash"),
-        code=planned("figure", "code"),
+        stage=handed("figure"),
     script:
         "../scripts/figure.py"
 
@@ -50,9 +46,6 @@ rule table:
     resources:
         mem_mb=1000,
     params:
-        module=planned("table", "module"),
-        arguments=planned("table", "arguments"),
-        config_hash=planned("table", "settings_hash"),
-        code=planned("table", "code"),
+        stage=handed("table"),
     script:
         "../scripts/table.py"

@@ -15,11 +15,6 @@ rule measure:
     resources:
         mem_mb=2000,
     params:
-        module=planned("measure", "module"),
-        paper=planned("measure", "paper"),
-        grids=planned("measure", "grids"),
-        settings=planned("measure", "settings"),
-        code=planned("measure", "code"),
-        inputs_hash=planned("measure", "inputs_hash"),
+        stage=handed("measure"),
     script:
         "../scripts/measure.py"

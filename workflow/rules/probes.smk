@@ -20,12 +20,6 @@ rule probe:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        module=planned("probe", "module"),
-        paper=planned("probe", "paper"),
-        settings=planned("probe", "settings"),
-        job_settings=planned("probe", "job_settings"),
-        data_hashes=planned("probe", "data_hashes"),
-        code=planned("probe", "code"),
-        torch=planned("probe", "torch"),
+        stage=handed("probe"),
     script:
         "../scripts/probe.py"

@@ -26,13 +26,6 @@ rule train:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        module=planned("train", "module"),
-        paper=planned("train", "paper"),
-        settings=planned("train", "settings"),
-        data_hash=planned("train", "data_hash"),
-        code=planned("train", "code"),
-        torch=planned("train", "torch"),
-        checkpoint=planned("train", "checkpoint"),
-        end_states=planned("train", "end_states"),
+        stage=handed("train"),
     script:
         "../scripts/train.py"

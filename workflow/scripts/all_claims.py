@@ -6,10 +6,5 @@ from regimes.jobs.script import running
 with running(snakemake) as script:
     papers = script.read("claims")
     verdicts = gather(papers)
-    script.write(
-        verdicts,
-        "Claims of all papers",
-        references=script.citation(*papers),
-        code_hash=script.params.code,
-    )
+    script.write(verdicts, "Claims of all papers", references=script.citation(*papers))
     script.progress(f"{verdicts.sizes['claim']} claims of {len(papers)} papers")

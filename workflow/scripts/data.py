@@ -6,9 +6,9 @@ from regimes.jobs.data_script import use_mirror, write_data
 from regimes.jobs.script import running
 
 with running(snakemake) as script:
-    params, config = script.params, snakemake.config
+    stage, config = script.stage, snakemake.config
     use_mirror(config)
     # Not a parameter either: where a file of the user's own lies.
-    path = config["datasets"][snakemake.wildcards.dataset].get("path")
-    settings = params.settings | ({"path": path} if path else {})
-    write_data(script, import_module(f"regimes.datasets.{params.kind}").build(settings))
+    path = config["datasets"][stage.name].get("path")
+    settings = stage.settings | ({"path": path} if path else {})
+    write_data(script, import_module(stage.module).build(settings))

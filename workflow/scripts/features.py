@@ -12,11 +12,11 @@ from regimes.jobs.data_script import use_mirror, write_data
 from regimes.jobs.torch_script import running_with_torch
 
 with running_with_torch(snakemake) as script:
-    settings, device = script.params.settings, script.device
+    settings, device = script.stage.settings, script.device
     use_mirror(snakemake.config)
-    (images,) = script.read_data("images", [script.params.images_hash])
+    (images,) = script.datasets("images")
     network = settings.get("backbone", "teacher")
     script.progress(f"{images.sizes['point']} images, {network} on {device}")
-    module = import_module(f"regimes.datasets.{settings['kind']}")
+    module = import_module(script.stage.module)
     dataset = module.build(settings, images, device, script.progress)
     write_data(script, dataset, json.loads(images.attrs["config"])["datasets"])

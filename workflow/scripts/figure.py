@@ -5,24 +5,27 @@ from importlib import import_module
 import matplotlib
 
 from regimes.jobs.script import running
+from regimes.plan.provenance import config_hash
 from regimes.plotting import style
 from regimes.plotting.save import save
 
 matplotlib.use("Agg")
 
 with running(snakemake) as script:
-    params, measures = script.params, script.read("measures")
+    stage, measures = script.stage, script.read("measures")
+    scale = stage.settings["scale"]
     with style.publication():
-        figure = import_module(params.module).draw(measures, params.scale, **params.arguments)
+        figure = import_module(stage.module).draw(measures, scale, **stage.arguments)
         save(
             figure,
             snakemake.output.pdf,
             snakemake.output.png,
-            title=snakemake.wildcards.figure,
-            config_hash=params.config_hash,
-            code_hash=params.code,
-            source=params.module,
-            scale=params.scale,
+            title=stage.name,
+            identity=stage.hash,
+            config_hash=config_hash(stage.settings),
+            code_hash=stage.code,
+            source=stage.module,
+            scale=scale,
             measures=list(measures),
         )
-    script.progress(f"{params.module} drew {snakemake.output.pdf}")
+    script.progress(f"{stage.module} drew {snakemake.output.pdf}")

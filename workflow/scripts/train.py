@@ -9,24 +9,22 @@ import json
 
 from regimes.engines.common.runner import train
 from regimes.jobs.torch_script import running_with_torch
-from regimes.plan.provenance import training_code_hash
 
-settings = snakemake.params.settings
-with running_with_torch(snakemake, lambda: training_code_hash(settings)) as script:
-    params = script.params
-    (data,) = script.read_data("data", [params.data_hash])
-    script.progress(f"{params.module} on {script.device}: {settings['axes']}")
+with running_with_torch(snakemake) as script:
+    stage = script.stage
+    (data,) = script.datasets("data")
+    script.progress(f"{stage.module} on {script.device}: {stage.settings['axes']}")
     runs = train(
-        settings,
+        stage.settings,
         data,
         script.device,
         script.progress,
-        checkpoint=params.checkpoint,
+        checkpoint=stage.checkpoint,
         # Whether they are kept is no parameter: it changes no result.
-        end_states=params.end_states if snakemake.config["keep_states"] else None,
+        end_states=stage.end_states if snakemake.config["keep_states"] else None,
     )
     script.write(
         runs,
-        f"Runs of experiment {settings['experiment']}, block {snakemake.wildcards.job}",
-        config=settings | json.loads(data.attrs["config"]),
+        f"Runs of experiment {stage.settings['experiment']}, job {snakemake.wildcards.job}",
+        config=stage.settings | json.loads(data.attrs["config"]),
     )

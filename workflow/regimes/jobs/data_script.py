@@ -21,16 +21,15 @@ def use_mirror(config: Mapping[str, Any]) -> None:
 def write_data(
     script: Script, dataset: xr.Dataset, sources: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a data set, with the hash that training compares with the one it was planned for.
+    """Write a data set.
 
     sources: settings of the data sets that it was made from, by name.
     """
-    name, settings = script.snakemake.wildcards.dataset, script.params.settings
+    name, settings = script.stage.name, script.stage.settings
     script.progress(f"data set {name}: {dict(dataset.sizes)}")
     script.write(
-        dataset.assign_attrs(data_hash=script.params.data_hash),
+        dataset,
         f"Data set {name}",
-        source=f"regimes.datasets.{settings['kind']}",
         references=dataset.attrs["citation"],
         config={"datasets": {**(sources or {}), name: settings}},
     )

@@ -1,39 +1,51 @@
-"""What the scripts of the workflow share: a log, input files that are read, a file that is written.
-
-Imported by the scripts whose code counts for their results. What only training, probes and data
-need is therefore elsewhere.
-"""
+"""What the scripts of the workflow share: a log, files that are what was planned, and checks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
 
+from regimes.errors import DataError
 from regimes.jobs.job_log import job
+from regimes.plan.provenance import code_hash, fingerprint
 from regimes.storage import store
 
 
 class Script:
     """A script that runs.
 
-    snakemake: the object that Snakemake gives to scripts. params: its parameters. progress: writes
-    a line to the log.
+    snakemake: the object that Snakemake gives to scripts. stage: what the plan hands to the script
+    (`regimes.plan.stages.Stage.handed`). progress: writes a line to the log.
     """
 
     def __init__(self, snakemake: Any, progress: Callable[[str], None]):
         self.snakemake = snakemake
-        self.params = snakemake.params
+        self.stage = SimpleNamespace(**snakemake.params.stage)
         self.progress = progress
+        # What is loaded later would not be what is checked here.
+        for module in self.stage.roots:
+            import_module(module)
+        self.check()
 
-    def paths(self, kind: str) -> dict[str, str]:
-        """Input files of a kind, by the experiment or paper that they are of."""
-        return {Path(path).stem: path for path in getattr(self.snakemake.input, kind)}
+    def datasets(self, kind: str) -> Iterator[xr.Dataset]:
+        """The datasets in the input files of a kind, in the order of the plan, one by one.
+
+        Raises StoreError for a file that is damaged or another one than planned.
+        """
+        paths, hashes = getattr(self.snakemake.input, kind), self.stage.inputs[kind].values()
+        for path, identity in zip(paths, hashes, strict=True):
+            yield store.read(path, identity=identity)
 
     def read(self, kind: str) -> dict[str, xr.Dataset]:
-        """Datasets in the input files of a kind, by the experiment or paper that they are of."""
-        return {name: store.read(path) for name, path in self.paths(kind).items()}
+        """The datasets in the input files of a kind, by their names in the plan."""
+        return dict(zip(self.stage.inputs[kind], self.datasets(kind), strict=True))
+
+    def paths(self, kind: str) -> dict[str, str]:
+        """Input files of a kind, by their names in the plan."""
+        return dict(zip(self.stage.inputs[kind], getattr(self.snakemake.input, kind), strict=True))
 
     def citation(self, *papers: str) -> str:
         """The citation of some papers.
@@ -43,21 +55,40 @@ class Script:
         return "; ".join(self.snakemake.config["papers"][paper]["citation"] for paper in papers)
 
     def write(self, dataset: xr.Dataset, title: str, **attributes: Any) -> None:
-        """Write the first output file, described by the stage's parameters.
+        """Write the first output file, which says what it is, if the code is still the planned one.
 
-        attributes: of `regimes.storage.store.write`, instead of those or beside them.
+        attributes: of `regimes.storage.store.write`, instead of those of the stage or beside them.
         """
-        if "source" not in attributes:
-            attributes["source"] = self.params.module
+        self.check()
+        stage = self.stage
+        known = {
+            "source": stage.module,
+            "config": stage.settings,
+            "stage": stage.rule,
+            "name": stage.name,
+            "identity": stage.hash,
+            "code_hash": stage.code,
+        }
         if "references" not in attributes:
-            attributes["references"] = self.citation(self.params.paper)
-        if "config" not in attributes:
-            attributes["config"] = self.params.settings
-        store.write(dataset, self.snakemake.output[0], title=title, **attributes)
+            known["references"] = self.citation(stage.paper)
+        store.write(dataset, self.snakemake.output[0], title=title, **known | attributes)
+
+    def check(self) -> None:
+        """Raise DataError unless the code is that with which the workflow was planned."""
+        # The text of the whole package is compared first, which takes a moment.
+        if fingerprint() == self.snakemake.config["fingerprint"]:
+            return
+        if code_hash(self.stage.roots) != self.stage.code:
+            raise DataError(
+                f"code of {self.stage.module} changed since the workflow started: run it again"
+            )
 
 
 @contextmanager
 def running(snakemake: Any) -> Iterator[Script]:
     """Run a script's body with a log; errors end it as `regimes.jobs.job_log.job` says."""
     with job(snakemake.log[0]) as progress:
-        yield Script(snakemake, progress)
+        script = Script(snakemake, progress)
+        yield script
+        # Snakemake removes what a failed job has written.
+        script.check()

@@ -6,8 +6,8 @@ from typing import Any
 from regimes.config.models import Config
 from regimes.errors import ConfigError
 from regimes.plan.declared import arguments_of
-from regimes.plan.provenance import module_path, training_modules
-from regimes.plan.settings import training_settings
+from regimes.plan.provenance import module_path
+from regimes.plan.settings import training_modules, training_settings
 
 
 def check_modules(config: Config) -> None:

@@ -10,9 +10,9 @@ from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import engine_module
 from regimes.errors import ConfigError
-from regimes.plan.provenance import training_code_hash, training_modules
-from regimes.plan.settings import training_settings
-from regimes.plan.stages import Data, Job, job_hash
+from regimes.plan.provenance import code_hash
+from regimes.plan.settings import training_modules, training_settings
+from regimes.plan.stages import Data, Job, by_name, job_hash
 from regimes.storage.versions import torch_version
 
 # Of hashes in file names.
@@ -36,7 +36,7 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data]) -> list[Job]:
     for label, settings in _settings_of_jobs(name, config):
         modules = tuple(training_modules(settings).values())
         if modules not in codes:
-            codes[modules] = training_code_hash(settings)
+            codes[modules] = code_hash(modules)
         code = codes[modules]
         digest = job_hash(settings, dataset.hash, code, torch)
         job = f"{name}/{label}-{digest[:HASH_LENGTH]}"
@@ -46,11 +46,11 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data]) -> list[Job]:
                 paper=experiment.paper,
                 module=engine_module(experiment.engine),
                 settings=settings,
+                roots=modules,
                 code=code,
-                inputs={"data": {dataset.name: dataset.path}},
+                inputs={"data": by_name([dataset])},
                 outputs=(f"results/runs/{job}.nc",),
-                hash=digest,
-                data_hash=dataset.hash,
+                data=dataset,
                 torch=torch,
                 # What is listed first starts first.
                 priority=count - len(jobs),

@@ -19,10 +19,7 @@ from regimes.plan.jobs import jobs_by_grid, plan_jobs
 from regimes.plan.parts import modules_with
 from regimes.plan.probes import plan_probes
 from regimes.plan.provenance import (
-    SCRIPTS,
-    Root,
     code_hash,
-    config_hash,
     fixed_sources,
     import_closure,
     sources,
@@ -43,7 +40,7 @@ from regimes.plan.stages import (
     Measure,
     Probe,
     Stage,
-    paths_of,
+    by_name,
 )
 from regimes.storage.versions import package_versions, torch_version
 
@@ -88,6 +85,7 @@ class Plan:
             jobs += own_jobs
             probes += own_probes
         claims = _claims(config, data, measures)
+        all_claims = _all_claims(claims, config, data) if claims else None
         return cls(
             papers=tuple(config.papers),
             data=data,
@@ -95,8 +93,11 @@ class Plan:
             probes={probe.name: probe for probe in probes},
             measures=measures,
             claims=claims,
-            all_claims=_all_claims(claims, config, data) if claims else None,
-            figures={name: _figure(name, config, data, claims) for name in config.figures},
+            all_claims=all_claims,
+            figures={
+                name: _figure(name, config, data, measures, claims, all_claims)
+                for name in config.figures
+            },
             explorer=_explorer(config, measures, claims),
         )
 
@@ -175,14 +176,14 @@ def _data(name: str, config: Config, data: Mapping[str, Data]) -> Data:
         name=name,
         module=modules[0],
         settings=settings,
+        roots=tuple(modules),
         code=code_hash(modules),
-        inputs={"images": paths_of([data[source]])} if source else {},
+        inputs={"images": by_name([data[source]])} if source else {},
         outputs=(f"results/data/{name}.nc",),
         # The settings are in the stamp too: without it a lost .snakemake would leave a stale file.
         stamp=f"results/code/data-{name}.txt",
         file=file,
-        source=source,
-        source_hash=data[source].hash if source else None,
+        source=data[source] if source else None,
         torch=torch_version() if source else None,
     )
 
@@ -197,16 +198,18 @@ def _measure(
     """The measures of an experiment."""
     experiment = config.experiments[name]
     module = f"regimes.papers.{experiment.measure}"
+    roots = (module, "regimes.storage.grids")
     return Measure(
         name=name,
         paper=experiment.paper,
         module=module,
         settings=settings_behind([name], config, data),
-        code=code_hash([SCRIPTS / "measure.py", module]),
+        roots=roots,
+        code=code_hash(roots),
         inputs={
-            "runs": paths_of(jobs),
-            "probes": paths_of(probes),
-            "data": paths_of([data[experiment.dataset]]),
+            "runs": by_name(jobs),
+            "probes": by_name(probes),
+            "data": by_name([data[experiment.dataset]]),
         },
         outputs=(f"results/measures/{name}.nc",),
         stamp=f"results/code/measures-{name}.txt",
@@ -227,13 +230,15 @@ def _claims(
             names = [name for name in names if name in config.claims[paper].measures]
         if not names:
             continue
+        roots = (*modules, "regimes.claims.core")
         claims[paper] = Claims(
             name=paper,
             paper=paper,
             module=f"regimes.papers.{paper}.claims",
             settings=settings_behind(names, config, data),
-            code=code_hash([SCRIPTS / "claims.py", *modules]),
-            inputs={"measures": paths_of(measures[name] for name in names)},
+            roots=roots,
+            code=code_hash(roots),
+            inputs={"measures": by_name(measures[name] for name in names)},
             outputs=(f"results/claims/{paper}.nc", f"results/claims/{paper}.md"),
             stamp=f"results/code/claims-{paper}.txt",
             modules=list(modules),
@@ -243,13 +248,15 @@ def _claims(
 
 def _all_claims(claims: Mapping[str, Claims], config: Config, data: Mapping[str, Data]) -> Stage:
     """The verdicts on the claims of all papers, in one file."""
+    module = "regimes.claims.gathered"
     return Stage(
         rule="all_claims",
         name="",
-        module="regimes.claims.gathered",
+        module=module,
         settings=settings_behind(_claimed(claims), config, data),
-        code=code_hash([SCRIPTS / "all_claims.py"]),
-        inputs={"claims": paths_of(claims.values())},
+        roots=(module,),
+        code=code_hash([module]),
+        inputs={"claims": claims},
         outputs=(ALL_CLAIMS,),
         stamp="results/code/claims.txt",
     )
@@ -261,18 +268,23 @@ def _claimed(claims: Mapping[str, Claims]) -> list[str]:
 
 
 def _figure(
-    name: str, config: Config, data: Mapping[str, Data], claims: Mapping[str, Claims]
+    name: str,
+    config: Config,
+    data: Mapping[str, Data],
+    measures: Mapping[str, Measure],
+    claims: Mapping[str, Claims],
+    all_claims: Stage | None,
 ) -> Figure:
     """A figure; one that shows the claims of all papers finds them among its measures."""
     figure = config.figures[name]
     module = f"regimes.papers.{figure.plot}"
-    scripts = [SCRIPTS / "figure.py"] + ([SCRIPTS / "table.py"] if figure.table else [])
-    inputs = {key: f"results/measures/{key}.nc" for key in figure.measures}
+    roots = with_parts([module, "regimes.plotting.save", "regimes.plotting.style"])
+    inputs: dict[str, Stage] = {key: measures[key] for key in figure.measures}
     shown = dict.fromkeys(figure.measures)
     if figure.claims:
-        if not claims:
+        if all_claims is None:
             raise ConfigError(f"figures.{name}.claims: no paper of the config has any")
-        inputs[CLAIMS] = ALL_CLAIMS
+        inputs[CLAIMS] = all_claims
         shown |= dict.fromkeys(_claimed(claims))
     return Figure(
         name=name,
@@ -280,7 +292,8 @@ def _figure(
         module=module,
         # Not the caption and the labels: only the report shows them.
         settings=with_arguments(settings_behind(shown, config, data), figure.arguments),
-        code=code_hash(with_parts([*scripts, module])),
+        roots=roots,
+        code=code_hash(roots),
         inputs={"measures": inputs},
         outputs=tuple(
             f"figures/{name}.{suffix}"
@@ -292,20 +305,20 @@ def _figure(
     )
 
 
-def with_parts(roots: Iterable[Root]) -> list[Root]:
+def with_parts(roots: Iterable[str]) -> tuple[str, ...]:
     """Roots of code, and the parts of all papers that a module of their closure loads by name."""
     roots = list(roots)
     for name, path in import_closure(roots).items():
         if b"\nLOADS_PART = " in sources().text(path):
             part = constants(name)["LOADS_PART"]
             roots += [one for modules in modules_with(part).values() for one in modules]
-    return roots
+    return tuple(roots)
 
 
 def _explorer(
     config: Config, measures: Mapping[str, Measure], claims: Mapping[str, Claims]
 ) -> Stage:
-    """The page that shows the papers' measures and claims; its settings are the papers' titles."""
+    """The page that shows the papers' measures and claims."""
     modules = {
         f"regimes.papers.{name}"
         for (module,) in modules_with("explorer").values()
@@ -313,19 +326,21 @@ def _explorer(
     }
     shown = [one for one in measures.values() if one.module in modules]
     papers = {one.paper for one in [*shown, *claims.values()]}
-    code = {
-        "python": code_hash(with_parts([SCRIPTS / "explorer.py"])),
-        "page": assets_hash(),
-        # Plotly's script is part of the page.
-        "plotly": package_versions("plotly")["plotly"],
-    }
+    module = "regimes.explorer.page"
+    roots = with_parts([module])
     return Stage(
         rule="explorer",
         name="",
-        module="regimes.explorer.page",
-        settings={name: paper.title for name, paper in config.papers.items() if name in papers},
-        code=config_hash(code),
-        inputs={"measures": paths_of(shown), "claims": paths_of(claims.values())},
+        module=module,
+        settings={
+            "titles": {key: paper.title for key, paper in config.papers.items() if key in papers},
+            "page": assets_hash(),
+            # Plotly's script is part of the page.
+            "plotly": package_versions("plotly")["plotly"],
+        },
+        roots=roots,
+        code=code_hash(roots),
+        inputs={"measures": by_name(shown), "claims": claims},
         outputs=("results/explorer.html",),
         stamp="results/code/explorer.txt",
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from regimes.config.models import Config
 from regimes.plan.jobs import HASH_LENGTH
-from regimes.plan.provenance import code_hash, config_hash
+from regimes.plan.provenance import code_hash
 from regimes.plan.settings import probe_settings
-from regimes.plan.stages import Data, Job, Probe, paths_of
+from regimes.plan.stages import Data, Job, Probe, by_name, probe_hash
 
 
 def plan_probes(
@@ -14,39 +14,27 @@ def plan_probes(
 ) -> list[Probe]:
     """The probes of an experiment: those of each of its training jobs in turn."""
     settings = probe_settings(name, config)
-    codes = {probe: probe_code_hash(probe) for probe in settings}
+    modules = {probe: f"regimes.probes.{probe}" for probe in settings}
+    # What the run's name covers, such as its activation, is not in the code.
+    codes = {probe: code_hash([module]) for probe, module in modules.items()}
     probes = []
     for job in jobs:
         label = job.name.partition("/")[2][: -HASH_LENGTH - 1]
         for probe, chosen in settings.items():
             others = [data[chosen["dataset"]]] if "dataset" in chosen else []
-            digest = config_hash(
-                {
-                    "settings": chosen,
-                    # The hash of the run covers its own data set.
-                    "data": [one.hash for one in others],
-                    "run": job.hash,
-                    "code": codes[probe],
-                    "torch": job.torch,
-                }
-            )
+            digest = probe_hash(chosen, job, others, codes[probe])
             path = f"{name}/{probe}/{label}-{digest[:HASH_LENGTH]}"
             probes.append(
                 Probe(
                     name=path,
                     paper=job.paper,
-                    module=f"regimes.probes.{probe}",
+                    module=modules[probe],
                     settings=chosen,
+                    roots=(modules[probe],),
                     code=codes[probe],
-                    inputs={"run": paths_of([job]), "data": job.inputs["data"] | paths_of(others)},
+                    inputs={"run": by_name([job]), "data": by_name([job.data, *others])},
                     outputs=(f"results/probes/{path}.nc",),
                     job=job,
-                    data_hashes=[job.data_hash, *(one.hash for one in others)],
                 )
             )
     return probes
-
-
-def probe_code_hash(probe: str) -> str:
-    """Code hash of a probe. What the run's name covers, such as its activation, is not in it."""
-    return code_hash([f"regimes.probes.{probe}"])

@@ -1,9 +1,9 @@
 """Hashes of code and settings, and the stamps that tell Snakemake when either has changed.
 
-The code of a stage is the import closure of the modules that do its work, and of its script where
-that does a part of it: every module of `regimes` that these import, anywhere in their text, read
-from the source without running it. Only what the code does counts: comments, docstrings, layout,
-imports for type checkers alone and file times do not. The code of a run is that of its engine and
+The code of a stage is the import closure of the modules that do its work: every module of `regimes`
+that these import, anywhere in their text, read from the source without running it. Only what the
+code does counts: comments, docstrings, layout, imports for type checkers alone and file times do
+not. The code of a run is that of its engine and
 of the modules that the engine loads by name. What starts a job, reads and writes its files and goes
 on from its states is no part of it.
 """
@@ -11,20 +11,16 @@ on from its states is no part of it.
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regimes.engines.registry import engine_module, settings_classes
 from regimes.storage.atomic import replacing
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGE_NAME = PACKAGE.name
-SCRIPTS = PACKAGE.parent / "scripts"
-
-Root = str | Path
 
 
 class Sources:
@@ -48,17 +44,16 @@ class Sources:
         return self._texts[path]
 
     def imports(self, module: str, path: Path) -> list[str]:
-        """Modules of `regimes` that a module imports, or a script, which has no dotted name.
+        """Modules of `regimes` that a module imports.
 
         A package's `__init__` is among those of each of its modules, since importing these runs it.
         """
-        key = module or str(path)
-        if key not in self._imports:
+        if module not in self._imports:
             parent = module.rpartition(".")[0]
             package = module if path.name == "__init__.py" else parent
             found = dict.fromkeys([parent, *_imported(self.text(path), package)])
-            self._imports[key] = [one for one in found if self.path(one) is not None]
-        return self._imports[key]
+            self._imports[module] = [one for one in found if self.path(one) is not None]
+        return self._imports[module]
 
 
 _fixed: Sources | None = None
@@ -88,22 +83,15 @@ def module_path(name: str) -> Path | None:
     return sources().path(name)
 
 
-def import_closure(roots: Iterable[Root]) -> dict[str, Path]:
-    """All sources that the roots import, directly or not, the roots themselves included.
+def import_closure(roots: Iterable[str]) -> dict[str, Path]:
+    """All sources that some modules import, directly or not, these modules included.
 
-    roots: script files (paths) and modules of `regimes` (dotted names).
-    Returns a mapping from dotted module name, or script file name, to source file.
-    Raises ModuleNotFoundError for a root module that does not exist.
+    Returns a mapping from dotted module name to source file.
+    Raises ModuleNotFoundError for a root that does not exist.
     """
     known = sources()
     closure: dict[str, Path] = {}
-    queue: list[str] = []
-    for root in roots:
-        if isinstance(root, Path):
-            closure[root.name] = root
-            queue.extend(known.imports("", root))
-        else:
-            queue.append(root)
+    queue = list(roots)
     while queue:
         name = queue.pop()
         if name in closure:
@@ -116,23 +104,20 @@ def import_closure(roots: Iterable[Root]) -> dict[str, Path]:
     return closure
 
 
-def code_hash(roots: Iterable[Root]) -> str:
+def code_hash(roots: Iterable[str]) -> str:
     """sha256 of what the import closure of the roots does (see the module's docstring)."""
     with fixed_sources():
         text = sources().text
         return config_hash({k: _text_hash(text(path)) for k, path in import_closure(roots).items()})
 
 
-def training_code_hash(settings: Mapping[str, Any]) -> str:
-    """Code hash of the runs of a job, from its plain settings."""
-    return code_hash(training_modules(settings).values())
-
-
-def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The engine of a job and the modules that it loads by name, by the key that names them."""
-    engine = settings["engine"]
-    named = settings_classes()[engine].modules(settings)
-    return named | {"engine": engine_module(engine)}
+def fingerprint() -> str:
+    """sha256 of the text of the whole package, comments included: quick to compute and compare."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def config_hash(settings: Any) -> str:

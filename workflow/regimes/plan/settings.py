@@ -12,6 +12,7 @@ from regimes.datasets.settings import (
 from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
+from regimes.engines.registry import engine_module, settings_classes
 from regimes.errors import ConfigError, DataError
 from regimes.plan.stages import Data
 
@@ -54,6 +55,16 @@ def source_of(name: str, config: Config) -> str | None:
     return None
 
 
+def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The engine of a job and the modules that it loads by name, by the key that names them.
+
+    settings: plain ones of the job.
+    """
+    engine = settings["engine"]
+    named = settings_classes()[engine].modules(settings)
+    return named | {"engine": engine_module(engine)}
+
+
 def training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
@@ -83,7 +94,7 @@ def settings_behind(
         settings[name] = training_settings(name, config) | ({"probes": probes} if probes else {})
         datasets.add(config.experiments[name].dataset)
         datasets |= {probe["dataset"] for probe in probes.values() if "dataset" in probe}
-    datasets |= {source for name in datasets if (source := data[name].source)}
+    datasets |= {source.name for name in datasets if (source := data[name].source)}
     return {
         "scale": config.scale,
         "experiments": settings,

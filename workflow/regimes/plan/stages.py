@@ -3,8 +3,9 @@
 They hold plain Python values only, which the plan computes and the rules hand to the scripts.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from regimes.engines.registry import settings_classes
@@ -18,18 +19,20 @@ class Stage:
     rule: the Snakemake rule that runs it. name: the values of the rule's wildcards, joined by
     slashes, such as `<experiment>/<job>`; empty for a rule without wildcards. module: the one that
     does the work. settings: all settings behind the files, as they are written to them.
-    code: hash of the code. inputs: paths of the files that it reads, by kind and then by name.
-    outputs: paths of the files that it makes, the main one first. paper: the paper that it belongs
-    to, if to a single one. stamp: the file that tells Snakemake when code or settings have changed;
-    None where the hash in the file's name does.
+    roots: the modules whose code and that of all that they import makes the files; code: its hash.
+    inputs: the stages whose files it reads, by kind and then by name. outputs: paths of the files
+    that it makes, the main one first. paper: the paper that it belongs to, if to a single one.
+    stamp: the file that tells Snakemake when code or settings have changed; None where the hash in
+    the file's name does.
     """
 
     rule: str
     name: str
     module: str
     settings: dict[str, Any]
+    roots: tuple[str, ...]
     code: str
-    inputs: dict[str, dict[str, str]]
+    inputs: Mapping[str, Mapping[str, "Stage"]] = field(repr=False, compare=False)
     outputs: tuple[str, ...]
     paper: str = ""
     stamp: str | None = None
@@ -40,9 +43,35 @@ class Stage:
         return self.outputs[0]
 
     @property
+    def paths(self) -> dict[str, dict[str, str]]:
+        """Paths of the files that it reads, by kind and then by name."""
+        return {kind: paths_of(stages) for kind, stages in self.inputs.items()}
+
+    @cached_property
     def settings_hash(self) -> str:
         """Hash of the settings."""
         return config_hash(self.settings)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of all that the content of the files depends on: their identity."""
+        return config_hash(
+            {"settings": self.settings, "code": self.code, "inputs": self._input_hashes()}
+        )
+
+    def handed(self) -> dict[str, Any]:
+        """What the script of the rule is given: plain values, whose changes run the job again."""
+        return {
+            "rule": self.rule,
+            "name": self.name,
+            "paper": self.paper,
+            "module": self.module,
+            "settings": self.settings,
+            "roots": list(self.roots),
+            "code": self.code,
+            "hash": self.hash,
+            "inputs": self._input_hashes(),
+        }
 
     @property
     def stamp_text(self) -> str:
@@ -52,7 +81,14 @@ class Stage:
 
     def _stamp_lines(self) -> list[str]:
         """What the stamp says beside the hashes of code and settings: the paths of the inputs."""
-        return [f"{kind} {path}" for kind, paths in self.inputs.items() for path in paths.values()]
+        return [f"{kind} {path}" for kind, paths in self.paths.items() for path in paths.values()]
+
+    def _input_hashes(self) -> dict[str, dict[str, str]]:
+        """Hashes of the stages whose files it reads."""
+        return {
+            kind: {name: stage.hash for name, stage in stages.items()}
+            for kind, stages in self.inputs.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +97,12 @@ class Data(Stage):
 
     settings: without the place of a file of the user's own, which is `file`: the `sha256` of its
     content counts instead. source: the data set that it is made from by torch, if any, with the
-    hash of that one and the public version of torch.
+    public version of torch.
     """
 
     rule: str = "data"
     file: str | None = None
-    source: str | None = None
-    source_hash: str | None = None
+    source: "Data | None" = field(default=None, repr=False, compare=False)
     torch: str | None = None
 
     @property
@@ -80,32 +115,48 @@ class Data(Stage):
         """The settings, with the `path` of a file of the user's own."""
         return self.settings | ({"path": self.file} if self.file else {})
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Hash of all that the content depends on."""
         depends: dict[str, Any] = {"settings": self.settings, "code": self.code}
         if self.source:
-            depends |= {"data": self.source_hash, "torch": self.torch}
+            depends |= {"data": self.source.hash, "torch": self.torch}
         return config_hash(depends)
+
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {"torch": self.torch}
 
     def _stamp_lines(self) -> list[str]:
         # The source's hash instead of its path: what reads the data compares the hash.
-        return [f"data {self.source_hash}", f"torch {self.torch}"] if self.source else []
+        return [f"data {self.source.hash}", f"torch {self.torch}"] if self.source else []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job(Stage):
     """One training job: some runs of an experiment, and the content-addressed file of them.
 
-    hash: of the settings, the code, the data (`data_hash`) and the public version of torch.
-    priority: Snakemake starts jobs with high numbers first.
+    data: what it trains on. torch: the public version. priority: Snakemake starts jobs with high
+    numbers first.
     """
 
     rule: str = "train"
-    hash: str
-    data_hash: str
+    data: Data = field(repr=False, compare=False)
     torch: str
     priority: int
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the settings, the code, the data and the public version of torch."""
+        return job_hash(self.settings, self.data.hash, self.code, self.torch)
+
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {
+            "torch": self.torch,
+            "checkpoint": self.checkpoint,
+            "end_states": self.end_states,
+        }
 
     @property
     def experiment(self) -> str:
@@ -123,7 +174,7 @@ class Job(Stage):
         kind = settings_classes()[self.settings["engine"]]
         if kind.limit is None:
             return None
-        shared = job_hash(kind.without_limit(self.settings), self.data_hash, self.code, self.torch)
+        shared = job_hash(kind.without_limit(self.settings), self.data.hash, self.code, self.torch)
         return f"results/states/{self.experiment}/{shared}"
 
 
@@ -131,22 +182,22 @@ class Job(Stage):
 class Probe(Stage):
     """One probe of the runs of a training job, and the content-addressed file that it writes.
 
-    data_hashes: of the data sets that it reads, that of the runs first.
+    Of the data sets that it reads, that of the runs is the first.
     """
 
     rule: str = "probe"
-    job: Job
-    data_hashes: list[str]
+    job: Job = field(repr=False, compare=False)
 
-    @property
-    def job_settings(self) -> dict[str, Any]:
-        """Settings of the training job."""
-        return self.job.settings
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the settings, the code, the runs, the data and the public version of torch."""
+        return probe_hash(
+            self.settings, self.job, list(self.inputs["data"].values())[1:], self.code
+        )
 
-    @property
-    def torch(self) -> str:
-        """The public version of torch."""
-        return self.job.torch
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {"torch": self.job.torch, "job_settings": self.job.settings}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,10 +211,9 @@ class Measure(Stage):
     rule: str = "measure"
     grids: list[int]
 
-    @property
-    def inputs_hash(self) -> str:
-        """Hash of the names of the runs' and probes' files, which say what is in them."""
-        return config_hash([*self.inputs["runs"].values(), *self.inputs["probes"].values()])
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {"grids": self.grids}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +222,10 @@ class Claims(Stage):
 
     rule: str = "claims"
     modules: list[str]
+
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {"modules": self.modules}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +239,10 @@ class Figure(Stage):
     rule: str = "figure"
     arguments: dict[str, Any]
     labels: dict[str, str]
+
+    def handed(self) -> dict[str, Any]:
+        """What the script is given."""
+        return super().handed() | {"arguments": self.arguments}
 
     @property
     def is_table(self) -> bool:
@@ -202,6 +260,24 @@ def job_hash(settings: dict[str, Any], data_hash: str, code: str, torch: str) ->
     return config_hash({"settings": settings, "data": data_hash, "code": code, "torch": torch})
 
 
-def paths_of(stages: Iterable[Stage]) -> dict[str, str]:
-    """Main files of some stages, by their names."""
-    return {stage.name: stage.path for stage in stages}
+def probe_hash(settings: dict[str, Any], job: Job, others: Iterable[Stage], code: str) -> str:
+    """Hash of what a probe depends on; others: data beside those of the runs, which have theirs."""
+    return config_hash(
+        {
+            "settings": settings,
+            "data": [one.hash for one in others],
+            "run": job.hash,
+            "code": code,
+            "torch": job.torch,
+        }
+    )
+
+
+def by_name(stages: Iterable[Stage]) -> dict[str, Stage]:
+    """Some stages by their names."""
+    return {stage.name: stage for stage in stages}
+
+
+def paths_of(stages: Mapping[str, Stage]) -> dict[str, str]:
+    """Main files of some stages, by the names that they have here."""
+    return {name: stage.path for name, stage in stages.items()}

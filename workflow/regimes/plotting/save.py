@@ -17,6 +17,7 @@ def save(
     *,
     title: str,
     config_hash: str,
+    identity: str,
     code_hash: str,
     source: str,
     scale: str,
@@ -32,6 +33,7 @@ def save(
     made_by = {
         "config_hash": config_hash,
         "code_hash": code_hash,
+        "identity": identity,
         "source": source,
         "scale": scale,
         "measures": ",".join(measures),

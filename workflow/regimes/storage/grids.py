@@ -1,8 +1,45 @@
 """Put the runs of an experiment together from the files of its jobs."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import xarray as xr
+
+from regimes.errors import DataError
+
+
+def gather(
+    experiment: str,
+    grids: Sequence[int],
+    runs: Iterator[xr.Dataset],
+    probes: Iterator[xr.Dataset],
+    n_probes: int,
+    reduce: Callable[[xr.Dataset], xr.Dataset],
+) -> tuple[xr.Dataset, str]:
+    """Put all runs of an experiment, with what probes found, on one grid.
+
+    grids: number of jobs of each grid. runs: of the jobs, in their order. probes: `n_probes` of
+    each job in turn, whose variables become the runs' own. reduce: what is kept of a job's runs.
+    Returns the runs and the devices that they were computed on, as text. Raises DataError where
+    jobs do not fit together, as weights of several widths.
+    """
+    devices, merged = set(), []
+    for n_jobs in grids:
+        jobs = []
+        for run in itertools.islice(runs, n_jobs):
+            devices.add(run.attrs["device"])
+            for probe in itertools.islice(probes, n_probes):
+                run = run.merge(probe, join="exact", compat="no_conflicts")
+            jobs.append(reduce(run))
+        try:
+            merged.append(combine_blocks(jobs))
+        except xr.AlignmentError as error:
+            reason = " ".join(str(error).split())[:120]
+            raise DataError(
+                f"experiments.{experiment}: its jobs do not fit together ({reason}): its measure "
+                "is of networks of one width"
+            ) from None
+    return merge_grids(merged), ", ".join(sorted(devices))
 
 
 def combine_blocks(blocks: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -143,9 +143,10 @@ def _job(job: Any) -> Job:
     settings: dict[str, Any] = {}
     if kind and kind[0] in WITH_SETTINGS:
         # As the job's file will say them.
-        settings = job.params.get("job_settings") or job.params.settings
+        stage = job.params.stage
+        settings = stage.get("job_settings") or stage["settings"]
         if rule == "probe":
-            settings = settings | {"probe": {job.wildcards.probe: job.params.settings}}
+            settings = settings | {"probe": {job.wildcards.probe: stage["settings"]}}
     return Job(
         rule=rule,
         name=kind[1] if kind else rule,

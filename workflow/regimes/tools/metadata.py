@@ -15,8 +15,8 @@ from regimes.storage.store import read_attributes
 TITLES = {
     "all_claims": re.compile(r"Claims of (?P<name>all papers)"),
     "data": re.compile(r"Data set (?P<name>.+)"),
-    "train": re.compile(r"Runs of experiment (?P<name>[^,]+), block (?P<block>.+)"),
-    "probe": re.compile(r"Probe (?P<probe>\S+) of experiment (?P<name>[^,]+), block (?P<block>.+)"),
+    "train": re.compile(r"Runs of experiment (?P<name>[^,]+), job (?P<job>.+)"),
+    "probe": re.compile(r"Probe (?P<probe>\S+) of experiment (?P<name>[^,]+), job (?P<job>.+)"),
     "measure": re.compile(r"Measures of experiment (?P<name>.+)"),
     "claims": re.compile(r"Claims of (?P<name>.+)"),
 }
@@ -27,7 +27,7 @@ class Metadata:
     """What made a file.
 
     rule: of the workflow. name: experiment, data set, paper or figure. names: further ones, by
-    what they are (`block`, `probe`). config: settings, {} where only their hash is kept.
+    what they are (`job`, `probe`). config: settings, {} where only their hash is kept.
     attributes: the rest, as it is in the file.
     """
 

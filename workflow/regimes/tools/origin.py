@@ -42,8 +42,7 @@ SHOWN = {
     "cpu_seconds": "CPU seconds",
     "config_hash": "config hash",
     "code_hash": "code hash",
-    "data_hash": "data hash",
-    "inputs_hash": "runs hash",
+    "identity": "identity",
 }
 # What the config calls the name of a file.
 NAMED = {
@@ -142,7 +141,7 @@ def _inputs(
     if metadata.rule not in ("train", "probe"):
         runs = "of an experiment that the config has no more"
         if measure:
-            paths, probes = measure.inputs["runs"].values(), measure.inputs["probes"]
+            paths, probes = measure.paths["runs"].values(), measure.inputs["probes"]
             there = sum((directory / path).is_file() for path in paths)
             probed = f" and {pluralise(len(probes), 'probe')}" if probes else ""
             files = pluralise(len(paths), "file")
@@ -175,7 +174,7 @@ def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]
         yield f"the config has no {NAMED[metadata.rule]} {metadata.name!r}"
         return
     if metadata.rule == "data":
-        if metadata.attributes.get("data_hash") != planned.hash:
+        if metadata.attributes.get("identity") != planned.hash:
             mine = metadata.config.get("datasets", {}).get(metadata.name, {})
             changed = list(_settings(mine, planned.settings, f"datasets.{metadata.name}"))
             yield from changed or ["its code, torch or the images that it is made of changed"]
@@ -194,9 +193,8 @@ def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]
     if changed:
         return
     if metadata.rule == "measure":
-        if "inputs_hash" not in metadata.attributes:
-            yield "the file is of an older version, which did not say its runs"
-        elif metadata.attributes["inputs_hash"] != planned.inputs_hash:
+        same_code = metadata.attributes.get("code_hash") == planned.code
+        if same_code and metadata.attributes.get("identity") != planned.hash:
             yield "its runs or probes are others: their code, data or torch changed"
     yield from missing
     for label, one in behind.items():
@@ -223,10 +221,10 @@ def _read_inputs(
     """The metadata of the files that a file is made from, by labels, and what cannot be read."""
     paths = {}
     if metadata.rule in ("figure", "claims"):
-        for name, path in planned.inputs["measures"].items():
+        for name, path in planned.paths["measures"].items():
             paths["claims" if name == CLAIMS else f"measures of {name}"] = path
     elif metadata.rule == "all_claims":
-        paths = {f"claims of {name}": path for name, path in planned.inputs["claims"].items()}
+        paths = {f"claims of {name}": path for name, path in planned.paths["claims"].items()}
     behind, missing = {}, []
     for label, path in paths.items():
         try:
@@ -269,7 +267,7 @@ def _changes_of_run(metadata: Metadata, plan: Plan) -> Iterator[str]:
     folder = f"{name}/{probe}/" if probe else f"{name}/"
     if probe:
         present = {
-            key: one.job_settings | {"probe": {probe: one.settings}}
+            key: one.job.settings | {"probe": {probe: one.settings}}
             for key, one in plan.probes.items()
             if key.startswith(folder)
         }
@@ -279,7 +277,7 @@ def _changes_of_run(metadata: Metadata, plan: Plan) -> Iterator[str]:
         what = f"probe {probe!r} of {name!r}" if probe else f"experiment {name!r}"
         yield f"the config has no {what}"
         return
-    if folder + metadata.names["block"] in present:
+    if folder + metadata.names["job"] in present:
         return
     mine = dict(metadata.config)
     datasets = mine.pop("datasets", {})

@@ -198,7 +198,8 @@ def _has_own_content(folder: str, path: Path) -> bool:
     try:
         if folder == "data":
             attributes = read_attributes(path)
-            return attributes.get("title") == f"Data set {path.stem}" and "data_hash" in attributes
+            made_by, name = attributes.get("stage"), attributes.get("name")
+            return made_by in ("data", "features") and name == path.stem
         if folder == "code":
             return STAMP_TEXT.match(path.read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeDecodeError, StoreError):
