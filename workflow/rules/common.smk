@@ -4,16 +4,16 @@ import re
 
 from regimes.config.load import validate
 from regimes.jobs.devices import resolve
-from regimes.errors import ConfigError
+from regimes.errors import RegimesError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import fingerprint
 
 
 def or_exit(function, *arguments):
-    """The function's result; a wrong config ends Snakemake with one line and exit code 1."""
+    """The function's result; one of our errors ends Snakemake with one line and exit code 1."""
     try:
         return function(*arguments)
-    except ConfigError as error:
+    except RegimesError as error:
         # Raised as an error, Snakemake would add the Snakefile's position and a traceback.
         sys.exit(f"error: {error}")
 

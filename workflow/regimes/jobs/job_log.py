@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from regimes.errors import RegimesError
+from regimes.storage.failures import one_line
 
 
 @contextmanager
@@ -15,8 +16,9 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     """Run a script's body with a log file.
 
     Yields a function that writes one line, with the seconds since the start, to the log. The
-    project's own errors become one line in the log and on stderr and exit code 1; anything else
-    is a defect, so its traceback goes to the log and the exception goes on.
+    project's own errors become one line in the log and on stderr and exit code 1, and so do those
+    of the system, with a traceback in the log; anything else is a defect, so that the exception
+    goes on.
     """
     start = time.monotonic()
     with open(log, "w", buffering=1, encoding="utf-8") as stream:
@@ -30,6 +32,11 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
         except RegimesError as error:
             stream.write(f"error: {error}\n")
             print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except (OSError, MemoryError) as error:
+            stream.write(traceback.format_exc())
+            path = getattr(error, "filename", None) or "what the job needs"
+            print(f"error: {one_line(error, path, 'read or written')}", file=sys.stderr)
             raise SystemExit(1) from None
         except Exception:
             stream.write(traceback.format_exc())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.config.models import RULES, Config
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, StoreError
 from regimes.explorer.assets import assets_hash
 from regimes.plan.checks import check_modules
 from regimes.plan.declared import claims_need, constants
@@ -154,9 +154,22 @@ class Plan:
         return {stage.stamp: stage.stamp_text for stage in self.stages() if stage.stamp}
 
     def write_stamps(self, directory: str | Path = ".") -> None:
-        """Write the stamps whose text has changed below a results directory."""
-        for path, text in self.stamps.items():
-            write_stamp(Path(directory) / path, text)
+        """Write the stamps whose text has changed below a results directory.
+
+        Those of empty files too, as an interrupted copy leaves them: Snakemake takes any file that
+        is there for done. Raises StoreError for a folder where a file should be.
+        """
+        for stage in self.stages():
+            if stage.stamp:
+                empty = [is_empty(Path(directory) / output) for output in stage.outputs]
+                write_stamp(Path(directory) / stage.stamp, stage.stamp_text, again=any(empty))
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file is there and empty; raises StoreError for a folder."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder where a file should be: move it away")
+    return path.is_file() and not path.stat().st_size
 
 
 def _data(name: str, config: Config, data: Mapping[str, Data]) -> Data:

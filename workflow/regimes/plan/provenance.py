@@ -17,7 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from regimes.errors import StoreError
 from regimes.storage.atomic import replacing
+from regimes.storage.failures import one_line
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGE_NAME = PACKAGE.name
@@ -137,19 +139,20 @@ def syntax_tree(source: bytes) -> ast.Module:
     return ast.parse(source)
 
 
-def write_stamp(path: str | Path, text: str) -> bool:
-    """Write a stamp atomically, only when its text differs; True when it was written.
+def write_stamp(path: str | Path, text: str, *, again: bool = False) -> bool:
+    """Write a stamp atomically when its text differs, or `again`; True when it was written.
 
     A stamp whose text has not changed keeps its time, so that Snakemake reruns nothing.
+    Raises StoreError, with the reason, when the system refuses.
     """
     path = Path(path)
     try:
-        if path.read_text() == text:
+        if not again and path.is_file() and path.read_bytes() == text.encode():
             return False
-    except OSError:
-        pass
-    with replacing(path) as temporary:
-        temporary.write_text(text)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+    except OSError as error:
+        raise StoreError(one_line(error, path, "written")) from error
     return True
 
 
