@@ -17,7 +17,7 @@ from regimes.errors import ConfigError
 from regimes.expressions import formulas
 from regimes.expressions.activations import canonical
 from regimes.plan.plan import Plan
-from regimes.plan.provenance import training_modules
+from regimes.plan.settings import training_modules
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 SWISH, MEASURED = "z * sigmoid(z)", ("relative_distance_w", "relative_distance_a", "flow_time")

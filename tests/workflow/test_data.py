@@ -74,5 +74,5 @@ def test_a_renamed_file_remakes_nothing_and_gives_the_same_data(tmp_path: Path) 
     (workflow.directory / target).unlink()
     again = make(renamed)
     assert again.equals(first)
-    for name in ("config", "data_hash", "data_source", "preprocessing"):
+    for name in ("config", "identity", "data_source", "preprocessing"):
         assert again.attrs[name] == first.attrs[name]

@@ -89,7 +89,7 @@ def test_a_figure_has_its_caption_rule_and_code(category: Any, everything: Workf
     show(category, "phase_diagram", 1)
     caption = " ".join(everything.config()["figures"]["phase_diagram"]["caption"].split())
     wait(category, lambda page: caption in text(page))
-    assert "config_hash=" in text(category) and "code=" in text(category)
+    assert "'code': '" in text(category) and "'hash': '" in text(category)
 
 
 def test_run_times_are_shown(report: Any) -> None:

@@ -7,7 +7,8 @@ import pytest
 from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
-from regimes.plan.provenance import import_closure, training_modules
+from regimes.plan.provenance import import_closure
+from regimes.plan.settings import training_modules
 
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 SCALINGS = {

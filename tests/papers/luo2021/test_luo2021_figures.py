@@ -54,7 +54,7 @@ def note_of(figure: Figure) -> str:
 
 def check_saved(figure: Figure, folder: Path) -> None:
     pdf, png = folder / "figure.pdf", folder / "figure.png"
-    hashes = {"config_hash": "c" * 64, "code_hash": "d" * 64}
+    hashes = {"config_hash": "c" * 64, "identity": "e" * 64, "code_hash": "d" * 64}
     save(figure, pdf, png, title="t", **hashes, source="m", scale="smoke", measures=[])
     assert pdf.read_bytes().startswith(b"%PDF") and pdf.stat().st_size > 10_000
     assert b"config_hash=" + b"c" * 64 in pdf.read_bytes()

@@ -16,10 +16,12 @@ import xarray as xr
 from regimes.errors import DataError
 from regimes.papers.luo2021 import condensation, conservation, growth, typical_cases
 from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.plan.provenance import fingerprint
 from regimes.storage import store
 from regimes.storage.store import check_described
 
 SCRIPT = Path(__file__).resolve().parents[3] / "workflow/scripts/measure.py"
+IDENTITY = "i"
 POINTS = [(-1.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
 RUN_DIMENSIONS = {
     "output_weights": ("snapshot", "neuron"),
@@ -106,27 +108,33 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
 
     def write(dataset: xr.Dataset, name: str) -> str:
         path = folder / name
-        store.write(dataset, path, title=name, source="s", references="r", config={})
+        described = {"source": "s", "references": "r", "config": {}, "identity": IDENTITY}
+        store.write(dataset, path, title=name, **described)
         return str(path)
 
+    runs = [write(block, f"run{index}.nc") for index, block in enumerate(blocks)]
+    stage = {
+        "rule": "measure",
+        "name": module,
+        "paper": "p",
+        "module": f"regimes.papers.luo2021.{module}",
+        "settings": {},
+        "roots": [],
+        "code": "c",
+        "hash": "h",
+        "inputs": {
+            "probes": {},
+            "runs": dict.fromkeys(runs, IDENTITY),
+            "data": {"data": IDENTITY},
+        },
+        "grids": [len(blocks)],
+    }
     snakemake = SimpleNamespace(
         log=[str(folder / "log")],
-        params=SimpleNamespace(
-            module=f"regimes.papers.luo2021.{module}",
-            paper="p",
-            settings={},
-            grids=[len(blocks)],
-            code="c",
-            inputs_hash="i",
-        ),
-        input=SimpleNamespace(
-            probes=[],
-            runs=[write(block, f"run{index}.nc") for index, block in enumerate(blocks)],
-            data=[write(data, "data.nc")],
-        ),
+        params=SimpleNamespace(stage=stage),
+        input=SimpleNamespace(probes=[], runs=runs, data=[write(data, "data.nc")]),
         output=[str(folder / "measures.nc")],
-        wildcards=SimpleNamespace(experiment=module),
-        config={"papers": {"p": {"citation": "c"}}},
+        config={"papers": {"p": {"citation": "c"}}, "fingerprint": fingerprint()},
     )
     runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
     return store.read(folder / "measures.nc")
