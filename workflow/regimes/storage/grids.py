@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import xarray as xr
 
 from regimes.errors import DataError
+from regimes.storage.missing import check_complete
 
 
 def gather(
@@ -21,7 +22,8 @@ def gather(
     grids: number of jobs of each grid. runs: of the jobs, in their order. probes: `n_probes` of
     each job in turn, whose variables become the runs' own. reduce: what is kept of a job's runs.
     Returns the runs and the devices that they were computed on, as text. Raises DataError where
-    jobs do not fit together, as weights of several widths.
+    jobs do not fit together, as weights of several widths, or values are missing from a run that
+    did not diverge.
     """
     devices, merged = set(), []
     for n_jobs in grids:
@@ -30,6 +32,7 @@ def gather(
             devices.add(run.attrs["device"])
             for probe in itertools.islice(probes, n_probes):
                 run = run.merge(probe, join="exact", compat="no_conflicts")
+            check_complete(experiment, run)
             jobs.append(reduce(run))
         try:
             merged.append(combine_blocks(jobs))

@@ -1,0 +1,50 @@
+"""Find values that a run lacks though it did not diverge.
+
+What a run may lack is stated here: in the engines it would be part of the code that names runs.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from regimes.errors import DataError
+
+# That are 1 where a run, or the network that a probe trained on it, diverged.
+FLAGS = ("diverged", "transfer_diverged")
+# There is no Zipf law at gamma = 1, no line through few steps, and no neuron beyond the width.
+MAY_LACK = ("alpha", "r_squared", "feature_map")
+
+
+def check_complete(experiment: str, runs: xr.Dataset) -> None:
+    """Raise DataError, naming the first value that is missing from a run which did not diverge.
+
+    runs: of a job, all of whose grid was run, with what its probes found.
+    """
+    for name, values in runs.data_vars.items():
+        missing = values.isnull()
+        if name in MAY_LACK or not missing.any():
+            continue
+        for expected in _expected(runs, values):
+            missing = missing & expected
+        if missing.any():
+            first = np.argwhere(missing.values)[0]
+            places = zip(missing.dims, first, strict=True)
+            place = ", ".join(f"{dim} {missing[dim].values[index]}" for dim, index in places)
+            file = values.encoding.get("source", "the file of its job")
+            raise DataError(
+                f"experiments.{experiment}: {name} is missing at {place}, where no run diverged: "
+                f"remove {file}, and the same command makes it again"
+            )
+
+
+def _expected(runs: xr.Dataset, values: xr.DataArray) -> Iterator[xr.DataArray]:
+    """Conditions, all of which hold where a value has to be there."""
+    for flag in FLAGS:
+        # A divergence excuses nothing that other runs have in common with it.
+        if flag in runs and set(runs[flag].dims) <= set(values.dims):
+            yield runs[flag] != 1
+    if "step" in values.dims and "stopping_time" in runs:
+        yield runs["step"] <= runs["stopping_time"]
+    if "checkpoint" in values.dims and "solver_steps" in runs:
+        yield runs["solver_steps"] > 0
