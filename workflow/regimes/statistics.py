@@ -37,11 +37,16 @@ def mean_and_error(
     values: xr.DataArray, single_error: xr.DataArray, dim: str = "seed"
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Mean over seeds and its standard error; with one seed, `single_error` of that seed."""
-    count = values.notnull().sum(dim)
+    count = seeds_with(values, dim)
     error = single_error.mean(dim)
     if values.sizes[dim] > 1:
         error = (values.std(dim, ddof=1) / np.sqrt(count)).where(count > 1, error)
     return values.mean(dim), error
+
+
+def seeds_with(values: xr.DataArray, dim: str = "seed") -> xr.DataArray:
+    """Number of seeds that have a value: of one that has none, runs diverged."""
+    return values.notnull().sum(dim)
 
 
 def upward_zero(values: xr.DataArray, dim: str = "gamma") -> xr.DataArray:

@@ -208,6 +208,7 @@ def growth(
         slope = (family["gamma"] - 1 + 0.1 * index).expand_dims(gamma_prime=[0.0])
         family["slope_w"] = slope
         family["slope_w_stderr"] = xr.full_like(slope, 0.01 * (index + 1))
+        family["slope_w_n_seeds"] = xr.full_like(slope, seeds)
         noise = 1 + 0.01 * (family["seed"] - (seeds - 1) / 2)
         family["relative_distance_w"] = 0.1 * family["width"].astype(float) ** slope * noise
         families[name] = family
@@ -278,6 +279,10 @@ def test_figure_3_compares_the_slopes_of_the_families() -> None:
 def test_figure_3_says_what_it_is_made_of() -> None:
     assert "3 seeds" in note_of(fig03(growth())) and "over seeds" in note_of(fig03(growth()))
     assert "of the fit" in note_of(fig03(growth(seeds=1)))
+    families = growth()
+    assert "fewer seeds" not in note_of(fig03(families))
+    families["growth_inverse"]["slope_w_n_seeds"][0, :3] = [2, 1, 0]
+    assert note_of(fig03(families)).endswith("; means of fewer seeds at 2 points")
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_growth_is_the_slope_of_the_power_law(tmp_path: Path) -> None:
     )
     assert set(result.data_vars) == {
         *growth.KEPT,
-        *("slope_w", "slope_w_stderr", "slope_w_by_seed"),
+        *("slope_w", "slope_w_stderr", "slope_w_n_seeds", "slope_w_by_seed"),
     }
     check_described(result)
 
@@ -204,6 +204,26 @@ def test_growth_leaves_out_a_diverged_run() -> None:
     # With one width less the slope is the same, without all of them the seed has none.
     np.testing.assert_allclose(result["slope_w"], [-0.5, 0, 0.745], atol=1e-12)
     assert int(result["slope_w_by_seed"].isnull().sum()) == 1
+    assert result["slope_w_n_seeds"].values.tolist() == [3, 3, 2]
+
+
+def test_a_missing_value_ends_the_measures_unless_its_run_diverged(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    blocks = [runs_that_grow(seed) for seed in (0, 1)]
+    lost = {"gamma": 1.75, "width": [10, 100, 1000]}
+    blocks[1]["diverged"][:] = 0
+    blocks[1]["relative_distance_w"].loc[lost] = np.nan
+    with pytest.raises(SystemExit):
+        measured("growth", blocks, data_of(), tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    place = "gamma_prime 0.0, width 10, gamma 1.75, seed 1"
+    assert f"experiments.growth: relative_distance_w is missing at {place}, where" in line
+    assert f"remove {tmp_path / 'run1.nc'}, and" in line
+    assert not (tmp_path / "measures.nc").exists()
+    blocks[1]["diverged"].loc[lost] = 1
+    result = measured("growth", blocks, data_of(), tmp_path).isel(gamma_prime=0)
+    assert result["slope_w_n_seeds"].values.tolist() == [2, 2, 1]
 
 
 def test_growth_of_one_seed_has_the_error_of_the_fit() -> None:

@@ -164,6 +164,7 @@ def test_measures_of_known_runs() -> None:
         np.testing.assert_allclose(measures[f"boundary_gamma_{layer}_stderr"], 0, atol=1e-12)
         np.testing.assert_array_equal(measures[f"theory_boundary_gamma_{layer}"], theory)
     np.testing.assert_array_equal(measures["converged_share"], 1)
+    np.testing.assert_array_equal(measures["n_runs"], 2 * len(WIDTHS))
 
 
 def test_measures_keep_the_runs_and_describe_themselves() -> None:
@@ -194,6 +195,19 @@ def test_errors_come_from_the_seeds() -> None:
     np.testing.assert_allclose(measures["slope_a_stderr"], 0.04 / np.sqrt(3), rtol=1e-9)
     np.testing.assert_allclose(measures["boundary_gamma_a_stderr"], 0.05 / np.sqrt(3), rtol=1e-9)
     np.testing.assert_allclose(measures["boundary_gamma_a"], [1, 1, 1.5], rtol=1e-9)
+
+
+def test_means_say_how_many_seeds_they_have() -> None:
+    runs = made_up_runs(seeds=3, noise=0.02)
+    cell = {"gamma_prime": 0.0, "gamma": 0.75}
+    runs["relative_distance_w"].loc[cell | {"seed": 1}] = np.nan
+    runs["relative_distance_a"].loc[{"gamma_prime": 0.5, "seed": 2}] = np.nan
+    measures = measured(runs)
+    assert int(measures["slope_w_n_seeds"].sel(cell)) == 2
+    assert int((measures["slope_w_n_seeds"] < 3).sum()) == 1
+    np.testing.assert_array_equal(measures["slope_theta_n_seeds"], 3)
+    np.testing.assert_array_equal(measures["boundary_gamma_n_seeds"], 3)
+    np.testing.assert_array_equal(measures["boundary_gamma_a_n_seeds"], [3, 3, 2])
 
 
 def test_with_one_seed_errors_come_from_the_fit() -> None:

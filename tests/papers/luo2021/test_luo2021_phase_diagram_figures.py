@@ -184,6 +184,14 @@ def test_it_says_what_it_is_made_of(diagram: xr.Dataset) -> None:
     assert "of the fit" in one_seed.get_supxlabel()
 
 
+def test_it_says_where_means_have_fewer_seeds(diagram: xr.Dataset) -> None:
+    assert "fewer" not in drawn(diagram)[0].get_supxlabel()
+    runs = made_up_runs(seeds=3)
+    runs["relative_distance_w"].loc[{"gamma_prime": 0.0, "gamma": 0.75, "seed": 1}] = np.nan
+    note = drawn(measured(runs))[0].get_supxlabel()
+    assert note.endswith("; means of fewer seeds at 1 point")
+
+
 def without_a_boundary() -> xr.Dataset:
     runs = made_up_runs()
     runs["relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import pluralise
+from regimes.plotting.wording import fewer_seeds, pluralise
 
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
 FAMILIES = {
@@ -37,9 +37,11 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     letter(axes)
     seeds = first.sizes["seed"]
     over = "over seeds" if seeds > 1 else "of the fit"
+    counts = np.concatenate([family["slope_w_n_seeds"].values for family in families.values()])
     figure.supxlabel(
         rf"$\gamma' = {float(first['gamma_prime']):g}$; (a-c): $\beta_1 = \beta_2 = 1$, one dot "
-        f"for each of {pluralise(seeds, 'seed')}; error bars: standard error {over}",
+        f"for each of {pluralise(seeds, 'seed')}; error bars: standard error {over}"
+        f"{fewer_seeds(counts, seeds)}",
         fontsize="small",
     )
     if not set(WIDTHS[FOUR_POINTS]) <= set(first["width"].values.tolist()):

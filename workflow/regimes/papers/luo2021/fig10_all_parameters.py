@@ -36,5 +36,5 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         boundary="boundary_gamma_a",
         theory=boundary_gamma_a,
     )
-    finish(figure, diagram, scale, both, output)
+    finish(figure, diagram, scale, both, output, slopes=("slope_theta", "slope_a"))
     return figure

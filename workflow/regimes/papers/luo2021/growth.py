@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from regimes.statistics import mean_and_error, power_law_slope
+from regimes.statistics import mean_and_error, power_law_slope, seeds_with
 
 KEPT = (
     "relative_distance_w",
@@ -20,7 +20,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """Slopes of the relative distance of the first layer's weights against the width.
 
     runs: variables of KEPT over gamma_prime, gamma, width, seed; data is not needed. Adds slope_w
-    (equation (19), mean over seeds) with its standard error slope_w_stderr and slope_w_by_seed.
+    (equation (19), mean over seeds) with its standard error slope_w_stderr, slope_w_n_seeds (how
+    many seeds have a slope) and slope_w_by_seed.
     """
     result = runs[list(KEPT)]
     by_seed, fit_error = power_law_slope(result["relative_distance_w"])
@@ -30,6 +31,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         ("slope_w_by_seed", by_seed, f"{what}, by seed"),
         ("slope_w", slope, what),
         ("slope_w_stderr", error, "standard error of slope_w"),
+        ("slope_w_n_seeds", seeds_with(by_seed), "number of seeds behind slope_w"),
     ):
         result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
     result.attrs = {}

@@ -6,7 +6,14 @@ import xarray as xr
 from regimes.errors import DataError
 from regimes.kernels.limiting_kernels import gram_a, gram_w, smallest_eigenvalue
 from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
-from regimes.statistics import error_of_zero, mean_and_error, power_law_slope, upward_zero
+from regimes.statistics import (
+    error_of_zero,
+    mean_and_error,
+    power_law_slope,
+    ran,
+    seeds_with,
+    upward_zero,
+)
 
 AXES = ("gamma_prime", "gamma", "width", "seed")
 LAYERS = {
@@ -49,9 +56,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     them, of the data set that they were trained on.
     Adds, over gamma_prime and gamma, slope_w, slope_a and slope_theta (equation (19), by least
     squares over the widths for each seed, then the mean over seeds) with *_stderr (over seeds;
-    with one seed, of the fit), converged_share and stationary_share; over gamma_prime,
-    boundary_gamma, boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and
-    slope_theta vanish, with *_stderr, and the theory's theory_boundary_gamma and so on;
+    with one seed, of the fit) and *_n_seeds (how many have a slope), converged_share and
+    stationary_share of n_runs runs; over gamma_prime, boundary_gamma, boundary_gamma_a and
+    boundary_gamma_theta, where slope_w, slope_a and slope_theta vanish, with *_stderr and
+    *_n_seeds (how many have a zero), and the theory's theory_boundary_gamma and so on;
     smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
     axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and
     loss_history, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap
@@ -71,11 +79,18 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             slope, f"slope of log relative distance of the {name} against log width"
         )
         result[f"slope_{layer}_stderr"] = _described(error, f"standard error of slope_{layer}")
+        result[f"slope_{layer}_n_seeds"] = _described(
+            seeds_with(by_seed), f"number of seeds behind slope_{layer}"
+        )
         boundary, theory = BOUNDARIES[layer]
         zero = upward_zero(slope)
-        _, zero_error = mean_and_error(upward_zero(by_seed), error_of_zero(by_seed, fit_error))
+        zeros = upward_zero(by_seed)
+        _, zero_error = mean_and_error(zeros, error_of_zero(by_seed, fit_error))
         result[boundary] = _described(zero, f"gamma at which slope_{layer} rises through 0")
         result[f"{boundary}_stderr"] = _described(zero_error, f"standard error of {boundary}")
+        result[f"{boundary}_n_seeds"] = _described(
+            seeds_with(zeros), f"number of seeds behind {boundary}_stderr"
+        )
         result[f"theory_{boundary}"] = _described(
             theory(result["gamma_prime"]),
             f"gamma at which slope_{layer} vanishes in the limit of large width, by the theory",
@@ -87,6 +102,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         result[f"{ending}_share"] = _described(
             result[ending].mean(("width", "seed")), f"share of the runs that {words}"
         )
+    result["n_runs"] = _described(
+        ran(result).sum(("width", "seed")), "number of runs behind converged_share"
+    )
     train = data.isel(point=(data["split"] == 0).values)
     eigenvalues = []
     for layer, gram in (("a", gram_a), ("w", gram_w)):

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
 from regimes.plotting.panels import letter, listed_widths
 from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import fewer_seeds
 
 # Red for slopes below 0 (linear regime) and blue above, as in the paper; safe for colour blindness.
 SLOPE_COLOURS = "RdBu"
@@ -82,15 +83,21 @@ def finish(
     diagram: xr.Dataset,
     scale: str,
     *panels: Axes,
+    slopes: Collection[str] = ("slope_w",),
     paper_widths: Collection[int] = WIDTHS[FOUR_POINTS],
 ) -> None:
-    """Letter the panels, say what they are made of, and mark the scale below the paper's widths."""
+    """Letter the panels, say what they are made of, and mark the scale below the paper's widths.
+
+    slopes: names of those that are shown.
+    """
     letter(panels)
     widths = diagram["width"].values.tolist()
     seeds = diagram.sizes["seed"]
     over = "over seeds" if seeds > 1 else "of the fit"
+    counts = np.min([diagram[f"{slope}_n_seeds"] for slope in slopes], axis=0)
     figure.supxlabel(
-        f"widths m = {listed_widths(widths)}; seeds: {seeds}; error bars: standard error {over}",
+        f"widths m = {listed_widths(widths)}; seeds: {seeds}; error bars: standard error {over}"
+        f"{fewer_seeds(counts, seeds)}",
         fontsize="small",
     )
     if not set(paper_widths) <= set(widths):
