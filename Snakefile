@@ -43,6 +43,7 @@ config["fingerprint"] = fingerprint()
 # Jobs are told, and ask for a GPU exactly when training is to use one.
 if workflow.is_main_process:
     os.environ["REGIMES_DEVICE"] = resolve(SETTINGS.device)
+    or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results)
 
 
 envvars:

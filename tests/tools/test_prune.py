@@ -26,11 +26,17 @@ def touch(directory: Path, *paths: str) -> set[str]:
     return set(paths)
 
 
+OTHER_SETTINGS = (
+    "results/runs/phase_diagram/gamma_prime=0.0_seed=0-0123456789abcdef.nc",
+    "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
+)
+
+
 @pytest.fixture
 def results(
     tmp_path: Path, plan: Plan, write_result: Callable[..., None]
 ) -> tuple[Path, set[str], set[str]]:
-    """A directory, the files that the smoke scale needs, and those of other settings."""
+    """A directory, the files that the smoke scale needs, and those of other experiments."""
     (tmp_path / "elsewhere").mkdir()
     used = {job.path for job in plan.jobs_of("phase_diagram")}
     used |= {next(iter(plan.probes))}
@@ -40,11 +46,9 @@ def results(
     for name in ("four_point", "no_more"):
         path = tmp_path / f"results/data/{name}.nc"
         write_result(path, f"Data set {name}", {}, stage="data", name=name)
-    unused = touch(
+    unused = touch(tmp_path, *OTHER_SETTINGS) | touch(
         tmp_path,
-        "results/runs/phase_diagram/gamma_prime=0.0_seed=0-0123456789abcdef.nc",
         "results/runs/no_more/all-0123456789abcdef.nc",
-        "results/probes/caron2023_energy/pruning/all-0123456789abcdef.nc",
         f"results/checkpoints/{'0' * 64}.pt",
         f"results/checkpoints/{'0' * 64}-{'0' * 16}.pt",
         f"results/states/no_more/{'0' * 64}.pt",
@@ -80,13 +84,23 @@ def test_only_what_no_config_refers_to_goes(results: tuple, plan: Plan, capsys) 
     directory, used, unused = results
     foreign, untouched = touch(directory, *FOREIGN), touch(directory, *UNTOUCHED)
     found = prune.find(directory, [plan])
-    assert set(map(str, found.unused)) == unused
+    assert set(map(str, found.unused)) == set(OTHER_SETTINGS)
+    assert set(map(str, found.unknown)) == unused - set(OTHER_SETTINGS)
     assert set(map(str, found.foreign)) == foreign
     command = ["prune", "--directory", str(directory), "--config", "scale=smoke"]
     before = files(directory)
     assert cli.main(command) == 0
     output = capsys.readouterr().out
     assert files(directory) == before and "nothing was deleted" in output
+    assert f"{len(OTHER_SETTINGS)} files" in output and "--unknown lists them" in output
+    assert not any(path in output for path in unused - set(OTHER_SETTINGS))
+    assert cli.main([*command, "--yes"]) == 0
+    assert files(directory) == before - set(OTHER_SETTINGS)
+    touch(directory, *OTHER_SETTINGS)
+    capsys.readouterr()
+    command.append("--unknown")
+    assert cli.main(command) == 0
+    output = capsys.readouterr().out
     assert all(path in output for path in unused | foreign)
     assert f"{len(unused)} files" in output and not any(path in output for path in used)
     assert cli.main([*command, "--yes"]) == 0
@@ -110,7 +124,7 @@ def test_other_configs_are_kept(results: tuple, plan: Plan, tmp_path: Path) -> N
     assert cli.main([*command, "--keep-scale", "smoke"]) == 0
     assert used <= files(directory) and not of_file & files(directory)
     assert cli.main(command) == 0
-    assert not any("results/runs" in path for path in files(directory))
+    assert not any("results/runs/phase_diagram" in path for path in files(directory))
 
 
 @pytest.mark.parametrize("build", ["", "+cpu", "+cu130"])
@@ -129,7 +143,8 @@ def test_checkpoints_and_end_states_of_the_plan_are_kept(
             # The plan does not know the builds of torch nor the devices of the jobs.
             kept, gone = (complete_name(name, job.torch + build, device) for name in (used, unused))
             touch(directory, kept, gone)
-            found = {str(path) for path in prune.find(directory, [plan]).unused}
+            listed = prune.find(directory, [plan])
+            found = {str(path) for path in (*listed.unused, *listed.unknown)}
             assert kept not in found and gone in found
 
 
@@ -192,6 +207,7 @@ def test_linked_folders_are_listed_and_left_alone(
     (directory / name).symlink_to(shared)
     before = files(shared)
     command = ["prune", "--directory", str(directory), "--config", "scale=smoke", "--yes"]
+    command.append("--unknown")
     assert cli.main(command) == 0
     assert files(shared) == before and len(before) > 0
     assert f"left alone: {name}\n" in capsys.readouterr().out
@@ -256,7 +272,7 @@ def _no_distribution(name: str) -> str:
 def test_files_that_vanish_are_no_error(
     results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    directory, _, unused = results
+    directory, _, _ = results
     name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
     listed = prune._files
 
@@ -267,7 +283,7 @@ def test_files_that_vanish_are_no_error(
 
     monkeypatch.setattr(prune, "_files", vanishing)
     found = prune.find(directory, [])
-    gone = min(unused)
+    gone = min(OTHER_SETTINGS)
     (directory / gone).unlink()
     monkeypatch.setattr(prune, "find", lambda *_: found)
     assert cli.main(["prune", "--directory", str(directory), "--config", "scale=smoke"]) == 0

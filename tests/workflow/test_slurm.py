@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import ROOT, Workflow, clean_environment
+from harness import ROOT, SMALL, Workflow, clean_environment
 
 SCRIPTS = ROOT / "tests/slurm"
 COMMANDS = ("sinfo", "srun", "slurmctld", "slurmd", "munged")
@@ -82,22 +82,21 @@ def test_results_are_those_of_a_local_run(
 ) -> None:
     # Runs are in a folder that users share; somebody else has made all but two.
     shared = tmp_path / "shared"
-    shutil.copytree(finished.directory / "results/runs", shared)
-    for path in sorted(shared.glob("*/*.nc"))[:2]:
+    shutil.copytree(finished.directory / "results/runs", shared / "runs")
+    for path in sorted(shared.glob("runs/*/*.nc"))[:2]:
         path.unlink()
-    (fresh.directory / "results").mkdir(parents=True)
-    (fresh.directory / "results/runs").symlink_to(shared)
-    result = fresh.run("--workflow-profile", "slurm", *SOON, **slurm)
+    config = (*SMALL, f"shared_results={shared}")
+    result = fresh.run("--workflow-profile", "slurm", *SOON, config=config, **slurm)
     assert result.code == 0, result.output
     assert result.jobs == {"data": 1, "train": 2, "measure": 1, "claims": 1, "figure": 1}
     submitted = re.findall(r"Job \d+ has been submitted with SLURM jobid (\d+)", result.output)
     assert len(set(submitted)) == 6
 
     runs = finished.files("results/runs/*/*.nc")
-    assert sorted(path.name for path in shared.glob("*/*")) == [path.name for path in runs]
+    assert sorted(path.name for path in shared.glob("runs/*/*")) == [path.name for path in runs]
     finished.assert_same_results(fresh)
     # Another command without Slurm goes on from there.
-    assert fresh.run().nothing_to_do
+    assert fresh.run(config=config).nothing_to_do
 
 
 def test_failed_job_is_submitted_again_and_asks_for_more(

@@ -7,6 +7,7 @@ from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import fingerprint
+from regimes.storage.shared import take_all
 
 
 def or_exit(function, *arguments):

@@ -13,15 +13,17 @@ from regimes.jobs.torch_script import running_with_torch
 names = snakemake.wildcards
 with running_with_torch(snakemake) as script:
     stage = script.stage
-    (run,), data = script.datasets("run"), list(script.datasets("data"))
-    script.progress(f"{stage.module} on {script.device}")
-    probed = import_module(stage.module).probe(
-        run, data, stage.settings, stage.job_settings, script.device, script.progress
-    )
-    script.write(
-        probed,
-        f"Probe {names.probe} of experiment {names.experiment}, job {names.job}",
-        config=stage.job_settings
-        | {"probe": {names.probe: stage.settings}}
-        | json.loads(data[0].attrs["config"]),
-    )
+    if not script.take():
+        (run,), data = script.datasets("run"), list(script.datasets("data"))
+        script.progress(f"{stage.module} on {script.device}")
+        probed = import_module(stage.module).probe(
+            run, data, stage.settings, stage.job_settings, script.device, script.progress
+        )
+        script.write(
+            probed,
+            f"Probe {names.probe} of experiment {names.experiment}, job {names.job}",
+            config=stage.job_settings
+            | {"probe": {names.probe: stage.settings}}
+            | json.loads(data[0].attrs["config"]),
+        )
+        script.give()

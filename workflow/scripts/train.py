@@ -12,19 +12,21 @@ from regimes.jobs.torch_script import running_with_torch
 
 with running_with_torch(snakemake) as script:
     stage = script.stage
-    (data,) = script.datasets("data")
-    script.progress(f"{stage.module} on {script.device}: {stage.settings['axes']}")
-    runs = train(
-        stage.settings,
-        data,
-        script.device,
-        script.progress,
-        checkpoint=stage.checkpoint,
-        # Whether they are kept is no parameter: it changes no result.
-        end_states=stage.end_states if snakemake.config["keep_states"] else None,
-    )
-    script.write(
-        runs,
-        f"Runs of experiment {stage.settings['experiment']}, job {snakemake.wildcards.job}",
-        config=stage.settings | json.loads(data.attrs["config"]),
-    )
+    if not script.take():
+        (data,) = script.datasets("data")
+        script.progress(f"{stage.module} on {script.device}: {stage.settings['axes']}")
+        runs = train(
+            stage.settings,
+            data,
+            script.device,
+            script.progress,
+            checkpoint=stage.checkpoint,
+            # Whether they are kept is no parameter: it changes no result.
+            end_states=stage.end_states if snakemake.config["keep_states"] else None,
+        )
+        script.write(
+            runs,
+            f"Runs of experiment {stage.settings['experiment']}, job {snakemake.wildcards.job}",
+            config=stage.settings | json.loads(data.attrs["config"]),
+        )
+        script.give()

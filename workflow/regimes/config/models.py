@@ -169,6 +169,12 @@ class Config(Model):
         description="Keep in results/states/ what runs need to go on when their cap is raised "
         "(max_steps, epochs), and use it; changes no result.",
     )
+    shared_results: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of runs and probes that several users share: those that are there are "
+        "linked, and new ones are put there. Changes no result.",
+    )
     papers: dict[Name, Paper] = Field(
         default={}, description="Papers by name, and what is said of all of them together."
     )

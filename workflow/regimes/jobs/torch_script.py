@@ -10,6 +10,7 @@ from regimes.errors import DataError
 from regimes.jobs.gpus import device_of_job
 from regimes.jobs.job_log import job
 from regimes.jobs.script import Script
+from regimes.storage import shared
 from regimes.storage.versions import torch_version
 
 
@@ -21,6 +22,20 @@ class TorchScript(Script):
     def write(self, dataset: xr.Dataset, title: str, **attributes: Any) -> None:
         """Write the output file, as `Script` does."""
         super().write(dataset, title, device=self.device, **attributes)
+
+    def take(self) -> bool:
+        """Whether somebody else has made and shared the file meanwhile, which is linked then."""
+        folder, path = self.snakemake.config["shared_results"], self.snakemake.output[0]
+        taken = folder is not None and shared.take(path, self.stage.hash, folder)
+        if taken:
+            self.progress(f"linked from {folder}")
+        return taken
+
+    def give(self) -> None:
+        """Share the file that was written, if the config names a folder for that."""
+        # Read from the config: where files are shared is no parameter.
+        if folder := self.snakemake.config["shared_results"]:
+            self.progress(shared.give(self.snakemake.output[0], self.stage.hash, folder))
 
     def check(self) -> None:
         """Raise DataError unless code and torch are those that the job was planned with."""

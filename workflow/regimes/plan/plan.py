@@ -133,6 +133,10 @@ class Plan:
         """The training jobs of an experiment."""
         return [job for job in self.jobs.values() if job.experiment == experiment]
 
+    def named_by_hash(self) -> dict[str, str]:
+        """Identities of the runs and probes by their paths, which have a hash in their names."""
+        return {stage.path: stage.hash for stage in (*self.jobs.values(), *self.probes.values())}
+
     def targets(self, paper: str) -> list[str]:
         """Final files of a paper: its measures, its figures, and its claims if it has any.
 

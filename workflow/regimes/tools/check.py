@@ -6,7 +6,7 @@
 whole: its digest is right, and it is what the present config and code make. stale: whole, but made
 with other settings or code; it is made again when it is needed. other: whole, of another config.
 damaged: not as it was written. foreign: another file under this name. Only files whose names are
-the workflow's are looked at; links, and what lies behind them, are left alone.
+the workflow's are looked at; what lies behind links is left alone.
 """
 
 import argparse
@@ -108,8 +108,11 @@ def _files(directory: Path, folder: str, pattern: str) -> Iterator[Path]:
 
 
 def _is_linked(directory: Path, path: Path) -> bool:
-    """Whether a file, or a folder on the way to it, is a link: it may be somebody else's."""
-    return any((directory / part).is_symlink() for part in (path, *path.parents[:-1]))
+    """Whether a folder on the way to a file is a link: the file may be somebody else's.
+
+    A file that is a link itself, to a shared run, is one's own: what lies behind it stays.
+    """
+    return any((directory / part).is_symlink() for part in path.parents[:-1])
 
 
 def _checked(directory: Path, path: Path, stage: Stage | None) -> Checked:

@@ -1,10 +1,12 @@
 """Delete what no config refers to: runs, their states, probes, data, stamps, checkpoints.
 
   regimes prune                                   list them, with their sizes
-  regimes prune --keep-scale paper --keep-scale smoke --yes
+  regimes prune --keep-scale paper --keep-scale smoke
 
 Kept is what config.yaml, with --config and --configfile, refers to, and what it does at the scales
-and with the config files that are named to be kept. Without --yes nothing is deleted. Files
+and with the config files that are named to be kept. Without --yes nothing is deleted. What belongs
+to experiments or data sets that none of these names, as those of a config file that was not named,
+is left alone unless --unknown is given; so are checkpoints, which do not say whose they are. Files
 whose names are not the workflow's (of data sets and stamps also: whose content is not) are listed
 and left alone, as are links and what lies behind them, which may be others' too. Measures, claims,
 figures and logs are never touched.
@@ -48,12 +50,13 @@ HOURS_OF_LEFTOVERS = 24
 class Found:
     """Files in the folders below `results` that may be pruned; paths are relative.
 
-    used: a config refers to them. unused: the workflow made them, and no config refers to them.
-    foreign: the workflow did not make them.
+    used: a config refers to them. unused: the workflow made them, for experiments of the configs as
+    they no longer are. unknown: it made them for something that no config names. foreign: the workflow did not make them.
     """
 
     used: tuple[Path, ...]
     unused: tuple[Path, ...]
+    unknown: tuple[Path, ...]
     foreign: tuple[Path, ...]
 
 
@@ -69,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help="keep what config.yaml with this file refers to, at its scale and at all kept ones",
+    )
+    parser.add_argument(
+        "--unknown", action="store_true", help="those of what no config names, and checkpoints, too"
     )
     parser.add_argument("--yes", action="store_true", help="delete, after the list")
 
@@ -88,41 +94,52 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     plans = [plan for one in overrides for plan in settings.plans_of(one, arguments.directory)]
     found = find(arguments.directory, plans)
+    unused = (*found.unused, *(found.unknown if arguments.unknown else ()))
     total = 0
-    for path in found.unused:
+    for path in unused:
         size = _size(arguments.directory / path)
         total += size
         print(f"{size / 1e6:10.2f} MB  {path}")
     for path in found.foreign:
         print(f"   not the workflow's own, left alone: {path}")
-    print(f"{total / 1e6:10.2f} MB in {len(found.unused)} files that no config refers to")
+    print(f"{total / 1e6:10.2f} MB in {len(unused)} files that no config refers to")
+    if len(unused) < len(found.unused) + len(found.unknown):
+        print(
+            f"{len(found.unknown)} files more are of experiments or data sets that no config names, "
+            "or checkpoints, and left alone: --unknown lists them"
+        )
     if _has_runs(found.unused) and not _has_runs(found.used):
         print(
             "warning: no config refers to any of the runs here: were they made by other code, with "
             "another torch, or with options that are missing?"
         )
     if arguments.yes:
-        delete(arguments.directory, found.unused)
+        delete(arguments.directory, unused)
         print("deleted")
-    elif found.unused:
+    elif unused:
         print("nothing was deleted: --yes does it")
     return 0
 
 
 def find(directory: Path, plans: Iterable[Plan]) -> Found:
     """The files in the folders that may be pruned, told apart by what some plans refer to."""
+    plans = list(plans)
     needed = {path for plan in plans for path in referred(plan)}
+    experiments = {name for plan in plans for name in plan.measures}
     used: list[Path] = []
     unused: list[Path] = []
+    unknown: list[Path] = []
     foreign: list[Path] = []
     for path, own in _candidates(directory):
         state = NAME.fullmatch(path.name)
         known = path.with_name(state["shared"]) if own and state else path
         if str(known) in needed:
             used.append(path)
+        elif not own:
+            foreign.append(path)
         else:
-            (unused if own else foreign).append(path)
-    return Found(tuple(used), tuple(unused), tuple(foreign))
+            (unused if path.parts[2] in experiments else unknown).append(path)
+    return Found(tuple(used), tuple(unused), tuple(unknown), tuple(foreign))
 
 
 def referred(plan: Plan) -> set[str]:

@@ -1,0 +1,110 @@
+"""A folder of runs that several users share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from regimes.errors import ConfigError, StoreError
+from regimes.storage import shared, store
+from regimes.storage.store import read_attributes
+
+OWN = "results/runs/phase_diagram/all-0123456789abcdef.nc"
+IDENTITY = "0123456789abcdef" * 4
+
+
+def write(path: str | Path, title: str, identity: str = IDENTITY) -> None:
+    described = {"source": "s", "references": "r", "config": {}}
+    store.write(xr.Dataset(), path, title=title, identity=identity, **described)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared folder; the test works in another one."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "shared").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "shared"
+
+
+@pytest.fixture
+def trained(folder: Path) -> Path:
+    """A run that was shared; returns the shared file."""
+    write(OWN, "a run")
+    assert "shared as" in shared.give(OWN, IDENTITY, str(folder))
+    return folder / "runs/phase_diagram/all-0123456789abcdef.nc"
+
+
+def test_a_run_outlives_the_file_of_its_job(trained: Path, folder: Path) -> None:
+    Path(OWN).unlink()  # as Snakemake does before a job starts, and after it failed
+    assert read_attributes(trained)["identity"] == IDENTITY
+    shared.take_all({OWN: IDENTITY}, str(folder))
+    assert Path(OWN).is_symlink() and read_attributes(OWN)["identity"] == IDENTITY
+    Path(OWN).unlink()
+    assert trained.exists()
+
+
+def test_what_is_there_is_kept(trained: Path, folder: Path) -> None:
+    before = trained.read_bytes()
+    write(OWN, "the same run")
+    assert "is there already" in shared.give(OWN, IDENTITY, str(folder))
+    assert trained.read_bytes() == before
+    assert [path.name for path in trained.parent.iterdir()] == [trained.name]
+
+
+@pytest.mark.parametrize("damage", ["flip", "empty", "another"])
+def test_what_is_damaged_is_not_taken_but_replaced(
+    trained: Path, folder: Path, damage: str
+) -> None:
+    Path(OWN).unlink()
+    content = bytearray(trained.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "another":
+        write(trained, "another run", "f" * 64)
+    else:
+        trained.write_bytes(content if damage == "flip" else b"")
+    assert not shared.take(OWN, IDENTITY, str(folder)) and not Path(OWN).exists()
+    write(OWN, "a run")
+    assert "shared as" in shared.give(OWN, IDENTITY, str(folder))
+    assert read_attributes(trained)["title"] == "a run"
+
+
+def test_links_whose_file_is_gone_are_missing(trained: Path, folder: Path) -> None:
+    Path(OWN).unlink()
+    assert shared.take(OWN, IDENTITY, str(folder))
+    trained.unlink()
+    shared.take_all({OWN: IDENTITY}, str(folder))
+    assert not Path(OWN).exists()
+
+
+def test_another_disk_gets_a_copy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*paths: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refused)
+    write(OWN, "a run")
+    assert "shared as" in shared.give(OWN, IDENTITY, str(folder))
+    copy = folder / "runs/phase_diagram/all-0123456789abcdef.nc"
+    assert copy.read_bytes() == Path(OWN).read_bytes()
+
+
+def test_a_folder_that_refuses_harms_no_job(folder: Path) -> None:
+    (folder / "runs").write_text("a file where a folder should be")
+    write(OWN, "a run")
+    said = shared.give(OWN, IDENTITY, str(folder))
+    assert said.startswith("not shared: ") and str(folder / "runs") in said
+    assert Path(OWN).exists()
+
+
+def test_a_folder_that_is_missing_is_one_line(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"shared_results = '.*nowhere' is no folder"):
+        shared.take_all({}, str(folder / "nowhere"))
+
+
+def test_linked_folders_of_results_are_refused(folder: Path) -> None:
+    Path("results").mkdir()
+    Path("results/runs").symlink_to(folder)
+    for chosen in (None, str(folder)):
+        with pytest.raises(StoreError, match=r"results/runs is a link to .*shared_results"):
+            shared.take_all({}, chosen)
