@@ -270,7 +270,7 @@ def _no_distribution(name: str) -> str:
 
 
 def test_files_that_vanish_are_no_error(
-    results: tuple, monkeypatch: pytest.MonkeyPatch, capsys
+    results: tuple, plan: Plan, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     directory, _, _ = results
     name = "results/runs/phase_diagram/.all-0123456789abcdef.nc.123.tmp"
@@ -282,7 +282,7 @@ def test_files_that_vanish_are_no_error(
         yield from listed(root)
 
     monkeypatch.setattr(prune, "_files", vanishing)
-    found = prune.find(directory, [])
+    found = prune.find(directory, [plan])
     gone = min(OTHER_SETTINGS)
     (directory / gone).unlink()
     monkeypatch.setattr(prune, "find", lambda *_: found)

@@ -51,7 +51,8 @@ class Found:
     """Files in the folders below `results` that may be pruned; paths are relative.
 
     used: a config refers to them. unused: the workflow made them, for experiments of the configs as
-    they no longer are. unknown: it made them for something that no config names. foreign: the workflow did not make them.
+    they no longer are. unknown: it made them for something that no config names. foreign: the
+    workflow did not make them.
     """
 
     used: tuple[Path, ...]
@@ -105,8 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{total / 1e6:10.2f} MB in {len(unused)} files that no config refers to")
     if len(unused) < len(found.unused) + len(found.unknown):
         print(
-            f"{len(found.unknown)} files more are of experiments or data sets that no config names, "
-            "or checkpoints, and left alone: --unknown lists them"
+            f"{len(found.unknown)} files more are of experiments or data sets that no config "
+            "names, or checkpoints, and left alone: --unknown lists them"
         )
     if _has_runs(found.unused) and not _has_runs(found.used):
         print(
