@@ -2,6 +2,7 @@
 # What runs is stated in workflow/regimes/papers/*/experiments.yaml and config.yaml; rules are in workflow/rules/, one file per stage.
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,6 +18,10 @@ if sys.path[0] != CODE:
     os.environ.update(
         PYTHONPATH=os.pathsep.join(filter(None, [CODE, os.environ.get("PYTHONPATH")]))
     )
+
+# Snakemake puts it into the command of each job as it is, with the spaces of the folder it lies in.
+if Path(sys.executable).is_file():
+    sys.executable = shlex.quote(sys.executable)
 
 # glibc's allocator: keep freed memory in the process. Training frees and takes the arrays of its
 # tiles all the time, and returning them to the system costs a tenth of its time.
@@ -43,6 +48,11 @@ config["fingerprint"] = fingerprint()
 # Jobs are told, and ask for a GPU exactly when training is to use one.
 if workflow.is_main_process:
     os.environ["REGIMES_DEVICE"] = resolve(SETTINGS.device)
+    or_exit(PLAN.remove_empty)
+    if any(map(re.compile("--report(=|$)").match, sys.argv)):
+        from regimes.tools.check import require_current
+
+        or_exit(require_current, PLAN.asked_for(sys.argv))
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results)
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -106,6 +107,45 @@ def test_wrong_data_file_stops_training(workflow: Workflow) -> None:
     assert result.code == 1
     assert "four_point.nc is another file than planned" in errors(result.output)[0]
     assert "Traceback" not in result.output
+
+
+def test_empty_outputs_are_made_again(workflow: Workflow) -> None:
+    for name in ("figures/phase_diagram.png", "results/claims/luo2021.md"):
+        (workflow.directory / name).write_bytes(b"")
+    assert workflow.plan().jobs == {"claims": 1, "figure": 1}
+    again = workflow.run()
+    assert again.code == 0, again.output
+    assert all((workflow.directory / name).stat().st_size for name in workflow.targets)
+    assert workflow.run().nothing_to_do
+
+
+def test_damaged_stamp_is_written_anew(workflow: Workflow) -> None:
+    stamp = workflow.directory / "results/code/measures-phase_diagram.txt"
+    text = stamp.read_text()
+    stamp.write_bytes(b"\xff\xfe\x00" * 20)
+    result = workflow.run()
+    assert result.code == 0, result.output
+    assert stamp.read_text() == text
+
+
+def test_folder_in_the_place_of_a_file_is_one_line(workflow: Workflow) -> None:
+    figure = workflow.directory / "figures/phase_diagram.pdf"
+    figure.unlink()
+    figure.mkdir()
+    result = workflow.run()
+    assert result.code == 1
+    (line,) = errors(result.output)
+    assert "figures/phase_diagram.pdf is a folder where a file should be: move it away" in line
+    assert "Traceback" not in result.output
+
+
+def test_python_in_a_folder_with_a_space(finished: Workflow, tmp_path: Path) -> None:
+    (tmp_path / "my projects").symlink_to(sys.prefix)
+    copy = Workflow(finished.checkout, tmp_path / "my results")
+    command = copy.command("--cores", "1", targets=("results/data/four_point.nc",))
+    command[0] = str(tmp_path / "my projects/bin/python")
+    result = subprocess.run(command, cwd="/", env=clean_environment(), capture_output=True)
+    assert result.returncode == 0, result.stderr
 
 
 def test_missing_gpu_is_one_line(workflow: Workflow) -> None:

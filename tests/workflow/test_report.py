@@ -1,6 +1,7 @@
 """The report of Snakemake in a browser: figures with their captions, run times and provenance."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import browser as chromium
@@ -26,6 +27,15 @@ def report(everything: Workflow, browser: Any, tmp_path_factory: pytest.TempPath
     chromium.console(browser), chromium.requests(browser)
     browser.get(path.as_uri())
     return browser
+
+
+def test_figures_of_another_config_are_no_report(workflow: Workflow, tmp_path: Path) -> None:
+    for targets in (("figures/phase_diagram.pdf",), (PAPER,), ()):
+        path = tmp_path / "report.html"
+        result = workflow.run("--report", str(path), targets=targets, config=())
+        assert result.code == 1 and not path.exists()
+        (line,) = [one for one in result.output.splitlines() if one.startswith("error:")]
+        assert "figures/phase_diagram.pdf is stale: made with other settings" in line
 
 
 def wait(report: Any, condition: Any) -> Any:

@@ -59,7 +59,7 @@ def test_neither_a_job_that_starts_nor_one_that_fails_deletes_what_others_finish
     first = sharing(finished, shared, tmp_path / "first")
     second = sharing(finished, shared, tmp_path / "second")
     # Both plan all runs; the first one makes them while a job of the second one runs, which ends
-    # without its file, as a job that fails does; then its others start.
+    # when its file is there; then its others start.
     late = start(second)
     wait_for_training(second, late)
     made = first.run()
@@ -81,7 +81,7 @@ def test_neither_a_job_that_starts_nor_one_that_fails_deletes_what_others_finish
     failing.communicate()
     assert names == sorted(path.name for path in shared.glob("runs/*/*.nc"))
     third.run("--unlock")
-    again = third.run("--rerun-incomplete")
+    again = third.run()
     assert again.code == 0, again.output
     first.assert_same_results(third)
 

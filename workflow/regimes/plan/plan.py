@@ -4,7 +4,7 @@ It is computed from the config and the source text: neither torch nor Snakemake 
 rules read the plan; they compute nothing themselves.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from regimes.plan.stages import (
     Stage,
     by_name,
 )
+from regimes.storage.failures import one_line
 from regimes.storage.versions import package_versions, torch_version
 
 # Modules that make data of other data, by the key that names them: their packages.
@@ -137,6 +138,19 @@ class Plan:
         """Identities of the runs and probes by their paths, which have a hash in their names."""
         return {stage.path: stage.hash for stage in (*self.jobs.values(), *self.probes.values())}
 
+    def asked_for(self, targets: Collection[str]) -> list[Stage]:
+        """The figures that some targets of Snakemake name, by their files or their papers.
+
+        All figures, if none of the targets is one of these.
+        """
+        figures = list(self.figures.values())
+        named = [
+            figure
+            for figure in figures
+            if figure.paper in targets or not set(targets).isdisjoint(figure.outputs)
+        ]
+        return named or figures
+
     def targets(self, paper: str) -> list[str]:
         """Final files of a paper: its measures, its figures, and its claims if it has any.
 
@@ -160,20 +174,26 @@ class Plan:
     def write_stamps(self, directory: str | Path = ".") -> None:
         """Write the stamps whose text has changed below a results directory.
 
-        Those of empty files too, as an interrupted copy leaves them: Snakemake takes any file that
-        is there for done. Raises StoreError for a folder where a file should be.
+        Raises StoreError, with the reason, when the system refuses.
+        """
+        for path, text in self.stamps.items():
+            write_stamp(Path(directory) / path, text)
+
+    def remove_empty(self) -> None:
+        """Remove the files that are empty, as an interrupted copy leaves them.
+
+        Snakemake takes any file that is there for done, and jobs write all or nothing.
+        Raises StoreError for a folder where a file should be.
         """
         for stage in self.stages():
-            if stage.stamp:
-                empty = [is_empty(Path(directory) / output) for output in stage.outputs]
-                write_stamp(Path(directory) / stage.stamp, stage.stamp_text, again=any(empty))
-
-
-def is_empty(path: Path) -> bool:
-    """Whether a file is there and empty; raises StoreError for a folder."""
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder where a file should be: move it away")
-    return path.is_file() and not path.stat().st_size
+            for path in map(Path, stage.outputs):
+                if path.is_dir():
+                    raise StoreError(f"{path} is a folder where a file should be: move it away")
+                try:
+                    if path.is_file() and not path.stat().st_size:
+                        path.unlink()
+                except OSError as error:
+                    raise StoreError(one_line(error, path, "removed, which is empty")) from error
 
 
 def _data(name: str, config: Config, data: Mapping[str, Data]) -> Data:

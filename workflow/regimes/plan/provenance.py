@@ -139,15 +139,15 @@ def syntax_tree(source: bytes) -> ast.Module:
     return ast.parse(source)
 
 
-def write_stamp(path: str | Path, text: str, *, again: bool = False) -> bool:
-    """Write a stamp atomically when its text differs, or `again`; True when it was written.
+def write_stamp(path: str | Path, text: str) -> bool:
+    """Write a stamp atomically, only when its text differs; True when it was written.
 
     A stamp whose text has not changed keeps its time, so that Snakemake reruns nothing.
     Raises StoreError, with the reason, when the system refuses.
     """
     path = Path(path)
     try:
-        if not again and path.is_file() and path.read_bytes() == text.encode():
+        if path.is_file() and path.read_bytes() == text.encode():
             return False
         with replacing(path) as temporary:
             temporary.write_text(text)

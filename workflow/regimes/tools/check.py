@@ -11,7 +11,7 @@ the workflow's are looked at; what lies behind links is left alone.
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,22 @@ def check(directory: Path, plan: Plan) -> Iterator[Checked]:
     for stamp, text in plan.stamps.items():
         if (directory / stamp).exists():
             yield _judged(Path(stamp), lambda path=directory / stamp, text=text: _stamp(path, text))
+
+
+def require_current(stages: Iterable[Stage], directory: Path = Path()) -> None:
+    """Raise StoreError for a file of some stages that is there and not the planned one.
+
+    Snakemake's report takes any file that is there for that of the present config.
+    """
+    for stage in stages:
+        for output in stage.outputs:
+            found = _checked(directory, Path(output), stage)
+            if found.state not in ("whole", "missing"):
+                reason = found.reason or "made with other settings (a scale, say) or code"
+                raise StoreError(
+                    f"{output} is {found.state}: {reason}; make the report with the config of the "
+                    "figures, or the figures with that of the report first"
+                )
 
 
 def _files(directory: Path, folder: str, pattern: str) -> Iterator[Path]:
