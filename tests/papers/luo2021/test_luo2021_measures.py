@@ -219,7 +219,7 @@ def test_a_missing_value_ends_the_measures_unless_its_run_diverged(
     (line,) = capsys.readouterr().err.splitlines()
     place = "gamma_prime 0.0, width 10, gamma 1.75, seed 1"
     assert f"experiments.growth: relative_distance_w is missing at {place}, where" in line
-    assert f"remove {tmp_path / 'run1.nc'}, and" in line
+    assert f"training left it out of {tmp_path / 'run1.nc'};" in line
     assert not (tmp_path / "measures.nc").exists()
     blocks[1]["diverged"].loc[lost] = 1
     result = measured("growth", blocks, data_of(), tmp_path).isel(gamma_prime=0)

@@ -143,7 +143,7 @@ class Plan:
 
         All figures, if none of the targets is one of these.
         """
-        figures = list(self.figures.values())
+        figures: list[Stage] = list(self.figures.values())
         named = [
             figure
             for figure in figures

@@ -34,7 +34,7 @@ def check_complete(experiment: str, runs: xr.Dataset) -> None:
             file = values.encoding.get("source", "the file of its job")
             raise DataError(
                 f"experiments.{experiment}: {name} is missing at {place}, where no run diverged: "
-                f"remove {file}, and the same command makes it again"
+                f"training left it out of {file}; take that value out of the axes, or report it"
             )
 
 
