@@ -1,0 +1,57 @@
+"""Workflows that are killed again and again end with the same bits."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from harness import Workflow, clean_environment
+
+KILLS = 40
+
+
+def kill_after(workflow: Workflow, seconds: float) -> bool:
+    """Start the workflow and kill it and all its jobs after some time, unless it has ended."""
+    process = subprocess.Popen(
+        workflow.command("--cores", "2"),
+        cwd="/",
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+@pytest.mark.long
+def test_forty_kills_change_no_bit(finished: Workflow, fresh: Workflow) -> None:
+    began = time.monotonic()
+    assert fresh.run("--cores", "2").code == 0
+    took = time.monotonic() - began
+    random_ = random.Random(0)
+    kills = 0
+    while kills < KILLS:
+        # Now and then all is gone, so that every stage is killed at times.
+        if kills % 4 == 0:
+            for path in (*fresh.files("results/**/*"), *fresh.files("figures/*")):
+                if path.is_file():
+                    path.unlink()
+        kills += kill_after(fresh, random_.uniform(0.2, 0.8) * took)
+        fresh.run("--unlock")
+    again = fresh.run("--cores", "2")
+    assert again.code == 0, again.output
+    finished.assert_same_results(fresh)
+    # Nothing but what a run in one go leaves, and temporary files of what was killed.
+    expected = {path.relative_to(finished.directory) for path in finished.files("results/**/*.nc")}
+    assert {path.relative_to(fresh.directory) for path in fresh.files("results/**/*.nc")} == (
+        expected
+    )
+    assert fresh.run().nothing_to_do
