@@ -15,6 +15,7 @@ from regimes.config.layers import (
     Layer,
     Resolved,
     apart,
+    check_size,
     hint,
     merge,
     plain,
@@ -35,6 +36,7 @@ def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
     them. file: config.yaml, so that an error can name it.
     Raises ConfigError: one line that names the file, the key, its value and what is allowed.
     """
+    check_size(raw, f"{CONFIG}, {COMMAND_LINE}")
     said = plain(raw)
     try:
         common, rest = apart(said, read(Path(file), CONFIG) if file else {})
@@ -49,6 +51,7 @@ def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = N
     path: of config.yaml; None for the papers' settings alone. Raises ConfigError as `validate`.
     """
     said = read(Path(path), str(path)) if path else {}
+    check_size(overrides, COMMAND_LINE)
     return _validated([Layer(CONFIG, said), Layer(COMMAND_LINE, plain(overrides or {}))])
 
 
