@@ -221,6 +221,19 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             {"experiments": {"x": {}}},
             ["key experiments.x.engine is missing", "allowed: at_initialisation.first_update, "],
         ),
+        (
+            {"experiments": {"phase_digram": {"axes": {"seed": [1]}}}},
+            [
+                "phase_digram is a new experiment; did you mean 'phase_diagram'? If not: ",
+                "engine is missing",
+            ],
+        ),
+        ({"datasets": {"four_pont": {"bias": True}}}, ["new data set; did you mean 'four_point'?"]),
+        (
+            {"figures": {"phase_digram": {"caption": "a"}}},
+            ["did you mean 'phase_diagram'?", "plot"],
+        ),
+        ({"papers": {"luo2012": {"order": 1}}}, ["new paper; did you mean 'luo2021'?", "title is"]),
         ({"experiments": {"x": 3}}, ["experiments.x = 3", "mapping with the key engine"]),
         (phase_diagram(engine="gradient_flaw"), ["did you mean 'gradient_flow'?"]),
         (phase_diagram(engine="gradient_descent"), ["unknown key experiments.phase_diagram."]),
@@ -400,6 +413,12 @@ def test_errors_are_one_line_that_names_the_key(
     assert "\n" not in message
     for text in expected:
         assert text in message, message
+
+
+def test_an_entry_of_a_paper_is_never_taken_for_a_typo(raw: dict) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(merge(raw, phase_diagram(dataset=None)))
+    assert "dataset is missing" in str(caught.value) and "did you mean" not in str(caught.value)
 
 
 def test_kind_of_an_existing_data_set_can_change(raw: dict) -> None:
