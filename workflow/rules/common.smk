@@ -9,6 +9,7 @@ from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
+from regimes.storage.failures import check_writable
 
 
 def or_exit(function, *arguments):
