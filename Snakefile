@@ -40,6 +40,9 @@ SETTINGS = or_exit(validate, config, Path(workflow.basedir) / "config.yaml")
 # reword a citation or move a mirror reruns nothing.
 config.update(SETTINGS.model_dump(mode="json"))
 PLAN = or_exit(Plan.from_config, SETTINGS)
+or_exit(check_targets)
+# Without its own folder Snakemake would end in a traceback, a little later.
+or_exit(check_writable, ".snakemake" if Path(".snakemake").is_dir() else Path.cwd())
 or_exit(PLAN.write_stamps)
 # Jobs compare the code with it; to reword a comment reruns nothing.
 config["fingerprint"] = fingerprint()

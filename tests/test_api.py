@@ -50,6 +50,14 @@ def simulate(*arguments: Any, **options: Any) -> xr.Dataset:
 # simulate
 
 
+@pytest.mark.parametrize("name", ["razborov", "razborov2022"])
+def test_only_what_can_be_simulated_is_offered(here: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        simulate(name)
+    offered = str(caught.value).partition("allowed: ")[2].split(", ")
+    assert offered and all(load(CONFIG).experiments[one].followed for one in offered)
+
+
 def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
     run = simulate(**QUICK)
     for name, value in QUICK.items():
@@ -185,7 +193,10 @@ def test_nothing_is_written(here: Path) -> None:
             {"gamma_prime": 0, "gamma": 1},
             ["solver_tolerance is missing", "0.03"],
         ),
-        (("phase_diagramm",), {}, ["experiment = 'phase_diagramm'", "phase_diagram"]),
+        (("phase_diagramm",), {}, ["experiment = 'phase_diagramm'; did you mean 'phase_diagram'?"]),
+        (("song2021_initial",), {}, ["experiment = 'song2021_initial'", "allowed: phase_diagram"]),
+        ((), {"gama": 1}, ["unknown key gama; did you mean 'gamma'?", "allowed here: gamma_prime"]),
+        ((), {"max_steps": 10}, ["unknown key max_steps; did you mean solver={'max_steps': 10}?"]),
         ((), {**QUICK, "activatoin": "relu"}, ["activatoin", "did you mean 'activation'"]),
         ((), {**QUICK, "solver": {"max_step": 5}}, ["max_step", "did you mean 'max_steps'"]),
         ((), {**QUICK, "activation": "relo"}, ["activation = 'relo'", "relu"]),

@@ -174,6 +174,28 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         (phase_diagram(axes={"gamma": {"step": 0}}), ["axes.gamma", "step > 0"]),
         (phase_diagram(axes={"gamma": None}), ["axes.gamma", "missing"]),
         (phase_diagram(axes={"seed": [0.5]}), ["axes.seed = [0.5]", "whole number"]),
+        (phase_diagram(axes={"seed": [2**53]}), ["axes.seed = [900", "must be below 2^53"]),
+        (phase_diagram(axes={"seed": [10**17 + 1, 10**17 + 2]}), ["axes.seed", "below 2^53"]),
+        (phase_diagram(axes={"seed": list(range(10_001))}), ["axes.seed", "at most 10000 values"]),
+        (
+            phase_diagram(axes={"seed": {"start": 0, "stop": 10_000, "step": 1}}),
+            ["axes.seed", "at most 10000 values"],
+        ),
+        (phase_diagram(axes={"width": [10**300]}), ["axes.width", "not between"]),
+        (phase_diagram(axes={"width": [10**400]}), ["axes.width.0: the number is too large"]),
+        (
+            phase_diagram(solver={"max_steps": 10**30}),
+            ["solver.max_steps = 1000", "-2^63 and 2^63"],
+        ),
+        (phase_diagram(solver={"max_steps": "1" * 30}), ["solver.max_steps = '1", "2^63"]),
+        ({"root_seed": 2**63}, ["root_seed = 9223372036854775808", "2^63"]),
+        *(
+            ({section: {"n" * 101: {}}}, [f"{section}.nnn", "at most 100 characters, not 101"])
+            for section in ("papers", "activations", "datasets", "experiments", "figures")
+        ),
+        ({"figures": {"/".join(["part"] * 30): {}}}, ["at most 100 characters, not 149"]),
+        ({"devise\nerror: \x1b[31mall is well": 1}, ["devise\\nerror: \\x1b[31mall is well"]),
+        ({"experiments": {"a\nb": {}}}, ["experiments.a\\nb", "lower-case"]),
         (phase_diagram(axes={"width": [101]}), ["axes.width", "101 is odd", "never"]),
         (
             phase_diagram(axes={"depth": [1]}),
@@ -199,6 +221,19 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             {"experiments": {"x": {}}},
             ["key experiments.x.engine is missing", "allowed: at_initialisation.first_update, "],
         ),
+        (
+            {"experiments": {"phase_digram": {"axes": {"seed": [1]}}}},
+            [
+                "phase_digram is a new experiment; did you mean 'phase_diagram'? If not: ",
+                "engine is missing",
+            ],
+        ),
+        ({"datasets": {"four_pont": {"bias": True}}}, ["new data set; did you mean 'four_point'?"]),
+        (
+            {"figures": {"phase_digram": {"caption": "a"}}},
+            ["did you mean 'phase_diagram'?", "plot"],
+        ),
+        ({"papers": {"luo2012": {"order": 1}}}, ["new paper; did you mean 'luo2021'?", "title is"]),
         ({"experiments": {"x": 3}}, ["experiments.x = 3", "mapping with the key engine"]),
         (phase_diagram(engine="gradient_flaw"), ["did you mean 'gradient_flow'?"]),
         (phase_diagram(engine="gradient_descent"), ["unknown key experiments.phase_diagram."]),
@@ -380,6 +415,12 @@ def test_errors_are_one_line_that_names_the_key(
         assert text in message, message
 
 
+def test_an_entry_of_a_paper_is_never_taken_for_a_typo(raw: dict) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(merge(raw, phase_diagram(dataset=None)))
+    assert "dataset is missing" in str(caught.value) and "did you mean" not in str(caught.value)
+
+
 def test_kind_of_an_existing_data_set_can_change(raw: dict) -> None:
     mnist = {"kind": "mnist", "n_train": 45, "pixels": [-0.5, 0.5]}
     # What the former kind has and the new one has not is taken away by null.
@@ -414,6 +455,71 @@ def test_broken_yaml_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def bomb(leaf: object) -> object:
+    """A list of billions of values that takes no memory."""
+    for _ in range(10):
+        leaf = [leaf] * 9
+    return leaf
+
+
+def circle() -> list:
+    """A list that has itself."""
+    made: list = []
+    made.append(made)
+    return made
+
+
+@pytest.mark.parametrize("value", [bomb(1), bomb({}), circle()], ids=["bomb", "maps", "circle"])
+def test_values_without_end_are_refused(raw: dict, value: object) -> None:
+    for refuse in (lambda said: validate(raw | said), lambda said: load(CONFIG, said)):
+        with pytest.raises(ConfigError, match="at most 200000 values, aliases"):
+            refuse({"datasets": value})
+
+
+# Mappings of which each takes the keys of the one before nine times.
+MERGED = "a0: &a0 {}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} {{<<: [{f'*a{n}, ' * 9}]}}\n" for n in range(9)
+)
+
+
+def test_numbers_of_thousands_of_digits_are_refused(raw: dict) -> None:
+    # Python does not even write them as text.
+    for said in ({"root_seed": 10**5000}, phase_diagram(solver={"max_steps": -(10**5000)})):
+        with pytest.raises(ConfigError, match="the number is too large"):
+            validate(merge(raw, said))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: &a [*a]", "at most 200000 values"),
+        ("a: &a {b: *a}", "at most 200000 values"),
+        (MERGED, "at most 200000 values"),
+        ("a: " + "[" * 100_000, "at most 50 in one another"),
+        ("root_seed: 1" + "0" * 5000, "Exceeds the limit"),
+        ("a: " + "x" * 5_000_000, "at most 5000000 bytes"),
+        ("\0\1\2", "control characters are not allowed"),
+    ],
+    ids=["circle", "mappings", "merge keys", "deep", "digits", "long", "binary"],
+)
+def test_files_that_are_no_settings_are_refused_at_once(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=expected) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_an_error_is_one_line_of_moderate_length() -> None:
+    text = str(ConfigError("a: first\nerror: second\r\x1b[1m\u2028 " + "x" * 10**6 + " the end"))
+    assert text.startswith(r"a: first\nerror: second\r\x1b[1m\u2028 xxx") and text.endswith(
+        " the end"
+    )
+    assert len(text) < 3100
 
 
 def test_schemas_have_not_drifted() -> None:

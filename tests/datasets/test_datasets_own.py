@@ -1,5 +1,6 @@
 """Data sets of the user's own: tables in files, and target functions given by formulas."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def csv(tmp_path: Path) -> Path:
 def made(path: Path, **keys: Any) -> xr.Dataset:
     chosen = settings(kind="file", path=str(path), **keys)
     return file_kind.build(chosen | {"sha256": digest(path)})
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(DataError, match=f"{path} cannot be read: is not a regular file"):
+        digest(path)
 
 
 def test_columns_of_a_csv_file(csv: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from regimes import api as notebook
 from regimes.datasets.sources import registry, retrieval
-from regimes.datasets.sources.retrieval import fetch, find
+from regimes.datasets.sources.retrieval import fetch, find, is_there
 from regimes.datasets.sources.source import Source
 from regimes.errors import DataError
 
@@ -134,6 +134,13 @@ def test_mirror_that_is_no_folder(places: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REGIMES_DATA", str(places / "nowhere"))
     message = error(lambda: fetch(SOURCE))
     assert str(places / "nowhere") in message and "is not a folder" in message
+
+
+def test_home_of_nobody_is_no_mirror(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = "~no_such_user/mirror"
+    assert not is_there(SOURCE, mirror)
+    monkeypatch.setenv("REGIMES_DATA", mirror)
+    assert f"'{mirror}' is not a folder" in error(lambda: fetch(SOURCE))
 
 
 def test_missing_file_without_a_mirror(places: Path) -> None:

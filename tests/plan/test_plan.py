@@ -418,3 +418,27 @@ def test_the_explorers_stamp_covers_its_page_and_titles(monkeypatch: pytest.Monk
     assert titled.stamps[titled.explorer.stamp] != before
     monkeypatch.setattr(plan_module, "assets_hash", lambda: "other")
     assert text() != before
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (
+            "figures/phse_diagram.pdf",
+            "did you mean 'phase_diagram.pdf'? figures/ may have files of",
+        ),
+        ("figures/phase_diagram.csv", "did you mean 'phase_diagram.png'?"),
+        ("figures/zzz.pdf", "with the present config; figures/ may have files of phase_diagram, "),
+        ("results/measures/fase_diagram.nc", "did you mean 'phase_diagram.nc'?"),
+    ],
+)
+def test_a_target_that_nothing_makes_names_the_one_that_was_meant(path: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make().check_target(path)
+    assert str(caught.value).startswith(f"{path}: ") and expected in str(caught.value)
+
+
+def test_every_target_of_the_plan_can_be_asked_for() -> None:
+    plan = make()
+    for path in plan.all_targets():
+        plan.check_target(path)

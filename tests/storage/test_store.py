@@ -16,6 +16,7 @@ from regimes.errors import StoreError
 from regimes.jobs import resources as usage
 from regimes.storage import store
 from regimes.storage.atomic import replacing
+from regimes.storage.failures import check_writable
 
 ATTRIBUTES = {
     "title": "A title",
@@ -186,6 +187,21 @@ def test_temporary_names_are_no_other_process_s(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nothing\.nc cannot be read: it does not exist"):
         store.read(tmp_path / "nothing.nc")
+
+
+def test_a_folder_that_takes_no_file_is_named_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "denied")
+
+    # Root may write everywhere.
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(StoreError, match=r"^[^\n]* cannot be written: permission .*--directory"):
+        check_writable(tmp_path)
 
 
 @pytest.mark.parametrize(

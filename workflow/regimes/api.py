@@ -13,7 +13,9 @@ from typing import Any
 
 import xarray as xr
 
+from regimes.config.layers import hint
 from regimes.config.load import load
+from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
@@ -28,6 +30,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
+# Keys that `simulate` takes beside those of an experiment.
+TOP_KEYS = ("tolerance",)
 
 
 def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
@@ -86,16 +90,18 @@ def simulate(
     path = _config_path(directory)
     own = {"activations": dict(activations)} if activations else {}
     config = load(path, own)
-    if experiment not in config.experiments:
-        raise ConfigError(f"experiment = {experiment!r}; allowed: {', '.join(config.experiments)}")
     followed = [name for name, one in config.experiments.items() if one.followed]
     if experiment not in followed:
         engines = " or ".join(name for name, one in settings_classes().items() if one.followed)
+        there = f" is not trained by {engines}" if experiment in config.experiments else ""
         raise ConfigError(
-            f"experiment = {experiment!r} is not trained by {engines}; allowed: "
+            f"experiment = {experiment!r}{there}; {hint(experiment, followed)}allowed: "
             f"{', '.join(followed)}"
         )
     known = config.experiments[experiment].axes.model_dump(exclude_none=True)
+    if "axes" in changes:
+        raise ConfigError(f"axes: give one value of each axis by its name: {', '.join(known)}")
+    _check_keys(changes, config.experiments[experiment], known)
     axes: dict[str, Any] = {}
     for axis, values in known.items():
         if axis in changes:
@@ -107,8 +113,6 @@ def simulate(
                 f"{axis} is missing: one value of your own, or one of those of {experiment}: "
                 + ", ".join(f"{value:g}" for value in values)
             )
-    if "axes" in changes:
-        raise ConfigError(f"axes: give one value of each axis by its name: {', '.join(known)}")
     if "tolerance" in changes:
         solver = changes.get("solver", {})
         if not isinstance(solver, Mapping):
@@ -143,6 +147,23 @@ def simulate(
         "device": place,
     }
     return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+def _check_keys(
+    changes: Mapping[str, Any], experiment: EngineSettings, axes: Mapping[str, Any]
+) -> None:
+    """Raise ConfigError, with the key that was meant, for one that an experiment does not have."""
+    fields = [key for key in type(experiment).model_fields if key != "axes"]
+    allowed = [*axes, *TOP_KEYS, *fields]
+    for key, value in changes.items():
+        if key in allowed:
+            continue
+        # A key of the solver, say, without the solver around it.
+        around = [
+            name for name, part in experiment if key in getattr(type(part), "model_fields", ())
+        ]
+        meant = f"did you mean {around[0]}={ {key: value} }? " if around else hint(key, allowed)
+        raise ConfigError(f"unknown key {key}; {meant}allowed here: {', '.join(allowed)}")
 
 
 @contextmanager

@@ -2,12 +2,18 @@
 
 import re
 
+from snakemake.cli import get_argument_parser
+
 from regimes.config.load import validate
 from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
-from regimes.plan.plan import Plan
+from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
+<<<<<<< HEAD
 from regimes.storage.shared import take_all
+=======
+from regimes.storage.failures import check_writable
+>>>>>>> 3d810565330526cdefce692d493894de69d1ee89
 
 
 def or_exit(function, *arguments):
@@ -50,6 +56,17 @@ def to_be_made(stages):
     if len(jobs) <= len(done):
         return f"[^/]+-(?:{alternatives(jobs)})"
     return f"(?![^/]+-(?:{alternatives(done)})(?:[.]|$)){every}"
+
+
+def check_targets():
+    """Raise ConfigError for a target that nothing makes: Snakemake would not say what was meant."""
+    named = [word for word in sys.argv[1:] if word.startswith(TARGETS) and not Path(word).exists()]
+    if not named or not workflow.is_main_process:
+        return
+    # Words may also be values of options.
+    for target in get_argument_parser().parse_known_args(sys.argv[1:])[0].targets:
+        if target in named:
+            PLAN.check_target(target)
 
 
 def planned(rule, what):

@@ -9,6 +9,10 @@ from regimes.config.base import finite
 
 RANGE_KEYS = ("start", "stop", "step")
 LONGEST_AXIS = 10_000
+# Of experiments, figures and so on, which are parts of the names of files.
+LONGEST_NAME = 100
+# Whole numbers below this are exact in float64, with which coordinates are compared.
+LARGEST_INTEGER = 2**53
 # Powers of the width beyond these overflow, and neurons beyond this number fit no memory.
 LARGEST_EXPONENT = 10
 LARGEST_WIDTH = 100_000_000
@@ -21,6 +25,8 @@ def _axis_values(value: Any) -> tuple[float, ...]:
     if isinstance(value, dict):
         numbers = _range_values(value)
     elif isinstance(value, (list, tuple)):
+        if len(value) > LONGEST_AXIS:
+            raise ValueError(f"an axis may have at most {LONGEST_AXIS} values, not {len(value)}")
         numbers = [_axis_number(item) for item in value]
     else:
         raise ValueError("must be a list of numbers or {start, stop, step}")
@@ -40,7 +46,7 @@ def _range_values(value: dict[str, Any]) -> list[Decimal]:
     if step <= 0 or stop < start:
         raise ValueError("a range needs step > 0 and stop >= start")
     if (stop - start) / step >= LONGEST_AXIS:
-        raise ValueError(f"a range may have at most {LONGEST_AXIS} values")
+        raise ValueError(f"an axis may have at most {LONGEST_AXIS} values")
     count, remainder = divmod(stop - start, step)
     if remainder:
         raise ValueError("a range must reach its stop in whole steps")
@@ -56,6 +62,8 @@ def _whole_numbers(smallest: int) -> Any:
         for value in values:
             if value != int(value) or value < smallest:
                 raise ValueError(f"{value:g} is not a whole number of at least {smallest}")
+            if value >= LARGEST_INTEGER:
+                raise ValueError(f"{value:g} is too large: whole numbers must be below 2^53")
         return tuple(int(value) for value in values)
 
     return check
@@ -150,6 +158,12 @@ ToleranceAxis = Annotated[
 ]
 
 
+def _short(name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a name may have at most {LONGEST_NAME} characters, not {len(name)}")
+    return name
+
+
 def _plain_name(name: str) -> str:
     if not name.isascii() or not name.isidentifier() or name != name.lower():
         raise ValueError(f"{name!r} is not a name: use lower-case letters, digits and _")
@@ -168,9 +182,9 @@ def _module_name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_plain_name)]
-FigureName = Annotated[str, AfterValidator(_path_name)]
-ModuleName = Annotated[str, AfterValidator(_module_name)]
+Name = Annotated[str, AfterValidator(_short), AfterValidator(_plain_name)]
+FigureName = Annotated[str, AfterValidator(_short), AfterValidator(_path_name)]
+ModuleName = Annotated[str, AfterValidator(_short), AfterValidator(_module_name)]
 
 
 def check_split(split_by: tuple[str, ...], axes: list[str]) -> None:

@@ -39,6 +39,9 @@ MODULES = {"experiments": "measure", "figures": "plot"}
 # Places of what the user says: the file beside the Snakefile, and the rest.
 CONFIG = "config.yaml"
 COMMAND_LINE = "--configfile or --config"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# More is a mistake, or an attempt to keep the reader busy. Numbers of so many bits fit float64.
+LARGEST_FILE, MOST_VALUES, DEEPEST, LONGEST_NUMBER = 5_000_000, 200_000, 50, 1023
 # Keys of earlier versions, by their last part: what they are called now, seen from where they were.
 RENAMED = {
     "block_axes": "split_by",
@@ -143,12 +146,43 @@ def plain(value: Any) -> Any:
     return value
 
 
+def check_size(value: Any, place: str) -> None:
+    """Raise ConfigError, naming the place, for more, deeper or longer values than settings have.
+
+    value: nodes of YAML, or what was made of them. An alias counts as what it stands for: a few
+    lines may stand for any number of values, or for themselves.
+    """
+    left: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    n_values = 0
+    while left:
+        keys, value = left.pop()
+        n_values += 1
+        if n_values > MOST_VALUES or len(keys) > DEEPEST:
+            raise ConfigError(
+                f"{place}: settings may have at most {MOST_VALUES} values, aliases (*name) written "
+                f"out, and {DEEPEST} in one another"
+            )
+        value = value.value if isinstance(value, yaml.Node) else value
+        if isinstance(value, Mapping):
+            left += [((*keys, key), item) for key, item in value.items()]
+        elif isinstance(value, (list, tuple)):
+            left += [((*keys, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+            key = ".".join(map(str, keys))
+            raise ConfigError(
+                f"{place}: {key}: the number is too large, 2^{LONGEST_NUMBER} or more"
+            )
+
+
 def read(path: Path, shown: str) -> dict[str, Any]:
     """The mapping in a YAML file; ConfigError, with the shown name of the file, if it has none."""
     try:
-        content = _parsed(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{shown}: {error}") from None
+    content = parsed(text, shown)
+    content = {} if content is None else content
     if not isinstance(content, dict):
         raise ConfigError(f"{shown}: is not a mapping of keys to values")
     return content
@@ -156,9 +190,31 @@ def read(path: Path, shown: str) -> dict[str, Any]:
 
 # Cached by content: a process may load the configuration many times.
 @cache
-def _parsed(text: bytes) -> Any:
-    content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {} if content is None else content
+def parsed(text: bytes, shown: str) -> Any:
+    """What YAML text says. Raises ConfigError, with the shown name of the text, if it is none."""
+    if len(text) > LARGEST_FILE:
+        raise ConfigError(f"{shown}: settings may have at most {LARGEST_FILE} bytes")
+    loader = LOADER(text)
+    try:
+        _check_depth(text, shown)
+        node = loader.get_single_node()
+        check_size(node, shown)
+        return None if node is None else loader.construct_document(node)
+    # The last is a number of thousands of digits, or a date that there is not.
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
+    finally:
+        loader.dispose()
+
+
+def _check_depth(text: bytes, shown: str) -> None:
+    """Raise ConfigError for deep settings: the loader in C, recursive, would crash the process."""
+    depth = 0
+    for event in yaml.parse(text, LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ConfigError(f"{shown}: settings may be at most {DEEPEST} in one another")
 
 
 def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:

@@ -12,9 +12,11 @@ from pydantic_core import ErrorDetails
 from regimes.config.layers import (
     COMMAND_LINE,
     CONFIG,
+    SECTIONS,
     Layer,
     Resolved,
     apart,
+    check_size,
     hint,
     merge,
     plain,
@@ -23,6 +25,9 @@ from regimes.config.layers import (
 )
 from regimes.config.models import Config
 from regimes.errors import ConfigError
+
+# Sections of named entries, and what an entry is called.
+NAMED = SECTIONS | {"papers": "paper"}
 
 # `merge` is re-exported for callers that merge several overrides.
 __all__ = ["load", "merge", "validate"]
@@ -35,6 +40,7 @@ def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
     them. file: config.yaml, so that an error can name it.
     Raises ConfigError: one line that names the file, the key, its value and what is allowed.
     """
+    check_size(raw, f"{CONFIG}, {COMMAND_LINE}")
     said = plain(raw)
     try:
         common, rest = apart(said, read(Path(file), CONFIG) if file else {})
@@ -49,6 +55,7 @@ def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = N
     path: of config.yaml; None for the papers' settings alone. Raises ConfigError as `validate`.
     """
     said = read(Path(path), str(path)) if path else {}
+    check_size(overrides, COMMAND_LINE)
     return _validated([Layer(CONFIG, said), Layer(COMMAND_LINE, plain(overrides or {}))])
 
 
@@ -68,7 +75,7 @@ def _describe(error: ValidationError, resolved: Resolved) -> str:
     text = _describe_one(errors[0])
     # A message about several keys begins with the one that it is about.
     key = _key(errors[0]["loc"]) or text.partition(" ")[0].rstrip(":")
-    text = f"{resolved.place(key)}: {text}"
+    text = f"{resolved.place(key)}: {_meant(errors[0], resolved)}{text}"
     more = len({_key(item["loc"]) for item in errors}) - 1
     return f"{text} (and {more} more)" if more else text
 
@@ -94,6 +101,21 @@ def _describe_one(error: ErrorDetails) -> str:
         named = f" with the key{'s' * (len(keys) > 1)} {', '.join(keys)}" if keys else ""
         return f"{value}; must be a mapping{named}"
     return f"{value}; {message[0].lower()}{message[1:]}"
+
+
+def _meant(error: ErrorDetails, resolved: Resolved) -> str:
+    """What to ask where keys of a new entry are missing that is called nearly as one of a paper."""
+    section, name = (*map(str, error["loc"]), "", "")[:2]
+    if error["type"] not in ("missing", "union_tag_not_found") or section not in NAMED:
+        return ""
+    user = {layer.place for layer in resolved.user}
+    shipped = [
+        other
+        for (where, other), layers in resolved.entries.items()
+        if where == section and layers[0].place not in user
+    ]
+    meant = "" if name in shipped else hint(name, shipped)
+    return meant and f"{section}.{name} is a new {NAMED[section]}; {meant}If not: "
 
 
 def _describe_tag(key: str, error: ErrorDetails) -> str:

@@ -4,9 +4,10 @@ These models are the single source of `workflow/config.schema.json`. Texts after
 are shown to users.
 """
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from regimes.config.activations import Expression, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
@@ -36,10 +37,20 @@ RULES = (
 )
 
 
+def _line(text: str) -> str:
+    if re.search("<[a-zA-Z/!]", text):
+        raise ValueError("must be plain text: the report would take the part after < for HTML")
+    return " ".join(text.split())
+
+
+# Text that the report takes as it is; of several lines, all but the first would be its markup.
+Line = Annotated[str, AfterValidator(_line)]
+
+
 class Paper(Model):
     """A paper whose results are reproduced."""
 
-    title: str = Field(description="Title, also the category of its figures in the report.")
+    title: Line = Field(description="Title, also the category of its figures in the report.")
     citation: str = Field(description="Full citation, written to the files as `references`.")
     order: Integer = Field(
         default=LAST, description="Papers are shown in this order, low numbers first."
@@ -76,8 +87,8 @@ class FigureSettings(Model):
         default=False,
         description="Write it as CSV too: the module has a function `table` beside `draw`.",
     )
-    caption: str = Field(description="Caption in the report (reStructuredText).")
-    labels: dict[str, str] = Field(default={}, description="Columns of its row in the report.")
+    caption: str = Field(description="Caption in the report, plain text.")
+    labels: dict[Line, Line] = Field(default={}, description="Columns of its row in the report.")
 
 
 class ClaimsSettings(Model):

@@ -1,6 +1,7 @@
 """Activation functions as formulas in z: smooth ones, finite with two derivatives."""
 
 import ast
+from itertools import islice
 
 import numpy as np
 import sympy
@@ -18,6 +19,9 @@ CHECKED = (-20.0, -3.0, -1.0, -0.1, 0.1, 1.0, 3.0, 20.0)
 BESIDE = 1e-8 * np.linspace(1, 2, 5)
 JUMP, ROUNDING = 10.0, 1e-6
 NEAR = [abs(point) <= 1 for point in CHECKED]
+# Parts of the derivative. Of longer ones the second derivative, which is of the square of this
+# length, takes SymPy many seconds: the derivative of gelu has 60.
+LONGEST_SLOPE = 500
 # Functions that have no kinks. A square root may have one: sqrt(z**2) is |z|.
 SMOOTH = tuple(one for name, one in formulas.FUNCTIONS.items() if name != "sqrt")
 
@@ -50,7 +54,13 @@ def parse(text: str) -> sympy.Expr:
 
 
 def _check_values(expression: sympy.Expr, text: str) -> None:
-    derivatives = [expression, sympy.diff(expression, Z), sympy.diff(expression, Z, 2)]
+    slope = sympy.diff(expression, Z)
+    if len(list(islice(sympy.preorder_traversal(slope), LONGEST_SLOPE + 1))) > LONGEST_SLOPE:
+        raise ConfigError(
+            f"{text!r} is too long for an activation: its derivative may have at most "
+            f"{LONGEST_SLOPE} parts; nest or multiply fewer functions"
+        )
+    derivatives = [expression, slope, sympy.diff(slope, Z)]
     # In float64, since SymPy would compute all digits of exp(exp(exp(20))).
     for order, one in enumerate(derivatives):
         what = ("the value", "the derivative", "the second derivative")[order]

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.layers import hint
 from regimes.config.models import RULES, Config
 from regimes.errors import ConfigError, StoreError
 from regimes.explorer.assets import assets_hash
@@ -45,6 +46,8 @@ from regimes.plan.stages import (
 from regimes.storage.failures import one_line
 from regimes.storage.versions import package_versions, torch_version
 
+# Folders of files that are asked for by name.
+TARGETS = ("figures/", "results/measures/", "results/claims/", "results/data/")
 # Modules that make data of other data, by the key that names them: their packages.
 LOADED_FOR_DATA = {"backbone": "datasets.backbones", "activation": "activations"}
 
@@ -129,6 +132,20 @@ class Plan:
                 f"{name} belongs to no {rule} job of the present config (other settings, or other "
                 "code); ask for the figure or the measures instead"
             ) from None
+
+    def check_target(self, path: str) -> None:
+        """Raise ConfigError, with the file that was meant, for one that no stage makes."""
+        files = [output for stage in self.stages() for output in stage.outputs]
+        if path in files:
+            return
+        folder = next((one for one in TARGETS if path.startswith(one)), "")
+        there = [file.removeprefix(folder) for file in files if file.startswith(folder)]
+        names = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in there))
+        meant = hint(path.removeprefix(folder), there)
+        raise ConfigError(
+            f"{path}: no rule makes this file with the present config; {meant}{folder} may have "
+            f"files of {names}"
+        )
 
     def jobs_of(self, experiment: str) -> list[Job]:
         """The training jobs of an experiment."""

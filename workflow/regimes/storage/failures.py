@@ -2,7 +2,10 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
+
+from regimes.errors import StoreError
 
 CURES = {
     errno.ENOSPC: "no space is left on its disk: make room and run the same command again",
@@ -33,6 +36,15 @@ def one_line(error: OSError | MemoryError, path: str | Path, what: str) -> str:
     return f"{path} cannot be {what}: {reason}"
 
 
+def check_writable(folder: str | Path) -> None:
+    """Raise StoreError, with the reason, for a folder in which no file can be made."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StoreError(one_line(error, folder, "written")) from None
+
+
 def _owner(path: Path) -> str:
     """Whom the first part of a path that exists and refuses belongs to."""
     refusing = path
@@ -42,4 +54,6 @@ def _owner(path: Path) -> str:
         owner = refusing.owner()
     except (KeyError, OSError, NotImplementedError):
         owner = "somebody else"
-    return f"{refusing} belongs to {owner}: ask for access, or work in a folder of yours"
+    return (
+        f"{refusing} belongs to {owner}: ask for access, or work in a folder of yours (--directory)"
+    )

@@ -5,12 +5,13 @@ The options are those of Snakemake, and are read as it reads them.
 
 import argparse
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimes.config.layers import merge
+from regimes.config.layers import merge, parsed, read
 from regimes.config.load import load
 from regimes.config.models import Config
 from regimes.errors import ConfigError
@@ -50,12 +51,12 @@ def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, An
     """
     merged: dict[str, Any] = {}
     for file in configfiles:
-        merged = merge(merged, _yaml(_text(file), file))
+        merged = merge(merged, read(Path(file), f"--configfile {file}"))
     for entry in config:
         key, equals, value = entry.partition("=")
         if not equals or not key:
             raise ConfigError(f"--config {entry!r}: must be KEY=VALUE")
-        merged = merge(merged, {key: _value(value, entry)})
+        merged = merge(merged, {key: parsed(os.fsencode(value), f"--config {entry}")})
     return merged
 
 
@@ -114,26 +115,3 @@ def _within(directory: Path) -> Iterator[None]:
         raise ConfigError(f"--directory {directory}: there is no such folder")
     with chdir(directory):
         yield
-
-
-def _text(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--configfile {file}: {error}") from None
-
-
-def _yaml(text: str, file: str) -> dict[str, Any]:
-    content = _value(text, f"--configfile {file}")
-    if not isinstance(content or {}, dict):
-        raise ConfigError(f"--configfile {file}: is not a mapping of keys to values")
-    return content or {}
-
-
-def _value(text: str, where: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None

@@ -9,8 +9,12 @@ from regimes.errors import DataError
 def digest(path: str | Path) -> str:
     """sha256 of a file; `~` is the home folder. Raises DataError when it cannot be read."""
     try:
-        with Path(path).expanduser().open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        file = Path(path).expanduser()
+        # Others, such as a pipe, may have no end, and are another file when read again.
+        if file.exists() and not file.is_file():
+            raise ValueError("is not a regular file")
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         reason = error.strerror
     # An unknown user after ~, or characters that a path cannot have

@@ -53,7 +53,7 @@ def is_there(source: Source, mirror: str | None = None) -> bool:
     """
     folders = [RESOURCES]
     if mirror := mirror or os.environ.get(MIRROR_VARIABLE):
-        folders.append(Path(mirror).expanduser())
+        folders.append(Path(os.path.expanduser(mirror)))
     try:
         return any(_is_file(folder / source.name) for folder in folders)
     except DataError:
@@ -63,7 +63,7 @@ def is_there(source: Source, mirror: str | None = None) -> bool:
 def cache() -> Path:
     """The folder into which files are downloaded: REGIMES_CACHE, or the user's cache."""
     if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE]).expanduser()
+        return Path(os.path.expanduser(os.environ[CACHE_VARIABLE]))
     import pooch  # slow, and only needed where something is neither shipped nor in a mirror
 
     return Path(pooch.os_cache("regimes"))
@@ -72,7 +72,7 @@ def cache() -> Path:
 def _mirror() -> Path | None:
     if not os.environ.get(MIRROR_VARIABLE):
         return None
-    folder = Path(os.environ[MIRROR_VARIABLE]).expanduser()
+    folder = Path(os.path.expanduser(os.environ[MIRROR_VARIABLE]))
     if not folder.is_dir():
         raise DataError(
             f"data_mirror (or {MIRROR_VARIABLE}) = {str(folder)!r} is not a folder: name the one "
