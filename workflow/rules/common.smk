@@ -9,11 +9,8 @@ from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
-<<<<<<< HEAD
-from regimes.storage.shared import take_all
-=======
 from regimes.storage.failures import check_writable
->>>>>>> 3d810565330526cdefce692d493894de69d1ee89
+from regimes.storage.shared import take_all
 
 
 def or_exit(function, *arguments):
