@@ -169,6 +169,12 @@ class Config(Model):
         description="Keep in results/states/ what runs need to go on when their cap is raised "
         "(max_steps, epochs), and use it; changes no result.",
     )
+    max_memory_mb: Integer = Field(
+        default=16_000,
+        ge=1000,
+        description="The workflow is not planned with a job that needs more memory than this, in "
+        "MB; changes no result.",
+    )
     papers: dict[Name, Paper] = Field(
         default={}, description="Papers by name, and what is said of all of them together."
     )
