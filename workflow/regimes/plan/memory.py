@@ -56,7 +56,8 @@ class Memory:
         smaller = (
             Smaller(key, value, needed(size)) for key, value, size in self._smaller_data(name)
         )
-        return self._checked(needed(self.sizes[name]), smaller, "take a smaller value")
+        needed_now = needed(self.sizes[name])
+        return self._checked("making it", needed_now, smaller, "take a smaller value")
 
     def of_job(self, name: str, axes: Axes) -> int:
         """To train the runs of a job of an experiment.
@@ -123,7 +124,7 @@ class Memory:
                 yield Smaller(key, value, needed(axes, size))
 
         cure = "take a smaller value, or fewer runs in a job (split_by)"
-        return self._checked(needed(axes, data), smaller(), cure)
+        return self._checked(f"a job of experiments.{name}", needed(axes, data), smaller(), cure)
 
     def _smaller_data(self, name: str) -> Iterator[tuple[str, Any, DataSize]]:
         """Keys of a data set, or of that which it is made from, with its size for a value of 1."""
@@ -136,13 +137,13 @@ class Memory:
         if hasattr(dataset, "path"):
             yield f"datasets.{name}.path", dataset.path, DataSize(1, 1, 1)
 
-    def _checked(self, needed: float, smaller: Iterable[Smaller], cure: str) -> int:
+    def _checked(self, what: str, needed: float, smaller: Iterable[Smaller], cure: str) -> int:
         megabytes, most = PROCESS_MB + math.ceil(needed / MB), self.config.max_memory_mb
         if megabytes <= most:
             return megabytes
         key, value, _ = min(smaller, key=lambda one: one.bytes)
         raise ConfigError(
-            f"{self.config.place(key)}: {key} = {value}: a job of it needs about "
+            f"{self.config.place(key)}: {key} = {value}: {what} needs about "
             f"{megabytes / 1000:.3g} GB of memory, max_memory_mb = {most} allows "
             f"{most / 1000:.3g} GB: {cure}, or raise max_memory_mb"
         )

@@ -158,7 +158,7 @@ class FunctionSpaceExperiment(EngineSettings):
             self.models[name].dimension(width, data.n_features) for name in axes["model"]
         )
         # Drawn in float64.
-        embedded = n_points * dimension * (3 * 8 + 2 * number)
+        embedded = n_points * dimension * 3 * 8
         initial = width * n_points * (2 * 8 + number)
         moving = width * n_train * 12 * number
         return embedded + initial + moving + 8 * n_train * n_points * number

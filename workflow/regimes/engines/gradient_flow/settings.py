@@ -117,7 +117,8 @@ class GradientFlowExperiment(EngineSettings):
     def memory(self, axes: Axes, data: DataSize) -> float:
         """The largest batch: weights at several points of a step, what a path keeps, tiles.
 
-        Where the slope is continuous a tile has a matrix of features x features for each neuron.
+        Where the slope is continuous a tile has a matrix of features x features for each neuron,
+        and all neurons of the batch may need own steps, for which they are copied.
         """
         number, n_train = NUMBER_BYTES[self.solver.precision], data.n_train
         kinked = self.activation in ("relu", "leaky_relu")
@@ -126,11 +127,12 @@ class GradientFlowExperiment(EngineSettings):
         for width in axes["width"]:
             weights = width * (rank + 1) * number
             path = width * n_train * number if kinked else 0
+            copied = 0 if kinked else 8 * width * (16 * n_train + 8 * (rank + 1) + 20)
             room = max(1, BATCH_BYTES // (4 * weights + path))
             runs = min(room, n_runs(axes) // len(axes["width"]))
             tile = min(TILE_BYTES, runs * width * n_train * number)
             in_tile = 20 if kinked else 20 + 3 * rank**2 / n_train
-            own = 8 * weights + 2 * path + 10 * n_train**2 * number
+            own = 8 * weights + 2 * path + copied + 10 * n_train**2 * number
             of_width.append(runs * own + in_tile * tile)
         return max(of_width)
 
