@@ -133,3 +133,15 @@ def test_scale_mark_is_left_out_at_the_papers_size() -> None:
 def test_revision_is_known() -> None:
     assert package_version()[0].isdigit()
     assert git_commit()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("8 TiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")],
+)
+def test_job_says_that_the_memory_did_not_suffice(tmp_path: Path, capsys, error: Exception) -> None:
+    with pytest.raises(SystemExit), job(tmp_path / "log"):
+        raise error
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the memory did not suffice for the job of {tmp_path / 'log'}: ")
+    assert "Traceback" in (tmp_path / "log").read_text()

@@ -33,7 +33,7 @@ SOON = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"
 FLAKY = """
 rule train:
     output: "done.txt"
-    resources: gpu=1
+    resources: gpu=1, mem_mb=lambda wildcards, attempt: 4000 * attempt
     shell:
         "scontrol --oneliner show job $SLURM_JOB_ID >> asked.txt; "
         "test $(wc -l < asked.txt) -ge 2; touch {output}"

@@ -14,7 +14,7 @@ rule claims:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         stage=handed("claims"),
     script:
@@ -34,7 +34,7 @@ if PLAN.all_claims:
             "../../envs/analysis.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
+            mem_mb=memory(1000),
         params:
             stage=handed("all_claims"),
         script:

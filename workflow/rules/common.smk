@@ -76,6 +76,20 @@ def handed(rule):
     return lambda wildcards: PLAN.stage(rule, "/".join(wildcards)).handed()
 
 
+def memory(least, rule=None):
+    """Function of a rule's wildcards and of the attempt: the MB that a job asks for.
+
+    They are at least `least`, more where the plan's estimate for the stage of the rule is, and
+    more with each attempt.
+    """
+
+    def asked(wildcards, attempt):
+        estimate = planned(rule, "memory_mb")(wildcards) if rule else 0
+        return max(least, estimate) * attempt
+
+    return asked
+
+
 def files(rule):
     """Input files of a rule: those of its stage by kind, and its stamp if it has one."""
 

@@ -14,7 +14,7 @@ rule data:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000, "data"),
     params:
         stage=handed("data"),
     script:

@@ -13,7 +13,7 @@ rule explorer:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         stage=handed("explorer"),
     script:

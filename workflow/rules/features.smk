@@ -16,7 +16,7 @@ rule features:
     # With more threads the sums would have another order, and --cores would change the last bits.
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000, "features"),
         gpu=GPUS,
     params:
         stage=handed("features"),

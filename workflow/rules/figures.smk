@@ -19,7 +19,7 @@ rule figure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         stage=handed("figure"),
     script:
@@ -44,7 +44,7 @@ rule table:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         stage=handed("table"),
     script:

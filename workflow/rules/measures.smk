@@ -13,7 +13,7 @@ rule measure:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000, "measure"),
     params:
         stage=handed("measure"),
     script:

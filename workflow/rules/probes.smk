@@ -17,7 +17,7 @@ rule probe:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000, "probe"),
         gpu=GPUS,
     params:
         stage=handed("probe"),

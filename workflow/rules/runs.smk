@@ -23,7 +23,7 @@ rule train:
     # the last bits.
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000, "train"),
         gpu=GPUS,
     params:
         stage=handed("train"),

@@ -186,6 +186,12 @@ class Config(Model):
         description="Folder of runs and probes that several users share: those that are there are "
         "linked, and new ones are put there. Changes no result.",
     )
+    max_memory_mb: Integer = Field(
+        default=16_000,
+        ge=1000,
+        description="The workflow is not planned with a job that needs more memory than this, in "
+        "MB; changes no result.",
+    )
     papers: dict[Name, Paper] = Field(
         default={}, description="Papers by name, and what is said of all of them together."
     )

@@ -3,16 +3,21 @@
 Texts after `description=` are shown to users; docs/data.md has the sources.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
+from regimes.datasets.size import DataSize, table_size
+from regimes.datasets.sources.retrieval import RESOURCES
+from regimes.datasets.sources.uci import CSV
 from regimes.errors import ConfigError
 
-# Larger data sets fit no memory; these are far beyond the papers.
+# These are far beyond the papers; what fits the memory is `max_memory_mb`.
 MOST_POINTS = 1_000_000
 MOST_FEATURES = 100_000
 
@@ -117,7 +122,22 @@ PixelsOrRaw = Annotated[
 ]
 
 
-class PointsDataset(Model):
+class Dataset(Model):
+    """Base of the settings of data sets."""
+
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """Its size. source: that of the data set whose images it is made from, if any."""
+        sizes = dict(self)
+        n_train = sizes.get("n_points") or sizes["n_train"]
+        return DataSize(
+            n_train,
+            n_train + sizes.get("n_test", 0),
+            sizes["n_features"] + sizes.get("bias", False),
+            draws=sizes.get("draws", 1),
+        )
+
+
+class PointsDataset(Dataset):
     """A data set given point by point."""
 
     kind: Literal["points"] = KIND
@@ -128,6 +148,12 @@ class PointsDataset(Model):
     bias: bool = Field(
         default=True, description="Append a constant last feature of 1 to the inputs."
     )
+
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """The points that are given."""
+        (first, *_), count = self.inputs, len(self.inputs)
+        n_features = len(first) if isinstance(first, tuple) else 1
+        return DataSize(count, count, n_features + self.bias)
 
     @model_validator(mode="after")
     def _consistent(self) -> "PointsDataset":
@@ -144,7 +170,7 @@ class PointsDataset(Model):
         return self
 
 
-class FileDataset(Model):
+class FileDataset(Dataset):
     """A table of the user's own."""
 
     kind: Literal["file"] = KIND
@@ -176,6 +202,12 @@ class FileDataset(Model):
     licence: str = Field(default="not stated", description="Licence, written to the file.")
     citation: str = Field(default="none", description="Citation, written to the file.")
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """The rows of the file as it is now."""
+        rows, columns = table_size(self.path)
+        n_features = len(self.inputs) if self.inputs else columns - 1
+        return DataSize(math.ceil(self.shares[0] * rows), rows, n_features + self.bias)
+
     @model_validator(mode="after")
     def _one_target(self) -> "FileDataset":
         inputs = self.inputs or ()
@@ -193,7 +225,7 @@ class FileDataset(Model):
         return self
 
 
-class FunctionDataset(Model):
+class FunctionDataset(Dataset):
     """Random inputs with a target function of the user's own."""
 
     kind: Literal["function"] = KIND
@@ -230,7 +262,7 @@ def _check_formula(formula: str, variables: Sequence[str]) -> None:
         raise ValueError(f"formula {error}") from None
 
 
-class UciDataset(Model):
+class UciDataset(Dataset):
     """One of four regression sets of the UCI Machine Learning Repository."""
 
     kind: Literal["uci"] = KIND
@@ -255,6 +287,11 @@ class UciDataset(Model):
     )
     bias: bool = BIAS
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """The rows of the shipped file."""
+        rows, columns = table_size(RESOURCES / CSV[self.name].name)
+        return DataSize(math.ceil(self.shares[0] * rows), rows, columns - 1 + self.bias)
+
     @model_validator(mode="after")
     def _one_target(self) -> "UciDataset":
         if self.target is not None and self.name != "energy":
@@ -262,7 +299,7 @@ class UciDataset(Model):
         return self
 
 
-class MnistDataset(Model):
+class MnistDataset(Dataset):
     """Handwritten digits: the first images of the training and of the test file."""
 
     kind: Literal["mnist"] = KIND
@@ -289,6 +326,12 @@ class MnistDataset(Model):
     targets: Literal["label", "one_hot"] = TARGETS
     bias: bool = BIAS
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """Images of 28 x 28 pixels."""
+        n_outputs = 10 if self.targets == "one_hot" else 1
+        n_points = self.n_train + self.n_test
+        return DataSize(self.n_train, n_points, 28 * 28 + self.bias, n_outputs)
+
     @model_validator(mode="after")
     def _enough_images(self) -> "MnistDataset":
         if self.first_train + self.n_train > 60_000:
@@ -299,7 +342,7 @@ class MnistDataset(Model):
         return self
 
 
-class Cifar10Dataset(Model):
+class Cifar10Dataset(Dataset):
     """Colour images in ten classes: the first images of the training and of the test part."""
 
     kind: Literal["cifar10"] = KIND
@@ -316,8 +359,15 @@ class Cifar10Dataset(Model):
     )
     targets: Literal["label", "one_hot"] = TARGETS
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """Images of 32 x 32 pixels in three colours."""
+        n_points = self.n_train + self.n_test
+        n_outputs = 10 if self.targets == "one_hot" else 1
+        number_bytes = 1 if self.pixels == "raw" else 8
+        return DataSize(self.n_train, n_points, 3 * 32 * 32, n_outputs, number_bytes=number_bytes)
 
-class ImageFeaturesDataset(Model):
+
+class ImageFeaturesDataset(Dataset):
     """Features of the images of another data set, by a network trained on ImageNet (caron2023)."""
 
     kind: Literal["image_features"] = KIND
@@ -336,8 +386,16 @@ class ImageFeaturesDataset(Model):
         "or leave them as they are.",
     )
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """As many points as there are images."""
+        if source is None:
+            raise ValueError("the size of the images is needed")
+        # `auto` is one of the first two.
+        features = {"resnet18": 512, "pixels": 3072}.get(self.backbone, 1280)
+        return replace(source, n_features=features, number_bytes=4)
 
-class TeacherLabelsDataset(Model):
+
+class TeacherLabelsDataset(Dataset):
     """Images with the classes that a network trained on them gives them (song2021)."""
 
     kind: Literal["teacher_labels"] = KIND
@@ -365,8 +423,14 @@ class TeacherLabelsDataset(Model):
     )
     seed: Integer = Field(default=0, ge=0, description="Selects the teacher's initialisation.")
 
+    def size(self, source: DataSize | None = None) -> DataSize:
+        """The images, with an output for each class."""
+        if source is None:
+            raise ValueError("the size of the images is needed")
+        return replace(source, n_outputs=10)
 
-class RandomLabelsOnSphereDataset(Model):
+
+class RandomLabelsOnSphereDataset(Dataset):
     """Inputs uniform on the unit sphere, labels normal (razborov2022)."""
 
     kind: Literal["random_labels_on_sphere"] = KIND
@@ -378,7 +442,7 @@ class RandomLabelsOnSphereDataset(Model):
     seed: Integer = SEED
 
 
-class RandomLabelsOnGaussianDataset(Model):
+class RandomLabelsOnGaussianDataset(Dataset):
     """Standard normal inputs, labels uniform on an interval (chen2022, Experiment 1)."""
 
     kind: Literal["random_labels_on_gaussian"] = KIND
@@ -394,7 +458,7 @@ class RandomLabelsOnGaussianDataset(Model):
     seed: Integer = SEED
 
 
-class QuadraticTeacherDataset(Model):
+class QuadraticTeacherDataset(Dataset):
     """Standard normal inputs, targets of a shallow network on x x^T (chen2022, Experiment 2)."""
 
     kind: Literal["quadratic_teacher"] = KIND
@@ -408,7 +472,7 @@ class QuadraticTeacherDataset(Model):
     seed: Integer = SEED
 
 
-class XorWithNoiseDataset(Model):
+class XorWithNoiseDataset(Dataset):
     """Labels set by two features, the others noise: (93)-(96) of chen2022, Experiment 3."""
 
     kind: Literal["xor_with_noise"] = KIND
@@ -424,7 +488,7 @@ class XorWithNoiseDataset(Model):
     seed: Integer = SEED
 
 
-class SinesOnSphereDataset(Model):
+class SinesOnSphereDataset(Dataset):
     """Inputs uniform on the unit sphere, targets a sum of sines with noise (caron2023)."""
 
     kind: Literal["sines_on_sphere"] = KIND
@@ -449,7 +513,7 @@ class SinesOnSphereDataset(Model):
     seed: Integer = SEED
 
 
-class UnitSphereDataset(Model):
+class UnitSphereDataset(Dataset):
     """Independent draws of points on the unit sphere with normal targets (razborov2022)."""
 
     kind: Literal["unit_sphere"] = KIND

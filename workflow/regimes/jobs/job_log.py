@@ -17,8 +17,8 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
 
     Yields a function that writes one line, with the seconds since the start, to the log. The
     project's own errors become one line in the log and on stderr and exit code 1, and so do those
-    of the system, with a traceback in the log; anything else is a defect, so that the exception
-    goes on.
+    of the system and a lack of memory, with a traceback in the log; anything else is a defect, so
+    that the exception goes on.
     """
     start = time.monotonic()
     with open(log, "w", buffering=1, encoding="utf-8") as stream:
@@ -33,12 +33,28 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
             stream.write(f"error: {error}\n")
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
-        except (OSError, MemoryError) as error:
+        except OSError as error:
             stream.write(traceback.format_exc())
-            path = getattr(error, "filename", None) or "what the job needs"
+            path = error.filename or "what the job needs"
             print(f"error: {one_line(error, path, 'read or written')}", file=sys.stderr)
             raise SystemExit(1) from None
-        except Exception:
+        except Exception as error:
             stream.write(traceback.format_exc())
-            raise
+            if not _lacks_memory(error):
+                raise
+            print(
+                f"error: the memory did not suffice for the job of {log}: take smaller sizes (such "
+                "as axes.width, n_train) or fewer runs in a job (split_by) for it, or end other "
+                "programs",
+                file=sys.stderr,
+            )
+            raise SystemExit(1) from None
         progress("finished")
+
+
+def _lacks_memory(error: Exception) -> bool:
+    # Torch has no error of its own for the CPU, and must not be imported for that of a GPU.
+    said = ("can't allocate memory", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+    )

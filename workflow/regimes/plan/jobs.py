@@ -10,6 +10,7 @@ from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import engine_module
 from regimes.errors import ConfigError
+from regimes.plan.memory import Memory
 from regimes.plan.provenance import code_hash
 from regimes.plan.settings import training_modules, training_settings
 from regimes.plan.stages import Data, Job, by_name, job_hash
@@ -21,10 +22,10 @@ HASH_LENGTH = 16
 MOST_JOBS = 20_000
 
 
-def plan_jobs(name: str, config: Config, data: Mapping[str, Data]) -> list[Job]:
+def plan_jobs(name: str, config: Config, data: Mapping[str, Data], memory: Memory) -> list[Job]:
     """The training jobs of an experiment, grid by grid, in the order in which they start.
 
-    Raises ConfigError for more than Snakemake can plan.
+    Raises ConfigError for more than Snakemake can plan, and for a job that needs too much memory.
     """
     experiment = config.experiments[name]
     dataset = data[experiment.dataset]
@@ -54,6 +55,7 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data]) -> list[Job]:
                 torch=torch,
                 # What is listed first starts first.
                 priority=count - len(jobs),
+                memory_mb=memory.of_job(name, settings["axes"]),
             )
         )
     return jobs

@@ -17,6 +17,7 @@ from regimes.explorer.assets import assets_hash
 from regimes.plan.checks import check_modules
 from regimes.plan.declared import claims_need, constants
 from regimes.plan.jobs import jobs_by_grid, plan_jobs
+from regimes.plan.memory import Memory
 from regimes.plan.parts import modules_with
 from regimes.plan.probes import plan_probes
 from regimes.plan.provenance import (
@@ -71,21 +72,23 @@ class Plan:
     def from_config(cls, config: Config) -> "Plan":
         """Plan the whole workflow.
 
-        Raises ConfigError when the config names a module that does not exist.
+        Raises ConfigError when the config names a module that does not exist, or has a job that
+        needs more memory than it allows.
         """
         check_modules(config)
         config = with_backbones(config)
+        memory = Memory(config)
         data: dict[str, Data] = {}
         # What is made of other data comes after these.
         for name in sorted(config.datasets, key=lambda name: source_of(name, config) is not None):
-            data[name] = _data(name, config, data)
+            data[name] = _data(name, config, data, memory)
         jobs: list[Job] = []
         probes: list[Probe] = []
         measures = {}
         for name in config.experiments:
-            own_jobs = plan_jobs(name, config, data)
-            own_probes = plan_probes(name, config, data, own_jobs)
-            measures[name] = _measure(name, config, data, own_jobs, own_probes)
+            own_jobs = plan_jobs(name, config, data, memory)
+            own_probes = plan_probes(name, config, data, own_jobs, memory)
+            measures[name] = _measure(name, config, data, own_jobs, own_probes, memory)
             jobs += own_jobs
             probes += own_probes
         claims = _claims(config, data, measures)
@@ -213,7 +216,7 @@ class Plan:
                     raise StoreError(one_line(error, path, "removed, which is empty")) from error
 
 
-def _data(name: str, config: Config, data: Mapping[str, Data]) -> Data:
+def _data(name: str, config: Config, data: Mapping[str, Data], memory: Memory) -> Data:
     """A data set; `data` has the one that it is made from, if any."""
     settings = data_settings(name, config)
     file = settings.pop("path", None)
@@ -239,6 +242,7 @@ def _data(name: str, config: Config, data: Mapping[str, Data]) -> Data:
         file=file,
         source=data[source] if source else None,
         torch=torch_version() if source else None,
+        memory_mb=memory.of_data(name),
     )
 
 
@@ -246,8 +250,9 @@ def _measure(
     name: str,
     config: Config,
     data: Mapping[str, Data],
-    jobs: Iterable[Job],
-    probes: Iterable[Probe],
+    jobs: list[Job],
+    probes: list[Probe],
+    memory: Memory,
 ) -> Measure:
     """The measures of an experiment."""
     experiment = config.experiments[name]
@@ -268,6 +273,7 @@ def _measure(
         outputs=(f"results/measures/{name}.nc",),
         stamp=f"results/code/measures-{name}.txt",
         grids=jobs_by_grid(experiment),
+        memory_mb=memory.of_measure(name, [job.settings["axes"] for job in jobs]),
     )
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 
 from regimes.config.models import Config
 from regimes.plan.jobs import HASH_LENGTH
+from regimes.plan.memory import Memory
 from regimes.plan.provenance import code_hash
 from regimes.plan.settings import probe_settings
 from regimes.plan.stages import Data, Job, Probe, by_name, probe_hash
 
 
 def plan_probes(
-    name: str, config: Config, data: Mapping[str, Data], jobs: Iterable[Job]
+    name: str, config: Config, data: Mapping[str, Data], jobs: Iterable[Job], memory: Memory
 ) -> list[Probe]:
     """The probes of an experiment: those of each of its training jobs in turn."""
     settings = probe_settings(name, config)
@@ -35,6 +36,7 @@ def plan_probes(
                     inputs={"run": by_name([job]), "data": by_name([job.data, *others])},
                     outputs=(f"results/probes/{path}.nc",),
                     job=job,
+                    memory_mb=memory.of_probe(name, probe, job.settings["axes"]),
                 )
             )
     return probes

@@ -23,7 +23,8 @@ class Stage:
     inputs: the stages whose files it reads, by kind and then by name. outputs: paths of the files
     that it makes, the main one first. paper: the paper that it belongs to, if to a single one.
     stamp: the file that tells Snakemake when code or settings have changed; None where the hash in
-    the file's name does.
+    the file's name does. memory_mb: what the job needs in MB, as far as that is estimated: no part
+    of any hash, nor of what the scripts are given.
     """
 
     rule: str
@@ -36,6 +37,7 @@ class Stage:
     outputs: tuple[str, ...]
     paper: str = ""
     stamp: str | None = None
+    memory_mb: int = 0
 
     @property
     def path(self) -> str:

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from regimes.config.axes import LARGEST_WIDTH, CountAxis, Name
 from regimes.config.base import Integer, Model, Number, finite
+from regimes.datasets.size import DataSize
 
 Importance = Literal["node_scale_and_weights", "node_scale"]
 IMPORTANCE: Any = Field(
@@ -35,6 +36,16 @@ class PruningProbe(Model):
         Field(description="Shares of the nodes that are kept; 1: all.")
     )
     importance: Importance = IMPORTANCE
+
+    def memory(self, width: int, data: DataSize) -> float:
+        """Bytes that it takes of networks of a width, one by one, beside their file and the data.
+
+        data: the points that the networks are evaluated on.
+        """
+        # The hidden values of so many points are there at once.
+        weights, values = width * (data.n_features + 20), width * min(data.n_points, 1000)
+        points = data.n_points * (data.n_features + len(self.kept) * 10)
+        return 8 * (3 * weights + 3 * values + 3 * points)
 
 
 class TransferProbe(Model):
@@ -71,6 +82,17 @@ class TransferProbe(Model):
         "(authors' code).",
     )
     importance: Importance = IMPORTANCE
+
+    def memory(self, width: int, data: DataSize) -> float:
+        """Bytes that it takes of networks of a width, one by one, beside their file and the data.
+
+        data: the points that the external network is trained and tested on.
+        """
+        n_nodes, n_points = min(width, max(self.n_features)), data.n_points
+        points = n_points * (3 * data.n_features + 6 * n_nodes)
+        layers = n_nodes + (self.hidden_layers - 1) * self.hidden_width + data.n_outputs
+        external = self.hidden_width * (6 * layers + 6 * self.hidden_layers * n_points)
+        return 8 * (3 * width * data.n_features + points + external)
 
 
 class Probes(Model):

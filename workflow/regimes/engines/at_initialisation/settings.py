@@ -7,8 +7,13 @@ from pydantic import Field, model_validator
 from regimes.config.axes import Name, SeedAxis
 from regimes.config.base import Integer, Number
 from regimes.config.experiment import SplitBy
+from regimes.datasets.size import DataSize
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.memory import Axes, n_runs
 from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
+
+# Of the engine: numbers of a batch of draws.
+VALUES_AT_ONCE = 2**17
 
 
 class FirstUpdateAxes(NodeAxes):
@@ -52,6 +57,18 @@ class FirstUpdateExperiment(EngineSettings):
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """A batch of draws, at least one, and the covariances of what is averaged."""
+        a_draw = max(axes["width"]) * max(data.n_train, data.n_features)
+        return 8 * (12 * max(VALUES_AT_ONCE, a_draw) + 3 * self._covariances(data))
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Covariances, far more than the rest."""
+        return n_runs(axes) * (self._covariances(data) + 1000)
+
+    def _covariances(self, data: DataSize) -> int:
+        return (self.shown_nodes * data.n_features) ** 2 + data.n_train**4
 
     @model_validator(mode="after")
     def _consistent(self) -> "FirstUpdateExperiment":

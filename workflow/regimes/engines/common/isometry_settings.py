@@ -11,6 +11,8 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Number
 from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.datasets.size import DataSize
+from regimes.engines.common.memory import Axes
 from regimes.engines.common.settings import EngineSettings
 
 
@@ -51,6 +53,13 @@ class NearIsometryExperiment(EngineSettings):
         (grid,) = super().all_grids()
         ratio = {"scale_ratio": grid.pop("scale_ratio")} if "scale_ratio" in grid else {}
         return [ratio | grid]
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """One network in float64: slopes of all outputs, and the tangent kernel of all outputs."""
+        width, n_train = max(axes["width"]), max(axes["n_train"])
+        weights = width * (max(axes["n_features"]) + data.n_outputs)
+        of_points = width * n_train * (3 * data.n_outputs + 6)
+        return 8 * (8 * weights + of_points + 5 * (n_train * data.n_outputs) ** 2)
 
     @model_validator(mode="after")
     def _axes_exist(self) -> "NearIsometryExperiment":

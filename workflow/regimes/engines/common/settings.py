@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from regimes.config.axes import Name, SeedAxis, WidthAxis
 from regimes.config.base import Model, Number
 from regimes.config.experiment import AxesSettings, ExperimentSettings
+from regimes.datasets.size import DataSize
+from regimes.engines.common.memory import Axes, largest, n_runs
 
 
 class EngineSettings(ExperimentSettings):
@@ -61,6 +63,21 @@ class EngineSettings(ExperimentSettings):
         for key in self.limit or ():
             value = getattr(value, key)
         return value if self.limit else None
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """Bytes that training takes at most, beside the data and what is kept of the runs.
+
+        axes: the values of each axis of a job. The default is that of networks in float64 that are
+        trained one by one, with their weights, arrays of neurons x points, and a tangent kernel.
+        """
+        width, n_train = largest(axes, "width", 1), largest(axes, "n_train", data.n_train)
+        weights = width * (data.n_features + data.n_outputs)
+        kernel = (n_train * data.n_outputs) ** 2
+        return 8 * (6 * weights + 8 * width * n_train + 6 * kernel)
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Number of numbers that a job's file keeps of its runs, about."""
+        return n_runs(axes) * 10_000
 
     def check(self) -> None:
         """Raise ConfigError for errors that only the engine's own modules can find."""

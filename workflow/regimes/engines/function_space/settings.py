@@ -16,6 +16,8 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.datasets.size import DataSize
+from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_records, n_runs
 from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 from regimes.probes.settings import Probes
 
@@ -62,6 +64,14 @@ class FeatureModel(Model):
         if self.embedding_width is not None and not self.embedding.startswith("random"):
             raise ValueError("embedding_width is only for random embeddings")
         return self
+
+    def dimension(self, width: int, n_features: int) -> int:
+        """Dimension D of the embedding of n_features numbers."""
+        if self.embedding == "identity":
+            return n_features
+        if self.embedding == "quadratic":
+            return n_features**2
+        return self.embedding_width or width
 
 
 class FeatureAxes(AxesSettings):
@@ -138,6 +148,26 @@ class FunctionSpaceExperiment(EngineSettings):
             + model["embedding"]
             for name, model in settings["models"].items()
         }
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """The largest network: embedded points, pre-activations and what a multistep compares."""
+        number = NUMBER_BYTES[self.precision]
+        n_train, width = max(axes["n_train"]), max(axes["width"])
+        n_points = n_train + data.n_test
+        dimension = max(
+            self.models[name].dimension(width, data.n_features) for name in axes["model"]
+        )
+        # Drawn in float64.
+        embedded = n_points * dimension * 3 * 8
+        initial = width * n_points * (2 * 8 + number)
+        moving = width * n_train * 12 * number
+        return embedded + initial + moving + 8 * n_train * n_points * number
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Histories, and feature maps."""
+        record = self.record
+        records = n_records(record.points_per_decade, record.every, self.max_steps)
+        return n_runs(axes) * (10 * records + 4 * record.feature_map_neurons)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FunctionSpaceExperiment":
@@ -220,6 +250,31 @@ class NodeScaledExperiment(EngineSettings):
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
     axes: NodeAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """The largest network: weights, arrays of nodes x points, the NTG matrix."""
+        number, width = NUMBER_BYTES[self.precision], max(axes["width"])
+        n_train = self.n_train or data.n_train
+        # Drawn in float64.
+        weights = width * data.n_features * (8 + 6 * number)
+        # Of several outputs steps are made one by one.
+        moving = width * n_train * number * (14 if data.n_outputs == 1 else 4)
+        ntg = 0
+        if self.record.ntg:
+            n_points = self.record.ntg_points or n_train
+            ntg = number * (3 * width * n_points + 5 * n_points**2)
+        # The distances of all nodes along the run, with what of them is kept.
+        distances = 3 * 8 * self._records() * width
+        return weights + moving + ntg + distances
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Weights at the end, and histories."""
+        nodes = max(axes["width"]) * (data.n_features + data.n_outputs + 2)
+        return n_runs(axes) * (nodes + self._records() * (self.record.moved + 8))
+
+    def _records(self) -> float:
+        record = self.record
+        return n_records(record.points_per_decade, record.every, self.max_steps)
 
     @model_validator(mode="after")
     def _consistent(self) -> "NodeScaledExperiment":

@@ -13,8 +13,13 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.datasets.size import DataSize
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
+from regimes.engines.common.memory import NUMBER_BYTES, Axes, largest
 from regimes.engines.common.settings import EngineSettings
+
+# Of the engine: bytes of a batch on the CPU.
+BATCH_BYTES = 8 * 1024**2
 
 
 class DescentAxes(AxesSettings):
@@ -141,6 +146,20 @@ class GradientDescentExperiment(EngineSettings):
         description="Several grids in place of one: each takes from `axes` what it does not name.",
     )
     split_by: SplitBy = ("width", "seed")
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """The largest network, or a batch of small ones: weights, slopes and values, the kernel."""
+        number, n_train = NUMBER_BYTES[self.precision], largest(axes, "n_train", data.n_train)
+        width = max(axes["width"])
+        # Drawn in float64.
+        weights = width * (data.n_features + data.n_outputs) * (3 * 8 + 3 * number)
+        arrays = width * n_train * (2 * number + 2)
+        kernel = 0
+        without = ("never", "one", "random")
+        if (self.record.smallest_eigenvalue, self.rate_unit, self.labels) != without:
+            rows = n_train * data.n_outputs
+            kernel = number * (5 * rows**2 + 2 * width * (rows + n_train))
+        return weights + arrays + kernel + 4 * BATCH_BYTES
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":

@@ -15,12 +15,16 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.datasets.size import DataSize
+from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
 from regimes.engines.common.settings import EngineSettings
 
 PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
+# Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
+BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
 
 
-class Axes(AxesSettings):
+class FlowAxes(AxesSettings):
     """The grid of an experiment."""
 
     gamma_prime: ExponentAxis | None = Field(
@@ -84,7 +88,7 @@ class GradientFlowExperiment(EngineSettings):
     antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
         default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
     )
-    axes: Axes = Field(description="The grid of settings.")
+    axes: FlowAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("gamma_prime", "seed")
     solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
     history_points: Integer = Field(
@@ -109,6 +113,37 @@ class GradientFlowExperiment(EngineSettings):
         description="Train in the span of the inputs where they are fewer than the features; the "
         "results are the same but for rounding.",
     )
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """The largest batch: weights at several points of a step, what a path keeps, tiles.
+
+        Where the slope is continuous a tile has a matrix of features x features for each neuron,
+        and all neurons of the batch may need own steps, for which they are copied.
+        """
+        number, n_train = NUMBER_BYTES[self.solver.precision], data.n_train
+        kinked = self.activation in ("relu", "leaky_relu")
+        rank = self._rank(data)
+        of_width = []
+        for width in axes["width"]:
+            weights = width * (rank + 1) * number
+            path = width * n_train * number if kinked else 0
+            copied = 0 if kinked else 8 * width * (16 * n_train + 8 * (rank + 1) + 20)
+            room = max(1, BATCH_BYTES // (4 * weights + path))
+            runs = min(room, n_runs(axes) // len(axes["width"]))
+            tile = min(TILE_BYTES, runs * width * n_train * number)
+            in_tile = 20 if kinked else 20 + 3 * rank**2 / n_train
+            own = 8 * weights + 2 * path + copied + 10 * n_train**2 * number
+            of_width.append(runs * own + in_tile * tile)
+        return max(of_width)
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """The loss along the runs, and snapshots of the weights."""
+        of_neuron = 3 if self.snapshot_content == "projections" else self._rank(data) + 1
+        snapshots = len(self.snapshots or ()) * of_neuron * max(axes["width"])
+        return n_runs(axes) * (2 * self.history_points + snapshots + 20)
+
+    def _rank(self, data: DataSize) -> int:
+        return min(data.n_train, data.n_features) if self.reduce_inputs else data.n_features
 
     def check(self) -> None:
         """Raise ConfigError when the parameterisation leaves a setting's scales open."""

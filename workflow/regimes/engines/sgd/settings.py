@@ -14,8 +14,14 @@ from regimes.config.axes import (
 )
 from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.datasets.size import DataSize
+from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
 from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
 from regimes.probes.settings import PruningProbe
+
+# Of the engine: bytes of a batch of networks on the CPU, and the number of classes of labels, which
+# the data alone tell.
+BATCH_BYTES, CLASSES = 512 * 1024**2, 10
 
 
 class MinibatchAxes(NodeAxes):
@@ -99,6 +105,16 @@ class MinibatchExperiment(EngineSettings):
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """A batch of networks, a minibatch, and the distances of all nodes along the runs."""
+        runs, batch = _batch(self, axes, data)
+        return batch + runs * max(axes["width"]) * 4 * 2 * (self.epochs / self.record.every + 2)
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Weights at the end, and histories."""
+        nodes = max(axes["width"]) * (data.n_features + CLASSES + 2)
+        return n_runs(axes) * (nodes + _histories(self))
 
     @model_validator(mode="after")
     def _consistent(self) -> "MinibatchExperiment":
@@ -186,6 +202,14 @@ class TeacherStudentExperiment(EngineSettings):
     axes: TeacherStudentAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("loss", "seed")
 
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """A batch of networks, and a minibatch."""
+        return _batch(self, axes, data)[1]
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Histories."""
+        return n_runs(axes) * _histories(self)
+
     @model_validator(mode="after")
     def _consistent(self) -> "TeacherStudentExperiment":
         if len(set(self.axes.loss)) < len(self.axes.loss):
@@ -197,3 +221,22 @@ class TeacherStudentExperiment(EngineSettings):
                 f"epochs more than {MOST_RECORDS} times"
             )
         return self
+
+
+def _batch(
+    settings: MinibatchExperiment | TeacherStudentExperiment, axes: Axes, data: DataSize
+) -> tuple[int, float]:
+    """Runs of the largest batch, and bytes of its networks and of a minibatch."""
+    number, width = NUMBER_BYTES[settings.precision], max(axes["width"])
+    weights = width * (data.n_features + max(data.n_outputs, CLASSES))
+    runs = min(n_runs(axes), max(1, BATCH_BYTES // (3 * weights * number)))
+    minibatch = min(settings.batch_size, data.n_train)
+    # Weights are drawn in float64, and scaled.
+    networks = runs * weights * (3 * 8 + 2 * number)
+    points = data.n_points * data.n_features * number
+    return runs, networks + points + 8 * width * minibatch * number
+
+
+def _histories(settings: MinibatchExperiment | TeacherStudentExperiment) -> float:
+    moved = getattr(settings.record, "moved", 0)
+    return (settings.epochs / settings.record.every + 2) * (moved + 4)
