@@ -148,6 +148,13 @@ def test_python_in_a_folder_with_a_space(finished: Workflow, tmp_path: Path) -> 
     assert result.returncode == 0, result.stderr
 
 
+def test_no_home_is_needed(finished: Workflow, tmp_path: Path) -> None:
+    copy = Workflow(finished.checkout, tmp_path / "out", ("results/data/four_point.nc",))
+    # Where not even root can make a folder.
+    result = copy.run("--cores", "1", HOME="/proc/nowhere", XDG_CACHE_HOME="/proc/nowhere")
+    assert result.code == 0, result.output
+
+
 def test_missing_gpu_is_one_line(workflow: Workflow) -> None:
     hidden = {"CUDA_VISIBLE_DEVICES": ""}
     config = (*with_seeds(), "device=cuda")
