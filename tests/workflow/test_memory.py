@@ -24,7 +24,7 @@ def test_too_much_memory_is_refused_before_anything_starts(
 
 
 def test_jobs_ask_for_what_they_need(fresh: Workflow) -> None:
-    wide = WIDE.replace("100000000", "10000000")
+    wide = WIDE.replace("100000000", "30000000")
     result = fresh.run("-n", config=(*SMOKE, wide))
     assert result.code == 0, result.output
     asked = {int(number) for number in re.findall(r"mem_mb=(\d+)", result.output)}

@@ -38,7 +38,8 @@ class Smaller(NamedTuple):
 class Memory:
     """Estimates in MB for the jobs of a config, the data sets before what is made of them.
 
-    Each raises ConfigError, naming the key that is too large, for a job above `max_memory_mb`.
+    All but `of_measure` raise ConfigError, naming the key that is too large, for a job above
+    `max_memory_mb`.
     """
 
     def __init__(self, config: Config):
@@ -92,7 +93,10 @@ class Memory:
         return self._of_runs(name, axes, needed, smaller)
 
     def of_measure(self, name: str, jobs: Iterable[Axes]) -> int:
-        """To measure the runs of all jobs of an experiment; jobs: the axes of each."""
+        """To measure the runs of all jobs of an experiment; jobs: the axes of each.
+
+        How much a measure keeps of them is not known: this refuses nothing.
+        """
         experiment = self.config.experiments[name]
         data = self.sizes[experiment.dataset]
         kept = [NUMBER_BYTES * experiment.kept(axes, data) for axes in jobs]

@@ -61,7 +61,7 @@ class FirstUpdateExperiment(EngineSettings):
     def memory(self, axes: Axes, data: DataSize) -> float:
         """A batch of draws, at least one, and the covariances of what is averaged."""
         a_draw = max(axes["width"]) * max(data.n_train, data.n_features)
-        return 8 * (12 * max(VALUES_AT_ONCE, a_draw) + 3 * self._covariances(data))
+        return 8 * (16 * max(VALUES_AT_ONCE, a_draw) + 3 * self._covariances(data))
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """Covariances, far more than the rest."""

@@ -22,6 +22,8 @@ from regimes.engines.common.settings import EngineSettings
 PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
+# Of Numba, which compiles the own steps of neurons whose activation has a continuous slope.
+COMPILER_BYTES = 100 * 1024**2
 
 
 class FlowAxes(AxesSettings):
@@ -134,7 +136,7 @@ class GradientFlowExperiment(EngineSettings):
             in_tile = 20 if kinked else 20 + 3 * rank**2 / n_train
             own = 8 * weights + 2 * path + copied + 10 * n_train**2 * number
             of_width.append(runs * own + in_tile * tile)
-        return max(of_width)
+        return max(of_width) + (0 if kinked else COMPILER_BYTES)
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The loss along the runs, and snapshots of the weights."""
