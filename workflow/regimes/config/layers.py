@@ -160,7 +160,7 @@ def check_size(value: Any, place: str) -> None:
         if n_values > MOST_VALUES or len(keys) > DEEPEST:
             raise ConfigError(
                 f"{place}: settings may have at most {MOST_VALUES} values, aliases (*name) written "
-                f"out, and {DEEPEST} in one another"
+                f"out, and be nested at most {DEEPEST} deep"
             )
         value = value.value if isinstance(value, yaml.Node) else value
         if isinstance(value, Mapping):
@@ -200,9 +200,11 @@ def parsed(text: bytes, shown: str) -> Any:
         node = loader.get_single_node()
         check_size(node, shown)
         return None if node is None else loader.construct_document(node)
-    # The last is a number of thousands of digits, or a date that there is not.
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except yaml.YAMLError as error:
         raise ConfigError(f"{shown}: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # a number of thousands of digits, or a date that there is not
+        reason = str(error).partition(";")[0]
+        raise ConfigError(f"{shown}: a value is out of range: {reason}") from None
     finally:
         loader.dispose()
 
@@ -214,7 +216,7 @@ def _check_depth(text: bytes, shown: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise ConfigError(f"{shown}: settings may be at most {DEEPEST} in one another")
+            raise ConfigError(f"{shown}: settings may be nested at most {DEEPEST} deep")
 
 
 def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:
