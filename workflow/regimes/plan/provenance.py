@@ -3,9 +3,8 @@
 The code of a stage is the import closure of the modules that do its work: every module of `regimes`
 that these import, anywhere in their text, read from the source without running it. Only what the
 code does counts: comments, docstrings, layout, imports for type checkers alone and file times do
-not. The code of a run is that of its engine and
-of the modules that the engine loads by name. What starts a job, reads and writes its files and goes
-on from its states is no part of it.
+not. The code of a run is that of its engine and of the modules that the engine loads by name. What
+starts a job, reads and writes its files and goes on from its states is no part of it.
 """
 
 import ast
