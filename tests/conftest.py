@@ -29,7 +29,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     folder = Path(__file__).parent / "workflow"
-    together = {path.name for path in folder.glob("test_*.py") if "everything" in path.read_text()}
+    # The second is made of the first.
+    fixtures = ("everything", "whole_paper")
+    together = {
+        path.name
+        for path in folder.glob("test_*.py")
+        if any(fixture in path.read_text() for fixture in fixtures)
+    }
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
