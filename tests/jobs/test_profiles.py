@@ -8,7 +8,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # `--workflow-profile` replaces profiles/default instead of adding to it.
-SHARED = ("rerun-incomplete", "rerun-triggers", "max-checksum-file-size", "scheduler")
+SHARED = (
+    "shared-fs-usage",
+    "rerun-incomplete",
+    "rerun-triggers",
+    "max-checksum-file-size",
+    "scheduler",
+)
 
 
 def profile(name: str) -> dict:
