@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,3 +146,19 @@ def test_job_says_that_the_memory_did_not_suffice(tmp_path: Path, capsys, error:
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: the memory did not suffice for the job of {tmp_path / 'log'}: ")
     assert "Traceback" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_log_on_a_full_disk_is_one_line(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as ended, job("/dev/full"):
+        pass
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: /dev/full cannot be read or written: no space is left")
+
+
+def test_a_log_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit), job(tmp_path / "nowhere/log"):
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'nowhere/log'} cannot be read or written")

@@ -102,6 +102,31 @@ def test_a_folder_that_is_missing_is_one_line(folder: Path) -> None:
         shared.take_all({}, str(folder / "nowhere"))
 
 
+@pytest.mark.parametrize(("mode", "of_file"), [(0o2775, 0o644), (0o700, 0o600)])
+def test_who_may_use_the_folder_may_use_what_is_in_it(
+    folder: Path, mode: int, of_file: int
+) -> None:
+    folder.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        write(OWN, "a run")
+        shared.give(OWN, IDENTITY, str(folder))
+    finally:
+        os.umask(before)
+    trained = folder / "runs/phase_diagram/all-0123456789abcdef.nc"
+    for made in trained.parents[:2]:
+        assert made.stat().st_mode & 0o7777 == mode
+    assert trained.stat().st_mode & 0o777 == of_file
+
+
+def test_own_results_that_cannot_be_written_are_one_line(trained: Path, folder: Path) -> None:
+    Path(OWN).unlink()
+    Path(OWN).parent.rmdir()
+    Path(OWN).parent.write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="cannot be written"):
+        shared.take_all({OWN: IDENTITY}, str(folder))
+
+
 def test_linked_folders_of_results_are_refused(folder: Path) -> None:
     Path("results").mkdir()
     Path("results/runs").symlink_to(folder)

@@ -1,6 +1,8 @@
 """regimes check: every file is what its name says, or is named."""
 
+import errno
 import itertools
+import os
 import random
 import shutil
 import time
@@ -103,22 +105,65 @@ def test_another_file_under_a_planned_name_is_foreign(
     shutil.copy(results / paths[0], results / paths[2])
     command = ["check", "--directory", str(results), *SMOKE]
     assert cli.main(command) == 1
-    assert f"foreign: {paths[2]}: it says that it is 'file of {paths[0]}'" in (
-        capsys.readouterr().out
-    )
+    assert f"foreign: {paths[2]} says that it is 'file of {paths[0]}'" in (capsys.readouterr().out)
     assert cli.main([*command, "--repair"]) == 0
     assert not (results / paths[2]).exists() and mine.exists()
     assert cli.main(command) == 0
 
 
+def test_other_settings_that_snakemake_takes_for_done_are_foreign(
+    results: Path, plan: Plan, write_result: Callable[..., None]
+) -> None:
+    stage = plan.measures[FIGURE]
+    said = {"stage": stage.rule, "name": stage.name, "identity": "0" * 64}
+    write_result(results / stage.path, "of another config", {}, **said)
+    assert states(results, plan)[stage.path] == "foreign"
+    # It is made again where its stamp is of other settings, or newer.
+    (results / stage.stamp).write_text("other settings")
+    assert states(results, plan)[stage.path] == "stale"
+    plan.write_stamps(results)
+    os.utime(results / stage.path, (1, 1))
+    assert states(results, plan)[stage.path] == "stale"
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EMFILE, errno.EIO, errno.ENOMEM])
+def test_what_cannot_be_read_is_never_removed(
+    results: Path, plan: Plan, error: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    job = plan.jobs_of(FIGURE)[0].path
+    opened = Path.open
+
+    def refused(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == Path(job).name:
+            raise OSError(error, os.strerror(error), str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert cli.main(["check", "--directory", str(results), "--repair", *SMOKE]) == 1
+    out = capsys.readouterr().out
+    assert f"unreadable: {results / job} cannot be read: " in out and "(left alone)" in out
+    assert (results / job).exists()
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(results: Path, plan: Plan) -> None:
+    path = results / plan.data["four_point"].path
+    path.unlink()
+    path.mkdir()
+    assert cli.main(["check", "--directory", str(results), "--repair", *SMOKE]) == 1
+    assert path.is_dir()
+
+
 @pytest.mark.parametrize("suffix", ["pdf", "png"])
-@pytest.mark.parametrize("share", [0, 0.5])
+@pytest.mark.parametrize("damage", ["empty", "half", "flip"])
 def test_figures_that_are_not_whole_are_found(
-    results: Path, plan: Plan, suffix: str, share: float
+    results: Path, plan: Plan, suffix: str, damage: str
 ) -> None:
     path = results / f"figures/{FIGURE}.{suffix}"
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
+    content = bytearray(path.read_bytes())
+    half = len(content) // 2
+    if damage == "flip":
+        content[half] ^= 1
+    path.write_bytes({"empty": b"", "half": content[:half], "flip": content}[damage])
     assert states(results, plan)[f"figures/{FIGURE}.{suffix}"] == "damaged"
 
 

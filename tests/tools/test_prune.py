@@ -183,8 +183,11 @@ def test_temporary_files_go_when_they_are_old(results: tuple, plan: Plan) -> Non
     touch(directory, name)
     found = prune.find(directory, [plan])
     assert Path(name) not in (*found.unused, *found.foreign)
-    os.utime(directory / name, (1, 1))
-    assert Path(name) in prune.find(directory, [plan]).unused
+    of_data = "results/data/.four_point.nc.123.tmp"
+    touch(directory, of_data)
+    for one in (name, of_data):
+        os.utime(directory / one, (1, 1))
+        assert Path(one) in prune.find(directory, [plan]).unused
 
 
 def test_links_are_not_followed(results: tuple, plan: Plan) -> None:

@@ -27,6 +27,14 @@ class StoreError(RegimesError):
     """A file cannot be read: names the file and what to do about it."""
 
 
+class DamagedError(StoreError):
+    """A file is not as it was written."""
+
+
+class ForeignError(StoreError):
+    """A whole file is another one than its name says."""
+
+
 class DataError(RegimesError):
     """A data set cannot be built, or is not the one that was asked for."""
 

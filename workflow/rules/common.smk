@@ -80,12 +80,12 @@ def memory(least, rule=None):
     """Function of a rule's wildcards and of the attempt: the MB that a job asks for.
 
     They are at least `least`, more where the plan's estimate for the stage of the rule is, and
-    more with each attempt.
+    more with each attempt, up to `max_memory_mb`.
     """
 
     def asked(wildcards, attempt):
         estimate = planned(rule, "memory_mb")(wildcards) if rule else 0
-        return max(least, estimate) * attempt
+        return min(max(least, estimate) * attempt, SETTINGS.max_memory_mb)
 
     return asked
 

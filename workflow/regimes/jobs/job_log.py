@@ -4,7 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from regimes.errors import RegimesError
@@ -21,35 +21,44 @@ def job(log: str | Path) -> Iterator[Callable[[str], None]]:
     that the exception goes on.
     """
     start = time.monotonic()
-    with open(log, "w", buffering=1, encoding="utf-8") as stream:
-
-        def progress(line: str) -> None:
-            stream.write(f"{time.monotonic() - start:8.1f} s  {line}\n")
-
-        progress("started")
+    with ExitStack() as stack:
         try:
+            stream = stack.enter_context(open(log, "w", buffering=1, encoding="utf-8"))
+
+            def progress(line: str) -> None:
+                stream.write(f"{time.monotonic() - start:8.1f} s  {line}\n")
+
+            progress("started")
             yield progress
-        except RegimesError as error:
-            stream.write(f"error: {error}\n")
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        except OSError as error:
-            stream.write(traceback.format_exc())
-            path = error.filename or "what the job needs"
-            print(f"error: {one_line(error, path, 'read or written')}", file=sys.stderr)
-            raise SystemExit(1) from None
+            progress("finished")
         except Exception as error:
-            stream.write(traceback.format_exc())
-            if not _lacks_memory(error):
+            line = _line(error, log)
+            # First here: the disk of the log may be the one that is full.
+            if line:
+                print(f"error: {line}", file=sys.stderr)
+            with suppress(OSError, UnboundLocalError):
+                own = isinstance(error, RegimesError)
+                stream.write(f"error: {line}\n" if own else traceback.format_exc())
+            if not line:
                 raise
-            print(
-                f"error: the memory did not suffice for the job of {log}: take smaller sizes (such "
-                "as axes.width, n_train) or fewer runs in a job (split_by) for it, or end other "
-                "programs",
-                file=sys.stderr,
-            )
+            # Without what the file has not taken yet.
+            with suppress(OSError):
+                stack.close()
             raise SystemExit(1) from None
-        progress("finished")
+
+
+def _line(error: Exception, log: str | Path) -> str:
+    """What an error says in one line, with what to do; empty for a defect."""
+    if isinstance(error, RegimesError):
+        return str(error)
+    if isinstance(error, OSError):
+        return one_line(error, error.filename or log, "read or written")
+    if _lacks_memory(error):
+        return (
+            f"the memory did not suffice for the job of {log}: take smaller sizes (such as "
+            "axes.width, n_train) or fewer runs in a job (split_by) for it, or end other programs"
+        )
+    return ""
 
 
 def _lacks_memory(error: Exception) -> bool:

@@ -207,9 +207,9 @@ class Plan:
         """
         for stage in self.stages():
             for path in map(Path, stage.outputs):
-                if path.is_dir():
-                    raise StoreError(f"{path} is a folder where a file should be: move it away")
                 try:
+                    if path.is_dir():
+                        raise StoreError(f"{path} is a folder where a file should be: move it away")
                     if path.is_file() and not path.stat().st_size:
                         path.unlink()
                 except OSError as error:

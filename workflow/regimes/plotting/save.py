@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from regimes.storage.atomic import replacing
+from regimes.storage.sealed import sealed
 
 
 def save(
@@ -23,7 +23,7 @@ def save(
     scale: str,
     measures: Sequence[str],
 ) -> None:
-    """Write a figure as PDF and PNG, each complete or not at all.
+    """Write a figure as PDF and PNG with a digest at its end, each complete or not at all.
 
     source: module that drew it. measures: names of the experiments whose measures it shows. Both
     files carry these, the scale and the hashes of the settings and of the code that made them in
@@ -46,5 +46,5 @@ def save(
 def _save(figure: Figure, path: Path, metadata: dict[str, Any]) -> None:
     # It warns of the missing dates, which are left out on purpose.
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    with replacing(path) as temporary:
+    with sealed(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from regimes.errors import StoreError
+from regimes.errors import DamagedError, StoreError
 from regimes.storage.atomic import replacing
 from regimes.storage.failures import one_line
 
@@ -54,7 +54,8 @@ def read_sealed(path: str | Path, *, strict: bool = True) -> bytes:
     """Content of a file without its digest, which it is compared with.
 
     strict: whether a file without a digest, such as one of another program, is refused.
-    Raises StoreError, with the reason, when the file is damaged or cannot be read.
+    Raises DamagedError for a file that is damaged, and StoreError, with the reason, for one that
+    cannot be read.
     """
     path = Path(path)
     try:
@@ -70,10 +71,10 @@ def read_sealed(path: str | Path, *, strict: bool = True) -> bytes:
     seal = SEAL.fullmatch(end)
     if seal is None:
         if strict:
-            raise StoreError(
+            raise DamagedError(
                 f"{path} is damaged, or of another version: it does not end with its digest: {CURE}"
             )
         return content + end
     if hashlib.sha256(content).hexdigest().encode() != seal[1]:
-        raise StoreError(f"{path} is damaged: its content is not what was written: {CURE}")
+        raise DamagedError(f"{path} is damaged: its content is not what was written: {CURE}")
     return content

@@ -7,6 +7,7 @@ own, which then gets its name in the shared folder too. Who finds a file there h
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,8 +47,11 @@ def take(path: str, identity: str, folder: str) -> bool:
     shared = _place(path, folder)
     if not _is_there(shared, identity):
         return False
-    with replacing(path) as temporary:
-        temporary.symlink_to(shared)
+    try:
+        with replacing(path) as temporary:
+            temporary.symlink_to(shared)
+    except OSError as error:
+        raise StoreError(one_line(error, path, "written")) from error
     return True
 
 
@@ -57,11 +61,15 @@ def give(path: str, identity: str, folder: str) -> str:
     if _is_there(shared, identity):
         return f"{shared} is there already"
     try:
+        # As the folder that is shared is for, whatever the umask of who trains first.
+        mode = stat.S_IMODE(Path(folder).stat().st_mode)
+        _make_folder(shared.parent, mode)
         with replacing(shared) as temporary:
             try:
                 os.link(path, temporary)
             except OSError:  # another disk, or one without links
                 shutil.copyfile(path, temporary)
+            temporary.chmod(0o600 | mode & 0o444)
     except OSError as error:
         return f"not shared: {one_line(error, shared, 'written')}"
     return f"shared as {shared}"
@@ -74,6 +82,14 @@ def _place(path: str, folder: str) -> Path:
 def _is_there(shared: Path, identity: str) -> bool:
     """Whether a shared file is whole and the planned one: any other is as good as missing."""
     try:
-        return shared.exists() and read_attributes(shared).get("identity") == identity
-    except StoreError:
+        return read_attributes(shared).get("identity") == identity
+    except (StoreError, OSError):
         return False
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    """Make a folder, and those that it lies in, with a mode."""
+    if not folder.is_dir():
+        _make_folder(folder.parent, mode)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(mode)

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
-from regimes.errors import StoreError
+from regimes.errors import DamagedError, ForeignError
 from regimes.jobs.resources import used
 from regimes.storage.sealed import CURE, read_sealed, sealed
 from regimes.storage.versions import git_commit, package_version, package_versions
@@ -98,7 +98,9 @@ def read(path: str | Path, *, identity: str | None = None, strict: bool = True) 
     with _opened(path, strict) as file:
         found = file.__dict__
         if identity is not None and found.get("identity") != identity:
-            raise StoreError(f"{path} is another file than planned, {found.get('title')!r}: {CURE}")
+            raise ForeignError(
+                f"{path} is another file than planned, {found.get('title')!r}: {CURE}"
+            )
         return xr.open_dataset(NetCDF4DataStore(file)).load()
 
 
@@ -115,7 +117,7 @@ def _opened(path: str | Path, strict: bool) -> Iterator[netCDF4.Dataset]:
         with netCDF4.Dataset(str(path), memory=content) as file:
             yield file
     except OSError as error:
-        raise StoreError(f"{path} is no NetCDF file, or damaged ({error.strerror})") from None
+        raise DamagedError(f"{path} is no NetCDF file, or damaged ({error.strerror})") from None
 
 
 def check_described(dataset: xr.Dataset) -> None:

@@ -5,7 +5,9 @@
 
 whole: its digest is right, and it is what the present config and code make. stale: whole, but made
 with other settings or code; it is made again when it is needed. other: whole, of another config.
-damaged: not as it was written. foreign: another file under this name. Only files whose names are
+damaged: not as it was written. foreign: another file under this name. unreadable: it cannot be
+read, for the reason that is given; it is never removed. Tables and pages, which carry no digest,
+are whole if they are text and as new as their stamp. Only files whose names are
 the workflow's are looked at; what lies behind links is left alone.
 """
 
@@ -16,19 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from regimes.errors import StoreError
+from regimes.errors import DamagedError, ForeignError, StoreError
 from regimes.plan.plan import Plan
 from regimes.plan.stages import Stage
-from regimes.storage.sealed import read_sealed
+from regimes.storage.sealed import CURE, read_sealed
 from regimes.storage.store import read_attributes
 from regimes.tools import metadata, settings
 from regimes.tools.prune import delete
 
 SUMMARY = "verify all files, and remove what is damaged or foreign"
-STATES = ("whole", "missing", "stale", "other", "damaged", "foreign")
+STATES = ("whole", "missing", "stale", "other", "damaged", "foreign", "unreadable")
 REMOVED = ("damaged", "foreign")
+WRONG = (*REMOVED, "unreadable")
 # The rules whose NetCDF files lie below a folder of results, by names as deep as the pattern.
 FOLDERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "data": ("*.nc", ("data", "features")),
@@ -42,7 +43,7 @@ SAVED = ("states/*/*.pt", "checkpoints/*.pt")
 
 @dataclass(frozen=True)
 class Checked:
-    """A file and its state; why it is damaged or foreign."""
+    """A file and its state; what is wrong with it."""
 
     path: Path
     state: str
@@ -62,14 +63,18 @@ def run(arguments: argparse.Namespace) -> int:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in found:
         counts["/".join(one.path.parts[:-1][:2])][one.state] += 1
-    print(f"{'':20}" + "".join(f"{state:>9}" for state in STATES))
+    print(f"{'':20}" + "".join(f"{state:>11}" for state in STATES))
     for folder, states in counts.items():
-        print(f"{folder:20}" + "".join(f"{states[state] or '':>9}" for state in STATES))
-    wrong = [one for one in found if one.state in REMOVED]
-    own = [one.path for one in wrong if not _is_linked(arguments.directory, one.path)]
+        print(f"{folder:20}" + "".join(f"{states[state] or '':>11}" for state in STATES))
+    wrong = [one for one in found if one.state in WRONG]
+    own = [
+        one.path
+        for one in wrong
+        if one.state in REMOVED and not _is_linked(arguments.directory, one.path)
+    ]
     for one in wrong:
-        note = "" if one.path in own else " (behind a link, left alone)"
-        print(f"{one.state}: {one.path}: {one.reason}{note}")
+        note = "" if one.path in own else " (left alone)"
+        print(f"{one.state}: {one.reason}{note}")
     if arguments.repair and own:
         delete(arguments.directory, own)
         print(f"removed {len(own)}; what is needed of them is made again by the next run")
@@ -141,14 +146,17 @@ def _checked(directory: Path, path: Path, stage: Stage | None) -> Checked:
 def _judged(path: Path, state: Any) -> Checked:
     try:
         return Checked(path, state())
-    except _ForeignError as error:
-        return Checked(path, "foreign", str(error))
+    except ForeignError as error:
+        return Checked(path, "foreign", _reason(error))
+    except DamagedError as error:
+        return Checked(path, "damaged", _reason(error))
     except StoreError as error:
-        return Checked(path, "damaged", str(error).partition(": ")[2].partition(": `")[0])
+        return Checked(path, "unreadable", str(error))
 
 
-class _ForeignError(Exception):
-    """A whole file that is another one than its name says."""
+def _reason(error: StoreError) -> str:
+    """What an error says, without the cure, which is this command."""
+    return str(error).removesuffix(f": {CURE}")
 
 
 def _of_netcdf(directory: Path, path: Path, stage: Stage | None) -> str:
@@ -162,37 +170,46 @@ def _of_netcdf(directory: Path, path: Path, stage: Stage | None) -> str:
     identity = str(attributes.get("identity"))
     by_hash = path.parts[1] in ("runs", "probes")
     if made_by not in rules or name != wanted or (by_hash and wanted[-16:] != identity[:16]):
-        raise _ForeignError(f"it says that it is {attributes.get('title')!r}")
+        raise ForeignError(f"{path} says that it is {attributes.get('title')!r}")
     if stage is None:
         return "other"
-    return "whole" if identity == stage.hash else "stale"
+    if identity == stage.hash:
+        return "whole"
+    if _is_done(directory, path, stage):
+        raise ForeignError(f"{path} is of other settings or code, but newer than its stamp")
+    return "stale"
+
+
+def _is_done(directory: Path, path: Path, stage: Stage) -> bool:
+    """Whether Snakemake takes a file for done: its stamp is the planned one, and not newer."""
+    stamp = directory / str(stage.stamp)
+    try:
+        planned = stamp.read_bytes() == stage.stamp_text.encode()
+        return planned and stamp.stat().st_mtime_ns <= (directory / path).stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _of_another(directory: Path, path: Path, stage: Stage | None) -> str:
     """State of a figure, a table or a page, which no stage reads."""
     file = directory / path
-    content = read_sealed(file, strict=False)
     if path.suffix not in (".pdf", ".png"):
         try:
-            empty = not content.decode().strip()
+            empty = not read_sealed(file, strict=False).decode().strip()
         except UnicodeDecodeError:
             empty = True
         if empty:
-            raise StoreError(f"{path}: it is empty, or no text")
-        return "whole"
-    if path.suffix == ".pdf" and not content.rstrip().endswith(b"%%EOF"):
-        raise StoreError(f"{path}: it is no whole PDF file")
-    if path.suffix == ".png":
-        try:
-            with Image.open(file) as image:
-                image.load()
-        except (OSError, SyntaxError) as error:
-            raise StoreError(f"{path}: it is no whole PNG file ({error})") from None
+            raise DamagedError(f"{path} is empty, or no text")
+        return "whole" if stage is not None and _is_done(directory, path, stage) else "stale"
+    read_sealed(file)
     found = metadata.read(file)
     if stage is not None and found.name != stage.name:
-        raise _ForeignError(f"it says that it is {found.name!r}")
-    same = stage is not None and found.attributes.get("identity") == stage.hash
-    return "whole" if same else "stale"
+        raise ForeignError(f"{path} says that it is {found.name!r}")
+    if stage is not None and found.attributes.get("identity") == stage.hash:
+        return "whole"
+    if stage is not None and _is_done(directory, path, stage):
+        raise ForeignError(f"{path} is of other settings or code, but newer than its stamp")
+    return "stale"
 
 
 def _state_of_saved(path: Path) -> str:
@@ -207,4 +224,4 @@ def _stamp(path: Path, text: str) -> str:
     try:
         return "whole" if read_sealed(path, strict=False).decode() == text else "stale"
     except UnicodeDecodeError:
-        raise StoreError(f"{path}: it is no text") from None
+        raise DamagedError(f"{path} is no text") from None

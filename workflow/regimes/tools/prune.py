@@ -138,6 +138,8 @@ def find(directory: Path, plans: Iterable[Plan]) -> Found:
             used.append(path)
         elif not own:
             foreign.append(path)
+        elif LEFTOVER.fullmatch(path.name):
+            unused.append(path)
         else:
             (unused if path.parts[2] in experiments else unknown).append(path)
     return Found(tuple(used), tuple(unused), tuple(unknown), tuple(foreign))

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regimes.errors import StoreError
+from regimes.errors import ForeignError
 from regimes.jobs.resources import add_earlier, used
 from regimes.storage.sealed import CURE, read_sealed, sealed
 
@@ -134,7 +134,7 @@ def load(path: Path | None) -> dict[str, Any] | None:
         return None
     content = torch.load(BytesIO(read_sealed(path)), map_location="cpu", weights_only=True)
     if content.pop(NAME) != path.name:
-        raise StoreError(f"{path} is the file of another job under this name: {CURE}")
+        raise ForeignError(f"{path} is the file of another job under this name: {CURE}")
     return content
 
 
