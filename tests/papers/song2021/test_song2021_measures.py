@@ -310,6 +310,10 @@ def test_lazy_training_shows_gaps_and_bounds(runs: dict[str, xr.Dataset]) -> Non
     mean = np.exp(np.log(found["lazy_bound"]).mean("seed"))
     np.testing.assert_allclose(bound.lines[0].get_ydata(), mean)
     assert all(axes.get_yscale() == "log" for axes in (history, gap, bound))
+    assert "fewer seeds" not in figure.get_supxlabel()
+    found["largest_gap"].loc[{"scale_ratio": RATIOS[0], "seed": found["seed"][0]}] = np.nan
+    text = fig_lazy_training.draw(measures, "laptop").get_supxlabel()
+    assert "means of fewer seeds at 1 point" in text
 
 
 def test_order_shows_widths_theory_and_those_beyond_the_grid(runs: dict[str, xr.Dataset]) -> None:

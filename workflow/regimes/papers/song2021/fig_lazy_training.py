@@ -15,6 +15,8 @@ from regimes.papers.song2021.paper import LAZY
 from regimes.papers.song2021.sizes import few_ratios
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import fewer_seeds
+from regimes.statistics import seeds_with
 
 COLOURS = "viridis"
 RATIO_LABEL = r"$\omega_2 / \omega_1$"
@@ -58,9 +60,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     share = f"{runs.attrs['relative_loss']:g}"
     capped = int(((runs["converged"] == 0) & (runs["diverged"] == 0)).sum())
     ended = f"; {capped} runs stopped at {runs.attrs['max_steps']} steps before" if capped else ""
+    counts = seeds_with(runs["largest_gap"]).values
     figure.supxlabel(
         f"GELU, {sizes}; geometric mean of {runs.sizes['seed']} seeds, in (b, c) with their range; "
-        f"until $h_i < {share}\\, h_0${ended}",
+        f"until $h_i < {share}\\, h_0${ended}{fewer_seeds(counts, runs.sizes['seed'])}",
         fontsize="small",
     )
     sns.despine(figure)
