@@ -37,14 +37,16 @@ def test_forty_kills_change_no_bit(finished: Workflow, fresh: Workflow) -> None:
     assert fresh.run("--cores", "2").code == 0
     took = time.monotonic() - began
     random_ = random.Random(0)
-    kills = 0
+    kills, afresh = 0, True
     while kills < KILLS:
-        # Now and then all is gone, so that every stage is killed at times.
-        if kills % 4 == 0:
+        # When it has ended, and now and then, all is gone, so that every stage is killed at times.
+        if afresh:
             for path in (*fresh.files("results/**/*"), *fresh.files("figures/*")):
                 if path.is_file():
                     path.unlink()
-        kills += kill_after(fresh, random_.uniform(0.2, 0.8) * took)
+        killed = kill_after(fresh, random_.uniform(0.2, 0.8) * took)
+        kills += killed
+        afresh = not killed or kills % 4 == 0
         fresh.run("--unlock")
     again = fresh.run("--cores", "2")
     assert again.code == 0, again.output
