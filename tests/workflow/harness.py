@@ -95,6 +95,18 @@ class Workflow:
         )
         return Result(done.returncode, done.stdout)
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Snakemake in the background, with its jobs a process group, to be killed."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd="/",
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def plan(
         self,
         *arguments: str,

@@ -7,26 +7,19 @@ import subprocess
 import time
 
 import pytest
-from harness import Workflow, clean_environment
+from harness import Workflow
 
 KILLS = 40
 
 
 def kill_after(workflow: Workflow, seconds: float) -> bool:
     """Start the workflow and kill it and all its jobs after some time, unless it has ended."""
-    process = subprocess.Popen(
-        workflow.command("--cores", "2"),
-        cwd="/",
-        env=clean_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = workflow.start("--cores", "2")
     try:
-        process.wait(seconds)
+        process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         return True
     return False
 

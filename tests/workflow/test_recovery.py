@@ -12,21 +12,14 @@ from harness import SMALL, Workflow, clean_environment, with_seeds
 
 
 def test_killed_run_finishes_with_the_same_bits(finished: Workflow, fresh: Workflow) -> None:
-    process = subprocess.Popen(
-        fresh.command("--cores", "2"),
-        cwd="/",
-        env=clean_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = fresh.start("--cores", "2")
     # Snakemake and its jobs are one process group: end all of it in the middle of the training.
     deadline = time.monotonic() + 120
     while not fresh.files("results/runs/*/*.nc"):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert not fresh.files("figures/*.pdf")
 
     assert fresh.run("--unlock").code == 0

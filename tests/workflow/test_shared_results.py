@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import SMALL, Workflow, clean_environment
+from harness import SMALL, Workflow
 
 MEASURES = ("results/measures/phase_diagram.nc",)
 # Seconds between the starts of two workflows, as far as one takes.
@@ -17,17 +17,6 @@ def sharing(workflow: Workflow, shared: Path, directory: Path) -> Workflow:
     shared.mkdir(exist_ok=True)
     config = (*SMALL, f"shared_results={shared}")
     return Workflow(workflow.checkout, directory, MEASURES, config)
-
-
-def start(workflow: Workflow) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        workflow.command("--cores", "1"),
-        cwd="/",
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def wait_for_training(user: Workflow, process: subprocess.Popen[str]) -> None:
@@ -60,7 +49,7 @@ def test_neither_a_job_that_starts_nor_one_that_fails_deletes_what_others_finish
     second = sharing(finished, shared, tmp_path / "second")
     # Both plan all runs; the first one makes them while a job of the second one runs, which ends
     # when its file is there; then its others start.
-    late = start(second)
+    late = second.start("--cores", "1")
     wait_for_training(second, late)
     made = first.run()
     assert made.code == 0, made.output
@@ -73,7 +62,7 @@ def test_neither_a_job_that_starts_nor_one_that_fails_deletes_what_others_finish
     third = sharing(finished, shared, tmp_path / "third")
     for path in shared.glob("runs/*/*.nc"):
         path.rename(path.with_suffix(".away"))
-    failing = start(third)
+    failing = third.start("--cores", "1")
     wait_for_training(third, failing)
     for path in shared.glob("runs/*/*.away"):
         path.rename(path.with_suffix(".nc"))
@@ -90,9 +79,9 @@ def test_neither_a_job_that_starts_nor_one_that_fails_deletes_what_others_finish
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_two_workflows_at_once(finished: Workflow, tmp_path: Path, offset: float) -> None:
     users = [sharing(finished, tmp_path / "shared", tmp_path / name) for name in ("a", "b")]
-    first = start(users[0])
+    first = users[0].start("--cores", "1")
     time.sleep(offset)
-    second = start(users[1])
+    second = users[1].start("--cores", "1")
     for process in (first, second):
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
