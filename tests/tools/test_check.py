@@ -91,6 +91,18 @@ def test_files_of_another_config_are_told_apart(results: Path, plan: Plan) -> No
     assert found[other.path] == "whole"
 
 
+def test_a_page_is_whole_whatever_was_planned_in_between(results: Path, plan: Plan) -> None:
+    claims = plan.claims["luo2021"]
+    page = claims.outputs[1]
+    (results / page).write_text("# Claims\n")
+    stamp = results / str(claims.stamp)
+    later = time.time() + 1
+    os.utime(stamp, (later, later))  # as a dry run of another config and one of this leave it
+    assert states(results, plan)[page] == "whole"
+    (results / claims.path).unlink()
+    assert states(results, plan)[page] == "stale"
+
+
 def test_another_file_under_a_planned_name_is_foreign(
     results: Path, plan: Plan, capsys: Any
 ) -> None:

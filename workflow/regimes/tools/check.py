@@ -7,8 +7,9 @@ whole: its digest is right, and it is what the present config and code make. sta
 with other settings or code; it is made again when it is needed. other: whole, of another config.
 damaged: not as it was written. foreign: another file under this name. unreadable: it cannot be
 read, for the reason that is given; it is never removed. Tables and pages, which carry no digest,
-are whole if they are text and as new as their stamp. Only files whose names are
-the workflow's are looked at; what lies behind links is left alone.
+are whole if they are text and what they were made with is (a page alone: if it is as new as its
+stamp). Only files whose names are the workflow's are looked at; what lies behind links is left
+alone.
 """
 
 import argparse
@@ -190,6 +191,18 @@ def _is_done(directory: Path, path: Path, stage: Stage) -> bool:
         return False
 
 
+def _is_made(directory: Path, path: Path, stage: Stage) -> bool:
+    """Whether a file that says nothing of itself is of the present config and code.
+
+    Its stage makes its files together, and the main one says what it is of; without one the stamp
+    tells, which a dry run of another config makes newer.
+    """
+    main = Path(stage.path)
+    if path == main:
+        return _is_done(directory, path, stage)
+    return _checked(directory, main, stage).state == "whole"
+
+
 def _of_another(directory: Path, path: Path, stage: Stage | None) -> str:
     """State of a figure, a table or a page, which no stage reads."""
     file = directory / path
@@ -200,7 +213,7 @@ def _of_another(directory: Path, path: Path, stage: Stage | None) -> str:
             empty = True
         if empty:
             raise DamagedError(f"{path} is empty, or no text")
-        return "whole" if stage is not None and _is_done(directory, path, stage) else "stale"
+        return "whole" if stage is not None and _is_made(directory, path, stage) else "stale"
     read_sealed(file)
     found = metadata.read(file)
     if stage is not None and found.name != stage.name:
