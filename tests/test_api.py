@@ -193,6 +193,11 @@ def test_nothing_is_written(here: Path) -> None:
             {"gamma_prime": 0, "gamma": 1},
             ["solver_tolerance is missing", "0.03"],
         ),
+        (
+            ("conservation",),
+            {"gamma_prime": 0, "gamma": 1, "solver_tolerance": 0.1, "tolerance": 0.3},
+            ["tolerance: conservation has an axis for it; give solver_tolerance"],
+        ),
         (("phase_diagramm",), {}, ["experiment = 'phase_diagramm'; did you mean 'phase_diagram'?"]),
         (("song2021_initial",), {}, ["experiment = 'song2021_initial'", "allowed: phase_diagram"]),
         ((), {"gama": 1}, ["unknown key gama; did you mean 'gamma'?", "allowed here: gamma_prime"]),
@@ -200,9 +205,9 @@ def test_nothing_is_written(here: Path) -> None:
         ((), {**QUICK, "activatoin": "relu"}, ["activatoin", "did you mean 'activation'"]),
         ((), {**QUICK, "solver": {"max_step": 5}}, ["max_step", "did you mean 'max_steps'"]),
         ((), {**QUICK, "activation": "relo"}, ["activation = 'relo'", "relu"]),
-        ((), {**QUICK, "gamma": "large"}, ["axes.gamma", "'large'"]),
+        ((), {**QUICK, "gamma": "large"}, ["simulate: experiments.phase_diagram.axes.gamma", "'l"]),
         ((), {**QUICK, "gamma": float("nan")}, ["axes.gamma", "nan"]),
-        ((), {**QUICK, "gamma": [0.5, 1.0]}, ["axes.gamma", "[0.5, 1.0]"]),
+        ((), {**QUICK, "gamma": [0.5, 1.0]}, ["gamma = [0.5, 1.0]; must be one value"]),
         ((), {**QUICK, "width": 101}, ["axes.width", "101 is odd"]),
         ((), {**QUICK, "width": 0}, ["axes.width", "0"]),
         ((), {**QUICK, "seed": -1}, ["axes.seed", "-1"]),
@@ -299,8 +304,9 @@ def described(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def write(dataset: xr.Dataset, path: Path) -> None:
-    store.write(described(dataset), path, title=path.stem, source="s", references="r", config={})
+def write(dataset: xr.Dataset, path: Path, **said: str) -> None:
+    written = {"title": path.stem, "source": "s", "references": "r", "config": {}}
+    store.write(described(dataset), path, **written, **said)
 
 
 def run_of(block: Job, value: float) -> xr.Dataset:
@@ -398,7 +404,7 @@ def test_open_combines_the_runs_of_an_experiment(results: Path) -> None:
     blocks = blocks_of(results)
     assert len(blocks) == 4
     for index, block in enumerate(blocks):
-        write(run_of(block, index), results / block.path)
+        write(run_of(block, index), results / block.path, identity=block.hash)
     # Of other settings: none of the present config's
     write(run_of(blocks[0], 99.0), results / "results/runs/phase_diagram/old-0123456789abcdef.nc")
     runs = regimes.open("runs/phase_diagram")
@@ -417,7 +423,7 @@ def test_open_combines_the_runs_that_there_are(results: Path, missing: tuple[int
     blocks = blocks_of(results)
     for index, block in enumerate(blocks):
         if index not in missing:
-            write(run_of(block, index), results / block.path)
+            write(run_of(block, index), results / block.path, identity=block.hash)
     runs = regimes.open("runs/phase_diagram")
     for index, block in enumerate(blocks):
         place = {name: block.settings["axes"][name][0] for name in ("gamma_prime", "seed")}
@@ -437,7 +443,7 @@ def test_open_combines_weights_of_several_widths(results: Path) -> None:
         (width,) = block.settings["axes"]["width"]
         run = run_of(block, width).assign_coords(neuron=range(width))
         run["output_weights"] = run["relative_distance_w"].expand_dims(neuron=width, axis=-1)
-        write(run, results / block.path)
+        write(run, results / block.path, identity=block.hash)
     weights = regimes.open("runs/condensation")["output_weights"].squeeze()
     assert dict(weights.sizes) == {"width": 2, "neuron": 20}
     assert (weights.sel(width=20) == 20).all()
@@ -467,7 +473,7 @@ def test_open_unites_the_grids_of_an_experiment(results: Path) -> None:
     (results / "config.yaml").write_text(yaml.safe_dump(config))
     blocks = Plan.from_config(load(results / "config.yaml")).jobs_of("descent")
     for index, block in enumerate(blocks[:3]):
-        write(run_of(block, index), results / block.path)
+        write(run_of(block, index), results / block.path, identity=block.hash)
     runs = regimes.open("runs/descent")["relative_distance_w"].sel(seed=0)
     assert runs["n_train"].values.tolist() == [5, 6, 7, 8, 9]
     assert (runs.sel(width=20, n_train=[6, 9]) == 0).all()
@@ -478,7 +484,7 @@ def test_open_unites_the_grids_of_an_experiment(results: Path) -> None:
 def test_a_damaged_run_is_named(results: Path) -> None:
     blocks = blocks_of(results)
     for block in blocks:
-        write(run_of(block, 0), results / block.path)
+        write(run_of(block, 0), results / block.path, identity=block.hash)
     path = results / blocks[1].path
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(StoreError, match="is damaged"):

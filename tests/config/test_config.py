@@ -23,6 +23,10 @@ def raw() -> dict:
     return yaml.safe_load(CONFIG.read_text())
 
 
+# Axes of an experiment that trains both layers
+BOTH = {"axes": {"rate_ratio": [1.0]}}
+
+
 def phase_diagram(**changes: object) -> dict:
     return {"experiments": {"phase_diagram": changes}}
 
@@ -285,7 +289,15 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ),
         (descent(split_by=["gamma"]), ["split_by: 'gamma' is no axis", "width, n_train"]),
         (descent(split_by=["rate_ratio"]), ["split_by: 'rate_ratio' is no axis"]),
-        (descent(activation="tanh", record={"invariant": True}), ["not conserved", "tanh"]),
+        (
+            descent(layers="both", activation="tanh", record={"invariant": True}, **BOTH),
+            ["not conserved", "tanh"],
+        ),
+        (descent(record={"invariant": True}), ["record.invariant is of both layers", "first"]),
+        (
+            descent(labels="local", target_scale="sqrt_width"),
+            ["target_scale: sqrt_width is of the data's targets, which labels: local replaces"],
+        ),
         (descent(axes={"seed": [0, 2]}), ["experiments.descent: seed 2", "sphere has draws: 2"]),
         (descent(axes={"n_train": [11]}), ["experiments.descent: n_train 11", "n_points: 10"]),
         (

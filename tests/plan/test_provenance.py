@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from regimes.api import CHECKOUT
 from regimes.config.load import load
 from regimes.engines.registry import engine_module, settings_classes
 from regimes.plan import provenance
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import code_hash, config_hash, import_closure, write_stamp
 from regimes.plan.settings import training_modules
+from regimes.storage.versions import CHECKOUT
 
 
 @pytest.fixture

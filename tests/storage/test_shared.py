@@ -102,6 +102,17 @@ def test_a_folder_that_is_missing_is_one_line(folder: Path) -> None:
         shared.take_all({}, str(folder / "nowhere"))
 
 
+def test_a_folder_that_somebody_else_makes_meanwhile_stays_theirs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = folder / "runs"
+    theirs.mkdir(mode=0o711)
+    is_dir = Path.is_dir
+    monkeypatch.setattr(Path, "is_dir", lambda path: path != theirs and is_dir(path))
+    shared._make_folder(theirs, 0o700)
+    assert theirs.stat().st_mode & 0o777 == 0o711
+
+
 @pytest.mark.parametrize(("mode", "of_file"), [(0o2775, 0o644), (0o700, 0o600)])
 def test_who_may_use_the_folder_may_use_what_is_in_it(
     folder: Path, mode: int, of_file: int
@@ -123,7 +134,7 @@ def test_own_results_that_cannot_be_written_are_one_line(trained: Path, folder: 
     Path(OWN).unlink()
     Path(OWN).parent.rmdir()
     Path(OWN).parent.write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be written: a part of its path is a file"):
         shared.take_all({OWN: IDENTITY}, str(folder))
 
 

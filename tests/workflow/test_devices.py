@@ -24,6 +24,14 @@ def test_gpus_are_asked_for_where_there_is_none(workflow: Workflow, device: str,
     assert asked(result.output) == {gpus}
 
 
+def test_engines_that_use_no_gpu_ask_for_none(fresh: Workflow) -> None:
+    targets = ("results/measures/song2021_lazy.nc", "results/measures/song2021_lemma3.nc")
+    config = (*fresh.config_arguments, "device=cuda")
+    output = fresh.plan(targets=targets, config=config).output
+    jobs = re.findall(r"^rule train:\n(?: .*\n)+", output, flags=re.M)
+    assert jobs and all("gpu=0" in job for job in jobs)
+
+
 @pytest.mark.parametrize(("decided", "gpus"), [("cuda", "1"), ("cpu", "0")])
 def test_a_job_does_not_decide_again(workflow: Workflow, decided: str, gpus: str) -> None:
     # The process of a job on a node

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from regimes.config.layers import hint
@@ -23,10 +24,9 @@ from regimes.plan.plan import Plan
 from regimes.plan.stages import Data
 from regimes.storage import store
 from regimes.storage.grids import merge_grids
+from regimes.storage.versions import CHECKOUT
 
 FOLDERS = ("measures", "claims", "data", "")
-# The checkout that this package is part of.
-CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
@@ -84,12 +84,12 @@ def simulate(
 
     Returns the variables of a run's file without the axes, which are scalar coordinates, and by
     default with the weights at the start and at the end (`snapshots`).
-    Raises ConfigError, naming the key, for what is not allowed; DeviceError for device "cuda"
-    where torch finds no GPU.
+    Raises ConfigError, naming the key, for what is not allowed; DataError where the data cannot be
+    made, as without network; DeviceError for device "cuda" where torch finds no GPU.
     """
     path = _config_path(directory)
     own = {"activations": dict(activations)} if activations else {}
-    config = load(path, own)
+    config = load(path, own, place="simulate")
     followed = [name for name, one in config.experiments.items() if one.followed]
     if experiment not in followed:
         engines = " or ".join(name for name, one in settings_classes().items() if one.followed)
@@ -105,6 +105,8 @@ def simulate(
     axes: dict[str, Any] = {}
     for axis, values in known.items():
         if axis in changes:
+            if np.ndim(changes[axis]):
+                raise ConfigError(f"{axis} = {changes[axis]!r}; must be one value")
             axes[axis] = [changes.pop(axis)]
         elif axis in DEFAULTED or len(values) == 1:
             axes[axis] = [values[0]]
@@ -113,28 +115,30 @@ def simulate(
                 f"{axis} is missing: one value of your own, or one of those of {experiment}: "
                 + ", ".join(f"{value:g}" for value in values)
             )
+    solver = changes.get("solver", {})
+    if not isinstance(solver, Mapping):
+        raise ConfigError(f"solver = {solver!r}; must be a mapping")
     if "tolerance" in changes:
-        solver = changes.get("solver", {})
-        if not isinstance(solver, Mapping):
-            raise ConfigError(f"solver = {solver!r}; must be a mapping")
-        changes["solver"] = {**solver, "tolerance": changes.pop("tolerance")}
+        changes["solver"] = solver = {**solver, "tolerance": changes.pop("tolerance")}
+    if "tolerance" in solver and "solver_tolerance" in known:
+        raise ConfigError(f"tolerance: {experiment} has an axis for it; give solver_tolerance")
     settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
     # Only this experiment is planned: whatever else the config holds is not needed.
     overrides = {"experiments": {experiment: settings}, "device": device, **own}
-    config = load(path, overrides)
+    config = load(path, overrides, place="simulate")
     chosen = config.experiments[experiment]
     plan = Plan.from_config(
         config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
     )
     (job,) = plan.jobs.values()
+    place = resolve(device)
+    if place == "cuda":
+        _require_cuda()
     with _mirror(config.data_mirror):
         data = _data(plan.data[chosen.dataset])
     # Here, since it takes torch, which opening a file does not need.
     from regimes.engines.common.runner import train
 
-    place = resolve(device)
-    if place == "cuda":
-        _require_cuda()
     if not progress:
         result = train(job.settings, data, place)
     else:
@@ -250,9 +254,13 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
     plan = Plan.from_config(load(_config_path(root)))
     if experiment not in plan.measures:
         raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.measures)}")
-    paths = iter(root / job.path for job in plan.jobs_of(experiment))
+    jobs = iter((root / job.path, job) for job in plan.jobs_of(experiment))
     grids = [
-        [store.read(path) for path in itertools.islice(paths, count) if path.is_file()]
+        [
+            store.read(path, identity=job.hash)
+            for path, job in itertools.islice(jobs, count)
+            if path.is_file()
+        ]
         for count in plan.measures[experiment].grids
     ]
     if not any(grids):

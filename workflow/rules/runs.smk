@@ -24,7 +24,7 @@ rule train:
     threads: 1
     resources:
         mem_mb=memory(4000, "train"),
-        gpu=GPUS,
+        gpu=lambda wildcards: GPUS * planned("train", "uses_gpu")(wildcards),
     params:
         stage=handed("train"),
     script:

@@ -6,8 +6,10 @@ from regimes.jobs.threads import limit_threads
 limit_threads(snakemake.threads)
 
 import json
+from functools import reduce
 from importlib import import_module
 
+from regimes.config.load import merge
 from regimes.jobs.torch_script import running_with_torch
 
 names = snakemake.wildcards
@@ -22,8 +24,10 @@ with running_with_torch(snakemake) as script:
         script.write(
             probed,
             f"Probe {names.probe} of experiment {names.experiment}, job {names.job}",
-            config=stage.job_settings
-            | {"probe": {names.probe: stage.settings}}
-            | json.loads(data[0].attrs["config"]),
+            config=reduce(
+                merge,
+                (json.loads(one.attrs["config"]) for one in data),
+                stage.job_settings | {"probe": {names.probe: stage.settings}},
+            ),
         )
         script.give()

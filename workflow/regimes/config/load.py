@@ -49,14 +49,19 @@ def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
     return _validated([Layer(CONFIG, common), Layer(COMMAND_LINE, rest)])
 
 
-def load(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load(
+    path: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    place: str = COMMAND_LINE,
+) -> Config:
     """The validated configuration of a config.yaml and of overrides, such as those of a notebook.
 
-    path: of config.yaml; None for the papers' settings alone. Raises ConfigError as `validate`.
+    path: of config.yaml; None for the papers' settings alone. place: what errors call the place of
+    the overrides. Raises ConfigError as `validate`.
     """
     said = read(Path(path), str(path)) if path else {}
-    check_size(overrides, COMMAND_LINE)
-    return _validated([Layer(CONFIG, said), Layer(COMMAND_LINE, plain(overrides or {}))])
+    check_size(overrides, place)
+    return _validated([Layer(CONFIG, said), Layer(place, plain(overrides or {}))])
 
 
 def _validated(user: list[Layer]) -> Config:

@@ -166,6 +166,11 @@ class Job(Stage):
         return self.name.partition("/")[0]
 
     @property
+    def uses_gpu(self) -> bool:
+        """Whether the job's engine computes on a GPU where there is one to be used."""
+        return settings_classes()[self.settings["engine"]].uses_gpu
+
+    @property
     def checkpoint(self) -> str:
         """File of the job's state while it runs, without the part that only the job knows."""
         return f"results/checkpoints/{self.hash}"

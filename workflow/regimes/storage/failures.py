@@ -17,6 +17,7 @@ CURES = {
     errno.ENOENT: "it does not exist: run the same command again to make it",
     errno.EISDIR: "it is a folder: move it away",
     errno.ENOTDIR: "a part of its path is a file: move that away",
+    errno.EEXIST: "a part of its path is a file: move that away",
     errno.ENOMEM: "there is not enough memory for it: end other programs, or ask for more",
     errno.ENAMETOOLONG: "its name is too long for the file system: shorten the names in the config",
     errno.EIO: "the disk failed (an input/output error): look after the disk",

@@ -31,6 +31,7 @@ def gather(
         for run in itertools.islice(runs, n_jobs):
             devices.add(run.attrs["device"])
             for probe in itertools.islice(probes, n_probes):
+                devices.add(probe.attrs["device"])
                 run = run.merge(probe, join="exact", compat="no_conflicts")
             check_complete(experiment, run)
             jobs.append(reduce(run))

@@ -91,5 +91,8 @@ def _make_folder(folder: Path, mode: int) -> None:
     """Make a folder, and those that it lies in, with a mode."""
     if not folder.is_dir():
         _make_folder(folder.parent, mode)
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:  # somebody else was faster, and it is theirs
+            return
         folder.chmod(mode)

@@ -114,10 +114,11 @@ def read_attributes(path: str | Path, *, strict: bool = True) -> dict[str, Any]:
 def _opened(path: str | Path, strict: bool) -> Iterator[netCDF4.Dataset]:
     content = read_sealed(path, strict=strict)
     try:
-        with netCDF4.Dataset(str(path), memory=content) as file:
-            yield file
+        file = netCDF4.Dataset(str(path), memory=content)
     except OSError as error:
         raise DamagedError(f"{path} is no NetCDF file, or damaged ({error.strerror})") from None
+    with file:
+        yield file
 
 
 def check_described(dataset: xr.Dataset) -> None:

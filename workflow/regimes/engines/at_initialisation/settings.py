@@ -29,6 +29,8 @@ class FirstUpdateExperiment(EngineSettings):
     1/2 sum e^2. Nothing is trained: gradient flow is looked at when it starts.
     """
 
+    uses_gpu = False
+
     engine: Literal["at_initialisation.first_update"] = Field(
         description="How the networks are trained."
     )
@@ -83,6 +85,8 @@ class FirstUpdateExperiment(EngineSettings):
 
 class InitialSpectrumExperiment(NearIsometryExperiment):
     """Constants of Lemma 3 of song2021 at random starts; nothing is trained."""
+
+    uses_gpu = False
 
     engine: Literal["at_initialisation.jacobian_spectrum"] = Field(
         description="How the networks are trained."

@@ -21,6 +21,7 @@ class EngineSettings(ExperimentSettings):
     limit: key, from the outside in, of the number that only says how long runs go on, if a job
     with a larger one can go on from where another ended. takes_draws: whether data may have a draw
     of its own for each seed.
+    uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
     followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
     a module for each value of a key, which the engine loads by name.
     """
@@ -30,6 +31,7 @@ class EngineSettings(ExperimentSettings):
 
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False
+    uses_gpu: ClassVar[bool] = True
     followed: ClassVar[bool] = False
     modules_by_key: ClassVar[Mapping[str, str]] = {}
 

@@ -166,6 +166,13 @@ class GradientDescentExperiment(EngineSettings):
         grids = self.check_grids("width", "seed")
         if (self.layers == "both") != ("rate_ratio" in grids[0]):
             raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
+        if self.target_scale != "unit" and self.labels != "random":
+            raise ValueError(
+                f"target_scale: {self.target_scale} is of the data's targets, which labels: "
+                f"{self.labels} replaces"
+            )
+        if self.record.invariant and self.layers != "both":
+            raise ValueError(f"record.invariant is of both layers; layers is {self.layers}")
         if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
             raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
@@ -200,6 +207,7 @@ class LinearisedDescentExperiment(NearIsometryExperiment):
     """Gradient descent of both layers at the theory's learning rate, and its linearisation."""
 
     limit = ("max_steps",)
+    uses_gpu = False
 
     engine: Literal["gradient_descent.linearised"] = Field(
         description="How the networks are trained."
