@@ -9,7 +9,6 @@ from scipy.special import zeta
 from regimes.engines.common.node_scaling import (
     node_scales,
     zipf_sum_of_squares,
-    zipf_weights,
 )
 
 
@@ -26,6 +25,11 @@ def test_scales_sum_to_one_and_meet_proposition_a2(width, gamma, alpha, skip_fir
     assert scales.min() >= gamma / width * (1 - 1e-12)
     roots = np.sqrt(scales).sum()
     assert np.sqrt(gamma * width) * (1 - 1e-12) <= roots <= np.sqrt(width) * (1 + 1e-12)
+
+
+def zipf_weights(count: int, alpha: float) -> np.ndarray:
+    """The first `count` weights lambda~_j of (4), whose infinite sum is 1."""
+    return np.arange(1, count + 1, dtype=float) ** (-1 / alpha) / zeta(1 / alpha)
 
 
 def test_symmetrical_scaling_needs_no_alpha() -> None:

@@ -69,7 +69,6 @@ def minibatches(**changes: Any) -> ResumedJob:
         "experiment": "minibatches",
         "root_seed": 1,
         "engine": "sgd",
-        "family": "node_scaled",
         "dataset": "classes",
         "node_scalings": {"gamma_1": {"gamma": 1.0}},
         "skip_first": False,

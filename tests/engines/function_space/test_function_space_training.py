@@ -99,6 +99,10 @@ def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
     losses = runs["loss_history"].values
     assert np.isfinite(losses[0]) and np.isnan(losses[-1]) and not np.isinf(losses).any()
     assert not np.isinf(runs["feature_map"]).any()
+    # At the start, where nothing has been recorded yet
+    huge = train(block_of(axes), data.assign(targets=1e200 * data["targets"]), "cpu").squeeze()
+    assert int(huge["diverged"]) == 1 and set(huge.data_vars) == set(runs.data_vars)
+    assert np.isnan(huge["loss_history"]).all()
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,15 @@ def test_divergence_is_data() -> None:
     assert np.isnan(runs["weight_change"]).all()
 
 
+def test_a_loss_that_is_infinite_at_the_start_is_data() -> None:
+    data = made_up_data()
+    runs = train(block(max_steps=10), data.assign(targets=1e200 * data["targets"]), "cpu")
+    assert (runs["diverged"] == 1).all()
+    for name in ("train_risk_history", "weight_change_history", "weight_change"):
+        assert np.isnan(runs[name]).all(), name
+    assert not np.isnan(runs["node_scale"]).any()
+
+
 def test_no_training_points() -> None:
     data = made_up_data()
     with pytest.raises(DataError, match="has no training points"):

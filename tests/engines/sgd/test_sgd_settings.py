@@ -61,9 +61,9 @@ def test_a_block_knows_its_own_node_scalings_alone() -> None:
 def test_training_imports_what_it_needs() -> None:
     settings = planned()[0].settings
     modules = training_modules(settings)
-    assert modules["family"] == "regimes.engines.sgd.models.node_scaled"
     closure = import_closure(modules.values())
-    assert {"regimes.engines.sgd.network", "regimes.activations.relu"} <= set(closure)
+    own = ("engines.sgd.network", "engines.sgd.models.node_scaled", "activations.relu")
+    assert {f"regimes.{name}" for name in own} <= set(closure)
     assert not any(name.startswith(("regimes.config", "regimes.papers")) for name in closure)
 
 
@@ -103,7 +103,7 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
         ({"epochs": 500_000}, "record.every: 1 would record 500000 epochs"),
         ({"split_by": ["epochs"]}, "allowed: node_scaling, width, seed"),
         ({"loss": "half_sum"}, "allowed: cross_entropy, mean_square"),
-        ({"family": "teacher"}, "allowed: node_scaled"),
+        ({"skip_first": True, "axes": {"width": [1], "seed": [0]}}, "axes.width: 1 node is none"),
         ({"batch_size": 0}, "experiments.steps.batch_size = 0"),
         ({"momentum": 0.9}, "unknown key experiments.steps.momentum"),
         (

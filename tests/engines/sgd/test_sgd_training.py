@@ -27,7 +27,6 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
         "experiment": "minibatches",
         "root_seed": 1,
         "engine": "sgd",
-        "family": "node_scaled",
         "dataset": "classes",
         "node_scalings": {"gamma_1": {"gamma": 1.0}, "gamma_05": {"gamma": 0.5, "alpha": 0.5}},
         "skip_first": False,

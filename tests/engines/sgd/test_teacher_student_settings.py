@@ -79,7 +79,6 @@ def test_training_imports_what_it_needs() -> None:
             "record.every: 1 would record 500000 epochs",
         ),
         ({"epochs": 0}, f"{KEY}.epochs = 0"),
-        ({"family": "node_scaled"}, f"unknown key {KEY}.family"),
         ({"dataset": "unit_sphere"}, "engine: sgd.teacher_student does not use"),
     ],
 )

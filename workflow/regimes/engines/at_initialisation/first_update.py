@@ -17,7 +17,7 @@ from regimes.engines.common.engine import (
     Variable,
     one_run,
 )
-from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.common.points import Points
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import mean_tangent_gram
@@ -130,10 +130,8 @@ class Runs(Engine["FirstUpdateExperiment"]):
         )
         scales = node_scales(setting["width"], scaling.gamma, scaling.alpha)
         variables = {
-            "gamma": scaling.gamma,
-            "alpha": np.nan if scaling.alpha is None else scaling.alpha,
+            **recorded(scaling.gamma, scaling.alpha, scales[:nodes]),
             "sum_of_squared_scales": np.sum(scales**2),
-            "node_scale": scales[:nodes],
             "draws": self.settings.draws,
         }
         shapes = {"gram_deviation": (), "weight_rate": (nodes, self.inputs.shape[1])}

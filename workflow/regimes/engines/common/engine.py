@@ -89,11 +89,6 @@ class Variable:
     units: str = "1"
     stored: str | None = None
 
-    @property
-    def is_history(self) -> bool:
-        """Whether it is recorded along the run."""
-        return self.dims[:1] == ("step",)
-
 
 def history(long_name: str, *dims: str, dtype: type = np.float64) -> Variable:
     """A variable that is recorded along the run."""

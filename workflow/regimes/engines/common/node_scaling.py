@@ -4,6 +4,8 @@ f(x) = sum_j lambda_j^(1/2) a_j act(w_j . x / d^(1/2)) with scales lambda_j of t
 1: a share gamma of them is the same for all nodes, the rest falls with j as a Zipf law.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.special import zeta
 
@@ -29,10 +31,10 @@ def node_scales(
     return scales + (1 - gamma) * weights / weights.sum()
 
 
-def zipf_weights(count: int, alpha: float) -> np.ndarray:
-    """The first `count` weights lambda~_j of (4), whose infinite sum is 1."""
-    alpha = _checked(alpha)
-    return np.arange(1, count + 1, dtype=float) ** (-1 / alpha) / zeta(1 / alpha)
+def recorded(gamma: float, alpha: float | None, scales: np.ndarray) -> dict[str, Any]:
+    """What files say of a scaling: gamma, alpha (NaN where there is no Zipf law) and the scales."""
+    has_law = gamma != 1 and alpha is not None
+    return {"gamma": gamma, "alpha": alpha if has_law else np.nan, "node_scale": scales}
 
 
 def zipf_sum_of_squares(alpha: float) -> float:

@@ -1,6 +1,6 @@
 """Settings that several engines share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from pydantic import Field, model_validator
@@ -123,3 +123,11 @@ class NodeAxes(AxesSettings):
     seed: SeedAxis = Field(
         description="Random initialisations, of a seed the same for all settings."
     )
+
+
+def check_first_node(
+    skip_first: bool, widths: Sequence[int], scalings: Mapping[str, NodeScaling]
+) -> None:
+    """Raise ValueError where a network of one node would have no node with a scale."""
+    if skip_first and 1 in widths and any(one.gamma < 1 for one in scalings.values()):
+        raise ValueError("axes.width: 1 node is none with skip_first")

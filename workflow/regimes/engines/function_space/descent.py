@@ -140,19 +140,26 @@ def descend(
         norm = float(torch.linalg.vector_norm(network.errors))
         return Progress(step, int(steps[-1]), result.plain_steps, result.multisteps, norm)
 
+    def observed() -> dict[str, Any]:
+        lengths = {} if control is None else {MULTISTEP_LENGTH: float(control.last)}
+        return {**observe(network), **lengths}
+
+    def unknown(measured: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        shapes = {name: (len(steps), *np.shape(value)) for name, value in measured.items()}
+        return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+
     while True:
         # The square: residuals whose loss overflows count as infinite.
         if not bool(torch.isfinite(network.errors.square().sum())):
             session.reached(step, make_state)
             result.diverged = True
+            if not result.history:  # at the start: nothing is known but what would be recorded
+                result.history = unknown(observed())
             return result
         if step == steps[position]:
-            measured = dict(observe(network))
-            if control is not None:
-                measured[MULTISTEP_LENGTH] = float(control.last)
+            measured = observed()
+            result.history = result.history or unknown(measured)
             for name, value in measured.items():
-                if name not in result.history:
-                    result.history[name] = np.full((len(steps), *np.shape(value)), np.nan)
                 result.history[name][position] = value
             position += 1
             session.reached(step, make_state)

@@ -24,7 +24,7 @@ from regimes.engines.common.engine import (
     one_run,
 )
 from regimes.engines.common.losses import gradient_factor
-from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.common.outputs import outputs, scores
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
@@ -148,9 +148,7 @@ class Runs(Engine["NodeScaledExperiment"]):
             ntg=settings.record.ntg,
             ntg_points=settings.record.ntg_points or None,
             constants={
-                "gamma": scaling.gamma,
-                "alpha": np.nan if scaling.alpha is None else scaling.alpha,
-                "node_scale": scales,
+                **recorded(scaling.gamma, scaling.alpha, scales),
                 "output_weights": signs,
                 "learning_rate": settings.learning_rate,
                 # The loss of (5) is |e|^2 / 2.

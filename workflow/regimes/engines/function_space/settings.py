@@ -18,7 +18,12 @@ from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_records, n_runs
-from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
+from regimes.engines.common.settings import (
+    EngineSettings,
+    NodeAxes,
+    NodeScaling,
+    check_first_node,
+)
 from regimes.probes.settings import Probes
 
 
@@ -281,6 +286,7 @@ class NodeScaledExperiment(EngineSettings):
         (grid,) = self.check_grids()
         if len(grid["width"]) > 1 and "width" not in self.split_by:
             raise ValueError("several widths need width in split_by: a file holds weights of one")
+        check_first_node(self.skip_first, grid["width"], self.node_scalings)
         if self.record.moved > min(grid["width"]):
             raise ValueError(f"record.moved: there are only {min(grid['width'])} nodes")
         if self.record.every and self.max_steps / self.record.every > MOST_RECORDS:

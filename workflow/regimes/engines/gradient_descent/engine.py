@@ -100,7 +100,7 @@ class Runs(Engine["GradientDescentExperiment"]):
         self.dtype = getattr(torch, settings.precision)
         self.rule = StoppingRule(**dict(settings.stopping))
         self.steps = log_spaced_steps(settings.record.points_per_decade, self.rule.max_steps)
-        # The limit is not a recorded step: a run that continues passes it like any other step.
+        # The limit need not be a recorded step: a run that continues passes it like any other step.
         self.last_common = self.rule.max_steps
         self.points = Points(data, job.dataset)
         self.points.require_points()

@@ -95,7 +95,7 @@ class Runs(NearIsometryRuns):
         super().__init__(job, data, device)
         settings = self.settings
         self.steps = log_spaced_steps(settings.record.points_per_decade, settings.max_steps)
-        # The limit is not a recorded step: a run that continues passes it like any other step.
+        # The limit need not be a recorded step: a run that continues passes it like any other step.
         self.last_common = settings.max_steps
 
     def attributes(self) -> dict[str, Any]:

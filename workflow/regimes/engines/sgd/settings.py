@@ -1,6 +1,6 @@
 """Settings of experiments that are trained by minibatch descent."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,12 @@ from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
-from regimes.engines.common.settings import EngineSettings, NodeAxes, NodeScaling
+from regimes.engines.common.settings import (
+    EngineSettings,
+    NodeAxes,
+    NodeScaling,
+    check_first_node,
+)
 from regimes.probes.settings import PruningProbe
 
 # Of the engine: bytes of a batch of networks on the CPU, and the number of classes of labels, which
@@ -62,14 +67,8 @@ class MinibatchExperiment(EngineSettings):
     """
 
     limit = ("epochs",)
-    modules_by_key: ClassVar = {"family": "regimes.engines.sgd.models"}
 
     engine: Literal["sgd"] = Field(description="How the networks are trained.")
-    family: Literal["node_scaled"] = Field(
-        default="node_scaled",
-        description="Networks: a module of regimes.engines.sgd.models. node_scaled: asymmetrical "
-        "node scaling, with the first layer trained.",
-    )
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes, by name."
     )
@@ -121,6 +120,7 @@ class MinibatchExperiment(EngineSettings):
         (grid,) = self.check_grids()
         if len(grid["width"]) > 1 and "width" not in self.split_by:
             raise ValueError("several widths need width in split_by: a file holds weights of one")
+        check_first_node(self.skip_first, grid["width"], self.node_scalings)
         if self.record.moved > min(grid["width"]):
             raise ValueError(
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "

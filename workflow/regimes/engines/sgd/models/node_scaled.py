@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from regimes.engines.common.engine import Job, Variable, history
-from regimes.engines.common.node_scaling import node_scales
+from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.sgd.batch_losses import LOSSES, BatchLoss
 from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points
@@ -93,9 +93,7 @@ class Model:
             signs.append(drawn)
             skip_first = self.settings.skip_first
             scales = node_scales(width, scaling.gamma, scaling.alpha, skip_first=skip_first)
-            has_alpha = scaling.gamma != 1 and scaling.alpha is not None
-            alpha = scaling.alpha if has_alpha else np.nan
-            constants.append({"gamma": scaling.gamma, "alpha": alpha, "node_scale": scales})
+            constants.append(recorded(scaling.gamma, scaling.alpha, scales))
         of_all = {name: np.stack([one[name] for one in constants]) for name in constants[0]}
         hidden = np.stack(initial) * self.settings.initial_variance**0.5
         output = np.stack(signs) * np.sqrt(of_all["node_scale"])[:, None, :]
