@@ -251,7 +251,7 @@ def test_labels_give_the_residuals_of_the_paper(
 
     monkeypatch.setattr(gradient_descent, "descend", keeping)
     axes = {"width": [20], "n_train": [12], "seed": [1]}
-    train(block_of(axes, labels=labels), data, "cpu")
+    train(block_of(axes, labels=labels, target_scale="unit"), data, "cpu")
     found = kept["residuals"][0, 0]
     hidden, output, inputs = start_of(20, 12, 1, data)
     kernel = tangent_kernel(hidden, output, inputs, relu, second=0.0)
@@ -315,7 +315,7 @@ def test_several_outputs() -> None:
     )
     assert result["final_loss"] == pytest.approx(float(path.residuals[-1].square().mean()))
     with pytest.raises(DataError, match="labels local need a data set with one output"):
-        train(block_of(axes, labels="local"), data, "cpu")
+        train(block_of(axes, labels="local", target_scale="unit"), data, "cpu")
 
 
 @pytest.mark.parametrize(
