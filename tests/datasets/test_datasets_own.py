@@ -91,7 +91,7 @@ def test_variables_of_a_netcdf_file(csv: Path, tmp_path: Path) -> None:
     [
         ("a,y\n1,2\n", {"target": "z"}, r"mine.csv has no column 'z'; it has a, y"),
         ("a,y\n1,2\nb,3\n", {"target": "y"}, r"column 'a' is no finite number at row 2: b"),
-        ("a,y\n1,2\n2,\n", {"target": "y"}, r"column 'y' is no finite number at row 2: nan"),
+        ("a,y\n1,2\n2,\n", {"target": "y"}, r"column 'y' is no finite number at row 2: it is"),
         ("a,y\n", {"target": "y"}, r"mine.csv has no rows"),
         ("", {"target": "y"}, r"mine.csv cannot be read as CSV or NetCDF"),
         ("a,b\n0,1\n", {"inputs": ["a"], "formula": "1 / a"}, r"is not finite at row 1"),
@@ -308,6 +308,33 @@ def test_numbers_that_are_none_give_one_line(text: str) -> None:
     with pytest.raises(ConfigError, match=r"no finite real one|too deep") as error:
         formulas.parse(text, ["x1", "x2"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "formula"),
+    [
+        (["a.b"], "a.b + 1"),
+        (["a b"], "2 * a b"),
+        (["a", "b", "a-b"], "a-b"),
+        (["lambda"], "lambda ** 2"),
+        (["\u00b5"], "\u00b5 + 1"),
+        (["2nd"], "2nd"),
+    ],
+)
+def test_columns_that_a_formula_cannot_name_are_refused(names: list[str], formula: str) -> None:
+    message = (
+        f"formula .* has a column {names[-1]!r}, .* letters, digits and _, .* rename it in the"
+    )
+    with pytest.raises(ConfigError, match=message) as error:
+        settings(kind="file", path="mine.csv", inputs=names, formula=formula)
+    assert "allowed: a.b" not in str(error.value)
+
+
+def test_columns_with_odd_names_beside_a_formula(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("a,a.b,1\n2,3,4\n5,6,8\n")
+    data = made(path, inputs=["a", "a.b", "1"], formula="a + 1")
+    assert data["targets"].values.tolist() == [3, 6]
 
 
 @pytest.mark.parametrize("name", ["sin", "pi", "abs"])

@@ -59,8 +59,8 @@ def test_a_renamed_file_remakes_nothing_and_gives_the_same_data(tmp_path: Path) 
     table.write_text("a,y\n" + "".join(f"{row},{row * row}\n" for row in range(20)))
 
     def settings(path: Path) -> tuple[str, ...]:
-        keys = f"{{kind: file, path: {path}, target: y, shares: [0.5, 0.25, 0.25]}}"
-        return (*SMOKE, f"datasets={{made: {keys}}}")
+        keys = f"kind: file, path: {path}, inputs: [a], target: y, shares: [0.5, 0.25, 0.25]"
+        return (*SMOKE, f"datasets={{made: {{{keys}}}}}")
 
     def make(path: Path) -> xr.Dataset:
         result = workflow.run("--cores", "1", targets=(target,), config=settings(path))

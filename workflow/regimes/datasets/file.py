@@ -1,14 +1,15 @@
-"""A data set of the user's own: a table in a CSV or NetCDF file."""
+"""A data set of the user's own: a table in a text, NetCDF or Parquet file (`readers`)."""
 
-import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
+from regimes.datasets.readers.read import read_table
+from regimes.datasets.readers.table import ColumnError, shown_inputs
 from regimes.datasets.sources.own_file import checked
 from regimes.datasets.tables import counts, random_split, standardised
 from regimes.errors import DataError
@@ -16,27 +17,41 @@ from regimes.expressions import formulas
 from regimes.storage.layout import PARTS, assemble, described, with_bias
 
 KIND = "file"
-NETCDF = (".nc", ".nc4", ".netcdf")
+# What pandas calls the index of a table that it reads, or writes to Parquet.
+INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
+# Fewer rows may be counted by chance.
+FEWEST_COUNTED = 3
+# Of mean and variance from 0 and 1.
+CLOSE = 1e-9
 
 
 def build(settings: Mapping[str, Any]) -> xr.Dataset:
     """The rows of a table, split at random.
 
-    settings: `path` and `sha256` of the file; `inputs`, names of its columns or None for all but
-    the target; `target`, the name of a column, or `formula` in the names of the inputs; `shares` of
-    training, test and validation; `split_seed`; `standardise` ("train" or "none"); `bias`;
-    `licence`, `citation`. The formula takes the inputs as they are in the file.
+    settings: `path` and `sha256` of the file; `separator` and `decimal` of text, or None to
+    recognise them; `inputs`, names of its columns or None for all but the target; `target`, the
+    name of a column, or `formula` in the names of the inputs; `shares` of training, test and
+    validation; `split_seed`; `standardise` ("train" or "none"); `bias`; `licence`, `citation`. The
+    formula takes the inputs as they are in the file.
     Beside the common layout, `feature_name` (feature). Raises DataError, naming the file and the
-    column, for columns that are not there or not numbers in all rows, and for rows that are not as
-    long as the header.
+    column, for a file that cannot be read (`readers`), for columns that are not there or not finite
+    numbers in all rows, for an input that nobody named and that is likely an index of the rows, and
+    for a column that cannot be standardised.
     """
     path = checked(settings["path"], settings["sha256"])
-    table = _read(path)
+    table = read_table(path, settings["separator"], settings["decimal"])
     target = settings["target"]
-    names = settings["inputs"] or [name for name in table if name != target]
-    if not names:
-        raise DataError(f"{path} has no column but the target {target!r}")
-    columns = _numbers(path, table, [*names, *([target] if target else [])])
+    names = settings["inputs"] or table.inputs(target)
+    asked = [*names, *([target] if target else [])]
+    table.require(asked)
+    try:
+        columns = dict(zip(asked, table.numbers(asked).T, strict=True))
+    except ColumnError as error:
+        if settings["inputs"] or error.column == target or len(names) == 1:
+            raise
+        raise DataError(f"{error}; to leave it out: {shown_inputs(names, error.column)}") from None
+    if not settings["inputs"]:
+        _refuse_index(path, columns, names)
     inputs = np.stack([columns[name] for name in names], axis=1)
     if target:
         targets, target_name = columns[target], target
@@ -54,8 +69,8 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     steps = [f"Rows were split at random into {counts(split)} (seed {seed})"]
     if settings["standardise"] == "train":
         train = split == PARTS.index("train")
-        inputs = standardised(inputs, train, names)
-        targets = standardised(targets[:, None], train, [target_name])[:, 0]
+        inputs = _standardised(path, inputs, train, names)
+        targets = _standardised(path, targets[:, None], train, [target_name])[:, 0]
         steps.append(
             "inputs and target were shifted and scaled to mean 0 and variance 1 on the training "
             "rows"
@@ -80,71 +95,48 @@ def build(settings: Mapping[str, Any]) -> xr.Dataset:
     )
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """Columns by name, each (n_rows,), as they are in the file."""
-    try:
-        if path.suffix.lower() in NETCDF:
-            with xr.open_dataset(path) as dataset:
-                return _columns(path, dataset.load())
-        _check_lengths(path)
-        # By default pandas takes a surplus first column as the names of the rows.
-        table = pd.read_csv(path, skipinitialspace=True, index_col=False)
-    except (OSError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} cannot be read as CSV or NetCDF: {reason}") from error
-    if table.empty:
-        raise DataError(f"{path} has no rows")
-    return {str(name): table[name].to_numpy() for name in table}
-
-
-def _check_lengths(path: Path) -> None:
-    """Raise DataError unless every row of a CSV file has as many fields as its header."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        # Pandas skips lines of white space too.
-        reader = csv.reader(file, skipinitialspace=True)
-        lines = (fields for fields in reader if len(fields) > 1 or "".join(fields).strip())
-        header = next(lines, [])
-        for row, fields in enumerate(lines, start=1):
-            if len(fields) != len(header):
-                comma = " (what follows its last comma counts)" if not fields[-1].strip() else ""
-                raise DataError(
-                    f"{path}: row {row} has {len(fields)} fields{comma}, the header {len(header)}"
-                )
-
-
-def _columns(path: Path, dataset: xr.Dataset) -> dict[str, np.ndarray]:
-    """Variables over one dimension, and the columns name_0, name_1, ... of those over two."""
-    variables = {str(name): one for name, one in dataset.data_vars.items() if one.ndim in (1, 2)}
-    if not variables:
-        raise DataError(f"{path} has no variable over one or two dimensions")
-    rows = {variable.dims[0] for variable in variables.values()}
-    if len(rows) > 1:
-        raise DataError(
-            f"{path}: the first dimension of its variables is {' or '.join(map(str, sorted(rows)))}"
-            "; it must be the same, that of the points"
-        )
-    columns = {}
-    for name, variable in variables.items():
-        if variable.ndim == 1:
-            columns[name] = variable.values
-        else:
-            for index in range(variable.shape[1]):
-                columns[f"{name}_{index}"] = variable.values[:, index]
-    return columns
-
-
-def _numbers(
-    path: Path, table: Mapping[str, np.ndarray], names: list[str]
-) -> dict[str, np.ndarray]:
-    found = {}
+def _refuse_index(path: Path, columns: Mapping[str, np.ndarray], names: list[str]) -> None:
+    """Raise DataError for an input that nobody named and that counts the rows."""
     for name in names:
-        if name not in table:
-            raise DataError(f"{path} has no column {name!r}; it has {', '.join(table)}")
-        column = pd.to_numeric(pd.Series(table[name]), errors="coerce").to_numpy(np.float64)
-        if not np.isfinite(column).all():
-            row = int(np.flatnonzero(~np.isfinite(column))[0])
+        values = columns[name]
+        n_rows = len(values)
+        counted = n_rows >= FEWEST_COUNTED and any(
+            np.array_equal(values, np.arange(first, first + n_rows)) for first in (0, 1)
+        )
+        if counted or INDEX.fullmatch(name):
+            why = "it counts the rows" if counted else "pandas gives such names"
             raise DataError(
-                f"{path}: column {name!r} is no finite number at row {row + 1}: {table[name][row]}"
+                f"{path}: column {name!r} is likely an index of the rows, no input ({why}): leave "
+                f"it out with {shown_inputs(names, name)}, or name it among the inputs to use it"
             )
-        found[name] = column
-    return found
+
+
+def _standardised(
+    path: Path, values: np.ndarray, train: np.ndarray, names: list[str]
+) -> np.ndarray:
+    """Columns (n_points, n) with mean 0 and variance 1 on the training rows, train: (n_points,).
+
+    Each is first shifted and scaled to the order of 1, so that no square overflows and no mean
+    is lost to rounding. Raises DataError for a column that cannot be standardised.
+    """
+    with np.errstate(all="ignore"):
+        # Powers of two change no digit; halves cannot overflow when they are subtracted.
+        halves = values / 2
+        shifted = halves - halves[train][0]
+        largest = abs(shifted[train]).max(axis=0)
+        scaled = np.ldexp(shifted, -np.frexp(largest)[1])
+        result = standardised(scaled, train, names)
+    for name, column in zip(names, result.T, strict=True):
+        if not np.isfinite(column).all():
+            row = int(np.flatnonzero(~np.isfinite(column))[0]) + 1
+            raise DataError(
+                f"{path}: column {name!r} is not finite at row {row} when it is standardised: that "
+                "value is too far from those of the training rows"
+            )
+        mean, deviation = column[train].mean(), column[train].std()
+        if abs(mean) > CLOSE or abs(deviation - 1) > CLOSE:
+            raise DataError(
+                f"{path}: column {name!r} cannot be standardised in double precision: its mean "
+                f"would be {mean:.2g} and its deviation {deviation:.2g}; rescale it in the file"
+            )
+    return result

@@ -4,14 +4,18 @@ Texts after `description=` are shown to users; docs/data.md has the sources.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from keyword import iskeyword
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from regimes.config.axes import Name
 from regimes.config.base import Integer, Model, Number, finite
+from regimes.datasets.readers import read
 from regimes.datasets.size import DataSize, table_size
 from regimes.datasets.sources.retrieval import RESOURCES
 from regimes.datasets.sources.uci import CSV
@@ -61,6 +65,10 @@ def _interval(value: Any) -> tuple[float, float]:
     if low >= high:
         raise ValueError("low must be below high")
     return low, high
+
+
+def _named_separator(value: Any) -> Any:
+    return {"\t": "tab", " ": "blank"}.get(value, value) if isinstance(value, str) else value
 
 
 def _pixels(value: Any) -> tuple[float, float] | dict[str, float]:
@@ -176,9 +184,19 @@ class FileDataset(Dataset):
     kind: Literal["file"] = KIND
     path: str = Field(
         min_length=1,
-        description="CSV file with names of columns in its first line, or NetCDF file (.nc); "
-        "relative paths count from the directory in which the workflow runs. What counts is its "
-        "content.",
+        description="Text file, such as CSV, with names of columns in its first line, or NetCDF, "
+        "HDF5 or Parquet file; relative paths count from the directory in which the workflow runs. "
+        "What counts is its content.",
+    )
+    separator: Annotated[
+        Literal[",", ";", "tab", "blank"] | None, BeforeValidator(_named_separator)
+    ] = Field(
+        default=None,
+        description="What separates the columns of a text file: a comma, a semicolon, a tab or any "
+        "number of blanks; by default it is recognised.",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="Decimal mark of a text file; by default it is recognised."
     )
     inputs: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="Columns; by default all but the target."
@@ -204,7 +222,7 @@ class FileDataset(Dataset):
 
     def size(self, source: DataSize | None = None) -> DataSize:
         """The rows of the file as it is now."""
-        rows, columns = table_size(self.path)
+        rows, columns = read.table_size(self.path, self.separator, self.decimal)
         n_features = len(self.inputs) if self.inputs else columns - 1
         return DataSize(math.ceil(self.shares[0] * rows), rows, n_features + self.bias)
 
@@ -256,6 +274,16 @@ def _check_formula(formula: str, variables: Sequence[str]) -> None:
     # Imported late: few configs have formulas, and SymPy takes a second to load.
     from regimes.expressions.formulas import parse
 
+    for name in variables:
+        # As Python reads names, which makes one letter of some two. A column `1` is no such case.
+        usable = name.isidentifier() and not iskeyword(name) and name == normalize("NFKC", name)
+        named = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", formula)
+        if named and not usable and any(one.isalpha() for one in name):
+            raise ValueError(
+                f"formula {formula!r} has a column {name!r}, which a formula cannot name: names in "
+                "formulas are of letters, digits and _, do not begin with a digit and are no word "
+                "of Python; rename it in the file"
+            )
     try:
         parse(formula, variables, kinks=True)
     except ConfigError as error:
