@@ -55,6 +55,7 @@ if workflow.is_main_process:
     if any(map(re.compile("--report(=|$)").match, sys.argv)):
         from regimes.tools.check import require_current
 
+        or_exit(PLAN.require_files, PLAN.asked_for(sys.argv))
         or_exit(require_current, PLAN.asked_for(sys.argv))
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results)
 

@@ -174,8 +174,45 @@ def test_the_plan_knows_a_file_by_its_content(csv: Path, tmp_path: Path) -> None
     assert changed.data["mine"].hash != first.data["mine"].hash
     runs = [{job.path for job in one.jobs_of("phase_diagram")} for one in (first, changed)]
     assert not runs[0] & runs[1]
-    with pytest.raises(ConfigError, match=r"config: datasets.mine.path = .*gone.csv cannot be"):
-        plan(tmp_path / "gone.csv")
+
+
+def test_a_missing_file_stops_only_what_needs_it(csv: Path, tmp_path: Path) -> None:
+    gone = {"kind": "file", "path": str(tmp_path / "gone.csv"), "target": "y"}
+    overrides = {
+        "datasets": {"mine": gone},
+        "experiments": {"own": {"inherits": "phase_diagram", "dataset": "mine"}},
+        "figures": {"own": {"inherits": "phase_diagram", "measures": ["own"]}},
+    }
+    plan = Plan.from_config(load(CONFIG, overrides))
+    others = Plan.from_config(load(CONFIG))
+    line = r"config: datasets.mine.path = .*gone.csv cannot be read: No such file"
+    needing = [
+        plan.data["mine"],
+        *plan.jobs_of("own"),
+        plan.measures["own"],
+        plan.figures["own"],
+        plan.explorer,
+    ]
+    for stage in needing:
+        with pytest.raises(ConfigError, match=line):
+            plan.require_files([stage])
+    paths = {stage.path for stage in needing}
+    rest = [stage for stage in plan.stages() if stage.path not in paths]
+    plan.require_files(rest)
+    assert {stage.hash for stage in rest} == {
+        stage.hash for stage in others.stages() if stage.path != others.explorer.path
+    }
+    with pytest.raises(ConfigError, match=line):
+        plan.stage("train", "own/of_a_file_that_was_there")
+    plan.write_stamps(tmp_path)
+    written = {path.name for path in (tmp_path / "results/code").iterdir()}
+    assert "data-four_point.txt" in written and "data-mine.txt" not in written
+    with pytest.raises(DataError, match=r"gone.csv cannot be read: No such file"):
+        file_kind.build(plan.data["mine"].complete_settings)
+    # A file that came meanwhile is not the one that was planned with.
+    csv.rename(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match="changed since the workflow started"):
+        file_kind.build(plan.data["mine"].complete_settings)
 
 
 def test_a_renamed_file_gives_the_same_data(csv: Path, tmp_path: Path) -> None:
@@ -209,11 +246,12 @@ def test_a_file_is_read_once_for_a_plan(csv: Path, monkeypatch: pytest.MonkeyPat
     assert read == [str(csv)]
 
 
-@pytest.mark.parametrize("path", ["~no_such_user/x.csv", "a\0b.csv", "a\nb.csv", "."])
+@pytest.mark.parametrize("path", ["~no_such_user/x.csv", "a\0b.csv", "a\nb.csv", ".", "/dev/zero"])
 def test_paths_that_are_none_give_one_line(path: str) -> None:
     mine = {"kind": "file", "path": path, "target": "y"}
     with pytest.raises(ConfigError, match=r"datasets.mine.path = .* cannot be read: ") as error:
-        Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}}))
+        plan = Plan.from_config(load(CONFIG, {"datasets": {"mine": mine}}))
+        plan.require_files([plan.data["mine"]])
     assert str(error.value).isprintable()
 
 

@@ -254,6 +254,7 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
     plan = Plan.from_config(load(_config_path(root)))
     if experiment not in plan.measures:
         raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.measures)}")
+    plan.require_files([plan.measures[experiment]])
     jobs = iter((root / job.path, job) for job in plan.jobs_of(experiment))
     grids = [
         [

@@ -95,6 +95,7 @@ def files(rule):
 
     def inputs(wildcards):
         stage = PLAN.stage(rule, "/".join(wildcards))
+        or_exit(PLAN.require_files, [stage])
         # Stamps are written where the workflow is planned, and are no results to be kept elsewhere.
         stamp = {"stamp": local(stage.stamp)} if stage.stamp else {}
         return {kind: list(paths.values()) for kind, paths in stage.paths.items()} | stamp

@@ -221,9 +221,10 @@ class FileDataset(Dataset):
     citation: str = Field(default="none", description="Citation, written to the file.")
 
     def size(self, source: DataSize | None = None) -> DataSize:
-        """The rows of the file as it is now."""
+        """The rows of the file as it is now; one where it cannot be read."""
         rows, columns = read.table_size(self.path, self.separator, self.decimal)
         n_features = len(self.inputs) if self.inputs else columns - 1
+        rows, n_features = max(rows, 1), max(n_features, 1)
         return DataSize(math.ceil(self.shares[0] * rows), rows, n_features + self.bias)
 
     @model_validator(mode="after")

@@ -131,6 +131,7 @@ class Plan:
         try:
             return self.by_rule[rule][name]
         except KeyError:
+            self.require_files(self.data.values())
             raise ConfigError(
                 f"{name} belongs to no {rule} job of the present config (other settings, or other "
                 "code); ask for the figure or the measures instead"
@@ -186,6 +187,25 @@ class Plan:
         targets += [self.all_claims.path] if self.all_claims else []
         return [*targets, self.explorer.path]
 
+    def require_files(self, stages: Iterable[Stage]) -> None:
+        """Raise ConfigError if a stage needs a file of the user's own that cannot be read."""
+        for stage in stages:
+            if stage.path in self._unreadable:
+                raise ConfigError(self._unreadable[stage.path])
+
+    @cached_property
+    def _unreadable(self) -> dict[str, str]:
+        """Why stages cannot be made, by their main files: those that need an unreadable file."""
+        found = {one.path: one.unreadable for one in self.data.values() if one.unreadable}
+        if not found:
+            return {}
+        for stage in self.stages():
+            needed = [one.path for stages in stage.inputs.values() for one in stages.values()]
+            reasons = [found[path] for path in needed if path in found]
+            if reasons:
+                found.setdefault(stage.path, reasons[0])
+        return found
+
     @cached_property
     def stamps(self) -> dict[str, str]:
         """Texts of all stamps, by their paths."""
@@ -194,10 +214,12 @@ class Plan:
     def write_stamps(self, directory: str | Path = ".") -> None:
         """Write the stamps whose text has changed below a results directory.
 
+        Not those of what needs a file that cannot be read: they hold again when it is back.
         Raises StoreError, with the reason, when the system refuses.
         """
-        for path, text in self.stamps.items():
-            write_stamp(Path(directory) / path, text)
+        for stage in self.stages():
+            if stage.stamp and stage.path not in self._unreadable:
+                write_stamp(Path(directory) / stage.stamp, stage.stamp_text)
 
     def remove_empty(self) -> None:
         """Remove the files that are empty, as an interrupted copy leaves them.
@@ -218,7 +240,7 @@ class Plan:
 
 def _data(name: str, config: Config, data: Mapping[str, Data], memory: Memory) -> Data:
     """A data set; `data` has the one that it is made from, if any."""
-    settings = data_settings(name, config)
+    settings, unreadable = data_settings(name, config)
     file = settings.pop("path", None)
     source = source_of(name, config)
     modules = [f"regimes.datasets.{settings['kind']}"]
@@ -240,6 +262,7 @@ def _data(name: str, config: Config, data: Mapping[str, Data], memory: Memory) -
         # The settings are in the stamp too: without it a lost .snakemake would leave a stale file.
         stamp=f"results/code/data-{name}.txt",
         file=file,
+        unreadable=unreadable,
         source=data[source] if source else None,
         torch=torch_version() if source else None,
         memory_mb=memory.of_data(name),

@@ -13,7 +13,7 @@ from regimes.datasets.sources import own_file
 from regimes.datasets.sources.resnet18 import WEIGHTS
 from regimes.datasets.sources.retrieval import is_there
 from regimes.engines.registry import engine_module, settings_classes
-from regimes.errors import ConfigError, DataError
+from regimes.errors import DataError
 from regimes.plan.stages import Data
 
 
@@ -32,10 +32,11 @@ def with_backbones(config: Config) -> Config:
     return config.model_copy(update={"datasets": config.datasets | chosen}) if chosen else config
 
 
-def data_settings(name: str, config: Config) -> dict[str, Any]:
-    """Settings of a data set; of a file also the `sha256` of its content.
+def data_settings(name: str, config: Config) -> tuple[dict[str, Any], str | None]:
+    """Settings of a data set, and why its file cannot be read if that is so.
 
-    Raises ConfigError, naming the key, when the file cannot be read.
+    Of a file of the user's own the settings have the `sha256` of its content, None where it cannot
+    be read: that stops only what needs the file. The reason names the key.
     """
     settings = config.datasets[name].model_dump(mode="json")
     if isinstance(config.datasets[name], FileDataset):
@@ -43,8 +44,8 @@ def data_settings(name: str, config: Config) -> dict[str, Any]:
             settings["sha256"] = own_file.digest(settings["path"])
         except DataError as error:
             key = f"datasets.{name}.path"
-            raise ConfigError(f"{config.place(key)}: {key} = {error}") from None
-    return settings
+            return settings | {"sha256": None}, f"{config.place(key)}: {key} = {error}"
+    return settings, None
 
 
 def source_of(name: str, config: Config) -> str | None:

@@ -98,12 +98,13 @@ class Data(Stage):
     """One data set.
 
     settings: without the place of a file of the user's own, which is `file`: the `sha256` of its
-    content counts instead. source: the data set that it is made from by torch, if any, with the
-    public version of torch.
+    content counts instead. unreadable: why that file cannot be read, if so. source: the data set
+    that it is made from by torch, if any, with the public version of torch.
     """
 
     rule: str = "data"
     file: str | None = None
+    unreadable: str | None = None
     source: "Data | None" = field(default=None, repr=False, compare=False)
     torch: str | None = None
 

@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, and what is wrong; exit code 1 if anything is and stays."""
     overrides = settings.overrides(arguments.config, arguments.configfile)
-    found = list(check(arguments.directory, settings.plan_of(overrides)))
+    plan = settings.plan_of(overrides)
+    found = list(check(arguments.directory, plan))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in found:
         counts["/".join(one.path.parts[:-1][:2])][one.state] += 1
@@ -73,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
         for one in wrong
         if one.state in REMOVED and not _is_linked(arguments.directory, one.path)
     ]
+    for data in plan.data.values():
+        if data.unreadable:
+            print(f"{data.unreadable}: what was made of it is shown as stale or other")
     for one in wrong:
         note = "" if one.path in own else " (left alone)"
         print(f"{one.state}: {one.reason}{note}")

@@ -165,7 +165,12 @@ def _of_file(path: Path) -> str:
 
 
 def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]:
-    """Why the present config and code would not make a file as it is; nothing if they would."""
+    """Why the present config and code would not make a file as it is; nothing if they would.
+
+    Raises ConfigError where they would read a file of the user's own that cannot be read.
+    """
+    if metadata.name in plan.measures and metadata.rule in ("train", "probe"):
+        plan.require_files([plan.measures[metadata.name]])
     if metadata.rule in ("train", "probe"):
         yield from _changes_of_run(metadata, plan)
         return
@@ -173,6 +178,7 @@ def changes_of(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[str]
     if planned is None:
         yield f"the config has no {NAMED[metadata.rule]} {metadata.name!r}"
         return
+    plan.require_files([planned])
     if metadata.rule == "data":
         if metadata.attributes.get("identity") != planned.hash:
             mine = metadata.config.get("datasets", {}).get(metadata.name, {})

@@ -94,6 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
         for scale in (None, *arguments.keep_scale)
     ]
     plans = [plan for one in overrides for plan in settings.plans_of(one, arguments.directory)]
+    for plan in plans:
+        # What belongs to a file that cannot be read has names that only its content tells.
+        plan.require_files(plan.data.values())
     found = find(arguments.directory, plans)
     unused = (*found.unused, *(found.unknown if arguments.unknown else ()))
     total = 0

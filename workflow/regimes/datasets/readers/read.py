@@ -31,11 +31,13 @@ def table_size(
 ) -> tuple[int, int]:
     """Rows and columns of the table in a file, without reading its values.
 
-    separator, decimal: as of `read_table`. (0, 0) where that would raise DataError: the job that
-    reads the file says what is wrong.
+    separator, decimal: as of `read_table`. (0, 0) where that cannot be: the job that reads the file
+    says what is wrong.
     """
     try:
         path = Path(path).expanduser()
+        if not path.is_file():  # a pipe would be waited for
+            return 0, 0
         found = format_of(path)
         if found == NETCDF:
             from regimes.datasets.readers import netcdf
@@ -47,5 +49,5 @@ def table_size(
             return parquet.size(path)
         table = TextTable(path, separator, decimal)
         return table.n_rows(), len(table.names)
-    except (DataError, OSError, RuntimeError):
+    except (DataError, OSError, RuntimeError, ValueError):
         return 0, 0

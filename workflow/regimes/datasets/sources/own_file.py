@@ -24,8 +24,11 @@ def digest(path: str | Path) -> str:
     raise DataError(f"{shown} cannot be read: {reason}")
 
 
-def checked(path: str | Path, sha256: str) -> Path:
-    """The path of a file with the content that was planned with. Raises DataError for another."""
+def checked(path: str | Path, sha256: str | None) -> Path:
+    """The path of a file with the content that was planned with. Raises DataError for another.
+
+    sha256: of that content; None where it could not be read.
+    """
     if digest(path) != sha256:
         raise DataError(f"{path} changed since the workflow started: run the same command again")
     return Path(path).expanduser()
