@@ -35,7 +35,8 @@ configfile: Path(workflow.basedir) / "config.yaml"
 include: "workflow/rules/common.smk"
 
 
-SETTINGS = or_exit(validate, config, Path(workflow.basedir) / "config.yaml")
+# Layer by layer: in what Snakemake merges, `scales` of a file would lie over the command line.
+SETTINGS = or_exit(settings_of)
 # Jobs and the report find there what holds, the papers' settings included. It is no parameter: to
 # reword a citation or move a mirror reruns nothing.
 config.update(SETTINGS.model_dump(mode="json"))

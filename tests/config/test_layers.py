@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from regimes.config import layers
-from regimes.config.layers import FILE, PAPERS
+from regimes.config.layers import FILE, PAPERS, Layer, said_by
 from regimes.config.load import load, validate
 from regimes.config.models import Config
 from regimes.errors import ConfigError
@@ -109,6 +109,25 @@ def test_a_measure_is_of_the_paper_that_names_it(papers: Path) -> None:
 def test_null_takes_a_key_away(papers: Path) -> None:
     changes = {"solver": {"max_steps": None}, "inherits": "heir"}
     assert validate(experiments(mine=changes)).experiments["mine"].solver.max_steps == 5000
+    free = validate(experiments(heir={"inherits": None, "dataset": "points"}))
+    assert free.experiments["heir"].solver.max_steps == 7
+
+
+def test_null_takes_an_entry_away(papers: Path) -> None:
+    said = experiments(parent=None) | {"claims": {"one2020": None}, "device": None, "figures": None}
+    config = validate(said)
+    # In the paper's file the heir inherits what that file says.
+    assert list(config.experiments) == ["heir"]
+    assert config.device == "auto" and not config.claims
+    assert message({"papers": {"one2020": None}}).endswith("is no paper; allowed: ")
+    assert "mine.inherits = 'parent' is no experiment" in message(
+        experiments(parent=None, mine={"inherits": "parent"})
+    )
+    # A higher layer may say it anew, from nothing, and take away what a lower one says.
+    layers_ = [Layer("a", said), Layer("b", {"experiments": None, "device": "cpu"})]
+    assert list(validate(layers_).experiments) == ["parent", "heir"]
+    assert validate(layers_).device == "cpu"
+    assert validate(layers_[::-1]).device == "auto"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +153,7 @@ def test_null_takes_a_key_away(papers: Path) -> None:
     ids=str,
 )
 def test_wrong_parents_and_scales_are_named(papers: Path, raw: dict, expected: str) -> None:
-    assert message(raw).startswith("--configfile or --config: ")
+    assert message(raw).startswith("--config: ")
     assert expected in message(raw)
 
 
@@ -185,20 +204,51 @@ def test_a_wrong_key_of_a_scale_and_of_a_parent_is_placed(papers: Path) -> None:
     assert text.startswith(f"{place}, inherited from parent: unknown key experiments.heir.axis")
 
 
-def test_config_yaml_is_named_where_it_can_be_told(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text("experiments: {phase_diagram: {solver: {tolerence: 0.1}}, x: {}}\n")
-    raw = yaml.safe_load(file.read_text())
-    for changes, place in (
-        ({}, "config.yaml: unknown key experiments.phase_diagram.solver.tolerence"),
-        ({"devise": "cpu"}, "--configfile or --config: unknown key devise"),
+def test_errors_name_the_file_in_which_a_key_stands(tmp_path: Path) -> None:
+    file, other = tmp_path / "config.yaml", tmp_path / "mine.yaml"
+    file.write_text("experiments: {phase_diagram: {solver: {tolerence: 0.1}}}\n")
+    other.write_text("experiments: {phase_diagram: {solvers: {}}}\n")
+    wrong = "unknown key experiments.phase_diagram.solver"
+    for path, files, config, text in (
+        (file, [], {}, f"config.yaml: {wrong}.tolerence"),
+        (None, [other], {}, f"--configfile {other}: {wrong}s"),
+        (None, [], {"devise": "cpu"}, "--config: unknown key devise"),
+        (None, [tmp_path / "none.yaml"], {}, f"--configfile {tmp_path}/none.yaml: [Errno 2]"),
     ):
         with pytest.raises(ConfigError) as caught:
-            validate(changes or raw, file)
-        assert str(caught.value).startswith(place)
-    # With another file in its place, as by `--replace-workflow-config`.
-    with pytest.raises(ConfigError, match="--configfile or --config: unknown key devise"):
-        validate({"devise": "cpu"}, tmp_path / "none.yaml")
+            load(path, said_by(config, files))
+        assert str(caught.value).startswith(text)
+
+
+def test_what_is_said_later_holds_whatever_scales_say_before(papers: Path, tmp_path: Path) -> None:
+    def tolerance(config: object, *files: object, **command_line: object) -> float:
+        paths = [tmp_path / f"{number}.yaml" for number in range(1 + len(files))]
+        for path, content in zip(paths, (config, *files), strict=True):
+            path.write_text(yaml.safe_dump(content))
+        # As Snakemake reads them: values within mappings are texts.
+        made = load(paths[0], said_by({"scale": "smoke"} | command_line, paths[1:]))
+        return made.experiments["parent"].solver.tolerance
+
+    def parent(value: object, at_smoke: float | None = None) -> dict:
+        scales = {"scales": {"smoke": {"solver": {"tolerance": at_smoke}}}} if at_smoke else {}
+        return experiments(parent={"solver": {"tolerance": value}} | scales)
+
+    assert tolerance({}, parent(0.01, 0.05), **parent("0.02")) == 0.02
+    assert tolerance({}, parent(0.01, 0.05)) == 0.05
+    # The command line says again what config.yaml says.
+    assert tolerance(parent(0.01, 0.05), **parent("0.01")) == 0.01
+    assert tolerance(parent(0.01, 0.05), parent(0.02), parent(0.03)) == 0.03
+
+
+def test_texts_of_the_command_line_are_read_as_yaml_reads_them() -> None:
+    said = {
+        "a": ["1", "-1.5", "true", "null", "None", "smoke", "2021-01-01", "9" * 5000],
+        "b": None,
+    }
+    (layer,) = said_by({"x": said})
+    typed = [1, -1.5, True, None, None, "smoke", "2021-01-01", "9" * 5000]
+    assert layer.content == {"x": {"a": typed, "b": None}}
+    assert said_by({}) == []
 
 
 def test_without_a_checkout_the_papers_hold() -> None:

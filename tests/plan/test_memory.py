@@ -83,7 +83,7 @@ def test_a_width_beyond_all_memory_is_refused_in_one_line(experiment: str, key: 
     with pytest.raises(ConfigError) as error:
         Plan.from_config(config)
     line, what = str(error.value), f"a job of experiments.{experiment} needs about "
-    assert line.startswith(f"--configfile or --config: {key}: {what}")
+    assert line.startswith(f"--config: {key}: {what}")
     assert line.endswith(
         "GB of memory, max_memory_mb = 16000 allows 16 GB: take a smaller value, or fewer runs in "
         "a job (split_by), or raise max_memory_mb"

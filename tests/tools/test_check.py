@@ -91,6 +91,13 @@ def test_files_of_another_config_are_told_apart(results: Path, plan: Plan) -> No
     assert found[other.path] == "whole"
 
 
+def test_paths_of_the_config_count_from_the_directory(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "table.csv").write_text("x,y\n1,2\n")
+    mine = "datasets={mine: {kind: file, path: table.csv, target: y}}"
+    assert cli.main(["check", "--directory", str(tmp_path), *SMOKE, mine]) == 0
+    assert "missing" in capsys.readouterr().out
+
+
 def test_a_page_is_whole_whatever_was_planned_in_between(results: Path, plan: Plan) -> None:
     claims = plan.claims["luo2021"]
     page = claims.outputs[1]

@@ -30,7 +30,7 @@ def test_a_setting_has_value_default_origin_and_meaning(
     text = capsys.readouterr().out
     assert text.startswith("experiment phase_diagram at scale smoke: ")
     found = rows(text)
-    assert found["solver.tolerance"][:3] == ["0.01", "0.03", "--configfile or --config"]
+    assert found["solver.tolerance"][:3] == ["0.01", "0.03", "--config"]
     assert found["solver.tolerance"][3].startswith("Largest error of a step")
     assert found["axes.width"][:3] == ["[100, 200, 400]", "needed", f"{LUO} (scales.smoke)"]
     assert found["solver.max_steps"][:3] == ["5000", "5000", LUO]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from regimes.claims import core
 from regimes.claims.core import Claim, Finding, at_least
 from regimes.claims.files import ALL_CLAIMS
+from regimes.config.layers import Layer
 from regimes.errors import ConfigError, StoreError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import PACKAGE, fingerprint
@@ -256,10 +257,10 @@ def test_overrides_are_read_as_snakemake_reads_them(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("experiments: {a: {x: 1, y: 2}}\n")
     entries = ["scale=smoke", "experiments={a: {x: 3}}"]
-    assert settings.overrides(entries, [str(file)]) == {
-        "scale": "smoke",
-        "experiments": {"a": {"x": 3, "y": 2}},
-    }
+    assert settings.overrides(entries, [str(file)]) == [
+        Layer(f"--configfile {file}", {"experiments": {"a": {"x": 1, "y": 2}}}),
+        Layer("--config", {"scale": "smoke", "experiments": {"a": {"x": 3}}}),
+    ]
     file.write_text("- a list\n")
     for config, files in ((["scale"], []), ([], [str(file)]), ([], ["none"]), (["a={"], [])):
         with pytest.raises(ConfigError):

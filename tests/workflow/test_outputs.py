@@ -7,11 +7,12 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import xarray as xr
-from harness import PAPER, ROOT, SMALL, SMOKE, Workflow
+from harness import PAPER, ROOT, SMALL, SMOKE, Workflow, copy_checkout
 from PIL import Image
 
 from regimes.config.load import load
 from regimes.plan.plan import Plan
+from regimes.tools import settings
 from regimes.tools.cli import main
 
 GLOBAL_ATTRIBUTES = {
@@ -123,6 +124,27 @@ def test_report_has_caption_category_and_labels(finished: Workflow) -> None:
     assert finished.config()["papers"]["luo2021"]["title"] in report
     for label, value in figure["labels"].items():
         assert f'"{label}": "{value}"' in report
+
+
+def test_the_tools_plan_what_snakemake_runs(tmp_path: Path) -> None:
+    """Whatever `scales` of config.yaml and of a config file say, the command line holds."""
+    workflow = Workflow(copy_checkout(tmp_path / "checkout"), tmp_path / "out")
+    said = (
+        "phase_diagram: {scales: {smoke: {solver: {tolerance: 0.05}}}, solver: {tolerance: 0.01}}"
+    )
+    workflow.edit("config.yaml", "experiments: {}", f"experiments: {{{said}}}")
+    user = tmp_path / "user.yaml"
+    user.write_text(f"experiments: {{{said}}}\n")
+    # The value that config.yaml has already.
+    config = ("scale=smoke", "experiments={phase_diagram: {solver: {tolerance: 0.01}}}")
+    own = workflow.checkout / "config.yaml"
+    for files in ([], [str(user)]):
+        plan = Plan.from_config(load(own, settings.overrides(config, files)))
+        job = plan.jobs_of("phase_diagram")[0]
+        assert job.settings["solver"]["tolerance"] == 0.01
+        options = ("--configfile", *files) if files else ()
+        planned = workflow.plan(*options, targets=(job.path,), config=config)
+        assert planned.jobs == {"data": 1, "train": 1}
 
 
 def test_configfile_and_config_win_over_the_overlay(fresh: Workflow, tmp_path: Path) -> None:

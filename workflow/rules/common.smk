@@ -4,7 +4,8 @@ import re
 
 from snakemake.cli import get_argument_parser
 
-from regimes.config.load import validate
+from regimes.config.layers import said_by
+from regimes.config.load import load
 from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
 from regimes.plan.plan import TARGETS, Plan
@@ -20,6 +21,15 @@ def or_exit(function, *arguments):
     except RegimesError as error:
         # Raised as an error, Snakemake would add the Snakefile's position and a traceback.
         sys.exit(f"error: {error}")
+
+
+def settings_of():
+    """The validated settings of config.yaml, if it counts, and of the command line."""
+    said = workflow.config_settings
+    own = Path(workflow.basedir) / "config.yaml"
+    replaced = said.replace_workflow_config and said.overwrite_config
+    layers = said_by(said.config, said.configfiles)
+    return load(own if own.is_file() and not replaced else None, layers)
 
 
 def alternatives(names):

@@ -5,13 +5,15 @@ Over them lies, of each, its own entry below `scales` for the chosen scale, and 
 what the user says in config.yaml, in config files and on the command line. A data set, experiment
 or figure with `inherits: NAME` starts from NAME as it resolves. In a paper's file these are the
 settings of the papers' files at the scale, so that an override of one experiment changes no
-other; what the user writes inherits what the user has changed, too. A key that is null is as if it
-were not there: it has its default, and an inherited one is taken away.
+other; what the user writes inherits what the user has changed, too. Whatever is null, be it a key
+within an entry, an entry or a key of the top level, is as if it were not there in this layer and
+those below: it has its default, and what was inherited or shipped is taken away.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -36,9 +38,12 @@ SECTIONS = {"datasets": "data set", "experiments": "experiment", "figures": "fig
 INHERITS, AT_SCALES = "inherits", "scales"
 # Keys that name a module below regimes.papers; of the entry's own paper where there is no dot.
 MODULES = {"experiments": "measure", "figures": "plot"}
-# Places of what the user says: the file beside the Snakefile, and the rest.
+# Places of what the user says: the file beside the Snakefile, and the command line; a config file's
+# place has its name.
 CONFIG = "config.yaml"
-COMMAND_LINE = "--configfile or --config"
+COMMAND_LINE = "--config"
+# Types that a text of the command line may stand for, by the ends of YAML's tags.
+SCALARS = ("null", "bool", "int", "float")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # More is a mistake, or an attempt to keep the reader busy. Numbers of so many bits fit float64.
 LARGEST_FILE, MOST_VALUES, DEEPEST, LONGEST_NUMBER = 5_000_000, 200_000, 50, 1023
@@ -219,20 +224,34 @@ def _check_depth(text: bytes, shown: str) -> None:
             raise ConfigError(f"{shown}: settings may be nested at most {DEEPEST} deep")
 
 
-def apart(raw: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict, dict]:
-    """Split a mapping into what it has in common with that of a file, and the rest."""
-    common: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
-    for key, value in raw.items():
-        if isinstance(value, Mapping) and isinstance(file.get(key), Mapping):
-            common[key], changed = apart(value, file[key])
-            if changed:
-                rest[key] = changed
-        elif key in file and file[key] == value:
-            common[key] = value
-        else:
-            rest[key] = value
-    return common, rest
+def said_by(config: Mapping[str, Any], configfiles: Iterable[Path | str] = ()) -> list[Layer]:
+    """The layers of Snakemake's `--configfile` and `--config`, from low to high.
+
+    Raises ConfigError for a file that cannot be read, and for values without end.
+    """
+    layers = []
+    for file in configfiles:
+        place = f"--configfile {file}"
+        layers.append(Layer(place, read(Path(file), place)))
+    check_size(config, COMMAND_LINE)
+    return [*layers, Layer(COMMAND_LINE, _typed(config))] if config else layers
+
+
+def _typed(value: Any) -> Any:
+    """Values of `--config` as YAML has them: within mappings Snakemake keeps them as texts."""
+    if isinstance(value, Mapping):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_typed(item) for item in value]
+    if value == "None":  # so Snakemake hands `key=` on to its jobs
+        return None
+    if isinstance(value, str):
+        loader = yaml.SafeLoader("")
+        tag = loader.resolve(yaml.ScalarNode, value, (True, False))
+        if tag.rpartition(":")[2] in SCALARS:
+            with suppress(ValueError):  # of a number of thousands of digits
+                return loader.construct_object(yaml.ScalarNode(tag, value))
+    return value
 
 
 def resolve(user: Sequence[Layer]) -> Resolved:
@@ -241,6 +260,7 @@ def resolve(user: Sequence[Layer]) -> Resolved:
     Raises ConfigError, naming file and key, for errors of the papers' files, of `inherits` and of
     `scales`. The models check everything else.
     """
+    user = _without_removed(user)
     said = merge(*(layer.content for layer in user))
     scale = said.get("scale", DEFAULT_SCALE)
     if scale not in SCALES:
@@ -264,8 +284,21 @@ def resolve(user: Sequence[Layer]) -> Resolved:
     for (section, name), layers in entries.items():
         if isinstance(content[section], dict):
             value = value_of(layers)
-            content[section][name] = _without_null(value) if section in SECTIONS else value
+            if value is not None:
+                content[section][name] = _without_null(value)
     return Resolved(content, entries, user)
+
+
+def _without_removed(user: Sequence[Layer]) -> list[Layer]:
+    """The layers without keys of the top level that are null, there or in a layer above."""
+    kept: list[Layer] = []
+    for layer in user:
+        removed = {key for key, value in layer.content.items() if value is None}
+        kept = [
+            replace(one, content={k: v for k, v in one.content.items() if k not in removed})
+            for one in (*kept, layer)
+        ]
+    return kept
 
 
 def value_of(layers: Sequence[Layer]) -> Any:
@@ -360,13 +393,16 @@ def _with_user(
     if section not in SECTIONS:
         return [*below, *said]
     inherits = [layer for layer in said if _has(layer.content, [INHERITS])]
-    if inherits:
-        known = dict.fromkeys(shipped) | {
-            (section, other): None
+    if inherits and inherits[-1].content[INHERITS] is not None:
+        named = {
+            (section, other): content
             for layer in user
             if _is_mapping(layer.content.get(section))
-            for other in layer.content[section]
+            for other, content in layer.content[section].items()
         }
+        known = [
+            one for one in {**shipped, **named} if named.get(one, shipped.get(one)) is not None
+        ]
         parent = _parent(key, inherits[-1].place, inherits[-1].content[INHERITS], known, children)
         below = [*_with_user(parent, user, shipped, scale, (*children, name)), *below]
     made = value_of([*below, *said])
@@ -412,7 +448,7 @@ def _parent(
     key: tuple[str, str],
     place: str,
     parent: Any,
-    known: Mapping[tuple[str, str], Any],
+    known: Iterable[tuple[str, str]],
     children: tuple[str, ...],
 ) -> tuple[str, str]:
     """The entry that another one inherits; ConfigError if it is missing or inherits itself."""

@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from regimes.config.layers import (
     SECTIONS,
     Layer,
     Resolved,
-    apart,
     check_size,
     hint,
     merge,
@@ -33,39 +32,33 @@ NAMED = SECTIONS | {"papers": "paper"}
 __all__ = ["load", "merge", "validate"]
 
 
-def validate(raw: Mapping[str, Any], file: str | Path | None = None) -> Config:
-    """Return the validated configuration: what the user says, over the papers' settings.
-
-    raw: what config.yaml, config files and the command line say together, as Snakemake merges
-    them. file: config.yaml, so that an error can name it.
-    Raises ConfigError: one line that names the file, the key, its value and what is allowed.
-    """
-    check_size(raw, f"{CONFIG}, {COMMAND_LINE}")
-    said = plain(raw)
-    try:
-        common, rest = apart(said, read(Path(file), CONFIG) if file else {})
-    except ConfigError:  # there is none: another file may be given in its place
-        common, rest = {}, said
-    return _validated([Layer(CONFIG, common), Layer(COMMAND_LINE, rest)])
-
-
 def load(
     path: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | Sequence[Layer] = (),
     place: str = COMMAND_LINE,
 ) -> Config:
-    """The validated configuration of a config.yaml and of overrides, such as those of a notebook.
+    """The validated configuration: what the user says, over the papers' settings.
 
-    path: of config.yaml; None for the papers' settings alone. place: what errors call the place of
-    the overrides. Raises ConfigError as `validate`.
+    path: of config.yaml; None for the papers' settings alone. overrides: what lies over it, such as
+    the layers of `said_by`, or a mapping, such as that of a notebook, whose place errors call
+    `place`.
+    Raises ConfigError: one line that names the file, the key, its value and what is allowed.
     """
-    said = read(Path(path), str(path)) if path else {}
-    check_size(overrides, place)
-    return _validated([Layer(CONFIG, said), Layer(place, plain(overrides or {}))])
+    layers = [Layer(CONFIG, read(Path(path), str(path)))] if path else []
+    if isinstance(overrides, Mapping):
+        overrides = [Layer(place, overrides)]
+    return validate([*layers, *overrides])
 
 
-def _validated(user: list[Layer]) -> Config:
-    resolved = resolve(user)
+def validate(said: Mapping[str, Any] | Sequence[Layer]) -> Config:
+    """The validated configuration of what the user says, in layers from low to high.
+
+    Raises ConfigError as `load`.
+    """
+    layers = [Layer(COMMAND_LINE, said)] if isinstance(said, Mapping) else said
+    for layer in layers:
+        check_size(layer.content, layer.place)
+    resolved = resolve([Layer(layer.place, plain(layer.content)) for layer in layers])
     try:
         config = Config.model_validate(resolved.content)
     except ValidationError as error:

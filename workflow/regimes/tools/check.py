@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, and what is wrong; exit code 1 if anything is and stays."""
     overrides = settings.overrides(arguments.config, arguments.configfile)
-    plan = settings.plan_of(overrides)
+    plan = settings.plan_of(overrides, arguments.directory)
     found = list(check(arguments.directory, plan))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in found:

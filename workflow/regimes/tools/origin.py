@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
+from regimes.config.layers import Layer
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash, module_path
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     metadata = read(arguments.file)
     overrides = settings.overrides(arguments.config, arguments.configfile)
     if metadata.scale:
-        overrides = {"scale": metadata.scale} | overrides
+        overrides = [Layer("the file", {"scale": metadata.scale}), *overrides]
     plan = settings.plan_of(overrides, arguments.directory)
     for label, text in origin(metadata, plan, arguments.directory):
         print(f"{label:<12} {text}")

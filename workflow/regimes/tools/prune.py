@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regimes.config.layers import SCALES, merge
+from regimes.config.layers import SCALES, Layer
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan
 from regimes.plan.state_names import EARLIER_NAME, NAME
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     base = settings.overrides(arguments.config, arguments.configfile)
     layers = [base, *(settings.overrides([], [file]) for file in arguments.keep_configfile)]
     overrides = [
-        merge(layer, {"scale": scale} if scale else {})
+        [*layer, *([Layer("--keep-scale", {"scale": scale})] if scale else [])]
         for layer in layers
         for scale in (None, *arguments.keep_scale)
     ]

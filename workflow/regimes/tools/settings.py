@@ -6,12 +6,12 @@ The options are those of Snakemake, and are read as it reads them.
 import argparse
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-from regimes.config.layers import merge, parsed, read
+from regimes.config.layers import COMMAND_LINE, Layer, merge, parsed, said_by
 from regimes.config.load import load
 from regimes.config.models import Config
 from regimes.errors import ConfigError
@@ -25,6 +25,8 @@ AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
 # Values of differing settings are cut to so many characters.
 LONGEST = 80
 _MISSING = object()
+
+Settings = Mapping[str, Any] | Sequence[Layer]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,38 +46,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def overrides(config: Iterable[str], configfiles: Iterable[str]) -> dict[str, Any]:
-    """The settings of `--config` and `--configfile`, the former over the latter.
+def overrides(config: Iterable[str], configfiles: Iterable[str]) -> list[Layer]:
+    """The settings of `--configfile` and of `--config`, in layers from low to high.
 
     Raises ConfigError for an entry without a key, and for a file without keys.
     """
     merged: dict[str, Any] = {}
-    for file in configfiles:
-        merged = merge(merged, read(Path(file), f"--configfile {file}"))
     for entry in config:
         key, equals, value = entry.partition("=")
         if not equals or not key:
             raise ConfigError(f"--config {entry!r}: must be KEY=VALUE")
         merged = merge(merged, {key: parsed(os.fsencode(value), f"--config {entry}")})
-    return merged
+    return said_by(merged, configfiles)
 
 
-def config_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Config:
+def config_of(settings: Settings = (), directory: Path = Path()) -> Config:
     """The checkout's configuration with some overrides; raises ConfigError as `load` does."""
     with _within(directory):
-        return load(CONFIG, settings or {})
+        return load(CONFIG, settings)
 
 
-def plan_of(settings: Mapping[str, Any] | None = None, directory: Path = Path()) -> Plan:
+def plan_of(settings: Settings = (), directory: Path = Path()) -> Plan:
     """The plan of the checkout's config.yaml with some overrides; raises ConfigError as it does.
 
     directory: where the workflow ran, from which relative paths in the config count.
     """
     with _within(directory):
-        return Plan.from_config(load(CONFIG, settings or {}))
+        return Plan.from_config(load(CONFIG, settings))
 
 
-def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan]:
+def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
     """The plans that `plan_of` may give where the workflow ran.
 
     They are two for `backbone: auto`, which depends on the files that are there, else one.
@@ -90,8 +90,8 @@ def plans_of(settings: Mapping[str, Any], directory: Path = Path()) -> list[Plan
         if not auto:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
-        layers = [merge(settings, {"datasets": datasets}) for datasets in chosen]
-        return [Plan.from_config(load(CONFIG, layer)) for layer in layers]
+        layers = [Layer(COMMAND_LINE, {"datasets": datasets}) for datasets in chosen]
+        return [Plan.from_config(load(CONFIG, [*settings, layer])) for layer in layers]
 
 
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
