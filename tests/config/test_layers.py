@@ -257,3 +257,39 @@ def test_without_a_checkout_the_papers_hold() -> None:
     assert {path.parent.name for path in PAPERS.glob(f"*/{FILE}")} == set(config.papers)
     assert config.origin("experiments.phase_diagram.solver.tolerance") == LUO
     assert config.origin("experiments.phase_diagram.reduce_inputs") is None
+
+
+MINE = {"kind": "file", "path": "mine.csv", "target": "y"}
+
+
+def test_another_kind_replaces_a_data_set() -> None:
+    assert validate({}).datasets["four_point"].kind == "points"
+    made = validate({"datasets": {"four_point": MINE}})
+    assert made.datasets["four_point"].model_dump(exclude_unset=True) == MINE
+    same = validate({"datasets": {"four_point": {"kind": "points", "bias": False}}})
+    assert len(same.datasets["four_point"].inputs) == 4 and not same.datasets["four_point"].bias
+    heir = validate({"datasets": {"mine": {"inherits": "four_point", **MINE}}}).datasets["mine"]
+    assert heir.model_dump(exclude_unset=True) == MINE
+
+
+def test_a_config_file_replaces_a_data_set_of_config_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    points = {"kind": "points", "inputs": [0.0, 1.0], "targets": [1.0, 2.0], "bias": True}
+    file.write_text(yaml.safe_dump({"datasets": {"mine": points, "other": points}}))
+    for changes in (MINE, MINE | {"bias": True}):
+        overrides = {"datasets": {"mine": changes}}
+        made = load(file, overrides)
+        assert made.datasets["mine"].model_dump(exclude_unset=True) == changes
+        assert made.datasets["other"].kind == "points"
+    wrong = {"datasets": {"mine": MINE | {"taget": "y"}}}
+    with pytest.raises(ConfigError, match=r"^--config: unknown key datasets.mine.taget; did you"):
+        load(file, wrong)
+
+
+def test_a_key_of_another_kind_is_called_so() -> None:
+    message = (
+        r"unknown key datasets.mine.targets; kind file has it not, but points, mnist, .*; "
+        r"allowed here: kind, path, "
+    )
+    with pytest.raises(ConfigError, match=message):
+        validate({"datasets": {"mine": MINE | {"targets": [1.0]}}})

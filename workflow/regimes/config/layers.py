@@ -7,7 +7,8 @@ or figure with `inherits: NAME` starts from NAME as it resolves. In a paper's fi
 settings of the papers' files at the scale, so that an override of one experiment changes no
 other; what the user writes inherits what the user has changed, too. Whatever is null, be it a key
 within an entry, an entry or a key of the top level, is as if it were not there in this layer and
-those below: it has its default, and what was inherited or shipped is taken away.
+those below: it has its default, and what was inherited or shipped is taken away. A data set that is
+given another `kind` is replaced as a whole.
 """
 
 import difflib
@@ -36,6 +37,8 @@ LAST = 100
 # Sections whose entries may have `inherits` and `scales`, and what an entry is called.
 SECTIONS = {"datasets": "data set", "experiments": "experiment", "figures": "figure"}
 INHERITS, AT_SCALES = "inherits", "scales"
+# Of data sets: which keys they have.
+KIND = "kind"
 # Keys that name a module below regimes.papers; of the entry's own paper where there is no dot.
 MODULES = {"experiments": "measure", "figures": "plot"}
 # Places of what the user says: the file beside the Snakefile, and the command line; a config file's
@@ -302,11 +305,22 @@ def _without_removed(user: Sequence[Layer]) -> list[Layer]:
 
 
 def value_of(layers: Sequence[Layer]) -> Any:
-    """Merge the layers of an entry into its settings."""
+    """Merge the layers of an entry into its settings.
+
+    A layer that changes the kind of a data set replaces it: keys of the other kind make no sense.
+    """
     value: Any = {}
     for layer in layers:
+        if changes_kind(layer.content, value):
+            value = {}
         value = _updated(value, layer.content) if _is_mapping(layer.content) else layer.content
     return value
+
+
+def changes_kind(entry: Any, below: Any) -> bool:
+    """Whether an entry says another `kind` than the one below it."""
+    kinds = [one.get(KIND) for one in (entry, below) if _is_mapping(one)]
+    return len(kinds) == 2 and None not in kinds and kinds[0] != kinds[1]
 
 
 def _without_null(value: Any) -> Any:

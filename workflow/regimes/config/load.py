@@ -82,7 +82,7 @@ def _describe_one(error: ErrorDetails) -> str:
     key, kind = _key(error["loc"]), error["type"]
     if kind == "extra_forbidden":
         allowed = _allowed_keys(error["loc"][:-1])
-        meant = hint(error["loc"][-1], allowed)
+        meant = _of_other_kinds(error["loc"]) or hint(error["loc"][-1], allowed)
         return f"unknown key {key}; {meant}allowed here: {', '.join(allowed)}"
     if kind == "missing":
         return f"key {key} is missing{_meaning(error['loc'])}"
@@ -150,6 +150,16 @@ def _is_key(model: Any, part: str) -> bool:
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
     model = _model(_annotation(location))
     return list(model.model_fields) if model else []
+
+
+def _of_other_kinds(location: tuple[int | str, ...]) -> str:
+    """Which kinds have a key that the chosen one has not, where one of the keys chooses a kind."""
+    kinds = _tagged(_annotation(location[:-2]))
+    having = [kind for kind, model in kinds.items() if location[-1] in model.model_fields]
+    if not having:
+        return ""
+    (name,) = _discriminator(_annotation(location[:-2]))
+    return f"{name} {location[-2]} has it not, but {', '.join(having)}; "
 
 
 def _meaning(location: tuple[int | str, ...]) -> str:
