@@ -238,8 +238,8 @@ def test_a_change_of_pace_has_no_moment() -> None:
     # Residuals that keep their direction take neurons the same way, sooner or later.
     random = torch.Generator().manual_seed(0)
     root = torch.randn(3, 4, 4, generator=random, dtype=torch.float64)
-    eigenvalues, vectors = exponential.eigen(root @ root.mT)
     h = torch.tensor([0.1, 1.0, 30.0], dtype=torch.float64)
+    eigenvalues, vectors = exponential.eigen(root @ root.mT, root[:, 0], h)
     for direction in range(4):
         components = torch.zeros(3, 4, dtype=torch.float64)
         components[:, direction] = 1.5
@@ -262,9 +262,9 @@ def test_impulses_are_integrals_of_the_residuals() -> None:
     random = torch.Generator().manual_seed(1)
     root = torch.randn(1, 4, 4, generator=random, dtype=torch.float64)
     kernel = root @ root.mT
-    eigenvalues, vectors = exponential.eigen(kernel)
     residuals = torch.randn(4, generator=random, dtype=torch.float64)
     h = torch.tensor([2.0], dtype=torch.float64)
+    eigenvalues, vectors = exponential.eigen(kernel, residuals[None], h)
     components = exponential.project(vectors, residuals[None])
     impulse = exponential._impulse(eigenvalues, vectors, components, h)
 
@@ -548,7 +548,7 @@ def a_step(
 ) -> Step:
     """A step of two runs to distances of 3 (a) and 4 (w); the first run has no errors."""
     end = Weights(torch.tensor([[3.0, 0], [3, 0]]), torch.tensor([[[4.0, 0]], [[4, 0]]]))
-    point = Point.at(end, torch.zeros(2, 1), torch.zeros(2, 1, 1))
+    point = Point.at(end, torch.zeros(2, 1), torch.zeros(2, 1, 1), torch.zeros(2))
     distances = torch.tensor([[3.0, 3.0], [4.0, 4.0]])
     differences = torch.tensor([[0.0, of_a], [0.0, of_w]])
     components = torch.full((2, 1), residuals)

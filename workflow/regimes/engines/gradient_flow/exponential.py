@@ -32,6 +32,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from regimes.engines.gradient_flow import lanczos
 from regimes.engines.gradient_flow.network import Impulse, TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.phi import phi1
 
@@ -40,7 +41,8 @@ from regimes.engines.gradient_flow.phi import phi1
 class Point:
     """A point of the flow: weights, residuals and the kernel with which the flow goes on.
 
-    residuals: e (E, n). kernel: (E, n, n), with eigenvalues (E, n) and eigenvectors (E, n, n).
+    residuals: e (E, n). kernel: (E, n, n), with eigenvalues (E, n) and eigenvectors (E, n, n), which
+    serve for steps of up to `longest` (E,).
 
     The kernel is the tangent kernel G; with kinked activations, after a step, the mean of G and of
     the kernel of the way there. A neuron that slides along a kink has a pre-activation of 0, and a
@@ -50,13 +52,14 @@ class Point:
     weights: Weights
     residuals: Tensor
     kernel: Tensor
+    longest: Tensor
     eigenvalues: Tensor
     vectors: Tensor
 
     @classmethod
-    def at(cls, weights: Weights, residuals: Tensor, kernel: Tensor) -> "Point":
+    def at(cls, weights: Weights, residuals: Tensor, kernel: Tensor, longest: Tensor) -> "Point":
         """The point with the eigenvectors of its kernel."""
-        return cls(weights, residuals, kernel, *eigen(kernel))
+        return cls(weights, residuals, kernel, longest, *eigen(kernel, residuals, longest))
 
     def __getitem__(self, index) -> "Point":
         return Point(*(getattr(self, field.name)[index] for field in fields(self)))
@@ -84,12 +87,15 @@ class Step:
 MOVES_PER_STEP = 2
 # Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
 NOISE = 16
+# From so many points on only what the residuals see of a kernel is computed.
+MANY_POINTS = 1000
 
 
 def start(network: TwoLayerNetwork, weights: Weights, targets: Tensor) -> Point:
     """The point of the flow at `weights`; targets: (n,)."""
     outputs, kernel = network.tangent(weights)
-    return Point.at(weights, outputs - targets, kernel)
+    # Of the first step no more is known than that it is short.
+    return Point.at(weights, outputs - targets, kernel, kernel.new_zeros(len(kernel)))
 
 
 def step(
@@ -98,16 +104,18 @@ def step(
     initial: Weights,
     targets: Tensor,
     h: Tensor,
+    longest: Tensor,
     tolerance: Tensor,
 ) -> Step:
     """Try a step of size h (E,), each element its own. An overflow shows as a defect of inf.
 
-    initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
+    initial: the weights that training started from; longest: (E,), of the steps from its end;
+    tolerance: (E,), of the neurons' own errors.
     """
     components = project(point.vectors, point.residuals)
     impulse = _impulse(point.eigenvalues, point.vectors, components, h)
     prediction = network.predict(point.weights, initial, impulse, tolerance)
-    eigenvalues, vectors = eigen(prediction.kernel)
+    eigenvalues, vectors = eigen(prediction.kernel, point.residuals, h)
     components = project(vectors, point.residuals)
     impulse = _impulse(eigenvalues, vectors, components, h)
     move = network.correct(point.weights, initial, impulse, tolerance, prediction)
@@ -119,18 +127,32 @@ def step(
     checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
     defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
     kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
-    end = Point.at(move.weights, residuals, kernel)
+    end = Point.at(move.weights, residuals, kernel, longest)
     return Step(end, defect, move.distances, differences, eigenvalues, components)
 
 
-def eigen(kernel: Tensor) -> tuple[Tensor, Tensor]:
+def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues (E, n) and eigenvectors (E, n, n) of kernels, in ascending order.
 
     Kernels are positive semidefinite: eigenvalues that are less than rounding of the largest are 0.
+    Of many points they are those, filled up with zeros, that the residuals (E, n) need to decay for
+    times of up to `longest` (E,).
     """
-    eigenvalues, vectors = torch.linalg.eigh(tame(kernel))
-    noise = NOISE * kernel.shape[1] * torch.finfo(kernel.dtype).eps * eigenvalues[:, -1:]
-    return torch.where(eigenvalues > noise, eigenvalues, 0.0), vectors
+    kernel, n_points = tame(kernel), kernel.shape[1]
+    noise = NOISE * n_points * torch.finfo(kernel.dtype).eps
+    if n_points < MANY_POINTS:
+        eigenvalues, vectors = torch.linalg.eigh(kernel)
+        return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0), vectors
+    eigenvalues, vectors = torch.zeros_like(residuals), torch.zeros_like(kernel)
+    for element, (one, seen, h) in enumerate(zip(kernel, residuals, longest.tolist(), strict=True)):
+        found = lanczos.decomposed(one, seen, h, noise)
+        if found is None:
+            all_values, all_vectors = torch.linalg.eigh(one)
+            found = torch.where(all_values > noise * all_values[-1], all_values, 0.0), all_vectors
+        values, few = found
+        eigenvalues[element, n_points - len(values) :] = values
+        vectors[element, :, n_points - len(values) :] = few
+    return eigenvalues, vectors
 
 
 def tame(kernel: Tensor) -> Tensor:

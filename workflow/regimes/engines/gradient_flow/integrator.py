@@ -187,7 +187,13 @@ def integrate(
     while len(batch):
         tolerance = cast(Tensor, batch.control.tolerance)
         step = exponential.step(
-            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
+            batch.network,
+            batch.point,
+            batch.initial,
+            targets,
+            batch.h,
+            batch.control.grow * batch.h,
+            tolerance,
         )
         error = batch.control.error(step, batch.norms.T, batch.scale)
         too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
@@ -253,6 +259,7 @@ def _state(batch: _Batch, history: LossHistory, snapshots: Snapshots) -> dict[st
             "w": point.weights.w,
             "residuals": point.residuals,
             "kernel": point.kernel,
+            "longest": point.longest,
         },
         "history": history.state(batch.run),
         "snapshots": snapshots.state(batch.run),
@@ -271,7 +278,7 @@ def _restored(
         network=network[run],
         initial=initial[run],
         control=control.spread(initial.a)[run],
-        point=Point.at(weights, point["residuals"], point["kernel"]),
+        point=Point.at(weights, point["residuals"], point["kernel"], point["longest"]),
         **own,
     )
 
@@ -286,6 +293,7 @@ def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
             (new.weights.w, old.weights.w),
             (new.residuals, old.residuals),
             (new.kernel, old.kernel),
+            (new.longest, old.longest),
             (new.eigenvalues, old.eigenvalues),
             (new.vectors, old.vectors),
         ):
