@@ -58,6 +58,9 @@ if workflow.is_main_process:
 
         or_exit(PLAN.require_files, PLAN.asked_for(sys.argv))
         or_exit(require_current, PLAN.asked_for(sys.argv))
+    if os.environ["REGIMES_DEVICE"] == "cpu":
+        for line in PLAN.long_jobs():
+            print(f"warning: {line}", file=sys.stderr)
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results)
 
 

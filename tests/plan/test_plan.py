@@ -442,3 +442,24 @@ def test_every_target_of_the_plan_can_be_asked_for() -> None:
     plan = make()
     for path in plan.all_targets():
         plan.check_target(path)
+
+
+def table_of(n_train: int) -> dict:
+    """An experiment of gradient flow on so many noisy points, one run for each job."""
+    dataset = {"kind": "function", "formula": "x1", "n_train": n_train, "n_features": 5, "noise": 1}
+    axes = {"gamma_prime": [0.0], "gamma": [1.0], "width": [1000], "seed": [0, 1]}
+    experiment = {"inherits": "phase_diagram", "dataset": "noisy", "axes": axes}
+    return {"datasets": {"noisy": dataset}, "experiments": {"mine": experiment}}
+
+
+def test_jobs_that_take_very_long_are_told(tmp_path: Path) -> None:
+    assert not list(make(**table_of(1000)).long_jobs(tmp_path))
+    plan = make(**table_of(13_000), max_memory_mb=10**6)
+    (line,) = plan.long_jobs(tmp_path)
+    assert line.startswith("experiments.mine: 2 of its jobs may take up to 12 h of a core each")
+    assert "(datasets.noisy)" in line and "engine: gradient_descent" in line and "\n" not in line
+    for job in plan.jobs_of("mine"):
+        path = tmp_path / job.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert not list(plan.long_jobs(tmp_path))

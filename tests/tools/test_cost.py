@@ -104,6 +104,14 @@ def test_other_blocks_are_scaled_by_their_work() -> None:
     assert estimated([replace(near, name="other")], [replace(RECORD, rule="probe")])[1] is None
 
 
+def test_an_estimate_of_the_engine_comes_last() -> None:
+    job = replace(JOB, seconds=7e4)
+    assert estimated([], [], job) == (cost.GUESSED, 7e4, None)
+    assert estimated([], [RECORD], job)[0] == cost.TABLE
+    # It is of a core, not of a GPU
+    assert estimated([], [], replace(job, gpu=1))[0] == cost.UNKNOWN
+
+
 def test_data_and_figures_of_the_table_are_of_the_scale() -> None:
     job = replace(JOB, rule="features", name="pictures", work=None)
     assert job.kind == ("data", "pictures")

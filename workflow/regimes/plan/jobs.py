@@ -56,6 +56,7 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data], memory: Memor
                 # What is listed first starts first.
                 priority=count - len(jobs),
                 memory_mb=memory.of_job(name, settings["axes"]),
+                seconds=experiment.seconds(settings["axes"], memory.sizes[experiment.dataset]),
             )
         )
     return jobs

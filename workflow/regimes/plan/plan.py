@@ -49,6 +49,8 @@ from regimes.storage.versions import package_versions, torch_version
 
 # Folders of files that are asked for by name.
 TARGETS = ("figures/", "results/measures/", "results/claims/", "results/data/")
+# Seconds of one core from which the user is told that a job is long.
+LONG = 12 * 3600
 # Modules that make data of other data, by the key that names them: their packages.
 LOADED_FOR_DATA = {"backbone": "datasets.backbones", "activation": "activations"}
 
@@ -154,6 +156,23 @@ class Plan:
     def jobs_of(self, experiment: str) -> list[Job]:
         """The training jobs of an experiment."""
         return [job for job in self.jobs.values() if job.experiment == experiment]
+
+    def long_jobs(self, directory: str | Path = ".") -> Iterator[str]:
+        """A line for each experiment with jobs that are not done and will take very long."""
+        for name in self.measures:
+            long = [job for job in self.jobs_of(name) if (job.seconds or 0) > LONG]
+            hours = [
+                (job.seconds or 0) / 3600
+                for job in long
+                if not (Path(directory) / job.path).exists()
+            ]
+            if hours:
+                yield (
+                    f"experiments.{name}: {len(hours)} of its jobs may take up to "
+                    f"{max(hours):.0f} h of a core each, since every step needs the kernel of all "
+                    f"training points: take fewer points (datasets.{long[0].data.name}), smaller "
+                    "widths, fewer runs in a job (split_by), or engine: gradient_descent"
+                )
 
     def named_by_hash(self) -> dict[str, str]:
         """Identities of the runs and probes by their paths, which have a hash in their names."""

@@ -140,13 +140,14 @@ class Job(Stage):
     """One training job: some runs of an experiment, and the content-addressed file of them.
 
     data: what it trains on. torch: the public version. priority: Snakemake starts jobs with high
-    numbers first.
+    numbers first. seconds: of one core, where the engine estimates it.
     """
 
     rule: str = "train"
     data: Data = field(repr=False, compare=False)
     torch: str
     priority: int
+    seconds: float | None = None
 
     @cached_property
     def hash(self) -> str:

@@ -6,9 +6,9 @@
 Options and targets are those of `snakemake`, which says in a dry run which jobs would start. Their
 times are those of earlier jobs: of the same settings here, of other blocks of the same experiment
 here (in proportion to neurons x points x steps, by at most a factor of ten), or of the table that
-is shipped, workflow/resources/times.csv. Jobs of which none of these tells a time are unknown; sums
-leave them out, and then say `at least`. As many GPUs are used as --resources gpu=N or the profile
-allows.
+is shipped, workflow/resources/times.csv, or, of gradient flow with many points, a rough estimate.
+Jobs of which none of these tells a time are unknown; sums leave them out, and then say `at least`.
+As many GPUs are used as --resources gpu=N or the profile allows.
 
   regimes cost --record DIR... > workflow/resources/times.csv
 
@@ -45,7 +45,8 @@ SUMMARY = "what a snakemake command would cost, before it starts"
 OWN = ("-h", "--help", "--record")
 # Times are scaled to other amounts of work by at most this factor.
 LARGEST_FACTOR = 10.0
-HERE, SCALED, TABLE, UNKNOWN = "measured here", "scaled from here", "table", "unknown"
+HERE, SCALED, TABLE = "measured here", "scaled from here", "table"
+GUESSED, UNKNOWN = "estimated", "unknown"
 HEADER = ("rule", "of", "jobs", "CPU min", "MB", "times")
 
 
@@ -145,6 +146,8 @@ def _estimate(job: Job, here: list[Record], table: list[Record], scale: str | No
             statistics.fmean(sizes) if sizes else None,
             origin,
         )
+    if job.seconds is not None and not job.gpu:
+        return Estimate(job, job.seconds, job.seconds, None, GUESSED)
     return Estimate(job, None, None, None, UNKNOWN)
 
 

@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isfunction
 from pathlib import Path
@@ -25,7 +25,8 @@ class Job:
     """A job that would start.
 
     name, settings, work: as in `regimes.tools.records.Record`. input, output: paths relative to the
-    directory of the workflow. gpu: how many GPUs it asks for.
+    directory of the workflow. gpu: how many GPUs it asks for. seconds: of one core, where the
+    engine estimates them.
     """
 
     rule: str
@@ -36,6 +37,7 @@ class Job:
     output: tuple[str, ...]
     priority: int
     gpu: int
+    seconds: float | None = None
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -108,9 +110,11 @@ def main() -> None:
         workflow = dag_api.workflow_api._workflow
         jobs = sorted(workflow.dag.needrun_jobs(exclude_finished=False), key=lambda job: job.jobid)
         gpus = workflow.global_resources.get("gpu")
+        plan = workflow.globals["PLAN"]
+        seconds = {one.path: one.seconds for one in plan.jobs.values()}
         planned = DryRun(
             # Targets that only name files have no output.
-            jobs=tuple(_job(job) for job in jobs if job.output),
+            jobs=tuple(_job(job, seconds) for job in jobs if job.output),
             directory=Path.cwd(),
             cores=cores,
             gpus=getattr(gpus, "value", gpus),
@@ -135,8 +139,8 @@ def main() -> None:
     cli.args_to_api(options, parser)
 
 
-def _job(job: Any) -> Job:
-    """What matters here of a job of Snakemake's."""
+def _job(job: Any, seconds: Mapping[str, float | None]) -> Job:
+    """What matters here of a job of Snakemake's; seconds: estimates by the jobs' files."""
     rule = job.rule.name
     output = tuple(map(str, job.output))
     kind = kind_of(output[0])
@@ -156,4 +160,5 @@ def _job(job: Any) -> Job:
         output=output,
         priority=job.priority,
         gpu=job.resources.get("gpu", 0),
+        seconds=seconds.get(output[0]),
     )

@@ -77,6 +77,13 @@ class EngineSettings(ExperimentSettings):
         kernel = (n_train * data.n_outputs) ** 2
         return 8 * (6 * weights + 8 * width * n_train + 6 * kernel)
 
+    def seconds(self, axes: Axes, data: DataSize) -> float | None:
+        """Seconds of one core for a job, roughly; None for an engine whose time is no surprise.
+
+        That is of engines with a cost per step that grows faster than the data do.
+        """
+        return None
+
     def kept(self, axes: Axes, data: DataSize) -> float:
         """Number of numbers that a job's file keeps of its runs, about."""
         return n_runs(axes) * 10_000

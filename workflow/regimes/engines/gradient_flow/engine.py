@@ -128,8 +128,9 @@ class Runs(Engine["GradientFlowExperiment"]):
         grid = self.job.grid()
         for width in self.job.axes["width"]:
             settings = [setting for setting in grid if setting["width"] == width]
-            # Initial, present, predicted and new weights, and the arrays of the path.
-            numbers = width * (4 * (n_features + 1) + arrays * n_points)
+            # Initial, present, predicted and new weights, the arrays of the path, and kernels with
+            # their eigenvectors.
+            numbers = width * (4 * (n_features + 1) + arrays * n_points) + 10 * n_points**2
             room = max(1, int(BATCH_BYTES / (numbers * self.inputs.element_size())))
             size = math.ceil(len(settings) / math.ceil(len(settings) / room))
             for first in range(0, len(settings), size):

@@ -41,8 +41,8 @@ from regimes.engines.gradient_flow.phi import phi1
 class Point:
     """A point of the flow: weights, residuals and the kernel with which the flow goes on.
 
-    residuals: e (E, n). kernel: (E, n, n), with eigenvalues (E, n) and eigenvectors (E, n, n), which
-    serve for steps of up to `longest` (E,).
+    residuals: e (E, n). kernel: (E, n, n), with eigenvalues (E, n) and eigenvectors (E, n, n),
+    which serve for steps of up to `longest` (E,).
 
     The kernel is the tangent kernel G; with kinked activations, after a step, the mean of G and of
     the kernel of the way there. A neuron that slides along a kink has a pre-activation of 0, and a

@@ -5,11 +5,11 @@ basis V of its first k vectors G is a tridiagonal matrix T, and
 
     exp(-t G) e ~ |e| V exp(-t T) u,    u = (1, 0, ..., 0).
 
-This solves the equation but for a rest of size |e| b |(exp(-t T) u)_k|, b being the norm of what the
-next product adds to the space. G is positive semidefinite, so that the error at any time up to h is
-at most the integral of the rest; and as the components of exp(-t T) u have the same signs at all
-times, that integral is the k-th component of h phi_1(-h T) u, times b (compare Hochbruck & Ostermann,
-Acta Numerica 2010, Section 4.2).
+This solves the equation but for a rest of size |e| b |(exp(-t T) u)_k|, b being the norm of what
+the next product adds to the space. G is positive semidefinite, so that the error at any time up to
+h is at most the integral of the rest; and as the components of exp(-t T) u have the same signs at
+all times, that integral is the k-th component of h phi_1(-h T) u, times b (compare Hochbruck &
+Ostermann, Acta Numerica 2010, Section 4.2).
 
 A product with G is n^2 operations, all eigenvectors are some 9 n^3. How many products are needed
 grows with the root of h times the largest eigenvalue, and with how many eigenvalues h tells apart.
@@ -31,8 +31,8 @@ def decomposed(
 ) -> tuple[Tensor, Tensor] | None:
     """Eigenvalues (k,) and vectors (n, k) that stand for a kernel (n, n) where e (n,) decays.
 
-    They give exp(-t G) e to about 1e-10 (float64) of |e| for all t up to h, and in any case up to 1 over
-    the largest eigenvalue. noise: eigenvalues below this share of the largest are 0.
+    They give exp(-t G) e to about 1e-10 (float64) of |e| for all t up to h, and in any case up to 1
+    over the largest eigenvalue. noise: eigenvalues below this share of the largest are 0.
     Returns None where that takes too large a space.
     """
     n, norm = len(residuals), torch.linalg.vector_norm(residuals)
@@ -41,7 +41,8 @@ def decomposed(
     eps = torch.finfo(kernel.dtype).eps
     largest = max(1, int(LARGEST_SHARE * n))
     basis = kernel.new_empty(largest, n)
-    diagonal, beside = [], []
+    diagonal: list[float] = []
+    beside: list[float] = []
     vector, check = residuals / norm, FIRST
     for k in range(1, largest + 1):
         basis[k - 1] = vector

@@ -22,6 +22,9 @@ from regimes.engines.common.settings import EngineSettings
 PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
+# From so many points on the kernel is what takes the time: on one core these seconds for each of
+# its entries and each neuron in a step. Noisy data take about so many steps.
+MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, STEPS = 500, 1.3e-9, 200
 # Of Numba, which compiles the own steps of neurons whose activation has a continuous slope.
 COMPILER_BYTES = 100 * 1024**2
 
@@ -130,13 +133,21 @@ class GradientFlowExperiment(EngineSettings):
             weights = width * (rank + 1) * number
             path = width * n_train * number if kinked else 0
             copied = 0 if kinked else 8 * width * (16 * n_train + 8 * (rank + 1) + 20)
-            room = max(1, BATCH_BYTES // (4 * weights + path))
+            kernels = 10 * n_train**2 * number
+            room = max(1, BATCH_BYTES // (4 * weights + path + kernels))
             runs = min(room, n_runs(axes) // len(axes["width"]))
             tile = min(TILE_BYTES, runs * width * n_train * number)
             in_tile = 20 if kinked else 20 + 3 * rank**2 / n_train
-            own = 8 * weights + 2 * path + copied + 10 * n_train**2 * number
+            own = 8 * weights + 2 * path + copied + kernels
             of_width.append(runs * own + in_tile * tile)
         return max(of_width) + (0 if kinked else COMPILER_BYTES)
+
+    def seconds(self, axes: Axes, data: DataSize) -> float | None:
+        """Of the kernels of many points: sums over the neurons (n, n), in each step."""
+        if data.n_train < MANY_POINTS:
+            return None
+        runs = n_runs(axes) / len(axes["width"])
+        return STEPS * SECONDS_PER_KERNEL_ENTRY * data.n_train**2 * runs * sum(axes["width"])
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The loss along the runs, and snapshots of the weights."""
