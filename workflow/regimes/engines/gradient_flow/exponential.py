@@ -87,6 +87,8 @@ class Step:
 MOVES_PER_STEP = 2
 # Eigenvalues of a kernel below so many times n roundings of the largest one are noise.
 NOISE = 16
+# A step is followed by one of at most so many times its size.
+GROWTH = 3.0
 # From so many points on only what the residuals see of a kernel is computed.
 MANY_POINTS = 1000
 
@@ -104,13 +106,11 @@ def step(
     initial: Weights,
     targets: Tensor,
     h: Tensor,
-    longest: Tensor,
     tolerance: Tensor,
 ) -> Step:
     """Try a step of size h (E,), each element its own. An overflow shows as a defect of inf.
 
-    initial: the weights that training started from; longest: (E,), of the steps from its end;
-    tolerance: (E,), of the neurons' own errors.
+    initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
     """
     components = project(point.vectors, point.residuals)
     impulse = _impulse(point.eigenvalues, point.vectors, components, h)
@@ -127,7 +127,7 @@ def step(
     checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
     defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
     kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
-    end = Point.at(move.weights, residuals, kernel, longest)
+    end = Point.at(move.weights, residuals, kernel, GROWTH * h)
     return Step(end, defect, move.distances, differences, eigenvalues, components)
 
 

@@ -187,13 +187,7 @@ def integrate(
     while len(batch):
         tolerance = cast(Tensor, batch.control.tolerance)
         step = exponential.step(
-            batch.network,
-            batch.point,
-            batch.initial,
-            targets,
-            batch.h,
-            batch.control.grow * batch.h,
-            tolerance,
+            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
         )
         error = batch.control.error(step, batch.norms.T, batch.scale)
         too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss

@@ -1,12 +1,12 @@
 """Step-size control: each element of a batch has a step size of its own."""
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
-from regimes.engines.gradient_flow.exponential import Step
+from regimes.engines.gradient_flow.exponential import GROWTH, Step
 
 # Defects may be this many times larger against the residuals of the moment than against the
 # targets. It keeps the tail of the loss curve monotone for a tenth more of steps.
@@ -37,7 +37,7 @@ class StepSizeControl:
     tolerance: float | Tensor
     safety: float = 0.8
     shrink: float = 0.1
-    grow: float = 3.0
+    grow: ClassVar[float] = GROWTH
 
     def __getitem__(self, index) -> "StepSizeControl":
         # After `spread` it has an element for each run.
