@@ -5,10 +5,13 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from flow_blocks import block_of
 from problems import draw, four_points, stack
 from torch import Tensor
 
 from regimes.activations import relu, tanh
+from regimes.datasets import points
+from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow.integrator import ENDINGS, FlowResult, Limits, integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
@@ -20,6 +23,16 @@ GAMMAS = [(p, g) for p in (-0.5, 0.0, 0.5) for g in (0.6, 1.0, 1.6)]
 DUPLICATES = (-1.0, -0.33, 0.33, 1.0, 1.0)
 CONTRADICTING = (0.3, -0.6, 0.7, 0.2, -0.2)
 LOSS_OF_DUPLICATES = (0.2**2 + 0.2**2) / (2 * 5)
+# Oxidation of ammonia to nitric acid: air flow, water temperature, acid concentration, and the
+# ammonia that is lost (K. A. Brownlee, Statistical Theory and Methodology in Science and
+# Engineering, 1965; `stackloss` in R, `statsmodels.datasets.stackloss`). Rows 7 and 8 differ in
+# their target alone.
+STACKLOSS = np.fromstring(
+    "80 27 89 42  80 27 88 37  75 25 90 37  62 24 87 28  62 22 87 18  62 23 87 18  62 24 93 19 "
+    "62 24 93 20  58 23 87 15  58 18 80 14  58 18 89 14  58 17 88 13  58 18 82 11  58 19 93 12 "
+    "50 18 89 8  50 18 86 7  50 19 72 8  50 19 79 8  50 20 80 9  56 20 82 15  70 20 91 15",
+    sep=" ",
+).reshape(21, 4)
 
 
 def with_bias(inputs: tuple[float, ...], dtype: torch.dtype = torch.float64) -> Tensor:
@@ -68,10 +81,33 @@ def duplicates(
 def test_contradicting_targets_end_at_their_mean(activation: ModuleType) -> None:
     result = follow(*duplicates(activation=activation))
     assert endings(result) == ["stationary"] * len(GAMMAS)
-    np.testing.assert_allclose(result.final_loss, LOSS_OF_DUPLICATES, rtol=1e-4)
-    # Less than the wanted share of the first loss is left to gain.
-    left = result.final_loss - LOSS_OF_DUPLICATES
-    assert (left <= 1.01 * RELATIVE_LOSS * result.initial_loss).all() and (left > -1e-15).all()
+    # Less than the wanted share of the loss is left to gain.
+    np.testing.assert_allclose(result.final_loss, LOSS_OF_DUPLICATES, rtol=RELATIVE_LOSS)
+    assert (result.accepted_steps + result.rejected_steps < 300).all()
+
+
+@pytest.mark.slow
+def test_a_table_with_repeated_rows_ends_at_their_means() -> None:
+    table = (STACKLOSS - STACKLOSS.mean(0)) / STACKLOSS.std(0)
+    inputs, targets = table[:, :3].tolist(), table[:, 3].tolist()
+    data = points.build({"inputs": inputs, "targets": targets, "bias": True})
+    axes = {"gamma_prime": [-0.5, 0.0, 0.5], "gamma": [0.6, 1.0, 1.6], "width": [200], "seed": [0]}
+    runs = train(block_of(axes), data, "cpu")
+    assert (runs["stationary"] == 1).all()
+    # Two rows, each half of their difference from their mean.
+    best = 2 * (0.5 / STACKLOSS[:, 3].std()) ** 2 / (2 * 21)
+    np.testing.assert_allclose(runs["final_loss"], best, rtol=RELATIVE_LOSS)
+
+
+def test_neurons_that_slide_for_ever_end() -> None:
+    # Neurons slide along kinks, where each step puts back within reach what it took.
+    inputs = np.repeat(np.linspace(-1, 1, 10), 3)
+    targets = np.sin(3 * inputs) + 0.1 * stream(5, "noise").normal(size=30)
+    network, weights = draw([(-0.5, 0.6), (-0.5, 1.0), (0.0, 1.0)], 100)
+    network = on(network, with_bias(tuple(inputs)))
+    result = follow(network, weights, torch.tensor(targets))
+    assert endings(result) == ["stationary"] * 3
+    assert (result.flow_time < 1e20).all()
 
 
 def test_contradicting_targets_in_single_precision() -> None:

@@ -23,6 +23,8 @@ OVERSHOOT = 0.5
 # ... and is then to end at this one: where is known but roughly.
 LANDING = 0.8
 NEARER = 0.9
+# What slides along kinks after so many times the slowest time of the kernel does so for ever.
+OUTLASTED = 1e9
 # Of the runs under way, what a state has by name: all but what they were started with.
 STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "rejected")
 
@@ -36,8 +38,8 @@ class Limits:
     """Limits at which a run ends.
 
     A run has converged when its loss is at most `relative_loss` times the initial loss; it is
-    stationary when the flow cannot reduce the loss any further; and it is capped at `max_steps`
-    tried steps or at the flow time `max_time`.
+    stationary when the flow cannot reduce the loss by more than `relative_loss` times what it is;
+    and it is capped at `max_steps` tried steps or at the flow time `max_time`.
     """
 
     relative_loss: float
@@ -306,11 +308,15 @@ def _collect(
     goal = limits.relative_loss * batch.initial_loss
     finite = torch.isfinite(loss)
     converged = finite & (loss <= goal)
-    stationary = finite & ~converged & (_within_reach(batch.point) <= goal)
     late = batch.time >= limits.max_time * (1 - TIME_ROUNDING)
     capped = (batch.accepted + batch.rejected >= limits.max_steps) | late
     # No finite loss, or steps too small to move the time.
     stuck = ~(batch.time + batch.h > batch.time) & ~capped
+    reach = _within_reach(batch.point)
+    # Where neurons slide along kinks, each step puts a little of what it took back within reach.
+    outlasted = batch.time * _slowest_rate(batch.point) >= OUTLASTED
+    at_rest = (reach <= limits.relative_loss * loss) | outlasted & ((reach <= goal) | stuck)
+    stationary = finite & ~converged & at_rest
     diverged = ~finite | (stuck & ~converged & ~stationary)
     capped &= ~(converged | stationary | diverged)
     ended = converged | stationary | capped | diverged
@@ -358,6 +364,11 @@ def _within_reach(point: Point) -> Tensor:
     """
     components = exponential.project(point.vectors, point.residuals)
     return _loss(torch.where(point.eigenvalues > 0, components, 0.0))
+
+
+def _slowest_rate(point: Point) -> Tensor:
+    """The smallest eigenvalue of the kernel that is more than rounding (E,), inf if none is."""
+    return torch.where(point.eigenvalues > 0, point.eigenvalues, torch.inf).amin(dim=1)
 
 
 def _time_to(goal: Tensor, step: Step, h: Tensor) -> Tensor:
