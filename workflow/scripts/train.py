@@ -7,12 +7,15 @@ limit_threads(snakemake.threads)
 
 import json
 
-from regimes.engines.common.runner import train
+from regimes.engines.common.runner import closing_line, train
 from regimes.jobs.torch_script import running_with_torch
+from regimes.storage import store
 
 with running_with_torch(snakemake) as script:
     stage = script.stage
-    if not script.take():
+    if script.take():
+        runs = store.read(snakemake.output[0])
+    else:
         (data,) = script.datasets("data")
         script.progress(f"{stage.module} on {script.device}: {stage.settings['axes']}")
         runs = train(
@@ -30,3 +33,4 @@ with running_with_torch(snakemake) as script:
             config=stage.settings | json.loads(data.attrs["config"]),
         )
         script.give()
+    script.progress.closing = closing_line(runs, stage.settings, snakemake.log[0])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,24 @@ def test_a_raised_cap_gives_the_bits_of_an_uninterrupted_training(
         # Of both there is one file, now that of the larger limit.
         (path,) = folder.rglob("*.pt")
         assert torch.load(path, weights_only=True)["limit"] == kind.cap
+
+
+def test_the_last_line_of_the_log_counts_all_runs(
+    kind: ResumedJob, whole: xr.Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    n_runs = math.prod(len(values) for values in kind.block["axes"].values())
+    line = runner.closing_line(whole, kind.block, "job.log")
+    assert line.startswith(f"finished: {n_runs} runs: ")
+    assert sum(map(int, re.findall(r"(\d+) [a-z]+(?=[,;]|$)", line))) == n_runs
+    n_diverged = int(whole["diverged"].sum())
+    assert ("diverged have no values: try" in line) is (n_diverged > 0)
+    warned = capsys.readouterr().err
+    if n_diverged < n_runs:
+        assert not warned
+    else:
+        experiment = kind.block["experiment"]
+        assert warned.startswith(f"warning: experiments.{experiment}: all runs ({n_runs})")
+        assert "job.log" in warned and "learning_rate" in warned and warned.count("\n") == 1
 
 
 @pytest.mark.slow

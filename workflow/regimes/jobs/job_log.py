@@ -3,34 +3,45 @@
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from regimes.errors import RegimesError
 from regimes.storage.failures import one_line
 
 
+class Log:
+    """The log of a job.
+
+    closing: the last line of a job that succeeds.
+    """
+
+    def __init__(self, stream: TextIO):
+        self.closing = "finished"
+        self._stream, self._start = stream, time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Write a line, with the seconds since the start."""
+        self._stream.write(f"{time.monotonic() - self._start:8.1f} s  {line}\n")
+
+
 @contextmanager
-def job(log: str | Path) -> Iterator[Callable[[str], None]]:
+def job(log: str | Path) -> Iterator[Log]:
     """Run a script's body with a log file.
 
-    Yields a function that writes one line, with the seconds since the start, to the log. The
-    project's own errors become one line in the log and on stderr and exit code 1, and so do those
-    of the system and a lack of memory, with a traceback in the log; anything else is a defect, so
-    that the exception goes on.
+    Yields what writes to the log. The project's own errors become one line in the log and on stderr
+    and exit code 1, and so do those of the system and a lack of memory, with a traceback in the
+    log; anything else is a defect, so that the exception goes on.
     """
-    start = time.monotonic()
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(open(log, "w", buffering=1, encoding="utf-8"))
-
-            def progress(line: str) -> None:
-                stream.write(f"{time.monotonic() - start:8.1f} s  {line}\n")
-
+            progress = Log(stream)
             progress("started")
             yield progress
-            progress("finished")
+            progress(progress.closing)
         except Exception as error:
             line = _line(error, log)
             # First here: the disk of the log may be the one that is full.

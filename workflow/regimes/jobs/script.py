@@ -1,6 +1,6 @@
 """What the scripts of the workflow share: a log, files that are what was planned, and checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from regimes.errors import DataError
-from regimes.jobs.job_log import job
+from regimes.jobs.job_log import Log, job
 from regimes.plan.provenance import code_hash, fingerprint
 from regimes.storage import store
 
@@ -21,7 +21,7 @@ class Script:
     (`regimes.plan.stages.Stage.handed`). progress: writes a line to the log.
     """
 
-    def __init__(self, snakemake: Any, progress: Callable[[str], None]):
+    def __init__(self, snakemake: Any, progress: Log):
         self.snakemake = snakemake
         self.stage = SimpleNamespace(**snakemake.params.stage)
         self.progress = progress

@@ -3,6 +3,8 @@
 Nothing here is part of the code that a run's name covers: it must not change a number.
 """
 
+import math
+import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -12,6 +14,7 @@ from typing import Any
 import torch
 import xarray as xr
 
+from regimes import endings
 from regimes.engines.common.engine import Engine, Job, MakeState, Session
 from regimes.engines.common.record import dataset_of, write_run
 from regimes.engines.common.resume import Checkpoint, EndStates
@@ -97,6 +100,28 @@ def train(
     dataset = dataset_of(runs, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
     return dataset
+
+
+def closing_line(runs: xr.Dataset, block: Mapping[str, Any], log: str | Path) -> str:
+    """The last line of a job's log, which says how its runs ended.
+
+    Where all of them diverged, a line on stderr, which is the console of the workflow, warns.
+    runs: as made by `train` for the settings `block`. log: of the job.
+    """
+    n_runs = math.prod(len(values) for values in block["axes"].values())
+    counts = endings.count(runs) or {endings.COMPLETED: n_runs}
+    line = f"finished: {endings.in_words(counts)}"
+    diverged = counts.get(endings.DIVERGED, 0)
+    if not diverged:
+        return line
+    cure = settings_classes()[block["engine"]].against_divergence
+    if diverged == n_runs:
+        print(
+            f"warning: experiments.{block['experiment']}: all runs ({n_runs}) of job "
+            f"{Path(log).stem} diverged and have no values: try {cure}; log: {log}",
+            file=sys.stderr,
+        )
+    return f"{line}; runs that diverged have no values: try {cure}"
 
 
 def runs_of(block: Mapping[str, Any], data: xr.Dataset, device: str) -> Engine:

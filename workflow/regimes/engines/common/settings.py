@@ -22,6 +22,7 @@ class EngineSettings(ExperimentSettings):
     with a larger one can go on from where another ended. takes_draws: whether data may have a draw
     of its own for each seed.
     uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
+    against_divergence: what helps where runs diverge, in words.
     followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
     a module for each value of a key, which the engine loads by name.
     """
@@ -32,6 +33,7 @@ class EngineSettings(ExperimentSettings):
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
+    against_divergence: ClassVar[str] = "a smaller learning_rate"
     followed: ClassVar[bool] = False
     modules_by_key: ClassVar[Mapping[str, str]] = {}
 

@@ -79,6 +79,7 @@ class GradientFlowExperiment(EngineSettings):
     """An experiment trained by gradient flow."""
 
     limit = ("solver", "max_steps")
+    against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
     followed = True
     modules_by_key: ClassVar = {"parameterisation": PARAMETERISATIONS}
 
