@@ -1,5 +1,6 @@
 """Gradient descent in the workflow: several grids, their measures, and what runs again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,28 @@ def test_a_raised_cap_goes_on_with_the_same_bits(descent: Workflow, tmp_path: Pa
             assert whole.equals(continued), name
         log = copy.directory / "results/logs" / name.relative_to("results").with_suffix(".log")
         assert "going on from the states of a job up to 20" in log.read_text()
+
+
+def test_jobs_of_which_all_runs_diverged_warn_on_the_console(
+    descent: Workflow, tmp_path: Path
+) -> None:
+    copy = replace(descent, directory=tmp_path / "out", targets=(MEASURES,))
+    rates = "learning_rate: 1.0e+9, learning_rate_exceptions: []"
+    changes = f"{{razborov2022: {{{rates}, stopping: {{abort_on_increase: false}}}}}}"
+    result = copy.run(config=(*SMOKE, f"experiments={changes}"))
+    assert result.code == 0
+    logs = copy.files("results/logs/runs/razborov2022/*.log")
+    warnings = [line for line in result.output.splitlines() if line.startswith("warning:")]
+    for log in logs:
+        n_runs = 2 if "width=40" in log.name else 3
+        (warning,) = [line for line in warnings if str(log.name) in line]
+        assert f"experiments.razborov2022: all runs ({n_runs}) of job {log.stem} " in warning
+        assert "a smaller learning_rate" in warning
+        last = log.read_text().splitlines()[-1]
+        assert f"finished: {n_runs} runs: {n_runs} diverged; " in last
+    with xr.open_dataset(copy.directory / MEASURES) as measures:
+        assert json.loads(measures.attrs["endings"]) == {"diverged": 10}
+        assert measures.attrs["comment"].startswith("10 runs: 10 diverged; ")
 
 
 def test_states_are_kept_unless_the_config_says_no(descent: Workflow, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import matplotlib
 from regimes.jobs.script import running
 from regimes.plan.provenance import config_hash
 from regimes.plotting import style
+from regimes.plotting.endings import note_endings
 from regimes.plotting.save import save
 
 matplotlib.use("Agg")
@@ -16,6 +17,7 @@ with running(snakemake) as script:
     scale = stage.settings["scale"]
     with style.publication():
         figure = import_module(stage.module).draw(measures, scale, **stage.arguments)
+        note_endings(figure, measures)
         save(
             figure,
             snakemake.output.pdf,

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from regimes import endings
 from regimes.jobs.script import running
 from regimes.storage.grids import gather
 
@@ -12,7 +13,7 @@ with running(snakemake) as script:
     # What a measure keeps of a file alone: weights of different widths do not fit together, and
     # those of all files need not fit the memory.
     reduce = getattr(module, "reduce", lambda run, data: run)
-    runs, devices = gather(
+    runs, devices, counts = gather(
         stage.name,
         stage.grids,
         script.datasets("runs"),
@@ -21,4 +22,7 @@ with running(snakemake) as script:
         lambda run: reduce(run, data),
     )
     script.progress(f"{len(stage.inputs['runs'])} jobs: {dict(runs.sizes)}")
-    script.write(module.measure(runs, data), f"Measures of experiment {stage.name}", device=devices)
+    if counts:
+        script.progress(endings.in_words(counts))
+    measures = module.measure(runs, data).assign_attrs(endings.described(counts))
+    script.write(measures, f"Measures of experiment {stage.name}", device=devices)

@@ -10,12 +10,14 @@ import xarray as xr
 from luo_runs import GAMMA, GAMMA_PRIME, WIDTHS, made_up_runs, measured
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from regimes.papers.luo2021 import fig10_all_parameters
 from regimes.papers.luo2021.diagram import draw
+from regimes.plotting.endings import NO_VALUE
 
 
 @pytest.fixture
@@ -110,37 +112,80 @@ def test_another_activation_is_named_and_the_theory_is_said_to_be_relus(
     assert "theory for ReLU" in texts and "theory" not in texts
 
 
-def hatched_cells(plane: Axes, diagram: xr.Dataset) -> set[tuple[float, float]]:
-    """Cells (gamma', gamma) whose centre a hatched patch covers."""
-    found = set()
+def marked_cells(plane: Axes, diagram: xr.Dataset) -> dict[tuple[float, float], Patch]:
+    """The patches over cells, by the cells (gamma', gamma) whose centre they cover."""
+    found = {}
     for patch in plane.patches:
-        if not patch.get_hatch():
-            continue
         outline = patch.get_patch_transform().transform_path(patch.get_path())
         for gamma_prime in diagram["gamma_prime"].values.tolist():
             for gamma in diagram["gamma"].values.tolist():
                 if outline.contains_point((gamma_prime, gamma)):
-                    found.add((gamma_prime, gamma))
+                    found[gamma_prime, gamma] = patch
     return found
 
 
-def test_nothing_is_hatched_when_all_runs_converged(diagram: xr.Dataset) -> None:
+def test_nothing_is_marked_when_all_runs_converged(diagram: xr.Dataset) -> None:
     _, plane, _ = drawn(diagram)
-    assert hatched_cells(plane, diagram) == set()
-    assert "not converged" not in [text.get_text() for text in plane.get_legend().get_texts()]
+    assert marked_cells(plane, diagram) == {}
+    assert len(plane.get_legend().get_texts()) == 2
 
 
-def test_cells_with_unfinished_runs_are_hatched() -> None:
+def ended_otherwise() -> xr.Dataset:
+    """Runs of which some ended in each of the ways, and some were not run."""
     runs = made_up_runs(seeds=2)
-    unfinished = {(-0.5, 0.5), (0.0, 1.25), (0.5, 2.0)}
-    for gamma_prime, gamma in unfinished:
-        one_run = {"gamma_prime": gamma_prime, "gamma": gamma, "width": 5000, "seed": 1}
-        runs["converged"].loc[one_run] = 0
+    for gamma_prime, gamma, width, ending in (
+        (-0.5, 0.5, 5000, "capped"),
+        (0.0, 1.25, 5000, "stationary"),
+        (0.5, 2.0, 1000, "stationary"),
+        (0.5, 2.0, 5000, "diverged"),
+        (0.0, 2.0, WIDTHS, "diverged"),
+    ):
+        one = {"gamma_prime": gamma_prime, "gamma": gamma, "width": width, "seed": [0, 1]}
+        runs["converged"].loc[one] = 0
+        runs[ending].loc[one] = 1
+        if ending == "diverged":
+            for name in ("w", "a", "theta"):
+                runs[f"relative_distance_{name}"].loc[one] = np.nan
+    missing = {"gamma_prime": -0.5, "gamma": 2.0}
+    for values in runs.data_vars.values():
+        if set(missing) <= set(values.dims):
+            values.loc[missing] = np.nan
+    return runs
+
+
+def test_cells_are_marked_by_their_worst_ending() -> None:
+    diagram = measured(ended_otherwise())
+    _, plane, _ = drawn(diagram)
+    assert {place: one.get_hatch() for place, one in marked_cells(plane, diagram).items()} == {
+        (-0.5, 0.5): "////",
+        (0.0, 1.25): "..",
+        (0.5, 2.0): "xxxx",
+        (0.0, 2.0): "xxxx",
+        (-0.5, 2.0): "",
+    }
+    # Where there is no value, the cell is grey and not white, which stands for a slope of 0.
+    grey = {
+        place
+        for place, one in marked_cells(plane, diagram).items()
+        if one.get_facecolor() == to_rgba(NO_VALUE)
+    }
+    assert grey == {(0.0, 2.0), (-0.5, 2.0)}
+    legend = [text.get_text() for text in plane.get_legend().get_texts()]
+    marks = {"capped", "diverged", "not run", "stationary"}
+    assert set(legend) == marks | {"theory", "$S_w = 0$"} and len(legend) == 6
+
+
+def test_all_cells_are_grey_where_all_runs_diverged() -> None:
+    runs = made_up_runs(seeds=2)
+    for name in ("w", "a", "theta"):
+        runs[f"relative_distance_{name}"][:] = np.nan
+    runs["converged"][:], runs["diverged"][:] = 0, 1
     diagram = measured(runs)
     _, plane, _ = drawn(diagram)
-    assert hatched_cells(plane, diagram) == unfinished
-    legend = [text.get_text() for text in plane.get_legend().get_texts()]
-    assert legend.count("not converged") == 1
+    cells = marked_cells(plane, diagram)
+    assert len(cells) == len(GAMMA) * len(GAMMA_PRIME)
+    assert {one.get_facecolor() for one in cells.values()} == {to_rgba(NO_VALUE)}
+    assert {one.get_hatch() for one in cells.values()} == {"xxxx"}
 
 
 def test_slices_show_slopes_with_error_bars(diagram: xr.Dataset) -> None:
@@ -285,10 +330,11 @@ def test_figure_10_has_the_lines_of_the_theory(runs_for_both: xr.Dataset) -> Non
 
 def test_figure_10_hatches_and_marks_the_scale() -> None:
     runs = made_up_runs(widths=[100, 200, 400])
-    runs["converged"].loc[{"gamma_prime": 0.0, "gamma": 1.25, "width": 100, "seed": 1}] = 0
+    one = {"gamma_prime": 0.0, "gamma": 1.25, "width": 100, "seed": 1}
+    runs["converged"].loc[one], runs["capped"].loc[one] = 0, 1
     diagram = measured(runs)
     figure, *panels = drawn_both(diagram, "smoke")
-    assert [hatched_cells(panel, diagram) for panel in panels] == [{(0.0, 1.25)}] * 2
+    assert [list(marked_cells(panel, diagram)) for panel in panels] == [[(0.0, 1.25)]] * 2
     assert mark_of(figure) == ["scale: smoke"]
     assert "seeds: 2" in figure.get_supxlabel()
     assert mark_of(drawn_both(measured(made_up_runs()))[0]) == []

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import xarray as xr
 
+from regimes import endings
+
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 NOT_RUN = "not run"
@@ -183,8 +185,8 @@ def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Data
     measures: measured datasets by experiment name.
     scale: name of the scale that the measures were made at, named in the details.
     Returns variables over the dimension `claim` (the ids): `value`, `paper_value`, `tolerance`,
-    `verdict`, `statement`, `source`, `detail`, `figure`, `claim_units`. `value` is NaN for a
-    claim that was not run.
+    `verdict`, `statement`, `source`, `detail`, `runs`, `figure`, `claim_units`. `value` is NaN
+    for a claim that was not run.
     """
     claims = list(claims)
     ids = [claim.id for claim in claims]
@@ -199,6 +201,10 @@ def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Data
         "statement": ([claim.statement for claim in claims], "what the paper says"),
         "source": ([claim.source for claim in claims], "where the paper says it"),
         "detail": ([detail for _, _, detail in results], "what decided the verdict"),
+        "runs": (
+            [_runs(claim, measures) for claim in claims],
+            "runs behind it, and how they ended",
+        ),
         "figure": ([claim.figure for claim in claims], "figure that shows it, below figures/"),
         "claim_units": ([claim.units for claim in claims], "units of the three numbers"),
     }
@@ -215,8 +221,8 @@ def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Data
 def to_table(dataset: xr.Dataset) -> str:
     """The verdicts as a Markdown table, one row per claim."""
     lines = [
-        "| claim | statement | measured | paper | tolerance | verdict | detail | source |",
-        "| --- | --- | ---: | ---: | ---: | --- | --- | --- |",
+        "| claim | statement | measured | paper | tolerance | verdict | detail | runs | source |",
+        "| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |",
     ]
     for index, claim in enumerate(dataset["claim"].values):
         row = dataset.isel(claim=index)
@@ -226,10 +232,20 @@ def to_table(dataset: xr.Dataset) -> str:
             *(_number(row[name].item()) for name in ("value", "paper_value", "tolerance")),
             str(row["verdict"].item()),
             str(row["detail"].item()),
+            str(row["runs"].item()),
             str(row["source"].item()),
         ]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _runs(claim: Claim, measures: Measures) -> str:
+    """How the runs of the experiments that a claim needs ended, such as '6 runs: 6 converged'."""
+    counts = {name: endings.of_measures(measures[name]) for name in claim.needs if name in measures}
+    said = {name: endings.in_words(one) for name, one in counts.items() if one}
+    if len(said) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{name}: {words}" for name, words in said.items())
 
 
 def _evaluate_one(claim: Claim, measures: Measures, scale: str) -> tuple[float, str, str]:

@@ -380,7 +380,8 @@ def _figure(
     """A figure; one that shows the claims of all papers finds them among its measures."""
     figure = config.figures[name]
     module = f"regimes.papers.{figure.plot}"
-    roots = with_parts([module, "regimes.plotting.save", "regimes.plotting.style"])
+    every = ("save", "style", "endings")
+    roots = with_parts([module, *(f"regimes.plotting.{name}" for name in every)])
     inputs: dict[str, Stage] = {key: measures[key] for key in figure.measures}
     shown = dict.fromkeys(figure.measures)
     if figure.claims:

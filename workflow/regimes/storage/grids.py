@@ -1,10 +1,12 @@
 """Put the runs of an experiment together from the files of its jobs."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import xarray as xr
 
+from regimes import endings
 from regimes.errors import DataError
 from regimes.storage.missing import check_complete
 
@@ -16,16 +18,17 @@ def gather(
     probes: Iterator[xr.Dataset],
     n_probes: int,
     reduce: Callable[[xr.Dataset], xr.Dataset],
-) -> tuple[xr.Dataset, str]:
+) -> tuple[xr.Dataset, str, dict[str, int]]:
     """Put all runs of an experiment, with what probes found, on one grid.
 
     grids: number of jobs of each grid. runs: of the jobs, in their order. probes: `n_probes` of
     each job in turn, whose variables become the runs' own. reduce: what is kept of a job's runs.
-    Returns the runs and the devices that they were computed on, as text. Raises DataError where
+    Returns the runs, the devices that they were computed on, as text, and the numbers of runs by
+    ending (`regimes.endings.count`). Raises DataError where
     jobs do not fit together, as weights of several widths, or values are missing from a run that
     did not diverge.
     """
-    devices, merged = set(), []
+    devices, counts, merged = set(), Counter[str](), []
     for n_jobs in grids:
         jobs = []
         for run in itertools.islice(runs, n_jobs):
@@ -34,6 +37,7 @@ def gather(
                 devices.add(probe.attrs["device"])
                 run = run.merge(probe, join="exact", compat="no_conflicts")
             check_complete(experiment, run)
+            counts.update(endings.count(run))
             jobs.append(reduce(run))
         try:
             merged.append(combine_blocks(jobs))
@@ -43,7 +47,7 @@ def gather(
                 f"experiments.{experiment}: its jobs do not fit together ({reason}): its measure "
                 "is of networks of one width"
             ) from None
-    return merge_grids(merged), ", ".join(sorted(devices))
+    return merge_grids(merged), ", ".join(sorted(devices)), dict(counts)
 
 
 def combine_blocks(blocks: Sequence[xr.Dataset]) -> xr.Dataset:

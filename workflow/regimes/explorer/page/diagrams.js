@@ -57,15 +57,23 @@ Explorer.diagrams = (section, panel) => {
       : [frame(cursor, { color: "black", width: 2, dash: "dot" })]),
   ];
 
+  // The symbol of a cell whose runs did not all converge: that of its worst ending.
+  function mark(cell) {
+    if (at(diagram.converged_share, cell) === null) return "square-x-open";
+    if (at(diagram.diverged_share, cell) > 0) return "x-thin-open";
+    if (at(diagram.capped_share, cell) > 0) return "line-ne-open";
+    return at(diagram.stationary_share, cell) > 0 ? "circle-open-dot" : null;
+  }
+
   function drawMap() {
     const of = diagram.layers[layer];
     const x = diagram.gamma_prime;
     const y = diagram.gamma;
     const transposed = (values) => y.map((_, j) => x.map((_, i) => values[i][j]));
-    const unfinished = [];
+    const marked = [];
     x.forEach((_, i) => y.forEach((_, j) => {
-      const ended = diagram.converged_share[i][j] + diagram.stationary_share[i][j];
-      if (ended < 1) unfinished.push([x[i], y[j]]);
+      const symbol = mark({ i, j });
+      if (symbol) marked.push([x[i], y[j], symbol]);
     }));
     const span = (values) => [edges(values, 0)[0], edges(values, values.length - 1)[1]];
     document.getElementById("map-title").textContent =
@@ -79,8 +87,8 @@ Explorer.diagrams = (section, panel) => {
         hovertemplate: "%{text}<extra></extra>", xgap: 1, ygap: 1,
       },
       {
-        ...passive, mode: "markers", x: unfinished.map((one) => one[0]),
-        y: unfinished.map((one) => one[1]), marker: { symbol: "x-thin-open", color: "black", size: 8 },
+        ...passive, mode: "markers", x: marked.map((one) => one[0]), y: marked.map((one) => one[1]),
+        marker: { symbol: marked.map((one) => one[2]), color: "black", size: 8 },
       },
       { ...passive, mode: "lines", x, y: of.theory, line: { color: "black", dash: "dash", width: 2 } },
       {
@@ -178,8 +186,14 @@ Explorer.diagrams = (section, panel) => {
       const there = distances[k].filter((one) => one !== null);
       return there.length ? number(mean(there)) : "no value";
     };
-    const [share, resting] = [diagram.converged_share, diagram.stationary_share]
-      .map((shares) => number(100 * at(shares, chosen)));
+    const ended = Object.entries({
+      converged: diagram.converged_share,
+      "came to rest at a loss above zero (circle)": diagram.stationary_share,
+      "hit a cap (stroke)": diagram.capped_share,
+      "diverged (cross)": diagram.diverged_share,
+    }).map(([words, shares]) => [words, at(shares, chosen)])
+      .filter(([words, share]) => share > 0 || (words === "converged" && share !== null))
+      .map(([words, share], k) => `${number(100 * share)} %${k ? "" : " of the runs"} ${words}`);
     const losses = at(diagram.loss_history, chosen).map((one) => one[one.length - 1]);
     const known = losses.filter((one) => one !== null);
     role("words").textContent = `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
@@ -187,8 +201,7 @@ Explorer.diagrams = (section, panel) => {
       + `${average(diagram.width.length - 1)} at m = ${grouped(widest())}; ${diagram.seed.length} `
       + `seed${diagram.seed.length > 1 ? "s" : ""}. `
       + (known.length ? `Loss at the end ${number(Math.max(...known))} or less. ` : "")
-      + `${share} % of the runs converged`
-      + (resting === "0" ? "." : `, ${resting} % came to rest at a loss above zero.`);
+      + `${ended.join(", ") || "Nothing was run"}.`;
   }
 
   // Condensation: of the same data and activation, if anything.

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.paper import CONDENSATION_WIDTHS, FOUR_POINTS, MNIST
+from regimes.plotting.endings import mark_panel
 from regimes.plotting.style import mark_scale
 
 # The paper's colours, from the smallest width to the largest.
@@ -108,6 +109,7 @@ def _draw_box(axes: Axes, case: xr.Dataset, position: str, limits: tuple[float, 
     outside = 1 - case["heaviest_bins_share"].mean("seed").values
     axes.set_title("   ".join(map(_short, outside)), fontsize="x-small", pad=2)
     axes.set(xlim=limits, ylim=(0, 1.03), xticks=[], yticks=[])
+    mark_panel(axes, case.isel(seed=0))
 
 
 def _mark_boundary(axes: Axes) -> None:
@@ -120,7 +122,9 @@ def _colours(count: int) -> list[str]:
 
 
 def _short(value: float) -> str:
-    """Two digits after the point, or one significant digit of a small number."""
+    """Two digits after the point, or one significant digit of a small number; a dash for none."""
+    if np.isnan(value):
+        return "\N{EN DASH}"
     if value == 0:
         return "0"
     return f"{value:.2f}" if value >= 0.095 else f"{value:.0e}".replace("e-0", "e-")

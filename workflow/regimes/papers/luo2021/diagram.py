@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.paper import WIDTHS
 from regimes.papers.luo2021.plane import draw_plane, edges, finish
+from regimes.plotting.endings import mark_panel
 
 SLICE_COLOURS = "viridis"
 WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
@@ -88,6 +89,7 @@ def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
             linewidth=1,
             capsize=2,
         )
+    mark_panel(axes, diagram)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(xlabel=r"$\gamma$", ylabel="slope $S_w$")
     bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, ticks=values[::2])

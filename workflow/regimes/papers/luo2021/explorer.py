@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from regimes.explorer.values import experiment_settings, made_by, plain, settings
-from regimes.papers.luo2021.phase_diagram import BOUNDARIES, LAYERS
+from regimes.papers.luo2021.phase_diagram import BOUNDARIES, ENDINGS, LAYERS
 
 TAB = "Luo et al."
 PHASE_DIAGRAMS = ("luo2021.phase_diagram",)
@@ -104,14 +104,13 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
         for key in ("loss_time", "loss_history")
     }
     axes = {axis: plain(measure[axis]) for axis in (*PLANE, "width", "seed")}
-    endings = {
-        name: plain(measure[name].transpose(*PLANE))
-        for name in ("converged_share", "stationary_share")
+    shares = {
+        f"{name}_share": plain(measure[f"{name}_share"].transpose(*PLANE)) for name in ENDINGS
     }
     kind = _kind(name, measure)
     # The theory holds for homogeneous activations; for others its line is there to compare with.
     theory = "the theory" if kind["activation"] == "relu" else "the theory for ReLU"
-    return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | endings
+    return kind | {"theory_name": theory} | axes | {"layers": layers} | losses | shares
 
 
 def scatters(measure: xr.Dataset) -> dict[str, Any]:

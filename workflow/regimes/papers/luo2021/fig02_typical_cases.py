@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.paper import TYPICAL_WIDTH
+from regimes.plotting.endings import mark_panel
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import pluralise
@@ -39,6 +40,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         case = cases.sel(gamma=gamma)
         _draw_function(axes[0, column], case)
         _draw_neurons(axes[1, column], case)
+        mark_panel(axes[0, column], case)
+        mark_panel(axes[1, column], case.isel(seed=0))
         axes[0, column].set_title(rf"$\gamma = {gamma:g}$")
     letter(axes.flat)
     axes[0, 0].set_ylabel("$f(x)$")

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.plotting.endings import mark_panel
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds, pluralise
@@ -73,6 +74,7 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
         va="top",
         fontsize="small",
     )
+    mark_panel(axes, growth)
     axes.set_xlabel("width $m$")
     axes.set_ylabel(r"$\mathrm{RD}(\theta_w^*)$")
     sns.despine(ax=axes)

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from regimes import endings
 from regimes.statistics import mean_and_error, power_law_slope, seeds_with
 
 KEPT = (
@@ -33,6 +34,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         ("slope_w_stderr", error, "standard error of slope_w"),
         ("slope_w_n_seeds", seeds_with(by_seed), "number of seeds behind slope_w"),
     ):
-        result[name] = values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
+        result[name] = values.astype(np.float64).assign_attrs(
+            long_name=long_name, units="1", comment=endings.USED
+        )
     result.attrs = {}
     return result

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from regimes import endings
 from regimes.errors import DataError
 from regimes.kernels.limiting_kernels import gram_a, gram_w, smallest_eigenvalue
 from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
@@ -27,6 +28,13 @@ BOUNDARIES = {
     "a": ("boundary_gamma_a", boundary_gamma_a),
     "theta": ("boundary_gamma_theta", boundary_gamma_theta),
 }
+# How runs end, and how that is put into words.
+ENDINGS = {
+    endings.CONVERGED: "converged",
+    endings.STATIONARY: "ended where no loss was left to gain",
+    endings.CAPPED: "hit a cap",
+    endings.DIVERGED: "diverged",
+}
 # Variables of the runs that the measures keep unchanged.
 KEPT = (
     "relative_distance_w",
@@ -34,10 +42,7 @@ KEPT = (
     "relative_distance_theta",
     "initial_loss",
     "final_loss",
-    "converged",
-    "stationary",
-    "capped",
-    "diverged",
+    *ENDINGS,
     "flow_time",
     "solver_steps",
     "rejected_steps",
@@ -56,10 +61,11 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     them, of the data set that they were trained on.
     Adds, over gamma_prime and gamma, slope_w, slope_a and slope_theta (equation (19), by least
     squares over the widths for each seed, then the mean over seeds) with *_stderr (over seeds;
-    with one seed, of the fit) and *_n_seeds (how many have a slope), converged_share and
-    stationary_share of n_runs runs; over gamma_prime, boundary_gamma, boundary_gamma_a and
-    boundary_gamma_theta, where slope_w, slope_a and slope_theta vanish, with *_stderr and
-    *_n_seeds (how many have a zero), and the theory's theory_boundary_gamma and so on;
+    with one seed, of the fit) and *_n_seeds (how many have a slope), converged_share,
+    stationary_share, capped_share and diverged_share of n_runs runs; over gamma_prime,
+    boundary_gamma, boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and
+    slope_theta vanish, with *_stderr and *_n_seeds (how many have a zero), and the theory's
+    theory_boundary_gamma and so on;
     smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
     axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and
     loss_history, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap
@@ -76,9 +82,11 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         by_seed, fit_error = power_law_slope(result[f"relative_distance_{layer}"])
         slope, error = mean_and_error(by_seed, fit_error)
         result[f"slope_{layer}"] = _described(
-            slope, f"slope of log relative distance of the {name} against log width"
+            slope, f"slope of log relative distance of the {name} against log width", endings.USED
         )
-        result[f"slope_{layer}_stderr"] = _described(error, f"standard error of slope_{layer}")
+        result[f"slope_{layer}_stderr"] = _described(
+            error, f"standard error of slope_{layer}", endings.USED
+        )
         result[f"slope_{layer}_n_seeds"] = _described(
             seeds_with(by_seed), f"number of seeds behind slope_{layer}"
         )
@@ -86,8 +94,12 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         zero = upward_zero(slope)
         zeros = upward_zero(by_seed)
         _, zero_error = mean_and_error(zeros, error_of_zero(by_seed, fit_error))
-        result[boundary] = _described(zero, f"gamma at which slope_{layer} rises through 0")
-        result[f"{boundary}_stderr"] = _described(zero_error, f"standard error of {boundary}")
+        result[boundary] = _described(
+            zero, f"gamma at which slope_{layer} rises through 0", endings.USED
+        )
+        result[f"{boundary}_stderr"] = _described(
+            zero_error, f"standard error of {boundary}", endings.USED
+        )
         result[f"{boundary}_n_seeds"] = _described(
             seeds_with(zeros), f"number of seeds behind {boundary}_stderr"
         )
@@ -95,15 +107,12 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             theory(result["gamma_prime"]),
             f"gamma at which slope_{layer} vanishes in the limit of large width, by the theory",
         )
-    for ending, words in (
-        ("converged", "converged"),
-        ("stationary", "ended where no loss was left to gain"),
-    ):
+    for ending, words in ENDINGS.items():
         result[f"{ending}_share"] = _described(
             result[ending].mean(("width", "seed")), f"share of the runs that {words}"
         )
     result["n_runs"] = _described(
-        ran(result).sum(("width", "seed")), "number of runs behind converged_share"
+        ran(result).sum(("width", "seed")), "number of runs behind the shares"
     )
     train = data.isel(point=(data["split"] == 0).values)
     eigenvalues = []
@@ -162,5 +171,6 @@ def _decay_rate_ratio(runs: xr.Dataset, eigenvalue: float, n_points: int) -> xr.
     return ratio.min("checkpoint").where(runs["diverged"] == 0)
 
 
-def _described(values: xr.DataArray, long_name: str) -> xr.DataArray:
-    return values.astype(np.float64).assign_attrs(long_name=long_name, units="1")
+def _described(values: xr.DataArray, long_name: str, comment: str = "") -> xr.DataArray:
+    attributes = {"long_name": long_name, "units": "1"} | ({"comment": comment} if comment else {})
+    return values.astype(np.float64).assign_attrs(attributes)

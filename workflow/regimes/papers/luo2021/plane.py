@@ -7,9 +7,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.papers.luo2021.phase_diagram import ENDINGS
+from regimes.plotting.endings import mark_cells
 from regimes.plotting.panels import letter, listed_widths
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds
@@ -49,7 +50,14 @@ def draw_plane(
     )
     bar = figure.colorbar(mesh, ax=axes, extend="both", ticks=np.linspace(-1, 1, 9))
     bar.ax.set_title(f"${symbol}$")
-    _hatch_unfinished(axes, diagram)
+    over = ("gamma_prime", "gamma")
+    mark_cells(
+        axes,
+        edges(gamma_prime),
+        edges(gamma),
+        diagram[slope].transpose(*over).values,
+        {name: diagram[f"{name}_share"].transpose(*over).values for name in ENDINGS},
+    )
     low, high = edges(gamma_prime)[[0, -1]]
     fine = xr.DataArray(np.linspace(low, high, 401))
     axes.plot(fine, theory(fine), "k--", linewidth=1.5, label=theory_label)
@@ -111,24 +119,3 @@ def edges(centres: np.ndarray) -> np.ndarray:
     halfway = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - halfway[0], 2 * centres[-1] - halfway[-1]
     return np.concatenate([[first], halfway, [last]])
-
-
-def _hatch_unfinished(axes: Axes, diagram: xr.Dataset) -> None:
-    """Hatch the cells with runs that neither converged nor came to rest at a minimum."""
-    left, bottom = edges(diagram["gamma_prime"].values), edges(diagram["gamma"].values)
-    ended = diagram["converged_share"] + diagram["stationary_share"]
-    share = ended.transpose("gamma_prime", "gamma").values
-    label: str | None = "not converged"
-    for i, j in np.argwhere(share < 1):
-        cell = Rectangle(
-            (left[i], bottom[j]),
-            left[i + 1] - left[i],
-            bottom[j + 1] - bottom[j],
-            fill=False,
-            hatch="////",
-            edgecolor="0.25",
-            linewidth=0,
-            label=label,
-        )
-        axes.add_patch(cell)
-        label = None  # one entry in the legend

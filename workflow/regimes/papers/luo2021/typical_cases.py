@@ -11,7 +11,7 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 GRID_POINTS = 481
 MARGIN = 0.2
 # Variables of the runs that the measures keep unchanged.
-KEPT = ("relative_distance_w", "converged", "stationary", "capped", "solver_steps")
+KEPT = ("relative_distance_w", "converged", "stationary", "capped", "diverged", "solver_steps")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:

@@ -52,6 +52,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         n_train**1.5 / n_features, "n^(3/2) / d_0, the width (21) without its constant"
     )
     terms, cells = _fit(width)
+    result["smallest_width"].attrs["comment"] = "a run that diverged or was capped is not linear"
     result["fit"] = labelled(terms, "exponents of the smallest width, and log of its constant")
     result["fit_cells"] = labelled(xr.DataArray(cells), "number of sizes behind the exponents")
     result["term"] = result["term"].assign_attrs(long_name="term of the fit", units="1")
