@@ -7,7 +7,7 @@ limit_threads(snakemake.threads)
 
 import json
 
-from regimes.engines.common.runner import closing_line, train
+from regimes.engines.common.runner import closing_line, delete_checkpoint, train
 from regimes.jobs.torch_script import running_with_torch
 from regimes.storage import store
 
@@ -32,5 +32,6 @@ with running_with_torch(snakemake) as script:
             f"Runs of experiment {stage.settings['experiment']}, job {snakemake.wildcards.job}",
             config=stage.settings | json.loads(data.attrs["config"]),
         )
+        delete_checkpoint(stage.checkpoint, script.device)
         script.give()
     script.progress.closing = closing_line(runs, stage.settings, snakemake.log[0])

@@ -367,6 +367,9 @@ def test_a_killed_job_goes_on_with_the_same_bits(
             assert len(list(tmp_path.glob("checkpoint-*.pt"))) == 1
     assert kills > 2 and sum("going on from a checkpoint" in line for line in lines) == kills
     xr.testing.assert_identical(runs, expected)
+    # A job that is killed before its file is written begins there, not at the start.
+    assert list(tmp_path.glob("checkpoint-*.pt"))
+    runner.delete_checkpoint(tmp_path / "checkpoint", "cpu")
     assert not list(tmp_path.glob("checkpoint*"))
     # It leaves all states that one in one go leaves.
     (first,), (second,) = ((tmp_path / one).rglob("*.pt") for one in ("whole", "killed"))

@@ -47,7 +47,7 @@ def train(
     `watch`, in place of lines about a run under way, its progress ten times a second.
 
     checkpoint: file for the state of a job that takes longer than some minutes, from which the same
-    job goes on with the same bits; it is deleted at the end. end_states: file for what the job
+    job goes on with the same bits; `delete_checkpoint` is for when the results are kept. end_states: file for what the job
     leaves at its end, from which the same job with a larger limit on its steps goes on, with the
     bits of an uninterrupted one. Both are named as in the plan, without what only the job itself
     knows; None: there is none. Raises DataError when the data have not what the settings ask for.
@@ -96,10 +96,14 @@ def train(
         progress(f"{label}: done in {time.monotonic() - began:.1f} s")
         offer(number + 1, lambda: None)
     ends.write()
-    saving.delete()
     dataset = dataset_of(runs, results)
     dataset.attrs["training_seconds"] = round(time.monotonic() - start, 2)
     return dataset
+
+
+def delete_checkpoint(checkpoint: str | Path, device: str) -> None:
+    """Delete the state of a job whose results are kept; arguments as of `train`."""
+    Checkpoint(_completed(checkpoint, device)).delete()
 
 
 def closing_line(runs: xr.Dataset, block: Mapping[str, Any], log: str | Path) -> str:
