@@ -281,8 +281,8 @@ def test_a_config_file_replaces_a_data_set_of_config_yaml(tmp_path: Path) -> Non
         made = load(file, overrides)
         assert made.datasets["mine"].model_dump(exclude_unset=True) == changes
         assert made.datasets["other"].kind == "points"
-    wrong = {"datasets": {"mine": MINE | {"taget": "y"}}}
-    with pytest.raises(ConfigError, match=r"^--config: unknown key datasets.mine.taget; did you"):
+    wrong = {"datasets": {"mine": MINE | {"standardize": "none"}}}
+    with pytest.raises(ConfigError, match=r"^--config: unknown key datasets.mine.standardize; did"):
         load(file, wrong)
 
 
