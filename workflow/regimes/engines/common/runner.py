@@ -47,10 +47,11 @@ def train(
     `watch`, in place of lines about a run under way, its progress ten times a second.
 
     checkpoint: file for the state of a job that takes longer than some minutes, from which the same
-    job goes on with the same bits; `delete_checkpoint` is for when the results are kept. end_states: file for what the job
-    leaves at its end, from which the same job with a larger limit on its steps goes on, with the
-    bits of an uninterrupted one. Both are named as in the plan, without what only the job itself
-    knows; None: there is none. Raises DataError when the data have not what the settings ask for.
+    job goes on with the same bits; `delete_checkpoint` is for when the results are kept.
+    end_states: file for what the job leaves at its end, from which the same job with a larger limit
+    on its steps goes on, with the bits of an uninterrupted one. Both are named as in the plan,
+    without what only the job itself knows; None: there is none. Raises DataError when the data have
+    not what the settings ask for.
     """
     start = time.monotonic()
     runs = runs_of(block, data, device)
