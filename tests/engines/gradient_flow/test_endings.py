@@ -99,15 +99,17 @@ def test_a_table_with_repeated_rows_ends_at_their_means() -> None:
     np.testing.assert_allclose(runs["final_loss"], best, rtol=RELATIVE_LOSS)
 
 
+@pytest.mark.slow
 def test_neurons_that_slide_for_ever_end() -> None:
     # Neurons slide along kinks, where each step puts back within reach what it took.
     inputs = np.repeat(np.linspace(-1, 1, 10), 3)
-    targets = np.sin(3 * inputs) + 0.1 * stream(5, "noise").normal(size=30)
-    network, weights = draw([(-0.5, 0.6), (-0.5, 1.0), (0.0, 1.0)], 100)
+    targets = np.sin(3 * inputs) + 0.1 * stream(6, "noise").normal(size=30)
+    network, weights = draw([(-0.5, 1.0), (0.0, 1.0)], 30)
     network = on(network, with_bias(tuple(inputs)))
     result = follow(network, weights, torch.tensor(targets))
-    assert endings(result) == ["stationary"] * 3
-    assert (result.flow_time < 1e20).all()
+    assert endings(result) == ["stationary"] * 2
+    # Less than the smallest share of what they took is left only by chance, near 1e20.
+    assert (result.flow_time < 1e17).all()
 
 
 def test_contradicting_targets_in_single_precision() -> None:

@@ -93,6 +93,7 @@ def typical_cases(
         cases[f"distance_to_{name}_spline"] = (distance + 0.3 * index).expand_dims(
             gamma_prime=[0.0], width=[width]
         )
+    cases["diverged"] = (tuple(axes), np.zeros(shape[:-1]))
     cases["training_input"] = ("point", [-1.0, 0.0, 1.0])
     cases["training_target"] = ("point", [0.3, -0.6, 0.7])
     return cases
@@ -211,6 +212,7 @@ def growth(
         family["slope_w_n_seeds"] = xr.full_like(slope, seeds)
         noise = 1 + 0.01 * (family["seed"] - (seeds - 1) / 2)
         family["relative_distance_w"] = 0.1 * family["width"].astype(float) ** slope * noise
+        family["diverged"] = xr.zeros_like(family["relative_distance_w"])
         families[name] = family
     return families
 
@@ -339,6 +341,7 @@ def condensation(
     for i, j, k, seed in np.ndindex(shape):
         counts[i, j, k, seed, 60 * i + 5 * j, 20 * k + 3] = 7
         counts[i, j, k, seed, 359 - 50 * seed, 119 - k] = 1
+    measures["diverged"] = (tuple(axes), np.zeros(shape))
     measures["neuron_count"] = ((*axes, "orientation", "relative_amplitude"), counts)
     share = 0.1 * xr.DataArray(np.arange(1, len(widths) + 1), dims="width")
     share = share + 0.01 * xr.DataArray(np.arange(len(gammas)), dims="gamma")
@@ -467,6 +470,17 @@ def test_figure_6_is_saved(tmp_path: Path) -> None:
     measures["heaviest_bins_share"].loc[{"gamma": 1.5, "width": 1000}] = np.nan
     measures["neuron_count"].loc[{"gamma": 1.5, "width": 1000}] = 0
     check_saved(fig06(measures), tmp_path)
+
+
+def test_figure_6_says_which_boxes_are_empty() -> None:
+    measures = condensation(gammas=(1.0, 1.5), gamma_primes=(0.0, 0.5))
+    measures["diverged"].loc[{"gamma": 1.5, "gamma_prime": 0.5}] = 1
+    measures["heaviest_bins_share"].loc[{"gamma": 1.5, "gamma_prime": 0.5}] = np.nan
+    measures["diverged"].loc[{"gamma": 1.0, "gamma_prime": 0.5}] = np.nan
+    boxes = [[words_of(axes) for axes in row] for row in rows(fig06(measures))]
+    assert [[words.split()[-1] for words in row] for row in boxes[:1]] == [["run", "diverged"]]
+    assert "nan" not in str(boxes) and "\N{EN DASH}" in boxes[0][1]
+    assert not any("diverged" in words or "run" in words for words in boxes[1])
 
 
 def test_figure_6_of_one_box_is_saved(tmp_path: Path) -> None:
