@@ -47,6 +47,38 @@ def simulate(*arguments: Any, **options: Any) -> xr.Dataset:
     return regimes.simulate(*arguments, **{"device": "cpu", "progress": False, **options})
 
 
+@pytest.fixture
+def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder below one with results, whose config has an own table and one that is missing."""
+    (tmp_path / "table.csv").write_text("x,y\n1,1\n-1,2\n0.5,3\n-0.5,4\n")
+    table = {"kind": "file", "target": "y", "shares": [1, 0, 0]}
+    config = SMOKE | {
+        "datasets": {"mine": table | {"path": "table.csv"}, "lost": table | {"path": "lost.csv"}},
+        "experiments": {"own": {"inherits": "phase_diagram", "dataset": "mine"}},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    for folder in ("results", "notebooks"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path / "notebooks"
+
+
+def test_paths_of_tables_count_from_the_root(notebooks: Path) -> None:
+    run = simulate("own", **QUICK)
+    assert json.loads(run.attrs["config"])["dataset"] == "mine" and Path.cwd() == notebooks
+    with pytest.raises(StoreError, match="no runs of own for the present config yet"):
+        regimes.open("runs/own")
+    # Nor does the table of others matter, not even one that is missing.
+    assert simulate(**QUICK)["converged"] == 1
+    with pytest.raises(StoreError, match="no runs of phase_diagram"):
+        regimes.open("runs/phase_diagram")
+
+
+def test_a_directory_that_there_is_not_is_named(here: Path) -> None:
+    with pytest.raises(ConfigError, match="directory = 'none': there is no such folder"):
+        simulate(**QUICK, directory="none")
+
+
 # simulate
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ import xarray as xr
 
 from regimes.config.layers import hint
 from regimes.config.load import load
+from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
+from regimes.plan.settings import datasets_behind
 from regimes.plan.stages import Data
 from regimes.storage import store
 from regimes.storage.grids import merge_grids
@@ -78,16 +80,17 @@ def simulate(
     one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
     experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
     the experiment's first ones. activations: of your own, as in config.yaml, such as
-    {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, as in
-    `open`. The same setting of the same experiment gives the numbers of the workflow but for
-    rounding.
+    {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, from which
+    the paths in it count, as in `open`. The same setting of the same experiment gives the numbers
+    of the workflow but for rounding.
 
     Returns the variables of a run's file without the axes, which are scalar coordinates, and by
     default with the weights at the start and at the end (`snapshots`).
     Raises ConfigError, naming the key, for what is not allowed; DataError where the data cannot be
     made, as without network; DeviceError for device "cuda" where torch finds no GPU.
     """
-    path = _config_path(directory)
+    root = _root(directory)
+    path = _config_path(root)
     own = {"activations": dict(activations)} if activations else {}
     config = load(path, own, place="simulate")
     followed = [name for name, one in config.experiments.items() if one.followed]
@@ -123,18 +126,15 @@ def simulate(
     if "tolerance" in solver and "solver_tolerance" in known:
         raise ConfigError(f"tolerance: {experiment} has an axis for it; give solver_tolerance")
     settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
-    # Only this experiment is planned: whatever else the config holds is not needed.
     overrides = {"experiments": {experiment: settings}, "device": device, **own}
     config = load(path, overrides, place="simulate")
     chosen = config.experiments[experiment]
-    plan = Plan.from_config(
-        config.model_copy(update={"experiments": {experiment: chosen}, "figures": {}, "claims": {}})
-    )
+    plan = _plan_of(experiment, config, root)
     (job,) = plan.jobs.values()
     place = resolve(device)
     if place == "cuda":
         _require_cuda()
-    with _mirror(config.data_mirror):
+    with chdir(root), _mirror(config.data_mirror):
         data = _data(plan.data[chosen.dataset])
     # Here, since it takes torch, which opening a file does not need.
     from regimes.engines.common.runner import train
@@ -151,6 +151,24 @@ def simulate(
         "device": place,
     }
     return result.squeeze([axis for axis in axes if axis in result.dims])
+
+
+def _plan_of(experiment: str, config: Config, root: Path) -> Plan:
+    """The plan of an experiment alone: whatever else the config holds is not needed.
+
+    root: from which relative paths in the config count. Raises ConfigError if there is none.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"directory = {str(root)!r}: there is no such folder")
+    datasets = {name: config.datasets[name] for name in datasets_behind(experiment, config)}
+    alone = {
+        "experiments": {experiment: config.experiments[experiment]},
+        "datasets": datasets,
+        "figures": {},
+        "claims": {},
+    }
+    with chdir(root):
+        return Plan.from_config(config.model_copy(update=alone))
 
 
 def _check_keys(
@@ -244,16 +262,18 @@ def _root(directory: str | Path | None) -> Path:
     return CHECKOUT
 
 
-def _config_path(directory: str | Path | None) -> Path | None:
+def _config_path(root: Path) -> Path | None:
     """The config.yaml that counts in a directory; None in a package without a checkout."""
-    paths = (_root(directory) / CONFIG, CHECKOUT / CONFIG)
+    paths = (root / CONFIG, CHECKOUT / CONFIG)
     return next((path for path in paths if path.is_file()), None)
 
 
 def _runs(experiment: str, root: Path) -> xr.Dataset:
-    plan = Plan.from_config(load(_config_path(root)))
-    if experiment not in plan.measures:
-        raise StoreError(f"no experiment {experiment!r}; there are: {', '.join(plan.measures)}")
+    config = load(_config_path(root))
+    if experiment not in config.experiments:
+        there = ", ".join(config.experiments)
+        raise StoreError(f"no experiment {experiment!r}; there are: {there}")
+    plan = _plan_of(experiment, config, root)
     plan.require_files([plan.measures[experiment]])
     jobs = iter((root / job.path, job) for job in plan.jobs_of(experiment))
     grids = [

@@ -84,6 +84,14 @@ def probe_settings(name: str, config: Config) -> dict[str, dict[str, Any]]:
     return experiment.get("probes", {})
 
 
+def datasets_behind(name: str, config: Config) -> set[str]:
+    """The data sets of an experiment and its probes, and those that these are made from."""
+    named = {config.experiments[name].dataset}
+    probes = probe_settings(name, config)
+    named |= {probe["dataset"] for probe in probes.values() if "dataset" in probe}
+    return named | {source for one in named if (source := source_of(one, config))}
+
+
 def settings_behind(
     experiments: Iterable[str], config: Config, data: Mapping[str, Data]
 ) -> dict[str, Any]:
@@ -93,9 +101,7 @@ def settings_behind(
     for name in experiments:
         probes = probe_settings(name, config)
         settings[name] = training_settings(name, config) | ({"probes": probes} if probes else {})
-        datasets.add(config.experiments[name].dataset)
-        datasets |= {probe["dataset"] for probe in probes.values() if "dataset" in probe}
-    datasets |= {source.name for name in datasets if (source := data[name].source)}
+        datasets |= datasets_behind(name, config)
     return {
         "scale": config.scale,
         "experiments": settings,
