@@ -231,7 +231,9 @@ def test_a_point_in_one_plot_is_marked_in_the_others(page: Page, results: Result
     values = runs["kappa_h"]
     expected = [float(f"{value:.4g}") for value in (values.mean(), values.min(), values.max())]
     assert (
-        "kappa_H = lambda_min(H_T) / lambda_min(H_0): {:g} ({:g} to {:g})".format(*expected)
+        "kappa_H = lambda_min(H_T) / lambda_min(H_0): {:g} ({:g} to {:g}, mean of {} seeds)".format(
+            *expected, runs.sizes["seed"]
+        )
         in words
     )
     assert "steps T until convergence in the paper: 699 (664 to 772)" in words

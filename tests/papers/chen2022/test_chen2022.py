@@ -1,6 +1,7 @@
 """Chen et al. (2022): measures, claims and figures on made-up runs."""
 
 import re
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,7 +33,7 @@ from regimes.papers.chen2022 import (
     scalings,
 )
 from regimes.papers.chen2022.decay import fitted_decay
-from regimes.papers.chen2022.panels import over_runs
+from regimes.papers.chen2022.panels import draw_against_n, over_runs
 from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
     FIGURES,
@@ -587,6 +588,7 @@ def test_numbers_of_runs_in_words() -> None:
     assert over_runs("mean and range", [5, 3]) == "mean and range of 3 to 5 runs"
     assert over_runs("mean and range", [1, 5]) == "mean and range of 1 to 5 runs"
     assert over_runs("mean and range", [1, 1]) == "1 run"
+    assert over_runs("mean and range", []) == "all runs diverged"
     assert [pluralise(number, "run") for number in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
 
 
@@ -595,6 +597,37 @@ def test_unequal_numbers_of_runs_are_named(measures: dict[str, xr.Dataset]) -> N
     runs = without(measures[QUADRATIC_EMBEDDING], width=2048, seed=[3, 4])
     found = texts(fig6_quadratic_curves.draw({QUADRATIC_EMBEDDING: runs}, "laptop"))
     assert any("mean and range of 3 to 5 runs" in text for text in found), found
+
+
+def test_means_are_said_to_be_of_the_runs_that_did_not_diverge() -> None:
+    runs = made_up_measures(RANDOM_LABELS, widths=[32], n_train=[10, 20], seeds=3)
+    place = {"n_train": 10, "seed": 2}
+    runs["diverged"].loc[place] = 1
+    for name in ("train_loss", "fitted_rate"):
+        runs[name].loc[place] = np.nan
+    found = texts(drawn(fig1_random_labels, {RANDOM_LABELS: runs}))
+    assert any("standard deviation of 2 to 3 runs" in text for text in found), found
+    # They were run all the same.
+    assert any("m = 32, n = 10, 20, 3 seeds; paper" in text for text in found), found
+    runs["diverged"][:] = 1
+    for name in ("train_loss", "fitted_rate"):
+        runs[name][:] = np.nan
+    found = texts(drawn(fig1_random_labels, {RANDOM_LABELS: runs}))
+    assert any("all runs diverged" in text for text in found), found
+
+
+def test_error_bars_are_standard_deviations_of_samples() -> None:
+    _, axes = plt.subplots()
+    dims = ("n_train", "seed")
+    values = xr.DataArray([[1.0, 3.0], [5.0, np.nan]], dims=dims, coords={"n_train": [10, 20]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw_against_n(axes, values, "C0")
+    (bars,) = axes.containers[0].lines[2]
+    ends = [path[:, 1] for path in bars.get_segments()]
+    np.testing.assert_allclose(ends[0], 2 + np.array([-1, 1]) * 2**0.5)
+    assert len(ends) == 1 or not np.isfinite(ends[1]).any()
+    plt.close()
 
 
 @pytest.mark.slow

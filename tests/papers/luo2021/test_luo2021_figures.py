@@ -168,6 +168,14 @@ def test_figure_2_says_what_it_is_made_of() -> None:
     assert "4 seeds" in note and "m = 1000" in note and "= 0$" in note
 
 
+def test_figure_2_says_where_means_are_of_fewer_seeds() -> None:
+    cases = typical_cases()
+    assert "fewer seeds" not in note_of(fig02(cases))
+    for name in ("linear", "cubic"):
+        cases[f"distance_to_{name}_spline"].loc[{"gamma": 1.0, "seed": 2}] = np.nan
+    assert "mean over seeds; means of fewer seeds at 1 point" in note_of(fig02(cases))
+
+
 @pytest.mark.parametrize(("width", "mark"), [(998, ["scale: smoke"]), (1000, []), (2000, [])])
 def test_figure_2_marks_its_scale(width: int, mark: list[str]) -> None:
     assert mark_of(fig02(typical_cases(width=width), "smoke")) == mark
@@ -447,7 +455,10 @@ def test_figure_6_says_what_it_is_made_of() -> None:
     colours = [handle.get_color() for handle in legend.legend_handles]
     assert colours == ["tab:blue", "tab:red", "gold"]
     note = note_of(figure)
-    assert "2 seeds" in note and "360 bins" in note
+    assert "2 seeds" in note and "360 bins" in note and "fewer" not in note
+    measures = condensation()
+    measures["heaviest_bins_share"].loc[{"gamma_prime": -1.0, "gamma": 2.5, "seed": 1}] = np.nan
+    assert "mean over seeds; means of fewer seeds at 3 points)" in note_of(fig06(measures))
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_razborov_with_both_layers():
     logs = np.log([16, 64])
     assert slow.gamma_prime == pytest.approx(np.mean(np.log(0.25) / (2 * logs)))
     assert (equal.gamma_prime, equal.gamma) == (0.0, 0.0)
+    assert (slow.setting, equal.setting) == ("m = 5, eta_z/eta_w = 0.25", "m = 5, eta_z/eta_w = 1")
     assert slow.exponent == pytest.approx(-0.25)
 
 

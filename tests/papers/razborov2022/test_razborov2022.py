@@ -507,8 +507,26 @@ def test_labels_show_the_texts_successes(measures: dict[str, xr.Dataset]) -> Non
     assert "$m = 1000$ 19 of 20 (paper 19 of 20)" in printed
     assert "$m = 2000$ 0 of 10 (paper 0 of 10)" in printed
     assert "scale: laptop" not in printed
+    note = (
+        "(a) 3 runs for each kind of labels; (b) mean, and from the smallest to the largest, of 3 "
+    )
+    assert any(text.startswith(f"{note}runs, side by side") for text in printed), printed
     small = {name: runs.isel(n_train=[0]) for name, runs in measures.items()}
     assert "scale: smoke" in texts(fig_labels.draw(small, "smoke"))
+    few = measures | {LOCAL: measures[LOCAL].isel(seed=slice(19))}
+    assert "scale: smoke" in texts(fig_labels.draw(few, "smoke"))
+
+
+def test_means_of_fewer_runs_are_said_to_be() -> None:
+    runs = paper_like()
+    assert (
+        "mean and range of 10 runs; $n" in fig1_kappa_h.draw({MAIN: runs}, "laptop").get_supxlabel()
+    )
+    place = {"width": 100, "n_train": 300, "seed": 4}
+    runs["diverged"].loc[place] = 1
+    runs["kappa_h"].loc[place] = np.nan
+    note = fig1_kappa_h.draw({MAIN: runs}, "laptop").get_supxlabel()
+    assert "mean and range of 10 runs; means of fewer seeds at 1 point; $n" in note
 
 
 def test_both_layers_show_every_ending() -> None:

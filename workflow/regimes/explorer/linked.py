@@ -10,25 +10,27 @@ import numpy as np
 import xarray as xr
 
 from regimes.explorer.values import plain
+from regimes.statistics import seeds_with
 
 
 def curve(key: str, label: str, values: xr.DataArray, axis: str) -> dict[str, Any] | None:
     """Mean, smallest and largest value over `seed` along an axis; None if there is no value.
+
+    `seeds` says of how many seeds they are, place by place.
 
     values: over the axis and `seed`, NaN where there is no run.
     """
     values = values.transpose(axis, "seed").dropna("seed", how="all")
     if values.size == 0:
         return None
-    seeds = values.sizes["seed"]
-    statistics = {"y": values.mean("seed")}
-    if seeds > 1:
+    statistics = {"y": values.mean("seed"), "seeds": seeds_with(values)}
+    if values.sizes["seed"] > 1:
         statistics |= {"low": values.min("seed"), "high": values.max("seed")}
     # Where a plot's other curves have values and this one has none
     known = values.notnull().any("seed").values
     at = plain(values[axis].values[known])
     kept = {name: plain(statistic.values[known]) for name, statistic in statistics.items()}
-    return {"key": key, "label": label, "seeds": seeds, "x": at} | kept
+    return {"key": key, "label": label, "x": at} | kept
 
 
 def printed(key: str, label: str, x: Any, mean: Any, low: Any, high: Any) -> dict[str, Any] | None:
@@ -59,10 +61,10 @@ def plot(
     return {"title": title, "x": x, "log_x": log_x, "log_y": log_y, "curves": there}
 
 
-def group(label: str, plots: list[dict[str, Any] | None], note: str = "") -> dict[str, Any] | None:
+def group(label: str, plots: list[dict[str, Any] | None]) -> dict[str, Any] | None:
     """Plots that are shown together; None without any."""
     there = [one for one in plots if one is not None]
-    return {"label": label, "plots": there, "note": note} if there else None
+    return {"label": label, "plots": there} if there else None
 
 
 def linked(groups: list[dict[str, Any]]) -> dict[str, Any] | None:

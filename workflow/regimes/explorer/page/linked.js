@@ -25,6 +25,8 @@ Explorer.linked = (section, panel) => {
   const transparent = (hex, alpha) =>
     `rgba(${[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(",")},${alpha})`;
 
+  const inSeeds = (count) => (count === 1 ? "1 seed" : `mean of ${count} seeds`);
+
   function tracesOf(plot) {
     const traces = [];
     for (const one of plot.curves) {
@@ -38,7 +40,8 @@ Explorer.linked = (section, panel) => {
           fillcolor: transparent(paint, 0.18), line: { width: 0 },
         });
       }
-      const hover = `${one.label}<br>%{x}: %{y:.5g}<extra></extra>`;
+      const of = one.seeds ? " (%{customdata})" : "";
+      const hover = `${one.label}<br>%{x}: %{y:.5g}${of}<extra></extra>`;
       if (one.printed) {
         const [above, below] = [one.high, one.low].map((end) =>
           one.y.map((value, n) => (end[n] === null ? 0 : Math.abs(end[n] - value))));
@@ -51,7 +54,7 @@ Explorer.linked = (section, panel) => {
         traces.push({
           type: "scatter", mode: one.x.length > MARKED ? "lines" : "lines+markers", meta, x: one.x,
           y: one.y, line: { color: paint, dash: dash(index), width: 2 }, marker: { size: 6 },
-          hovertemplate: hover,
+          hovertemplate: hover, customdata: one.seeds.map(inSeeds),
         });
       }
     }
@@ -132,9 +135,13 @@ Explorer.linked = (section, panel) => {
       .filter((one) => one.key === key).map((one) => {
         const n = pointAt(one, plot, x);
         if (n < 0) return null;
-        const range = one.low ? ` (${number(one.low[n])} to ${number(one.high[n])})` : "";
+        const about = [
+          ...(one.low ? [`${number(one.low[n])} to ${number(one.high[n])}`] : []),
+          ...(one.seeds ? [inSeeds(one.seeds[n])] : []),
+        ].join(", ");
         const at = plot.x !== shared() || x === null ? ` at ${number(one.x[n])}` : "";
-        return `${plot.title}${one.printed ? " in the paper" : ""}${at}: ${number(one.y[n])}${range}`;
+        return `${plot.title}${one.printed ? " in the paper" : ""}${at}: ${number(one.y[n])}`
+          + (about && ` (${about})`);
       }).filter((text) => text !== null));
     role("words").textContent = `${labels[key]}. ${where}${values.join("; ") || "no value here"}.`;
   }

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from regimes.papers.chen2022.panels import LOSS_LABEL, TICKS, finish
 from regimes.papers.chen2022.paper import FIGURES
-from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
+from regimes.papers.chen2022.selection import reduction, shown_width
 from regimes.plotting.panels import label_thousands
 from regimes.plotting.wording import pluralise
 from regimes.statistics import ran
@@ -43,7 +43,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         label_thousands(axis, TICKS)
     axes[0, 0].set_ylabel(LOSS_LABEL)
     axes[0, 0].legend(fontsize="small")
-    sets = pluralise(max(seed_counts(runs)), "data set")
+    sets = pluralise(int(ran(runs).sum("seed").max()), "data set")
     what = f"$m = {int(width)}$; {sets}, one initialisation each"
     finish(figure, what, reduction(runs, FIGURES[5]), scale)
     return figure

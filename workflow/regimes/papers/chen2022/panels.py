@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from regimes.plotting.panels import Colour, draw_band
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import pluralise
+from regimes.statistics import seeds_with
 
 # Colour of each model in every figure.
 COLOURS = {
@@ -47,13 +48,14 @@ def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) ->
 def draw_against_n(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) -> None:
     """Mean against n, and standard deviation over seeds if there are several.
 
-    values: over n_train and seed.
+    values: over n_train and seed; where one seed alone has a value there is no deviation.
     """
     values = values.transpose("n_train", "seed").dropna("n_train", how="all")
+    several = seeds_with(values) > 1
     axes.errorbar(
         values["n_train"],
         values.mean("seed"),
-        yerr=values.std("seed") if values.sizes["seed"] > 1 else None,
+        yerr=values.std("seed", ddof=1).where(several) if several.any() else None,
         color=colour,
         markersize=4,
         capsize=2,
@@ -70,8 +72,10 @@ def beside_wanted(symbol: str, value: int, wanted: int) -> str:
 def over_runs(what: str, counts: Sequence[int]) -> str:
     """Such as 'mean and range of 5 runs', or 'of 3 to 5 runs'; of one run alone just '1 run'.
 
-    what: of the runs is shown; counts: of runs, at each place.
+    what: of the runs is shown; counts: of runs, at each place with any.
     """
+    if not counts:
+        return "all runs diverged"
     least, most = min(counts), max(counts)
     if most == 1:
         return pluralise(1, "run")

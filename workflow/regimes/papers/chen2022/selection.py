@@ -38,8 +38,8 @@ def shown_width(runs: xr.Dataset, wanted: int) -> int:
 
 
 def seed_counts(runs: xr.Dataset) -> list[int]:
-    """The different numbers of seeds that settings were run with, ascending."""
-    counts = np.unique(ran(runs).sum("seed"))
+    """The different numbers of seeds behind means, ascending: runs that diverged are left out."""
+    counts = np.unique((runs["diverged"] == 0).sum("seed"))
     return counts[counts > 0].tolist()
 
 
@@ -59,7 +59,8 @@ def reduction(shown: xr.Dataset, paper: Size) -> str | None:
     if not set(paper.n_train) <= set(sizes):
         ours.append(f"n = {_listed(sizes)}")
         theirs.append(f"n = {_listed(paper.n_train)}")
-    if (seeds := min(seed_counts(shown))) < paper.seeds:
+    counts = present.sum("seed")
+    if (seeds := int(counts.where(counts > 0).min())) < paper.seeds:
         ours.append(pluralise(seeds, "seed"))
         theirs.append(f"{paper.seeds} seeds")
     if (steps := int(shown["step"].max())) < STEPS:

@@ -14,6 +14,8 @@ from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.paper import CONDENSATION_WIDTHS, FOUR_POINTS, MNIST
 from regimes.plotting.endings import mark_panel
 from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import fewer_seeds
+from regimes.statistics import seeds_with
 
 # The paper's colours, from the smallest width to the largest.
 COLOURS = ("tab:blue", "tab:red", "gold")
@@ -80,12 +82,13 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         for width, colour in zip(widths, _colours(len(widths)), strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
+    counts = seeds_with(condensation["heaviest_bins_share"])
     figure.supxlabel(
         f"in each box: {POSITIONS[position].across} (across), "
         rf"$A / \max A$ from 0 to 1 (up), {_seeds(condensation)}"
         f"\nnumbers: share of the amplitude outside the ten heaviest of "
         f"{condensation.sizes[position]} bins of the position, by width (1000 neurons drawn at "
-        "random, mean over seeds)",
+        f"random, mean over seeds{fewer_seeds(counts.values, condensation.sizes['seed'])})",
         fontsize="small",
     )
     if not set(POSITIONS[position].widths) <= set(widths):

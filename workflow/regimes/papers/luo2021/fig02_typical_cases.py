@@ -13,7 +13,8 @@ from regimes.papers.luo2021.paper import TYPICAL_WIDTH
 from regimes.plotting.endings import mark_panel
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import pluralise
+from regimes.plotting.wording import fewer_seeds, pluralise
+from regimes.statistics import seeds_with
 
 # The colours of the paper's scatter plots.
 INITIAL, FINAL = "darkturquoise", "crimson"
@@ -48,10 +49,12 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     axes[1, 0].set_ylabel("amplitude $A$")
     _legend(figure, axes[0, 0], axes[1, 0])
     width = int(cases["width"])
+    counts = seeds_with(cases["distance_to_linear_spline"].isel(snapshot=-1))
     figure.supxlabel(
         rf"$\gamma' = {float(cases['gamma_prime']):g}$, $m = {width}$; thin lines: "
         f"{pluralise(cases.sizes['seed'], 'seed')}\nnumbers: root mean square distance to the "
-        "linear and to the cubic spline over the size of the targets, mean over seeds",
+        "linear and to the cubic spline over the size of the targets, mean over seeds"
+        f"{fewer_seeds(counts.values, cases.sizes['seed'])}",
         fontsize="small",
     )
     if width < TYPICAL_WIDTH:

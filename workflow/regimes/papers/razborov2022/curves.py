@@ -11,7 +11,7 @@ from regimes.papers.razborov2022.comparison import summary
 from regimes.papers.razborov2022.paper import LARGEST_N_TRAIN, TABLE1, TABLE1_RUNS, main_series
 from regimes.plotting.panels import draw_band
 from regimes.plotting.style import mark_scale
-from regimes.plotting.wording import pluralise
+from regimes.plotting.wording import fewer_seeds, pluralise
 
 
 def main_runs(measures: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -43,8 +43,11 @@ def draw_printed(
 
 def finish(figure: Figure, runs: xr.Dataset, scale: str) -> None:
     """Say what the bands are, and mark the scale where the paper has more runs."""
+    # Of runs that diverged there are no values.
+    counts = (runs["diverged"] == 0).sum("seed").values
+    most = int(counts.max())
     figure.supxlabel(
-        f"mean and range of {pluralise(runs.sizes['seed'], 'run')}; "
+        f"mean and range of {pluralise(most, 'run')}{fewer_seeds(counts, most)}; "
         f"$n = {int(runs['n_features'])}$ features",
         fontsize="small",
     )

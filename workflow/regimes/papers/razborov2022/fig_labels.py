@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from regimes.papers.razborov2022.paper import LABELS_N_TRAIN, LOCAL, LOCAL_RUNS, TRACKED
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
+from regimes.plotting.wording import fewer_seeds, pluralise
+from regimes.statistics import seeds_with
 
 KINDS = {
     "razborov2022_random": "random",
@@ -46,9 +48,25 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     _draw_local(axes[2], measures[LOCAL].isel(width=0))
     letter(axes)
     sns.despine(figure)
+    figure.supxlabel(
+        _note({name: measures[name].isel(width=0) for name in KINDS}),
+        fontsize="small",
+    )
     if _is_small(measures):
         mark_scale(figure, scale)
     return figure
+
+
+def _note(runs: Mapping[str, xr.Dataset]) -> str:
+    """Say how many runs the first two panels show, and what the bars are."""
+    counts = np.concatenate([seeds_with(one["kappa_h"]).values for one in runs.values()])
+    most = int(counts.max())
+    shown = min(SHOWN_RUNS, most)
+    return (
+        f"(a) {pluralise(shown, 'run')} for each kind of labels; (b) mean, and from the smallest "
+        f"to the largest, of {pluralise(most, 'run')}{fewer_seeds(counts, most)}, side by side "
+        "at the same $m$"
+    )
 
 
 def _draw_path(axes: Axes, runs: xr.Dataset, colour: str, label: str | None) -> None:
@@ -101,7 +119,12 @@ def _draw_local(axes: Axes, runs: xr.Dataset) -> None:
 
 
 def _is_small(measures: Mapping[str, xr.Dataset]) -> bool:
-    local = measures[LOCAL]["n_train"].values.tolist()
-    return not set(LOCAL_RUNS) <= set(local) or any(
-        LABELS_N_TRAIN not in measures[name]["n_train"] for name in TRACKED
-    )
+    """Whether the text has more points, or more runs with local labels.
+
+    Of other labels it has "a few".
+    """
+    local = measures[LOCAL]["converged"].isel(width=0)
+    return any(
+        m not in local["n_train"] or seeds_with(local.sel(n_train=m)) < count
+        for m, count in LOCAL_RUNS.items()
+    ) or any(LABELS_N_TRAIN not in measures[name]["n_train"] for name in TRACKED)

@@ -23,7 +23,7 @@ def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:
         # |W_0| is that of width x n_features standard normal weights, but for fluctuations.
         start = np.sqrt(runs["width"].astype(float) * float(runs["n_features"]))
         distance = (runs["weight_distance"] / start).where(runs["diverged"] == 0)
-        label = "S = {n_train}"
+        label = "m = {n_train}"
         gamma_prime: float | xr.DataArray = FIRST_LAYER_ALONE
         if "rate_ratio" in runs.dims:
             label += ", eta_z/eta_w = {rate_ratio:g}"
