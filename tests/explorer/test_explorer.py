@@ -11,7 +11,6 @@ from explorer_results import TITLES, Results, made_up_claims, rendered, write_re
 from regimes.explorer import assets, page
 from regimes.explorer.linked import curve
 from regimes.explorer.values import made_by, plain
-from regimes.papers.luo2021 import explorer as luo2021
 from regimes.papers.luo2021.explorer import MERGED, PHASE_DIAGRAMS, scatters
 from regimes.papers.razborov2022 import explorer as razborov2022
 from regimes.papers.razborov2022.paper import TABLE1
