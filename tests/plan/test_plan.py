@@ -8,6 +8,7 @@ import yaml
 from regimes.config.load import load
 from regimes.errors import ConfigError
 from regimes.plan import plan as plan_module
+from regimes.plan.declared import constants
 from regimes.plan.plan import Plan
 from regimes.plan.stages import Job
 from regimes.storage import versions
@@ -306,11 +307,53 @@ def test_arguments_of_figures_are_those_of_their_function() -> None:
         ({"plot": "chen2022.scalings"}, "plot = 'chen2022.scalings': the module has no function d"),
         ({"table": True}, "plot = 'chen2022.error_against_n': the module has no function table"),
         ({"plot": "razborov2022.tables", "arguments": {"number": None}}, "number is missing"),
+        ({"measures": ["phase_diagram"]}, "what chen2022.curves or .* not luo2021.phase_diagram"),
+        ({"measures": []}, r"measures = \[\]: chen2022.error_against_n draws one experiment"),
+        (
+            {"measures": ["chen2022_scalings", "chen2022_random_labels"]},
+            r"\[chen2022_scalings, chen2022_random_labels\]: .* draws one experiment",
+        ),
+        (
+            {"plot": "caron2023.fig_closed_forms", "arguments": None},
+            "caron2023.fig_closed_forms needs caron2023_theorems_relu, caron2023_theorems_tanh too",
+        ),
     ],
 )
 def test_what_a_figure_cannot_be_drawn_with_is_named(changes: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    place = "^(--config|papers/chen2022/experiments.yaml): figures.chen2022/fig3_scalings"
+    with pytest.raises(ConfigError, match=f"{place}.*{message}"):
         make(figures={"chen2022/fig3_scalings": changes})
+
+
+def test_figures_say_which_measures_they_draw() -> None:
+    """All but those that look at none, or at whatever is there."""
+    figures = load(CONFIG).figures
+    plots = {figure.plot for figure in figures.values() if figure.measures}
+    declared = {plot: constants(f"regimes.papers.{plot}") for plot in plots}
+    silent = [plot for plot, names in declared.items() if not {"TAKES", "NEEDS"} & set(names)]
+    assert silent == ["overview.atlas"]
+
+
+def test_claims_of_experiments_that_no_claim_needs_are_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(claims={"luo2021": {"measures": ["razborov2022"]}})
+    assert str(caught.value).startswith(
+        "--config: claims.luo2021.measures = [razborov2022]: no claim of luo2021 needs any of "
+        "these; allowed: phase_diagram, "
+    )
+    some = make(claims={"luo2021": {"measures": ["razborov2022", "condensation"]}})
+    assert list(some.claims["luo2021"].inputs["measures"]) == ["condensation"]
+
+
+def test_errors_of_figures_and_experiments_name_the_file() -> None:
+    config = load(CONFIG)
+    # No claim needs the experiment that is left.
+    removed = {
+        "experiments": {name: None for name in config.experiments if name != "typical_cases"},
+        "figures": {name: None for name in config.figures if name != "scorecard"},
+    }
+    with pytest.raises(ConfigError, match=r"^papers/overview/.*: figures.scorecard.claims: no pap"):
+        make(**removed)
 
 
 def test_code_that_loads_a_part_covers_that_of_all_papers() -> None:

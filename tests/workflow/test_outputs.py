@@ -147,6 +147,16 @@ def test_the_tools_plan_what_snakemake_runs(tmp_path: Path) -> None:
         assert planned.jobs == {"data": 1, "train": 1}
 
 
+def test_a_file_that_is_there_but_that_nothing_makes_is_named(tmp_path: Path) -> None:
+    workflow = Workflow(copy_checkout(tmp_path / "checkout"), tmp_path / "out")
+    path = workflow.directory / "figures/phase_diagrams.pdf"
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    result = workflow.run("-n", targets=("figures/phase_diagrams.pdf",))
+    assert result.code == 1 and "Exception" not in result.output
+    assert "no rule makes this file with the present config; did you mean" in result.output
+
+
 def test_configfile_and_config_win_over_the_overlay(fresh: Workflow, tmp_path: Path) -> None:
     axes = "experiments: {phase_diagram: {axes: {seed: [0, 1, 2, 3]}}}\n"
     user = tmp_path / "user.yaml"

@@ -67,7 +67,7 @@ def to_be_made(stages):
 
 def check_targets():
     """Raise ConfigError for a target that nothing makes: Snakemake would not say what was meant."""
-    named = [word for word in sys.argv[1:] if word.startswith(TARGETS) and not Path(word).exists()]
+    named = [word for word in sys.argv[1:] if word.startswith(TARGETS)]
     if not named or not workflow.is_main_process:
         return
     # Words may also be values of options.

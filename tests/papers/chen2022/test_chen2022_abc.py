@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regimes.engines.function_space.feature_scalings import SCALINGS, FeatureScaling
-from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling, maximum_update
+from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling
 
 HALF = Fraction(1, 2)
 DEPTHS = [2, 3, 5]
@@ -14,6 +14,22 @@ DEPTHS = [2, 3, 5]
 
 def of(scaling: str, n_hidden_layers: int = 2) -> AbcParameterisation:
     return from_scaling(SCALINGS[scaling], n_hidden_layers)
+
+
+def maximum_update(n_hidden_layers: int) -> AbcParameterisation:
+    """The maximum-update parameterisation (32)-(34)."""
+    a = (-HALF, *[Fraction(0)] * (n_hidden_layers - 1), HALF)
+    return AbcParameterisation(a, (HALF,) * len(a), Fraction(0))
+
+
+def shifted(one: AbcParameterisation, theta: Fraction | float) -> AbcParameterisation:
+    """The equivalent parameterisation (35): the same function at each step of training."""
+    theta = Fraction(theta)
+    return AbcParameterisation(
+        a=tuple(exponent + theta for exponent in one.a),
+        b=tuple(exponent - theta for exponent in one.b),
+        c=one.c - 2 * theta,
+    )
 
 
 @pytest.mark.parametrize("n_hidden_layers", DEPTHS)
@@ -29,10 +45,10 @@ def test_ours_is_that_of_the_appendix(n_hidden_layers: int) -> None:
 @pytest.mark.parametrize("n_hidden_layers", DEPTHS)
 def test_ours_is_equivalent_to_maximum_update(n_hidden_layers: int) -> None:
     ours = of("ours", n_hidden_layers)
-    assert maximum_update(n_hidden_layers).shifted(0.5) == ours
-    assert ours.shifted(-HALF) == maximum_update(n_hidden_layers)
+    assert shifted(maximum_update(n_hidden_layers), 0.5) == ours
+    assert shifted(ours, -HALF) == maximum_update(n_hidden_layers)
     # No shift makes one of the others of it
-    assert maximum_update(n_hidden_layers).shifted(HALF) != of("ntk", n_hidden_layers)
+    assert shifted(maximum_update(n_hidden_layers), HALF) != of("ntk", n_hidden_layers)
 
 
 def test_maximum_update_of_one_hidden_layer() -> None:
@@ -46,13 +62,13 @@ def test_maximum_update_of_one_hidden_layer() -> None:
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_shifts_change_no_exponent_of_the_function(scaling: str, theta: Fraction | float) -> None:
     here = of(scaling, 3)
-    there = here.shifted(theta)
+    there = shifted(here, theta)
     assert there != here
     assert there.feature_learning_exponent() == here.feature_learning_exponent()
     assert there.trained_layer_exponent() == here.trained_layer_exponent()
     assert there.initial_hidden_exponent() == here.initial_hidden_exponent()
     assert there.learns_features == here.learns_features
-    assert there.shifted(-Fraction(theta)) == here
+    assert shifted(there, -Fraction(theta)) == here
 
 
 @pytest.mark.parametrize(
@@ -85,7 +101,7 @@ def test_the_exponents_are_those_of_the_steps(scaling: FeatureScaling) -> None:
 @pytest.mark.parametrize("shift", [0, HALF])
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_a_step_of_gradient_descent_moves_the_features_by_it(scaling: str, shift: Fraction) -> None:
-    exponents = of(scaling).shifted(shift)
+    exponents = shifted(of(scaling), shift)
     changes = [typical_change(exponents, width) for width in (128, 1024)]
     slope = np.log(changes[1] / changes[0]) / np.log(8)
     assert slope == pytest.approx(-exponents.trained_layer_exponent(), abs=0.1)

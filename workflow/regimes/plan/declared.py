@@ -12,15 +12,17 @@ from regimes.plan.provenance import module_path, sources, syntax_tree
 def constants(module: str) -> dict[str, Any]:
     """Values of the top-level names of a module that are texts, numbers and tuples of such.
 
-    Names that it imports from another module of `regimes` are looked up there. Raises
+    Names in capitals that it imports from another module of `regimes` are looked up there. Raises
     ModuleNotFoundError for a module that does not exist.
     """
     known: dict[str, Any] = {}
     for node in _tree(module).body:
         match node:
             case ast.ImportFrom(module=str(source)) if module_path(source) is not None:
-                names = {one.name for one in node.names}
-                known |= {key: one for key, one in constants(source).items() if key in names}
+                # By their capitals: to look into every import would take a second.
+                names = {one.name for one in node.names if one.name.isupper()}
+                if names:
+                    known |= {key: one for key, one in constants(source).items() if key in names}
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 try:
                     known[name] = _value(value, known)

@@ -327,9 +327,17 @@ def _claims(
     claims = {}
     for paper in config.papers:
         modules = declared.get(paper, ())
-        names = [name for name in claims_need(modules) if name in config.experiments]
+        needed = claims_need(modules)
+        names = [name for name in needed if name in config.experiments]
         if paper in config.claims:
             names = [name for name in names if name in config.claims[paper].measures]
+            if not names:
+                key = f"claims.{paper}.measures"
+                raise ConfigError(
+                    f"{config.place(key)}: {key} = [{', '.join(config.claims[paper].measures)}]: "
+                    f"no claim of {paper} needs any of these; allowed: "
+                    f"{', '.join(needed) or 'none, the paper has no claims'}"
+                )
         if not names:
             continue
         roots = (*modules, "regimes.claims.core")
@@ -386,7 +394,8 @@ def _figure(
     shown = dict.fromkeys(figure.measures)
     if figure.claims:
         if all_claims is None:
-            raise ConfigError(f"figures.{name}.claims: no paper of the config has any")
+            key = f"figures.{name}.claims"
+            raise ConfigError(f"{config.place(key)}: {key}: no paper of the config has any")
         inputs[CLAIMS] = all_claims
         shown |= dict.fromkeys(_claimed(claims))
     return Figure(

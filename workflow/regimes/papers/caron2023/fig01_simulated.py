@@ -17,6 +17,8 @@ from regimes.papers.caron2023.paper import SIMULATED
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
 from regimes.plotting.panels import letter
 
+TAKES = ("caron2023.simulated",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """Training risk, change of weights and of the NTG, and its smallest eigenvalue.

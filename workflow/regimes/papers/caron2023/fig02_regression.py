@@ -25,6 +25,8 @@ from regimes.papers.caron2023.paper import (
 from regimes.papers.caron2023.selection import averaged, left_out, reductions
 from regimes.plotting.panels import letter
 
+NEEDS = REGRESSION
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """A panel for each of the four data sets.

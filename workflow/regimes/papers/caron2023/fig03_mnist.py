@@ -16,6 +16,8 @@ from regimes.papers.caron2023.paper import MNIST
 from regimes.papers.caron2023.selection import averaged, left_out, reduction
 from regimes.plotting.panels import letter
 
+TAKES = ("caron2023.training",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """Test accuracy of pruned networks, and of networks trained on the most important features.

@@ -16,6 +16,7 @@ from regimes.papers.caron2023.paper import LARGEST_ERROR, RELU, TANH
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
+NEEDS = (RELU, TANH)
 MARKERS = {RELU: "o", TANH: "s"}
 NAMES = {RELU: "ReLU", TANH: "tanh"}
 GREY = "0.35"

@@ -11,6 +11,7 @@ from regimes.papers.caron2023.paper import SIMULATED, SIMULATED_HALF_SUM
 from regimes.papers.caron2023.selection import averaged, left_out, reductions
 from regimes.plotting.panels import letter
 
+NEEDS = (SIMULATED, SIMULATED_HALF_SUM)
 LOSSES = {
     SIMULATED: "mean of the squares",
     SIMULATED_HALF_SUM: "half their sum, as in (5)",

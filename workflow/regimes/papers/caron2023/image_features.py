@@ -16,6 +16,8 @@ from regimes.papers.caron2023.panels import (
 from regimes.papers.caron2023.selection import averaged, experiment_of, left_out, reduction
 from regimes.plotting.panels import letter
 
+TAKES = ("caron2023.training",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None = None) -> Figure:
     """Test risk and weight change against mini-batch steps, test risk and accuracy after pruning.

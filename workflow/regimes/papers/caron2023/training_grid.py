@@ -20,6 +20,8 @@ from regimes.papers.caron2023.paper import TITLES
 from regimes.papers.caron2023.selection import averaged, experiment_of, left_out, reduction
 from regimes.plotting.panels import letter
 
+TAKES = ("caron2023.training",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, size_of: str | None = None) -> Figure:
     """Training, pruning and transfer of all settings of one experiment.

@@ -6,7 +6,7 @@ of the input dimension, such as d^(-1/2) of the first layer, do not count. The p
 network of three layers has L = 2: its layers are z, W and c.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from regimes.engines.function_space.feature_scalings import FeatureScaling
@@ -28,16 +28,6 @@ class AbcParameterisation:
     def n_hidden_layers(self) -> int:
         """L, one less than the layers of weights."""
         return len(self.a) - 1
-
-    def shifted(self, theta: Fraction | float) -> "AbcParameterisation":
-        """The equivalent parameterisation (35): the same function at each step of training."""
-        theta = Fraction(theta)
-        return replace(
-            self,
-            a=tuple(exponent + theta for exponent in self.a),
-            b=tuple(exponent - theta for exponent in self.b),
-            c=self.c - 2 * theta,
-        )
 
     def feature_learning_exponent(self) -> Fraction:
         """The exponent r of (36), with all layers trained.
@@ -97,10 +87,3 @@ def from_scaling(scaling: FeatureScaling, n_hidden_layers: int = 2) -> AbcParame
     )
     rate = sum(map(Fraction, scaling.rate_exponents), Fraction(0))
     return AbcParameterisation(a, (Fraction(0),) * len(a), -rate)
-
-
-def maximum_update(n_hidden_layers: int) -> AbcParameterisation:
-    """The maximum-update parameterisation (32)-(34) of L = `n_hidden_layers` hidden layers."""
-    half = Fraction(1, 2)
-    a = (-half, *[Fraction(0)] * (n_hidden_layers - 1), half)
-    return AbcParameterisation(a, (half,) * len(a), Fraction(0))

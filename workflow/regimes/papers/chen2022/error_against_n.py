@@ -18,6 +18,8 @@ from regimes.papers.chen2022.paper import FIGURES, MODELS
 from regimes.papers.chen2022.selection import reduction, seed_counts, shown_width
 from regimes.plotting.wording import pluralise
 
+TAKES = ("chen2022.curves", "chen2022.scalings")
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[2, 3]) -> Figure:
     """Test error at the last step against n, a curve for each model.

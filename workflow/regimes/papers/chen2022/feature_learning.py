@@ -27,6 +27,9 @@ START, END = 0, 1
 TRAINING_POINT, TEST_POINT = 0, 1
 
 
+TAKES = ("chen2022.scalings",)
+
+
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[4, 7, 8]) -> Figure:
     """Training curves, and features before and after training, in a column for each model.
 

@@ -19,6 +19,7 @@ from regimes.papers.chen2022.selection import nearest, reduction, seed_counts
 from regimes.plotting.panels import label_thousands
 from regimes.statistics import ran
 
+TAKES = ("chen2022.curves",)
 LARGEST_COLUMNS = 4
 # Exponent of ten at the lower end of the axes, unless all curves end above it.
 LOWEST_EXPONENT = -8

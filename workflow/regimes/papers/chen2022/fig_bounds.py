@@ -23,6 +23,7 @@ from regimes.papers.chen2022.selection import reduction, seed_counts, shown_widt
 from regimes.plotting.panels import letter
 from regimes.statistics import ran
 
+NEEDS = EXPERIMENTS
 MARKERS = {RANDOM_LABELS: "o", QUADRATIC_EMBEDDING: "s", SCALINGS: "^"}
 TITLES = {
     RANDOM_LABELS: "random labels",

@@ -13,6 +13,8 @@ from regimes.plotting.panels import label_thousands
 from regimes.plotting.wording import pluralise
 from regimes.statistics import ran
 
+TAKES = ("chen2022.curves",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """Training loss against steps, one panel for each n and one line for each seed.

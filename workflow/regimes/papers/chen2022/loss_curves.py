@@ -23,6 +23,8 @@ from regimes.papers.chen2022.selection import reduction, seed_counts, shown_widt
 from regimes.plotting.panels import label_thousands, letter
 from regimes.statistics import ran
 
+TAKES = ("chen2022.curves",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[1, 5]) -> Figure:
     """(a) training loss against steps for each n, (b) the rate of its decay and the theory's.

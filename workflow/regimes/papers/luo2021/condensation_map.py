@@ -17,6 +17,7 @@ from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds
 from regimes.statistics import seeds_with
 
+TAKES = ("luo2021.condensation", "luo2021.condensation_projected")
 # The paper's colours, from the smallest width to the largest.
 COLOURS = ("tab:blue", "tab:red", "gold")
 BOUNDARY_COLOUR = "blue"

@@ -17,6 +17,7 @@ from regimes.papers.luo2021.paper import WIDTHS
 from regimes.papers.luo2021.plane import draw_plane, edges, finish
 from regimes.plotting.endings import mark_panel
 
+TAKES = ("luo2021.phase_diagram",)
 SLICE_COLOURS = "viridis"
 WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
 

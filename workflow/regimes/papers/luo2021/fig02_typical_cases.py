@@ -16,6 +16,7 @@ from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds, pluralise
 from regimes.statistics import seeds_with
 
+TAKES = ("luo2021.typical_cases",)
 # The colours of the paper's scatter plots.
 INITIAL, FINAL = "darkturquoise", "crimson"
 ANGLES = np.array([-1, -0.5, 0, 0.5, 1]) * np.pi

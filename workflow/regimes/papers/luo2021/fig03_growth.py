@@ -9,14 +9,15 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from regimes.papers.luo2021.paper import FOUR_POINTS, WIDTHS
+from regimes.papers.luo2021.paper import FAMILIES, FOUR_POINTS, WIDTHS
 from regimes.plotting.endings import mark_panel
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds, pluralise
 
+NEEDS = FAMILIES
 SHOWN_GAMMAS = (0.5, 1.0, 1.75)
-FAMILIES = {
+STYLES = {
     "growth_unit": (r"$\beta_1 = \beta_2 = 1$", "o"),
     "growth_inverse_root": (r"$\beta_1 = \beta_2 = m^{-1/2}$", "s"),
     "growth_inverse": (r"$\beta_1 = \beta_2 = m^{-1}$", "^"),
@@ -81,7 +82,7 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
 
 
 def _draw_slopes(axes: Axes, families: Mapping[str, xr.Dataset]) -> None:
-    for name, (label, marker) in FAMILIES.items():
+    for name, (label, marker) in STYLES.items():
         family = families[name]
         axes.errorbar(
             family["gamma"],

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from regimes.papers.luo2021.boundaries import boundary_gamma_a, boundary_gamma_theta
 from regimes.papers.luo2021.plane import draw_plane, finish
 
+TAKES = ("luo2021.phase_diagram",)
+
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """Panel (a) shows slope_theta, (b) slope_a (the paper's caption calls it S_w).

@@ -30,6 +30,7 @@ from regimes.plotting.panels import listed_widths
 from regimes.plotting.style import mark_scale
 from regimes.plotting.typeset import rule
 
+TAKES = ("luo2021.phase_diagram",)
 # d of the four-point problem, which the measures do not carry: the input and the bias.
 N_FEATURES = 2
 # How near a point of the measured grid must be to be the point of a row.

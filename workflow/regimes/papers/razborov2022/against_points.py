@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from regimes.papers.razborov2022.curves import draw_curve, draw_printed, finish, main_runs
 
+TAKES = ("razborov2022.convergence",)
 # For each quantity, a column of Table 1: its label, and the power of m that it is divided by.
 SHOWN = {
     "kappa_h": (r"$\kappa_H = \lambda_{\min}(H_T) / \lambda_{\min}(H_0)$", 0.0),

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from regimes.papers.razborov2022.curves import draw_curve, draw_printed, finish, main_runs
 
+TAKES = ("razborov2022.convergence",)
 THEORY_COLOUR = "C2"
 
 

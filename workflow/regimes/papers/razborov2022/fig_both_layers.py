@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from regimes.plotting.style import mark_scale
 
+TAKES = ("razborov2022.both_layers",)
 # How a run ended: the variable that says so, marker and label.
 ENDINGS = {
     "converged": ("o", "succeeded"),
@@ -19,7 +20,7 @@ ENDINGS = {
     "capped": ("^", "stopped at the cap"),
 }
 CONDITIONS = {16: "C1", 17: "C2", 18: "C4"}
-# Widths and seeds from which on the figure is that of the default scale.
+# Seeds from which on the figure is that of the default scale.
 SEEDS = 3
 
 

@@ -15,6 +15,7 @@ from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds, pluralise
 from regimes.statistics import seeds_with
 
+NEEDS = (*TRACKED, LOCAL)
 KINDS = {
     "razborov2022_random": "random",
     "razborov2022_low_spectrum": "low spectrum",

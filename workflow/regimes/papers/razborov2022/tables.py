@@ -17,6 +17,7 @@ from regimes.papers.razborov2022.comparison import beside_paper
 from regimes.papers.razborov2022.paper import QUANTITIES, TABLE1, TABLE1_RUNS, TABLE2, TABLE2_RUNS
 from regimes.plotting.style import mark_scale
 
+TAKES = ("razborov2022.convergence",)
 # Heading and number format of each quantity.
 PRINTED = {
     "stopping_time": ("$T$", ".0f"),

@@ -26,6 +26,7 @@ from regimes.papers.song2021.paper import (
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
+NEEDS = (MNIST,)
 # Colour and label of each loss.
 LOSSES = {
     LOG_LIKELIHOOD: ("C0", "negative log likelihood"),

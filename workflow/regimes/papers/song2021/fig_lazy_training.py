@@ -18,6 +18,7 @@ from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds
 from regimes.statistics import seeds_with
 
+NEEDS = (LAZY,)
 COLOURS = "viridis"
 RATIO_LABEL = r"$\omega_2 / \omega_1$"
 GAP = r"$\|\Phi(\Theta_i) - \tilde\Phi(\tilde\Theta_i)\| / \|\Phi(\Theta_i)\|$"

@@ -16,6 +16,7 @@ from regimes.papers.song2021.sizes import few_draws
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
+NEEDS = (LEMMA3,)
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
 WIDTH_LABEL = "width $d_1$"

@@ -17,6 +17,7 @@ from regimes.papers.song2021.sizes import few_runs
 from regimes.plotting.panels import letter
 from regimes.plotting.style import mark_scale
 
+NEEDS = (ORDER, LAZY)
 MARKERS = "os^Dv<>"
 THEORY: dict[str, Any] = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
 NAMES = {ORDER: "runs of (a, b)", LAZY: "runs over $\\omega_2 / \\omega_1$"}
