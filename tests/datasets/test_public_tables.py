@@ -22,8 +22,8 @@ from regimes.datasets import file as file_kind
 from regimes.datasets.sources.own_file import digest
 from regimes.errors import DataError
 
-# Of the loss of a stationary run to the minimum, at the standard tolerance of the solver.
-CLOSE = 5e-3
+# Of the loss of a stationary run to the minimum: relative_loss.
+CLOSE = 1e-6
 PAGE = Path(__file__).resolve().parents[2] / "docs/data.md"
 
 
