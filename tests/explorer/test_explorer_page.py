@@ -14,7 +14,9 @@ pytest.importorskip("selenium")
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+SECONDS = 60
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +77,9 @@ def page(browser: Any, results: Results) -> Page:
     browser.get("about:blank")
     chromium.console(browser), chromium.requests(browser)
     browser.get(results.page.as_uri())
-    assert browser.execute_script("return document.documentElement.dataset.ready") == "yes"
+    # Megabytes of script: a busy machine needs a moment more than the browser says.
+    ready = "return document.documentElement.dataset.ready"
+    WebDriverWait(browser, SECONDS).until(lambda page: page.execute_script(ready) == "yes")
     return Page(browser)
 
 
