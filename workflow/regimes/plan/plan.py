@@ -171,7 +171,7 @@ class Plan:
                     f"experiments.{name}: {len(hours)} of its jobs may take up to "
                     f"{max(hours):.0f} h of a core each, since every step needs the kernel of all "
                     f"training points: take fewer points (datasets.{long[0].data.name}), smaller "
-                    "widths, fewer runs in a job (split_by), or engine: gradient_descent"
+                    "widths, fewer runs in a job (split_by), or another engine"
                 )
 
     def named_by_hash(self) -> dict[str, str]:
