@@ -17,7 +17,7 @@ def test_a_missing_file_of_ones_own(tmp_path: Path) -> None:
         f"datasets={{mine: {{kind: file, path: {table}, target: y}}}}",
         "experiments={own: {inherits: phase_diagram, dataset: mine}}",
     )
-    line = f"error: --configfile or --config: datasets.mine.path = {table} cannot be read: No such"
+    line = f"error: --config: datasets.mine.path = {table} cannot be read: No such"
 
     def call(*arguments: str, target: str | None = None) -> tuple[int, str]:
         targets = (target,) if target else ()
