@@ -46,7 +46,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[1, 5
     axes[0].set(yscale="log", ylabel=LOSS_LABEL)
     label_thousands(axes[0], TICKS)
     axes[0].set_title(beside_wanted("m", width, wanted), fontsize="medium")
-    axes[0].legend(fontsize="small")
+    if axes[0].get_legend_handles_labels()[0]:  # none where all runs diverged
+        axes[0].legend(fontsize="small")
     _draw_rates(axes[1], runs)
     letter(axes)
     what = over_runs("(a) mean and range, (b) mean and standard deviation", seed_counts(runs))
