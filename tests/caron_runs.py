@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from regimes.datasets import sines_on_sphere
-from regimes.engines.common.node_scaling import node_scales
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import simulated, training
 from regimes.papers.caron2023.paper import (
@@ -19,6 +18,7 @@ from regimes.papers.caron2023.paper import (
     SIMULATED,
     SIMULATED_HALF_SUM,
 )
+from regimes.parameterisations.node_scaling import node_scales
 from regimes.storage.grids import combine_blocks
 from regimes.storage.layout import assemble
 

@@ -41,8 +41,9 @@ from numba import njit
 from scipy.integrate import DOP853, OdeSolver
 from torch import Tensor
 
+from regimes.engines.common.draws import antisymmetric
 from regimes.engines.common.streams import stream
-from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
+from regimes.engines.gradient_flow.initialisation import gaussian
 
 PATH = Path(__file__).parent / "data" / "flow_references.csv"
 POINTS = np.array([-1.0, -1 / 3, 1 / 3, 1.0])

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.engines.common.node_scaling import node_scales
 from regimes.engines.common.streams import stream
+from regimes.parameterisations.node_scaling import node_scales
 from regimes.storage.layout import assemble
 
 NODE_SCALINGS = {
@@ -49,7 +49,7 @@ def block(**changes: Any) -> dict[str, Any]:
         "skip_first": False,
         "initial_variance": 1.0,
         "activation": "relu",
-        "loss": "mean",
+        "loss": "mean_square",
         "learning_rate": 1.0,
         "max_steps": 60,
         "multistep": {"enabled": False, "tolerance": 0.01},

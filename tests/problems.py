@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from regimes.activations import relu
+from regimes.engines.common.draws import antisymmetric
 from regimes.engines.common.streams import stream
-from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
+from regimes.engines.gradient_flow.initialisation import gaussian
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
-from regimes.engines.gradient_flow.parameterisations import normalised
+from regimes.parameterisations import normalised
 
 INPUTS = ((-1.0, 1.0), (-1 / 3, 1.0), (1 / 3, 1.0), (1.0, 1.0))
 TARGETS = (0.3, -0.6, 0.7, 0.2)

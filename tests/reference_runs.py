@@ -11,8 +11,8 @@ from problems import four_points, relative_distances, stack
 
 from regimes.engines.gradient_flow.integrator import Limits, integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
-from regimes.engines.gradient_flow.parameterisations import normalised
 from regimes.engines.gradient_flow.step_size import StepSizeControl
+from regimes.parameterisations import normalised
 
 # What the solver promises on determined references: the largest relative error of the distances of
 # w and of a, by tolerance.

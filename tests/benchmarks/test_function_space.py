@@ -24,9 +24,9 @@ from regimes.engines.common.recording import log_spaced_steps
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import random_features
-from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import MultistepControl, cost_of_multistep
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.parameterisations.feature_scalings import SCALINGS
 
 WIDTH, N_TRAIN, N_STEPS = 1024, 400, 2000
 # Steps on the weights

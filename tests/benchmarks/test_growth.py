@@ -23,8 +23,8 @@ from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwor
 from regimes.engines.gradient_flow.initialisation import gaussian
 from regimes.engines.gradient_flow.integrator import Limits, integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
-from regimes.engines.gradient_flow.parameterisations import normalised
 from regimes.engines.gradient_flow.step_size import StepSizeControl
+from regimes.parameterisations import normalised
 
 GAMMA_PRIME, GAMMA = 0.0, 1.0
 TOLERANCE, RELATIVE_LOSS, MAX_STEPS = 0.03, 1e-6, 5000

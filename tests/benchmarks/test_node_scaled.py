@@ -58,7 +58,7 @@ def problem_of(data: xr.Dataset, setting: str) -> Runs:
         "skip_first": False,
         "initial_variance": 1.0,
         "activation": "relu",
-        "loss": "mean",
+        "loss": "mean_square",
         "learning_rate": 1.0,
         "max_steps": N_STEPS,
         "multistep": {"enabled": True, "tolerance": 0.01},

@@ -111,7 +111,7 @@ EXPERIMENT = {
     "engine": "gradient_descent",
     "paper": "luo2021",
     "dataset": "features",
-    "loss": "mean",
+    "loss": "mean_square",
     "learning_rate": 0.001,
     "stopping": {"max_steps": 100},
     "axes": {"seed": [0], "width": [20], "n_train": [5]},

@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "half_sum": lambda e: e.square().sum() / 2,
     "half_mean": lambda e: e.square().sum() / (2 * e.shape[1]),
-    "mean": lambda e: e.square().mean(),
+    "mean_square": lambda e: e.square().mean(),
 }
 
 

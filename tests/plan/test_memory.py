@@ -26,7 +26,7 @@ EXPERIMENTS = {
     "gradient_descent.linearised": "song2021_order",
     "function_space": "chen2022_random_labels",
     "function_space.node_scaled": "caron2023_simulated",
-    "sgd": "caron2023_cifar10",
+    "sgd.node_scaled": "caron2023_cifar10",
     "sgd.teacher_student": "song2021_mnist",
     "at_initialisation.first_update": "caron2023_theorems_relu",
     "at_initialisation.jacobian_spectrum": "song2021_lemma3",
@@ -65,7 +65,7 @@ def test_a_job_needs_more_for_more(engine: str) -> None:
         assert estimate(config, name, width=[1000], n_train=[1_000_000]) > small + 1000
 
 
-@pytest.mark.parametrize("engine", ["gradient_flow", "function_space.node_scaled", "sgd"])
+@pytest.mark.parametrize("engine", ["gradient_flow", "function_space.node_scaled", "sgd.node_scaled"])
 def test_a_job_needs_more_for_more_data(engine: str) -> None:
     name = EXPERIMENTS[engine]
     data = {"large": LARGE_DATA | {"n_train": 100_000}}
@@ -122,7 +122,7 @@ def test_shipped_experiments_fit_the_default(scale: str) -> None:
         ("gradient_flow", "gradient_flow.engine", "BATCH_BYTES"),
         ("gradient_flow", "gradient_flow.network", "TILE_BYTES"),
         ("gradient_descent", "gradient_descent.engine", "BATCH_BYTES"),
-        ("sgd", "sgd.runs", "BATCH_BYTES"),
+        ("sgd.node_scaled", "sgd.runs", "BATCH_BYTES"),
         ("at_initialisation", "at_initialisation.first_update", "VALUES_AT_ONCE"),
     ],
 )

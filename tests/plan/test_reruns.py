@@ -399,7 +399,7 @@ def test_a_change_of_a_probe_trains_nothing(
         ("probes/transfer.py", {"probe": 1}),
         ("probes/importance.py", {"probe": 2}),
         ("engines/function_space/weight_space.py", {"train": 1, "probe": 2}),
-        ("engines/common/node_scaling.py", {"train": 1, "probe": 2}),
+        ("parameterisations/node_scaling.py", {"train": 1, "probe": 2}),
     ],
 )
 def test_code_probes_what_imports_it(

@@ -16,9 +16,9 @@ from regimes.datasets import sines_on_sphere
 from regimes.engines.at_initialisation import first_update
 from regimes.engines.at_initialisation.first_update import Moments
 from regimes.engines.at_initialisation.first_update_network import FirstUpdate
-from regimes.engines.common.node_scaling import node_scales
 from regimes.engines.common.runner import train
 from regimes.errors import ConfigError, DataError
+from regimes.parameterisations.node_scaling import node_scales
 from regimes.plan.plan import Plan
 from regimes.storage.grids import combine_blocks
 from regimes.storage.store import check_described

@@ -69,7 +69,7 @@ def minibatches(**changes: Any) -> ResumedJob:
     block = {
         "experiment": "minibatches",
         "root_seed": 1,
-        "engine": "sgd",
+        "engine": "sgd.node_scaled",
         "dataset": "classes",
         "node_scalings": {"gamma_1": {"gamma": 1.0}},
         "skip_first": False,

@@ -7,10 +7,11 @@ import pytest
 import xarray as xr
 
 from regimes.datasets import mnist
+from regimes.engines.common.draws import antisymmetric
 from regimes.engines.common.runner import train
 from regimes.engines.common.span import project_to_span
 from regimes.engines.common.streams import stream
-from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian, gaussian_in_span
+from regimes.engines.gradient_flow.initialisation import gaussian, gaussian_in_span
 
 N_POINTS, N_FEATURES = 6, 40  # more features than are drawn at once
 

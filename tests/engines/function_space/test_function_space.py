@@ -14,7 +14,6 @@ from regimes.engines.function_space import network as function_space
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import identity, quadratic, random_features
 from regimes.engines.function_space.engine import initial_pre_activations
-from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import (
     MultistepControl,
     control_of,
@@ -24,6 +23,7 @@ from regimes.engines.function_space.multistep import (
     slopes_at_end,
 )
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.parameterisations.feature_scalings import SCALINGS
 
 WIDTH, N_POINTS, N_TEST, N_FEATURES, DIMENSION = 24, 7, 3, 4, 24
 

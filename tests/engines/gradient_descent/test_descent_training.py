@@ -188,9 +188,9 @@ def test_the_second_layer_alone(data: xr.Dataset) -> None:
     assert result["output_weight_distance"] > 0 and result["activation_changes"] == 0
 
 
-@pytest.mark.parametrize("loss", ["half_sum", "half_mean", "mean"])
+@pytest.mark.parametrize("loss", ["half_sum", "half_mean", "mean_square"])
 def test_losses_differ_by_their_factor(data: xr.Dataset, loss: str) -> None:
-    factor = {"half_sum": 1.0, "half_mean": 1 / 12, "mean": 2 / 12}[loss]
+    factor = {"half_sum": 1.0, "half_mean": 1 / 12, "mean_square": 2 / 12}[loss]
     axes = {"width": [20], "n_train": [12], "seed": [1]}
     block = block_of(axes, loss=loss, learning_rate=RATE / factor)
     result, plain = train(block, data, "cpu"), train(block_of(axes), data, "cpu")
@@ -204,7 +204,7 @@ def test_rates_in_units_of_the_kernel_are_at_the_edge_of_stability(data: xr.Data
     axes = {"width": [40], "n_train": [12], "rate_ratio": [0.0, 1.0], "seed": [1]}
     stopping = STOPPING | {"max_steps": 2}
     hidden, output, inputs = start_of(40, 12, 1, data)
-    for loss, factor in (("half_sum", 1.0), ("mean", 2 / 12)):
+    for loss, factor in (("half_sum", 1.0), ("mean_square", 2 / 12)):
         for share in (0.5, 5.0):
             block = block_of(
                 axes,
@@ -300,7 +300,9 @@ def test_several_outputs() -> None:
         }
     )
     axes = {"width": [25], "seed": [0]}
-    block = block_of(axes, loss="mean", target_scale="unit", learning_rate=0.1, activation="gelu")
+    block = block_of(
+        axes, loss="mean_square", target_scale="unit", learning_rate=0.1, activation="gelu"
+    )
     result = train(block, data, "cpu").squeeze()
     assert result["converged"] == 1
     drawn = initial_weights(stream(7, "experiment", "sphere", 25, 0, 6), 25, 4, 3, "rademacher")
@@ -311,7 +313,7 @@ def test_several_outputs() -> None:
         (0.1, 0.0),
         int(result["stopping_time"]),
         "gelu",
-        "mean",
+        "mean_square",
     )
     assert result["final_loss"] == pytest.approx(float(path.residuals[-1].square().mean()))
     with pytest.raises(DataError, match="labels local need a data set with one output"):

@@ -9,9 +9,10 @@ from problems import draw, four_points
 from torch import Tensor
 
 from regimes.activations import relu
+from regimes.engines.common.draws import antisymmetric
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow import network as two_layer
-from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
+from regimes.engines.gradient_flow.initialisation import gaussian
 from regimes.engines.gradient_flow.network import (
     Impulse,
     Move,
@@ -19,7 +20,7 @@ from regimes.engines.gradient_flow.network import (
     TwoLayerNetwork,
     Weights,
 )
-from regimes.engines.gradient_flow.parameterisations import normalised
+from regimes.parameterisations import normalised
 
 # Sums over some hundred neurons in another order, after cancellations of at most a factor ten.
 ROUNDING = {"rtol": 1e-12, "atol": 1e-13}

@@ -12,8 +12,8 @@ from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.engines.gradient_flow.integrator import integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
-from regimes.engines.gradient_flow.parameterisations import alpha_beta, normalised
 from regimes.errors import ConfigError
+from regimes.parameterisations import alpha_beta, normalised
 from regimes.storage.store import check_described
 
 # What every run has.

@@ -11,11 +11,12 @@ import xarray as xr
 from flow_blocks import SOLVER, four_points
 
 from regimes.config.load import load
+from regimes.engines.common.draws import antisymmetric
 from regimes.engines.common.runner import train
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow import engine as gradient_flow
 from regimes.engines.gradient_flow.engine import Runs
-from regimes.engines.gradient_flow.initialisation import antisymmetric, gaussian
+from regimes.engines.gradient_flow.initialisation import gaussian
 from regimes.engines.gradient_flow.network import Weights
 from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.errors import ConfigError

@@ -20,7 +20,7 @@ SCALINGS = {
 
 def overrides(**changes: object) -> dict:
     experiment = {
-        "engine": "sgd",
+        "engine": "sgd.node_scaled",
         "paper": "luo2021",
         "dataset": "digits",
         "node_scalings": SCALINGS,

@@ -9,11 +9,11 @@ import torch
 import xarray as xr
 from class_points import class_points
 
-from regimes.engines.common.node_scaling import node_scales
 from regimes.engines.common.runner import runs_of, train
 from regimes.engines.common.streams import stream
 from regimes.engines.sgd import runs as minibatch_problem
 from regimes.errors import DataError
+from regimes.parameterisations.node_scaling import node_scales
 from regimes.storage import store
 from regimes.storage.grids import combine_blocks
 
@@ -26,7 +26,7 @@ def block_of(axes: dict[str, list] | None = None, **changes: Any) -> dict[str, A
     return {
         "experiment": "minibatches",
         "root_seed": 1,
-        "engine": "sgd",
+        "engine": "sgd.node_scaled",
         "dataset": "classes",
         "node_scalings": {"gamma_1": {"gamma": 1.0}, "gamma_05": {"gamma": 0.5, "alpha": 0.5}},
         "skip_first": False,

@@ -23,12 +23,12 @@ from caron_runs import (
     measured,
 )
 
-from regimes.engines.common.node_scaling import node_scales
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import kappa
 from regimes.papers.caron2023 import bounds, simulated, training
 from regimes.papers.caron2023.node_settings import by_asymmetry, label, shown_settings
 from regimes.papers.caron2023.paper import CONCRETE
+from regimes.parameterisations.node_scaling import node_scales
 from regimes.storage import store
 from regimes.storage.store import check_described
 

@@ -20,7 +20,6 @@ from caron_runs import (
 from matplotlib.figure import Figure
 from plots import Plot, texts
 
-from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.errors import ConfigError
 from regimes.papers.caron2023 import (
     fig01_simulated,
@@ -32,6 +31,7 @@ from regimes.papers.caron2023 import (
 )
 from regimes.papers.caron2023.paper import AIRFOIL, CONCRETE, ENERGY, PLANT, REGRESSION
 from regimes.papers.caron2023.selection import left_out, reduction
+from regimes.parameterisations.node_scaling import zipf_sum_of_squares
 
 fig04_cifar10 = Plot("caron2023/fig04_cifar10")
 fig06_concrete = Plot("caron2023/fig06_concrete")

@@ -11,7 +11,6 @@ from regimes.activations.derivatives import ACTIVATIONS
 from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
 from regimes.claims.discover import claims_of
 from regimes.datasets import sines_on_sphere
-from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.engines.common.runner import train
 from regimes.errors import DataError
 from regimes.kernels.gaussian_expectations import expected_product
@@ -20,6 +19,7 @@ from regimes.papers.caron2023.claims.closed_forms import deviate
 from regimes.papers.caron2023.closed_forms import g_1, g_2, mean_kernel_rate, mean_weight_rate
 from regimes.papers.caron2023.first_update import measure
 from regimes.papers.caron2023.paper import RELU, TANH
+from regimes.parameterisations.node_scaling import zipf_sum_of_squares
 from regimes.storage.store import check_described
 
 SCALINGS = {

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from regimes.engines.function_space.feature_scalings import SCALINGS, FeatureScaling
 from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling
+from regimes.parameterisations.feature_scalings import SCALINGS, FeatureScaling
 
 HALF = Fraction(1, 2)
 DEPTHS = [2, 3, 5]

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from regimes.engines.function_space.feature_scalings import FeatureScaling
 from regimes.papers.chen2022 import table1_scalings
 from regimes.papers.chen2022.table1_scalings import draw, table
+from regimes.parameterisations.feature_scalings import FeatureScaling
 
 TITLES = ["Ours", "NTK", "MF"]
 F, H, UPDATE = r"$f(\mathbf{x})$", r"$h_i(\mathbf{x})$", "$W_{ij}^{k+1}$"

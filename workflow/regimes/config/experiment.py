@@ -47,7 +47,7 @@ class ExperimentSettings(Model):
         named = {
             axis: tuple(getattr(self, key))
             for axis, (key, _) in NAMED_BY.items()
-            if hasattr(self, key)
+            if getattr(self, key, None)
         }
         parts = [grid.given() for grid in getattr(self, "grids", ())] or [{}]
         merged = [named | self.axes.given() | part for part in parts]

@@ -54,6 +54,7 @@ def build(
         _start(settings, points.n_features, points.n_classes, device),
         import_module(f"regimes.activations.{settings['activation']}"),
         Trained(),
+        np.full((2, 1), settings["learning_rate"]),
     )
     epochs, converged = _train(teacher, train, settings, progress)
     split = images["split"].values
@@ -107,10 +108,10 @@ def _train(
     progress: Callable[[str], None],
 ) -> tuple[int, bool]:
     """Train epoch by epoch, and return how many it took and whether no training point is wrong."""
-    schedule = Schedule(settings["learning_rate"], settings["batch_size"], epochs=1)
+    schedule = Schedule(settings["batch_size"], epochs=1)
     key, most = (settings["seed"], KIND, "shuffle"), settings["max_epochs"]
 
-    def observe(networks: BatchedNetworks) -> dict[str, torch.Tensor]:
+    def observe(networks: BatchedNetworks, is_end: bool) -> dict[str, torch.Tensor]:
         measured = evaluate(networks, points, LOSS)
         return {f"train_{name}": values for name, values in measured.items()}
 

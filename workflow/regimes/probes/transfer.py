@@ -143,7 +143,7 @@ def train_on(
         for before, after in itertools.pairwise(sizes)
     ]
     train, test = tensor(targets[:n_train].T), tensor(targets[n_train:].T)
-    rate = settings["learning_rate"] * gradient_factor("mean", *train.shape)
+    rate = settings["learning_rate"] * gradient_factor("mean_square", *train.shape)
     external = _shallow if settings["hidden_layers"] == 1 else _deep
     network, predict = external(values[:n_train], weights, train, rate)
     end = np.array([settings["max_steps"]])

@@ -17,10 +17,10 @@ from regimes.engines.common.engine import (
     Variable,
     one_run,
 )
-from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.common.points import Points
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import mean_tangent_gram
+from regimes.parameterisations.node_scaling import node_scales, recorded
 
 if TYPE_CHECKING:
     from regimes.engines.at_initialisation.settings import FirstUpdateExperiment

@@ -25,10 +25,10 @@ from regimes.engines.common.recording import last_common, recorded_steps
 from regimes.engines.function_space import descent
 from regimes.engines.function_space.active_region import ACTIVE_REGIONS
 from regimes.engines.function_space.descent import descend
-from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.engines.function_space.multistep import MultistepControl, control_of
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.errors import DataError
+from regimes.parameterisations.feature_scalings import SCALINGS
 
 if TYPE_CHECKING:
     from regimes.engines.function_space.settings import FeatureModel, FunctionSpaceExperiment

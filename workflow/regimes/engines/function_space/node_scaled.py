@@ -24,7 +24,6 @@ from regimes.engines.common.engine import (
     one_run,
 )
 from regimes.engines.common.losses import gradient_factor
-from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.common.outputs import outputs, scores
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
@@ -34,6 +33,7 @@ from regimes.engines.function_space.multistep import MultistepControl, control_o
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.engines.function_space.weight_space import WeightSpaceNetwork
 from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
+from regimes.parameterisations.node_scaling import node_scales, recorded
 
 if TYPE_CHECKING:
     from regimes.engines.function_space.settings import NodeScaledExperiment

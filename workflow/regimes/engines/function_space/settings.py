@@ -239,8 +239,8 @@ class NodeScaledExperiment(EngineSettings):
         default=1.0, gt=0, description="Variance of the initial weights: 1 (text) or 2 (code)."
     )
     activation: ActivationName = Field(default="relu", description="Activation function.")
-    loss: Literal["mean", "half_sum"] = Field(
-        default="mean",
+    loss: Literal["mean_square", "half_sum"] = Field(
+        default="mean_square",
         description="Mean of e^2 over points and outputs (authors' code), or 1/2 sum e^2 (text).",
     )
     learning_rate: Number = Field(default=1.0, gt=0, description="Learning rate.")

@@ -1,8 +1,7 @@
 """Full-batch gradient descent of shallow networks until each run ends by the stopping rule."""
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,17 +10,25 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from regimes.engines.common.draws import initial_weights
+from regimes.engines.common.draws import scaled_weights, scales_of
 from regimes.engines.common.engine import NO_SESSION, Batch, Engine, Job, Session, Variable, history
 from regimes.engines.common.losses import gradient_factor
-from regimes.engines.common.observation import Observer
+from regimes.engines.common.observation import (
+    Network,
+    Observer,
+    Sample,
+    arranged,
+    measured_variables,
+)
 from regimes.engines.common.points import Points
+from regimes.engines.common.rates import layer_rates, stability_limit
 from regimes.engines.common.recording import log_spaced_steps, refitted
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.engines.gradient_descent.labels import INITIAL_RESIDUALS
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
 from regimes.errors import DataError
-from regimes.kernels.tangent_kernel import largest_eigenvalue, tangent_kernel
+from regimes.kernels.tangent_kernel import tangent_kernel
+from regimes.parameterisations.scales import Scales
 
 if TYPE_CHECKING:
     from regimes.engines.gradient_descent.settings import GradientDescentExperiment
@@ -39,6 +46,10 @@ class Runs(Engine["GradientDescentExperiment"]):
     """
 
     AXES: ClassVar = {
+        "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
+        "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
+        "node_scaling": "node scaling: its gamma and its alpha",
+        "learning_rate": "learning rate, in the unit of the settings",
         "width": "number of hidden neurons m",
         "n_train": "number of training points n",
         "rate_ratio": "ratio eta_z / eta_w of the layers' learning rates",
@@ -54,8 +65,9 @@ class Runs(Engine["GradientDescentExperiment"]):
             "1 if the residual norm |e| grew in a step, which ended the run", dtype=np.int8
         ),
         "diverged": Variable("1 if the residuals became infinite", dtype=np.int8),
-        "learning_rate": Variable(
-            "learning rate of the first layer (of the second, if only that is trained)"
+        "step_size": Variable(
+            "learning rate, which the parameterisation's rates of the layers multiply: the time "
+            "of gradient flow that a step stands for"
         ),
         "initial_loss": Variable("loss at the start"),
         "final_loss": Variable("loss at the end"),
@@ -65,32 +77,8 @@ class Runs(Engine["GradientDescentExperiment"]):
             "number of pairs (neuron, point) whose activation ever left the initial",
             dtype=np.int64,
         ),
-        "weight_distance": Variable(
-            "distance |W - W_0|_F of the first-layer weights from the start"
-        ),
-        "output_weight_distance": Variable(
-            "distance |z - z_0| of the output weights from the start"
-        ),
-        "smallest_eigenvalue": Variable("smallest eigenvalue of the tangent kernel H at the end"),
-        "initial_smallest_eigenvalue": Variable(
-            "smallest eigenvalue of the tangent kernel H at the start"
-        ),
-        "invariant_drift": Variable(
-            "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 over the neurons j"
-        ),
         "loss_history": history("loss along the run"),
-        "weight_distance_history": history(
-            "distance |W - W_0|_F of the first-layer weights along the run"
-        ),
-        "output_weight_distance_history": history(
-            "distance |z - z_0| of the output weights along the run"
-        ),
-        "smallest_eigenvalue_history": history(
-            "smallest eigenvalue of the tangent kernel H along the run"
-        ),
-        "invariant_drift_history": history(
-            "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 along the run"
-        ),
+        **measured_variables("step"),
     }
 
     def __init__(self, job: Job["GradientDescentExperiment"], data: xr.Dataset, device: str):
@@ -99,60 +87,78 @@ class Runs(Engine["GradientDescentExperiment"]):
         self.activation = job.activation()
         self.dtype = getattr(torch, settings.precision)
         self.rule = StoppingRule(**dict(settings.stopping))
-        self.steps = log_spaced_steps(settings.record.points_per_decade, self.rule.max_steps)
+        self.steps = self._recorded_steps()
         # The limit need not be a recorded step: a run that continues passes it like any other step.
         self.last_common = self.rule.max_steps
         self.points = Points(data, job.dataset)
+        self.test = Points(data, job.dataset, "test")
         self.points.require_points()
         if settings.labels != "random" and self.points.n_outputs > 1:
             raise DataError(f"labels {settings.labels} need a data set with one output")
+
+    def _recorded_steps(self) -> np.ndarray:
+        record, max_steps = self.settings.record, self.rule.max_steps
+        steps = log_spaced_steps(record.points_per_decade, max_steps)
+        if not record.every:
+            return steps
+        return np.union1d(steps, np.arange(0, max_steps + 1, record.every))
 
     def batches(self) -> list[Batch]:
         """Settings of one width and number of points, as many as stay in the cache."""
         return list(self._batches())
 
     def _batches(self) -> Iterator[Batch]:
-        axes, points = self.job.axes, self.points
+        points = self.points
+        groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
         number = np.dtype(self.settings.precision).itemsize
-        for width in axes["width"]:
-            for n_train in axes.get("n_train", [points.n_points]):
-                points.require(n_train=n_train, seed=max(axes["seed"]))
-                rest = itertools.product(axes.get("rate_ratio", [None]), axes["seed"])
-                settings = [
-                    {"width": width, "n_train": n_train, "rate_ratio": ratio, "seed": seed}
-                    for ratio, seed in rest
-                ]
-                # Slopes and values, activations, weights at start and present, inputs
-                a_run = width * n_train * (2 * number + 2)
-                a_run += (2 * width + n_train) * points.n_features * number
-                size = max(1, BATCH_BYTES[self.device] // a_run)
-                size = math.ceil(len(settings) / math.ceil(len(settings) / size))
-                for first in range(0, len(settings), size):
-                    chosen = settings[first : first + size]
-                    label = f"width {width}, n_train {n_train}, {len(chosen)} runs"
-                    yield Batch(label, chosen)
+        for setting in self.job.grid():
+            setting = {"n_train": points.n_points, "rate_ratio": 1.0} | setting
+            groups.setdefault((setting["width"], setting["n_train"]), []).append(setting)
+        for (width, n_train), settings in groups.items():
+            points.require(n_train=n_train, seed=max(self.job.axes["seed"]))
+            # Slopes and values, activations, weights at start and present, inputs
+            a_run = width * n_train * (2 * number + 2)
+            a_run += (2 * width + n_train) * points.n_features * number
+            size = max(1, BATCH_BYTES[self.device] // a_run)
+            size = math.ceil(len(settings) / math.ceil(len(settings) / size))
+            for first in range(0, len(settings), size):
+                chosen = settings[first : first + size]
+                label = f"width {width}, n_train {n_train}, {len(chosen)} runs"
+                yield Batch(label, chosen)
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Move the networks of a batch until all have ended."""
         settings, record = batch.settings, self.settings.record
         inputs, targets = self._data(settings)
-        initial = self._initial_weights(settings)
+        scales = [scales_of(self.settings, one, self.points.n_features) for one in settings]
+        rates = [
+            layer_rates(self.settings, scale, setting["rate_ratio"])
+            for scale, setting in zip(scales, settings, strict=True)
+        ]
+        initial = self._initial_weights(settings, scales)
         factor = gradient_factor(self.settings.loss, self.points.n_outputs, inputs.shape[-1])
-        learning_rates = self._learning_rates(settings, initial, inputs, factor)
+        learning_rates = self._learning_rates(settings, initial, inputs, rates, factor)
         networks = ShallowNetworks(
             inputs,
             initial,
-            self._rates(settings, learning_rates, factor),
+            self._rates(learning_rates, rates, factor),
             self.activation,
             trained=self.settings.layers,
             count_changes=record.activation_changes,
         )
         if self.settings.labels != "random":
-            targets = networks.evaluate() - self._initial_residuals(initial, inputs)
-        observer = Observer(
-            initial, self.steps, eigenvalue=record.smallest_eigenvalue, invariant=record.invariant
-        )
-        result = descend(networks, targets, self.rule, observer, session)
+            targets = networks.evaluate() - self._initial_residuals(initial, inputs, rates)
+        observers = [
+            self._observer(
+                settings[run],
+                scales[run],
+                Network(initial.hidden[run], initial.output[run]),
+                networks.rates[[run]],
+                Sample(_of(inputs, run).T, targets[run]),
+            )
+            for run in range(len(settings))
+        ]
+        result = descend(networks, targets, self.rule, self.steps, observers, session)
         return self._variables(result, learning_rates, factor)
 
     def _data(self, settings: list[dict[str, Any]]) -> tuple[Tensor, Tensor]:
@@ -173,13 +179,13 @@ class Runs(Engine["GradientDescentExperiment"]):
             targets = targets * settings[0]["width"] ** 0.5
         return inputs, targets
 
-    def _initial_weights(self, settings: list[dict[str, Any]]) -> Weights:
-        """Initial weights, drawn on the CPU; runs that differ in their rates alone share them."""
+    def _initial_weights(self, settings: list[dict[str, Any]], scales: list[Scales]) -> Weights:
+        """Initial weights, drawn on the CPU; runs that differ in scales or rates share draws."""
         drawn = []
-        for setting in settings:
+        for setting, scale in zip(settings, scales, strict=True):
             random = self.job.stream(setting["width"], setting["seed"], setting["n_train"])
             sizes = (setting["width"], self.points.n_features, self.points.n_outputs)
-            drawn.append(initial_weights(random, *sizes, self.settings.output_weights))
+            drawn.append(scaled_weights(random, self.settings, scale, sizes))
         hidden, output = (
             torch.tensor(np.stack(layer), dtype=self.dtype, device=self.device)
             for layer in zip(*drawn, strict=True)
@@ -187,49 +193,85 @@ class Runs(Engine["GradientDescentExperiment"]):
         return Weights(hidden, output)
 
     def _learning_rates(
-        self, settings: list[dict[str, Any]], initial: Weights, inputs: Tensor, factor: float
+        self,
+        settings: list[dict[str, Any]],
+        initial: Weights,
+        inputs: Tensor,
+        rates: list[tuple[float, float]],
+        factor: float,
     ) -> np.ndarray:
-        """Learning rate of the first trained layer of each run, (E,)."""
-        rates = np.array([learning_rate(self.settings, setting) for setting in settings])
-        if self.settings.rate_unit == "inverse_kernel_norm":
-            for run, setting in enumerate(settings):
-                kernel = self._kernel(initial, inputs, run, setting["rate_ratio"])
-                rates[run] /= factor * largest_eigenvalue(kernel)
-        return rates
+        """Learning rate of each run, (E,)."""
+        learning_rates = np.array([learning_rate(self.settings, setting) for setting in settings])
+        if self.settings.rate_unit == "stability_limit":
+            for run, layers in enumerate(rates):
+                kernel = self._kernel(initial, inputs, run, layers)
+                learning_rates[run] *= stability_limit(kernel, factor)
+        return learning_rates
 
     def _rates(
-        self, settings: list[dict[str, Any]], learning_rates: np.ndarray, factor: float
+        self, learning_rates: np.ndarray, rates: list[tuple[float, float]], factor: float
     ) -> Rates:
         """Rates of the layers for |e|^2 / 2."""
-        first = torch.tensor(learning_rates * factor, dtype=self.dtype, device=self.device)
-        if self.settings.layers == "second":
-            return Rates(torch.zeros_like(first), first)
-        if self.settings.layers == "first":
-            return Rates(first, torch.zeros_like(first))
-        return Rates(first, first * first.new_tensor([one["rate_ratio"] for one in settings]))
+        first = learning_rates * factor
+        return Rates(
+            *(
+                torch.tensor(first * layer, dtype=self.dtype, device=self.device)
+                for layer in np.array(rates).T
+            )
+        )
 
-    def _initial_residuals(self, initial: Weights, inputs: Tensor) -> Tensor:
+    def _initial_residuals(
+        self, initial: Weights, inputs: Tensor, rates: list[tuple[float, float]]
+    ) -> Tensor:
         """e_0 (E, 1, n) of the labels."""
         make = INITIAL_RESIDUALS[self.settings.labels]
         width = initial.hidden.shape[1]
         residuals = [
-            make(self._kernel(initial, inputs, run), _of(inputs, run), width)
-            for run in range(len(initial))
+            make(self._kernel(initial, inputs, run, layers), _of(inputs, run), width)
+            for run, layers in enumerate(rates)
         ]
         return torch.stack(residuals)[:, None, :]
 
     def _kernel(
-        self, initial: Weights, inputs: Tensor, run: int, rate_ratio: float | None = None
+        self, initial: Weights, inputs: Tensor, run: int, rates: tuple[float, float]
     ) -> Tensor:
-        """Tangent kernel of a run at the start; the second layer counts rate_ratio times."""
-        layers = self.settings.layers
+        """Tangent kernel of a run at the start, with these rates of the layers."""
+        first, second = rates
         return tangent_kernel(
             initial.hidden[run],
             initial.output[run],
             _of(inputs, run),
             self.activation,
-            first=0.0 if layers == "second" else 1.0,
-            second=0.0 if layers == "first" else 1.0 if rate_ratio is None else rate_ratio,
+            first=first,
+            second=second,
+        )
+
+    def _observer(
+        self,
+        setting: dict[str, Any],
+        scales: Scales,
+        initial: Network,
+        rates: Rates,
+        train: Sample,
+    ) -> Observer:
+        """What measures a run."""
+        test_inputs, test_targets = self.test.of(setting["seed"])
+        if self.settings.target_scale == "sqrt_width":
+            test_targets = test_targets * setting["width"] ** 0.5
+        if self.settings.labels != "random":
+            test_inputs, test_targets = test_inputs[:0], test_targets[:0]
+        # The ratio of the rates is the descent's: the kernel is that of the parameterisation.
+        return Observer(
+            initial,
+            self.activation,
+            train,
+            Sample(train.inputs.new_tensor(test_inputs), train.inputs.new_tensor(test_targets.T)),
+            self.settings.record,
+            loss=self.settings.loss,
+            trained=self.settings.layers,
+            rates=layer_rates(self.settings, scales),
+            learning_rates=(float(rates.hidden), float(rates.output)),
+            unit=scales.output if scales.node is None else scales.output * scales.node,
         )
 
     def _variables(
@@ -244,25 +286,23 @@ class Runs(Engine["GradientDescentExperiment"]):
             "converged": ending == Ending.CONVERGED,
             "aborted": ending == Ending.ABORTED,
             "diverged": ending == Ending.DIVERGED,
-            "learning_rate": learning_rates,
+            "step_size": learning_rates,
             "initial_residual_norm": norms[:, 0],
             "initial_loss": factor / 2 * norms[:, 0] ** 2,
             "final_loss": factor / 2 * final["residual_norm"] ** 2,
             "loss_history": factor / 2 * norms**2,
         }
-        if record.smallest_eigenvalue != "never":
-            eigenvalues = histories["smallest_eigenvalue"]
-            variables["initial_smallest_eigenvalue"] = eigenvalues[:, 0]
-            if record.smallest_eigenvalue == "ends":
-                del histories["smallest_eigenvalue"]
-        return variables | {f"{name}_history": values for name, values in histories.items()}
+        measured = {name: variables.pop(name) for name in histories}
+        return variables | arranged(measured, histories, record)
 
 
 def learning_rate(settings: "GradientDescentExperiment", setting: Mapping[str, Any]) -> float:
-    """The rate of the settings for a run: that of the first exception that applies, if any.
+    """The rate of the settings for a run: of its axis, or of the first exception that applies.
 
     An exception applies to one width (all, if it names none) from a number of points on.
     """
+    if settings.learning_rate is None:
+        return setting["learning_rate"]
     for exception in settings.learning_rate_exceptions:
         is_width = exception.width in (None, setting["width"])
         if is_width and setting["n_train"] >= exception.n_train_from:
@@ -334,12 +374,14 @@ def descend(
     networks: ShallowNetworks,
     targets: Tensor,
     rule: StoppingRule,
-    observer: Observer,
+    steps: np.ndarray,
+    observers: Sequence[Observer],
     session: Session = NO_SESSION,
 ) -> DescentResult:
     """Move networks by gradient descent until all have ended.
 
     networks: at their initial weights; their rates are those of |e|^2 / 2. targets: (E, k, n).
+    steps: those that are recorded, the first is 0. observers: of each run.
     Networks whose run has ended leave the batch. Nothing that a run does depends on the time, nor
     on the other runs. How it ends is recorded, never raised. With a state the networks and targets
     are to be made as at the start; its rule may have had another limit.
@@ -347,11 +389,11 @@ def descend(
     n_runs, state = len(networks), session.state
     if state is None:
         step, runs, previous = 0, list(range(n_runs)), [float("inf")] * n_runs
-        names = ["residual_norm", *observer.names(networks)]
-        result = DescentResult.empty(n_runs, len(observer.steps), names)
+        names = ["residual_norm", *observers[0].names()]
+        result = DescentResult.empty(n_runs, len(steps), names)
     else:
         step, runs, previous = state["step"], state["runs"], state["previous"]
-        result = DescentResult.from_state(state["result"], len(observer.steps))
+        result = DescentResult.from_state(state["result"], len(steps))
         if runs:
             networks.keep(runs)
             networks.restore(state["networks"])
@@ -372,7 +414,7 @@ def descend(
     if not runs:
         session.reached(step, make_state)
         return result
-    recorded = {int(step): column for column, step in enumerate(observer.steps)}
+    recorded = {int(step): column for column, step in enumerate(steps)}
     errors = torch.empty_like(targets)
     outputs = networks.evaluate()
     while True:
@@ -381,11 +423,14 @@ def descend(
             session.reached(step, make_state)
         torch.sub(outputs, targets, out=errors)
         norms = torch.linalg.vector_norm(errors, dim=(1, 2)).tolist()
-        endings = [rule.ending(step, *pair) for pair in zip(norms, previous, strict=True)]
+        first = result.history["residual_norm"][runs, 0].tolist() if step else norms
+        endings = [
+            rule.ending(step, *of_run) for of_run in zip(norms, previous, first, strict=True)
+        ]
         if step in recorded:
-            _record(result, recorded[step], networks, observer, runs, norms)
+            _record(result, recorded[step], networks, observers, runs, norms)
         if any(endings):
-            _end(result, step, networks, observer, runs, norms, endings)
+            _end(result, step, networks, observers, runs, norms, endings)
             going_on = [position for position, ending in enumerate(endings) if not ending]
             if not going_on:
                 runs = []
@@ -405,7 +450,7 @@ def _record(
     result: DescentResult,
     column: int,
     networks: ShallowNetworks,
-    observer: Observer,
+    observers: Sequence[Observer],
     runs: list[int],
     norms: list[float],
 ) -> None:
@@ -413,7 +458,7 @@ def _record(
     for position, run in enumerate(runs):
         if not np.isfinite(norms[position]):
             continue
-        measured = observer.observe(networks, position, run, is_end=column == 0)
+        measured = observers[run].observe(_network(networks, position), is_end=column == 0)
         for name, value in ({"residual_norm": norms[position]} | measured).items():
             result.history[name][run, column] = value
 
@@ -422,7 +467,7 @@ def _end(
     result: DescentResult,
     step: int,
     networks: ShallowNetworks,
-    observer: Observer,
+    observers: Sequence[Observer],
     runs: list[int],
     norms: list[float],
     endings: list[Ending | None],
@@ -439,6 +484,10 @@ def _end(
         }
         if ending != Ending.DIVERGED:
             final["residual_norm"] = norms[position]
-            final |= observer.observe(networks, position, runs[position], is_end=True)
+            final |= observers[runs[position]].observe(_network(networks, position), is_end=True)
         for name, value in final.items():
             result.final[name][runs[position]] = value
+
+
+def _network(networks: ShallowNetworks, position: int) -> Network:
+    return Network(networks.weights.hidden[position], networks.weights.output[position])

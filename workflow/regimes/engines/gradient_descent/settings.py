@@ -4,27 +4,38 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from regimes.config.activations import ActivationName
 from regimes.config.axes import (
     CountAxis,
+    PositiveAxis,
     RatioAxis,
     SeedAxis,
     WidthAxis,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.config.experiment import SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, largest
-from regimes.engines.common.settings import EngineSettings
+from regimes.engines.common.parameterised import (
+    LOSSES,
+    RATE_UNITS,
+    ParameterAxes,
+    ParameterisedExperiment,
+    RateUnit,
+    Record,
+    SquaredLoss,
+)
 
 # Of the engine: bytes of a batch on the CPU.
 BATCH_BYTES = 8 * 1024**2
 
 
-class DescentAxes(AxesSettings):
+class DescentAxes(ParameterAxes):
     """A grid of gradient descent."""
 
+    learning_rate: PositiveAxis | None = Field(
+        default=None, description="Learning rates, in place of the key learning_rate."
+    )
     width: WidthAxis | None = Field(default=None, description="Numbers of hidden neurons m.")
     n_train: CountAxis | None = Field(
         default=None,
@@ -32,7 +43,8 @@ class DescentAxes(AxesSettings):
     )
     rate_ratio: RatioAxis | None = Field(
         default=None,
-        description="Ratios eta_z / eta_w of the layers' learning rates, for `layers: both`.",
+        description="Ratios eta_a / eta_w of the layers' learning rates, times that of the "
+        "parameterisation, for `layers: both`.",
     )
     seed: SeedAxis | None = Field(
         default=None,
@@ -59,6 +71,11 @@ class StoppingRule(Model):
         default=None,
         description="Converged when the norm |e| of the residuals is below this; by default never.",
     )
+    relative_loss: Annotated[Number, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Converged when the loss is below this share of that at the start; by default "
+        "never.",
+    )
     abort_on_increase: bool = Field(
         default=False, description="End the run when |e| has grown in a step: aborted."
     )
@@ -67,7 +84,7 @@ class StoppingRule(Model):
     )
 
 
-class DescentRecord(Model):
+class DescentRecord(Record):
     """What is recorded of a run of gradient descent, beside losses and distances."""
 
     points_per_decade: Integer = Field(
@@ -76,55 +93,32 @@ class DescentRecord(Model):
         le=1000,
         description="Recorded steps for each factor of ten; they depend on max_steps alone.",
     )
+    every: Integer = Field(
+        default=0, ge=0, description="Besides, every so many steps are recorded; 0: none."
+    )
     activation_changes: bool = Field(
-        default=True,
+        default=False,
         description="Count the pairs (neuron, point) whose activation ever left the initial one.",
     )
-    smallest_eigenvalue: Literal["never", "ends", "steps"] = Field(
-        default="never",
-        description="Smallest eigenvalue of the tangent kernel: never, at both ends of the run, "
-        "or at the recorded steps too.",
-    )
-    invariant: bool = Field(
-        default=False,
-        description="Drift of eta_z |w_j|^2 - eta_w |z_j|^2, which gradient flow conserves.",
-    )
 
 
-class GradientDescentExperiment(EngineSettings):
+class GradientDescentExperiment(ParameterisedExperiment):
     """An experiment trained by full-batch gradient descent."""
 
     limit = ("stopping", "max_steps")
     takes_draws = True
 
     engine: Literal["gradient_descent"] = Field(description="How the networks are trained.")
-    activation: ActivationName = Field(default="relu", description="Activation function.")
-    loss: Literal["half_sum", "half_mean", "mean"] = Field(
-        default="half_sum",
-        description="1/2 sum e^2; the same over n points, 1/(2n) sum e^2; or the mean of e^2 over "
-        "points and outputs.",
-    )
-    layers: Literal["first", "second", "both"] = Field(
-        default="first", description="Layers that are trained."
-    )
-    learning_rate: Number = Field(
-        gt=0,
-        description="Learning rate of the first layer, of the second if only that is trained; of "
-        "both, the second has rate_ratio times this.",
+    loss: SquaredLoss = Field(default="half_mean", description=LOSSES)
+    learning_rate: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None,
+        description="Learning rate, which the parameterisation's rates of the layers and "
+        "rate_ratio, of the second layer, multiply; or an axis.",
     )
     learning_rate_exceptions: tuple[LearningRateException, ...] = Field(
         default=(), description="Learning rates of some runs: the first that applies counts."
     )
-    rate_unit: Literal["one", "inverse_kernel_norm"] = Field(
-        default="one",
-        description="Unit of the learning rates; inverse_kernel_norm: 1 over the largest "
-        "eigenvalue of the tangent kernel at the start, so that 2 is the limit of stability.",
-    )
-    output_weights: Literal["rademacher", "gaussian"] = Field(
-        default="rademacher",
-        description="Distribution of the initial output weights: -1 or 1, or standard normal. "
-        "Those of the first layer are standard normal.",
-    )
+    rate_unit: RateUnit = Field(default="one", description=RATE_UNITS)
     target_scale: Literal["unit", "sqrt_width"] = Field(
         default="unit",
         description="sqrt_width: the data's targets times the root of the width.",
@@ -156,7 +150,7 @@ class GradientDescentExperiment(EngineSettings):
         arrays = width * n_train * (2 * number + 2)
         kernel = 0
         without = ("never", "one", "random")
-        if (self.record.smallest_eigenvalue, self.rate_unit, self.labels) != without:
+        if (self.record.kernel, self.rate_unit, self.labels) != without:
             rows = n_train * data.n_outputs
             kernel = number * (5 * rows**2 + 2 * width * (rows + n_train))
         return weights + arrays + kernel + 4 * BATCH_BYTES
@@ -164,8 +158,12 @@ class GradientDescentExperiment(EngineSettings):
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":
         grids = self.check_grids("width", "seed")
-        if (self.layers == "both") != ("rate_ratio" in grids[0]):
-            raise ValueError("axes.rate_ratio is needed for layers: both, and only for that")
+        self.check_parameterisation()
+        if "rate_ratio" in grids[0] and self.layers != "both":
+            raise ValueError(f"axes.rate_ratio is of both layers; layers is {self.layers}")
+        self.check_learning_rate()
+        if self.learning_rate is None and self.learning_rate_exceptions:
+            raise ValueError("learning_rate_exceptions are of the key learning_rate, not the axis")
         if self.target_scale != "unit" and self.labels != "random":
             raise ValueError(
                 f"target_scale: {self.target_scale} is of the data's targets, which labels: "

@@ -2,27 +2,35 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 import xarray as xr
 
+from regimes.engines.common.draws import antisymmetric, has_signs, scales_of
 from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable
+from regimes.engines.common.losses import gradient_factor
+from regimes.engines.common.observation import (
+    Network,
+    Observer,
+    Sample,
+    arranged,
+    measured_variables,
+)
 from regimes.engines.common.points import Points
+from regimes.engines.common.rates import layer_rates
 from regimes.engines.common.span import Span, project_to_span
 from regimes.engines.gradient_flow.initialisation import (
     OrthogonalPart,
-    antisymmetric,
     gaussian,
     gaussian_in_span,
 )
 from regimes.engines.gradient_flow.integrator import ENDINGS, FlowResult, Limits, integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights, motion
-from regimes.engines.gradient_flow.parameterisations.scales import Scales
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 from regimes.errors import DataError
+from regimes.parameterisations.scales import Scales
 
 if TYPE_CHECKING:
     from regimes.engines.gradient_flow.settings import GradientFlowExperiment
@@ -42,12 +50,14 @@ class Runs(Engine["GradientFlowExperiment"]):
     AXES: ClassVar = {
         "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
         "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
+        "node_scaling": "node scaling: its gamma and its alpha",
         "solver_tolerance": "tolerance of the solver",
         "width": "number of hidden neurons m",
         "seed": "index of the random initialisation",
     }
     # Weights are stored in half the size, which is enough to measure them.
     VARIABLES: ClassVar = {
+        **measured_variables("record"),
         "relative_distance_w": Variable(
             "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights"
         ),
@@ -92,6 +102,9 @@ class Runs(Engine["GradientFlowExperiment"]):
         "snapshot_time": Variable(
             "time of the snapshot, in the time of the parameterisation", ("snapshot",)
         ),
+        "record_time": Variable(
+            "time of the record, in the time of the parameterisation", ("record",)
+        ),
     }
     INDICES: ClassVar = {
         "checkpoint": "index of the recorded time",
@@ -102,7 +115,7 @@ class Runs(Engine["GradientFlowExperiment"]):
     def __init__(self, job: Job["GradientFlowExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
         settings = self.settings
-        points = Points(data, job.dataset)
+        points = self.points = Points(data, job.dataset)
         if points.has_outputs:
             raise DataError(
                 "gradient_flow trains one output; the data have several (targets: label)"
@@ -113,9 +126,23 @@ class Runs(Engine["GradientFlowExperiment"]):
         self.inputs = torch.tensor(self.span.inputs, dtype=dtype, device=device)
         self.targets = torch.tensor(targets[:, 0], dtype=dtype, device=device)
         self.activation = job.activation()
+        self.test = Points(data, job.dataset, "test")
         self.levels = settings.snapshots or ()
+        # Shares of the initial loss at which networks are measured, and all those that are kept.
+        self.records = self._record_levels()
+        self.kept_levels = sorted({*self.levels, *self.records}, reverse=True)
+        # Of the loss over |e|^2 / (2 n), which the solver knows.
+        factors = [gradient_factor(one, 1, len(inputs)) for one in (settings.loss, "half_mean")]
+        self.loss_factor = factors[0] / factors[1]
         # No recorded steps have to agree, and what is kept is always of the last try.
         self.last_common = settings.solver.max_steps
+
+    def _record_levels(self) -> tuple[float, ...]:
+        record = self.settings.record
+        of_states = {record.kernel, record.sharpness}
+        if self.test.n_points or record.invariant or "steps" in of_states:
+            return record.levels
+        return (1.0, 0.0) if "ends" in of_states else ()
 
     def batches(self) -> list[Batch]:
         """Settings of one width, no more than fit the memory."""
@@ -130,7 +157,8 @@ class Runs(Engine["GradientFlowExperiment"]):
             settings = [setting for setting in grid if setting["width"] == width]
             # Initial, present, predicted and new weights, the arrays of the path, and kernels with
             # their eigenvectors.
-            numbers = width * (4 * (n_features + 1) + arrays * n_points) + 10 * n_points**2
+            kept = 4 + len(self.records)
+            numbers = width * (kept * (n_features + 1) + arrays * n_points) + 10 * n_points**2
             room = max(1, int(BATCH_BYTES / (numbers * self.inputs.element_size())))
             size = math.ceil(len(settings) / math.ceil(len(settings) / room))
             for first in range(0, len(settings), size):
@@ -145,11 +173,18 @@ class Runs(Engine["GradientFlowExperiment"]):
             variables = {name: values.numpy() for name, values in earlier["variables"].items()}
             self._end(session, variables, None)
             return variables
-        flow, initial, orthogonal = self._follow(batch.settings, session)
+        settings, n_features = batch.settings, self.span.basis.shape[0]
+        scales = [scales_of(self.settings, one, n_features) for one in settings]
+        initial, orthogonal = self._initial_weights(settings, scales)
+        flow = self._follow(settings, scales, initial, session)
         rows = [row for row, weights in enumerate(flow.weights) if weights is not None]
         variables = _measures(initial, orthogonal, flow, rows)
+        for name in ("initial_loss", "final_loss", "history_loss"):
+            variables[name] *= self.loss_factor
         if self.levels:
             variables |= self._snapshots(orthogonal, flow, rows)
+        if self.records:
+            variables |= self._records(settings, scales, flow, rows)
         # The values of runs that diverged are not to be used.
         for values in variables.values():
             if values.dtype.kind == "f":
@@ -180,39 +215,37 @@ class Runs(Engine["GradientFlowExperiment"]):
         )
 
     def _follow(
-        self, settings: list[dict[str, Any]], session: Session
-    ) -> tuple[FlowResult, Weights, OrthogonalPart]:
-        """The flow of some runs, their initial weights in the span and what is kept of the rest."""
-        parameterisation = import_module(
-            "regimes.engines.gradient_flow.parameterisations." + self.settings.parameterisation
-        )
-        given = self.settings.exponents.model_dump(exclude_none=True)
-        scales = [parameterisation.scales({**setting, "exponents": given}) for setting in settings]
-        initial, orthogonal = self._initial_weights(settings, scales)
-
-        def column(name: str) -> torch.Tensor:
-            return self.inputs.new_tensor([getattr(scale, name) for scale in scales])
-
+        self,
+        settings: list[dict[str, Any]],
+        scales: list[Scales],
+        initial: Weights,
+        session: Session,
+    ) -> FlowResult:
+        """The flow of some runs from their initial weights in the span."""
+        rates = [self._rates(one) for one in scales]
+        columns = np.array([(one.output, *rate) for one, rate in zip(scales, rates, strict=True)])
+        output, rate_w, rate_a = self.inputs.new_tensor(columns.T)
         solver = self.settings.solver
         tolerances = [setting.get("solver_tolerance", solver.tolerance) for setting in settings]
-        flow = integrate(
-            TwoLayerNetwork(
-                self.inputs,
-                column("output"),
-                column("rate_a"),
-                column("rate_w"),
-                self.activation,
-            ),
+        return integrate(
+            TwoLayerNetwork(self.inputs, output, rate_a, rate_w, self.activation),
             initial,
             self.targets,
             StepSizeControl(self.inputs.new_tensor(tolerances)),
             Limits(solver.relative_loss, solver.max_steps, solver.max_time),
             self.settings.history_points,
             session,
-            snapshot_levels=self.levels,
+            snapshot_levels=self.kept_levels,
             state=session.state and session.state["cut_short"],
         )
-        return flow, initial, orthogonal
+
+    def _rates(self, scales: Scales) -> tuple[float, float]:
+        """Rates of w and a for |e|^2 / (2 n); 0 for a layer that is fixed."""
+        layers = self.settings.layers
+        return (
+            scales.rate_w * self.loss_factor * (layers != "second"),
+            (scales.rate_a or 0.0) * self.loss_factor * (layers != "first"),
+        )
 
     def _initial_weights(
         self, settings: list[dict[str, Any]], scales: list[Scales]
@@ -223,15 +256,11 @@ class Runs(Engine["GradientFlowExperiment"]):
         """
         parts: list[tuple[np.ndarray, ...]] = []
         drawn: dict[int, tuple[np.ndarray, ...]] = {}
-        choice = self.settings.antisymmetric_initialisation
         for setting, scale in zip(settings, scales, strict=True):
             width, seed = setting["width"], setting["seed"]
             if seed not in drawn:
                 drawn[seed] = _draw(self.job.stream(width, seed), width, self.span)
-            neurons = drawn[seed]
-            if _is_antisymmetric(choice, scale.gamma):
-                neurons = antisymmetric(*neurons)
-            a, w, squared_norm, products = neurons
+            a, w, squared_norm, products = self._arranged(drawn[seed], scale)
             deviation = scale.deviation_w
             parts.append(
                 (
@@ -245,17 +274,94 @@ class Runs(Engine["GradientFlowExperiment"]):
         weights = Weights(torch.from_numpy(a).to(self.inputs), torch.from_numpy(w).to(self.inputs))
         return weights, OrthogonalPart(squared_norm, products)
 
+    def _arranged(self, neurons: tuple[np.ndarray, ...], scales: Scales) -> tuple[np.ndarray, ...]:
+        """Drawn neurons, output weights first, as the settings and scales want them."""
+        a, *others = neurons
+        if has_signs(self.settings, scales):
+            a = np.where(a < 0, -1.0, 1.0)
+        if self.settings.is_antisymmetric(scales.symmetric):
+            a, *others = antisymmetric(a, *others)
+        return a if scales.node is None else a * scales.node, *others
+
+    def _records(
+        self,
+        settings: list[dict[str, Any]],
+        scales: list[Scales],
+        flow: FlowResult,
+        rows: list[int],
+    ) -> dict[str, np.ndarray]:
+        """What is measured of some runs where their loss fell to the levels."""
+        chosen = [self.kept_levels.index(level) for level in self.records]
+        found: dict[str, np.ndarray] = {}
+        for position, row in enumerate(rows):
+            networks = self._networks(settings[row], scales[row], flow, row, chosen)
+            observer = self._observer(scales[row], networks[0])
+            for column, network in enumerate(networks):
+                is_end = self.records[column] in (0.0, 1.0)
+                for name, value in observer.observe(network, is_end=is_end).items():
+                    found.setdefault(name, np.full((len(rows), len(chosen)), np.nan))
+                    found[name][position, column] = value
+        final = {name: values[:, -1] for name, values in found.items()}
+        measured = arranged(final, found, self.settings.record)
+        # Of runs of one precision alone; these are measured in the span, in float64.
+        ends = ("relative_distance_w", "relative_distance_a")
+        kept = {name: values for name, values in measured.items() if name not in ends}
+        return kept | {"record_time": flow.snapshots.time[rows][:, chosen]}
+
+    def _networks(
+        self,
+        setting: dict[str, Any],
+        scales: Scales,
+        flow: FlowResult,
+        row: int,
+        levels: list[int],
+    ) -> list[Network]:
+        """A run's networks at some levels, in the space of the inputs; the first is its start."""
+        kept = flow.snapshots
+        a = kept.output_weights[row, levels] * scales.output
+        w = kept.input_weights[row, levels]
+        if not self.span.whole:
+            # The part outside of the span is drawn again: it is as large as the weights.
+            width, basis = setting["width"], self.span.basis
+            drawn = gaussian(self.job.stream(width, setting["seed"]), width, len(basis))
+            start = self._arranged(drawn, scales)[1] * scales.deviation_w
+            w = start + basis @ (w - basis.T @ start)
+        return [
+            Network(self.inputs.new_tensor(one.T), self.inputs.new_tensor(output)[None])
+            for one, output in zip(w, a, strict=True)
+        ]
+
+    def _observer(self, scales: Scales, initial: Network) -> Observer:
+        train, test = (
+            Sample(self.inputs.new_tensor(inputs), self.inputs.new_tensor(targets.T))
+            for inputs, targets in (self.points.of(), self.test.of())
+        )
+        return Observer(
+            initial,
+            self.activation,
+            train,
+            test,
+            self.settings.record,
+            loss=self.settings.loss,
+            trained=self.settings.layers,
+            rates=layer_rates(self.settings, scales),
+            unit=scales.output if scales.node is None else scales.output * scales.node,
+        )
+
     def _snapshots(
         self, orthogonal: OrthogonalPart, flow: FlowResult, rows: list[int]
     ) -> dict[str, np.ndarray]:
         kept = flow.snapshots
-        chosen = slice(None) if len(rows) == len(flow.weights) else rows  # no copy of all
+        chosen: Any = slice(None) if len(rows) == len(flow.weights) else rows  # no copy of all
+        of_levels: Any = slice(None)
+        if self.records:
+            of_levels = [self.kept_levels.index(level) for level in self.levels]
         values = {
-            "output_weights": kept.output_weights[chosen],
-            "snapshot_relative_loss": kept.relative_loss[chosen],
-            "snapshot_time": kept.time[chosen],
+            "output_weights": kept.output_weights[chosen][:, of_levels],
+            "snapshot_relative_loss": kept.relative_loss[chosen][:, of_levels],
+            "snapshot_time": kept.time[chosen][:, of_levels],
         }
-        input_weights = kept.input_weights[chosen]
+        input_weights = kept.input_weights[chosen][:, of_levels]
         if self.settings.snapshot_content == "weights":
             return values | {"input_weights": input_weights}
         # These sums are over features alone, in their order, however many runs there are.
@@ -268,11 +374,16 @@ class Runs(Engine["GradientFlowExperiment"]):
         }
 
     def coordinates(self) -> dict[str, Coordinate]:
-        """The levels of the snapshots."""
-        if not self.levels:
-            return {}
-        long_name = "share of the initial loss at which the weights were kept"
-        return {"snapshot": Coordinate(np.asarray(self.levels, dtype=np.float64), long_name)}
+        """The levels of the loss at which weights are kept, and at which networks are measured."""
+        found = {}
+        for name, levels, what in (
+            ("snapshot", self.levels, "the weights were kept"),
+            ("record", self.records, "the network was measured"),
+        ):
+            if len(levels):
+                text = f"share of the initial loss at which {what}"
+                found[name] = Coordinate(np.asarray(levels, dtype=np.float64), text)
+        return found
 
 
 def _draw(random: np.random.Generator, width: int, domain: Span) -> tuple[np.ndarray, ...]:
@@ -294,11 +405,6 @@ def _reference_direction(domain: Span) -> np.ndarray:
     """The unit vector of equal entries (n_features,): Luo et al. (2021), section 4.2."""
     n_features = len(domain.basis)
     return np.full(n_features, n_features**-0.5)
-
-
-def _is_antisymmetric(choice: str, gamma: float) -> bool:
-    # Remark 5 of Luo et al. (2021): needed where the initial output would not vanish.
-    return choice == "always" or (choice == "auto" and gamma <= 0.5)
 
 
 def _measures(

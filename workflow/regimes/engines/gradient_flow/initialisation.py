@@ -53,18 +53,3 @@ def gaussian_in_span(
     products -= (directions @ basis) @ coordinates
     # Rounding may leave a little less than nothing where the span is nearly all.
     return output, coordinates, OrthogonalPart(squares.clip(min=0), products)
-
-
-def antisymmetric(output: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Two copies of the first half of the neurons, with output weights +a and -a, so that f = 0.
-
-    Luo et al. (2021), Remark 5 (Zhang et al., 2019). output: (width,); others: what else the
-    neurons have, such as first-layer weights, each (..., width). Shapes are kept.
-    Raises ValueError for an odd width.
-    """
-    width = output.shape[-1]
-    if width % 2:
-        raise ValueError(f"antisymmetric initialisation needs an even width, not {width}")
-    half = width // 2
-    copies = (np.concatenate([values[..., :half]] * 2, axis=-1) for values in others)
-    return np.concatenate([output[:half], -output[:half]]), *copies

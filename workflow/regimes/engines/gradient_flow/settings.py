@@ -1,25 +1,26 @@
 """Experiments that are trained by gradient flow."""
 
-import itertools
-from importlib import import_module
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regimes.config.activations import ActivationName
 from regimes.config.axes import (
-    ExponentAxis,
     SeedAxis,
     ToleranceAxis,
     WidthAxis,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.config.experiment import AxesSettings, SplitBy
+from regimes.config.experiment import SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
-from regimes.engines.common.settings import EngineSettings
+from regimes.engines.common.parameterised import (
+    LOSSES,
+    ParameterAxes,
+    ParameterisedExperiment,
+    Record,
+    SquaredLoss,
+)
 
-PARAMETERISATIONS = "regimes.engines.gradient_flow.parameterisations"
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
 # From so many points on the kernel is what takes the time: on one core these seconds for each of
@@ -29,28 +30,14 @@ MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, STEPS = 500, 1.3e-9, 200
 COMPILER_BYTES = 100 * 1024**2
 
 
-class FlowAxes(AxesSettings):
+class FlowAxes(ParameterAxes):
     """The grid of an experiment."""
 
-    gamma_prime: ExponentAxis | None = Field(
-        default=None, description="Exponents gamma' of the ratio of the layers' learning rates."
-    )
-    gamma: ExponentAxis | None = Field(
-        default=None, description="Exponents gamma of the output scale."
-    )
     solver_tolerance: ToleranceAxis | None = Field(
         default=None, description="Tolerances of the solver, in place of solver.tolerance."
     )
     width: WidthAxis = Field(description="Numbers of hidden neurons.")
     seed: SeedAxis = Field(description="Random initialisations.")
-
-
-class Exponents(Model):
-    """Scalings of the unnormalised parameterisation as powers of the width m."""
-
-    alpha: Number | None = Field(default=None, description="alpha = m^(this number).")
-    beta1: Number | None = Field(default=None, description="beta1 = m^(this number).")
-    beta2: Number | None = Field(default=None, description="beta2 = m^(this number).")
 
 
 class FlowSolver(Model):
@@ -75,28 +62,32 @@ class FlowSolver(Model):
     )
 
 
-class GradientFlowExperiment(EngineSettings):
+class FlowRecord(Record):
+    """What is recorded of a run of gradient flow beside losses and distances, and when.
+
+    Where the data have test points, test scores are recorded at the levels.
+    """
+
+    levels: tuple[Annotated[Number, Field(ge=0, le=1)], ...] = Field(
+        default=(1, 0.5, 0.2, 0.1, 0.03, 0.01, 0.001, 0.0001, 0),
+        description="Shares of the initial loss at which networks are measured, as the loss falls; "
+        "the first is 1, the start, the last 0, the end.",
+    )
+
+
+class GradientFlowExperiment(ParameterisedExperiment):
     """An experiment trained by gradient flow."""
 
     limit = ("solver", "max_steps")
     against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
     followed = True
-    modules_by_key: ClassVar = {"parameterisation": PARAMETERISATIONS}
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
-    parameterisation: Literal["normalised", "alpha_beta"] = Field(
-        default="normalised", description="Form in which the scalings enter the network."
-    )
-    exponents: Exponents = Field(
-        default=Exponents(), description="Scalings of `parameterisation: alpha_beta`."
-    )
-    activation: ActivationName = Field(default="relu", description="Activation function.")
-    antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
-        default="auto", description="Start from f = 0; `auto` means where gamma <= 1/2."
-    )
+    loss: SquaredLoss = Field(default="half_mean", description=LOSSES)
     axes: FlowAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("gamma_prime", "seed")
     solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
+    record: FlowRecord = Field(default=FlowRecord(), description="What is recorded.")
     history_points: Integer = Field(
         default=64,
         ge=2,
@@ -159,38 +150,21 @@ class GradientFlowExperiment(EngineSettings):
     def _rank(self, data: DataSize) -> int:
         return min(data.n_train, data.n_features) if self.reduce_inputs else data.n_features
 
-    def check(self) -> None:
-        """Raise ConfigError when the parameterisation leaves a setting's scales open."""
-        parameterisation = import_module(f"{PARAMETERISATIONS}.{self.parameterisation}")
-        exponents = self.exponents.model_dump(exclude_none=True)
-        (grid,) = self.all_grids()
-        axes = {name: values for name, values in grid.items() if name != "seed"}
-        for values in itertools.product(*axes.values()):
-            setting = dict(zip(axes, values, strict=True))
-            parameterisation.scales({**setting, "exponents": exponents})
-
     @model_validator(mode="after")
     def _consistent(self) -> "GradientFlowExperiment":
-        axes = self.axes.given()
-        if self.parameterisation == "normalised":
-            for name in ("gamma_prime", "gamma"):
-                if name not in axes:
-                    raise ValueError(f"axes.{name} is missing: parameterisation is normalised")
-            if any(value is not None for value in dict(self.exponents).values()):
-                raise ValueError("exponents are only for parameterisation alpha_beta")
         self.check_grids()
-        if self.snapshots is not None:
-            if list(self.snapshots) != sorted(set(self.snapshots), reverse=True):
-                raise ValueError("snapshots must fall from value to value, as the loss does")
-            if len(self.axes.width) > 1 and "width" not in self.split_by:
-                raise ValueError(
-                    "snapshots need width in split_by: a file holds the weights of one width"
-                )
-        if self.antisymmetric_initialisation != "never":
-            for width in self.axes.width:
-                if width % 2:
-                    raise ValueError(
-                        f"axes.width: {width} is odd; antisymmetric initialisation needs pairs of "
-                        "neurons (even widths, or antisymmetric_initialisation: never)"
-                    )
+        self.check_parameterisation()
+        _check_falling("snapshots", self.snapshots or ())
+        _check_falling("record.levels", self.record.levels)
+        if self.record.levels[:1] != (1,) or self.record.levels[-1:] != (0,):
+            raise ValueError("record.levels must begin with 1, the start, and end with 0, the end")
+        if self.snapshots and len(self.axes.width) > 1 and "width" not in self.split_by:
+            raise ValueError(
+                "snapshots need width in split_by: a file holds the weights of one width"
+            )
         return self
+
+
+def _check_falling(name: str, levels: tuple[float, ...]) -> None:
+    if list(levels) != sorted(set(levels), reverse=True):
+        raise ValueError(f"{name} must fall from value to value, as the loss does")

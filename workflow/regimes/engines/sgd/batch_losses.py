@@ -1,6 +1,7 @@
-"""Losses of classifiers, means over the points of a minibatch, with their gradients by hand.
+"""Losses, means over the points of a minibatch, with their gradients by hand.
 
-Shapes: outputs (..., k, n) of k classes on n points, labels (..., n), whole numbers below k.
+Shapes: outputs (..., k, n) of k classes on n points, labels (..., n), whole numbers below k; or k
+outputs and targets (..., n, k), real numbers.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """A loss of classification.
+    """A loss, of labels or of targets.
 
     values: of each point, (..., n). gradient_: overwrites the outputs with the gradient of the sum
     of the values.
@@ -48,6 +49,26 @@ def mean_square_gradient_(outputs: Tensor, labels: Tensor) -> Tensor:
 LOSSES: dict[str, BatchLoss] = {
     "cross_entropy": BatchLoss(cross_entropy, cross_entropy_gradient_),
     "mean_square": BatchLoss(mean_square, mean_square_gradient_),
+}
+
+
+# Of targets.
+TARGET_LOSSES: dict[str, BatchLoss] = {
+    # 1/2 of the sum over the outputs of (f - y)^2
+    "half_mean": BatchLoss(
+        lambda outputs, targets: (outputs - targets.mT).square_().sum(-2) / 2,
+        lambda outputs, targets: outputs.sub_(targets.mT),
+    ),
+    # The mean over the outputs of (f - y)^2
+    "mean_square": BatchLoss(
+        lambda outputs, targets: (outputs - targets.mT).square_().mean(-2),
+        lambda outputs, targets: outputs.sub_(targets.mT).mul_(2 / outputs.shape[-2]),
+    ),
+    # -log softmax(f) at the class, of one-hot targets
+    "cross_entropy": BatchLoss(
+        lambda outputs, targets: -(torch.log_softmax(outputs, -2) * targets.mT).sum(-2),
+        lambda outputs, targets: outputs.copy_(torch.softmax(outputs, -2)).sub_(targets.mT),
+    ),
 }
 
 

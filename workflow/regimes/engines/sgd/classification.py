@@ -1,4 +1,4 @@
-"""Risk and accuracy of networks on labelled points."""
+"""Loss and accuracy of networks on points."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,10 @@ CHUNK_BYTES = {"cpu": 4 * 1024**2, "cuda": 256 * 1024**2}
 
 @dataclass(frozen=True)
 class Points:
-    """Labelled points that networks share.
+    """Points that networks share.
 
-    inputs: (n, d). labels: (n,), or (E, n) if the networks have labels of their own.
+    inputs: (n, d). labels: (n,), or (E, n) if the networks have labels of their own; or targets (n,
+    k), real numbers.
     """
 
     inputs: Tensor
@@ -25,15 +26,22 @@ class Points:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether the labels are targets (n, k)."""
+        return self.labels.is_floating_point()
+
     def labels_of(self, elements: int | slice) -> Tensor:
-        """Labels (n,) of one network, or (n,) or (E, n) of several."""
-        return self.labels if self.labels.dim() == 1 else self.labels[elements]
+        """Labels (n,) or targets (n, k) of one network, or (n,), (E, n) or (n, k) of several."""
+        shared = self.labels.dim() == 1 or self.has_targets
+        return self.labels if shared else self.labels[elements]
 
 
 def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict[str, Tensor]:
     """Return the mean loss `risk` and the `accuracy` of networks, each (E,), in float64 on the CPU.
 
-    The accuracy is the share of the points whose largest output is that of their label.
+    The accuracy is the share of the points whose largest output is that of their label; with one
+    output there is none.
     """
     inputs = points.inputs
     sums = torch.zeros(2, len(networks), dtype=torch.float64, device=inputs.device)
@@ -43,9 +51,12 @@ def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict
         size = max(1, CHUNK_BYTES[inputs.device.type] // column)
         for first in range(0, len(points), size):
             chunk, outputs = slice(first, first + size), group.outputs(inputs[first : first + size])
-            correct = outputs.argmax(-2) == labels[..., chunk]
-            losses = loss.values(outputs, labels[..., chunk])
+            some = labels[chunk] if points.has_targets else labels[..., chunk]
+            classes = some.argmax(-1) if points.has_targets else some
+            correct = outputs.argmax(-2) == classes
+            losses = loss.values(outputs, some)
             for row, values in enumerate((losses, correct)):
                 sums[row, group.elements] += values.sum(-1, dtype=torch.float64)
     risk, accuracy = (sums / len(points)).cpu()
-    return {"risk": risk, "accuracy": accuracy}
+    has_classes = networks.parameters.output.shape[1] > 1
+    return {"risk": risk} | ({"accuracy": accuracy} if has_classes else {})

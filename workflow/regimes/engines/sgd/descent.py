@@ -17,13 +17,11 @@ from regimes.engines.sgd.network import BatchedNetworks, Group
 
 @dataclass(frozen=True)
 class Schedule:
-    """Schedule of a descent: learning rate, size of minibatches and number of epochs.
+    """Schedule of a descent: size of minibatches and number of epochs.
 
-    The learning rate is constant. Every `every` epochs something is recorded, beside the
-    start and the end.
+    Every `every` epochs something is recorded, beside the start and the end.
     """
 
-    learning_rate: float
     batch_size: int
     epochs: int
     every: int = 1
@@ -71,8 +69,8 @@ class MinibatchResult:
 
 
 # What is observed of the networks, each (E, ...); among it `train_risk`, which says whether a run
-# has diverged.
-Observer = Callable[[BatchedNetworks], dict[str, Tensor]]
+# has diverged. At the two ends of a run is_end is True.
+Observer = Callable[[BatchedNetworks, bool], dict[str, Tensor]]
 
 
 def descend(
@@ -94,7 +92,7 @@ def descend(
     recorded = {int(epoch): column for column, epoch in enumerate(schedule.recorded_epochs())}
     if session.state is None:
         epoch, result = 0, MinibatchResult({}, np.zeros(len(networks), dtype=bool))
-        _record(result, 0, len(recorded), observe(networks))
+        _record(result, 0, len(recorded), observe(networks, True))
     else:
         epoch = session.state["epoch"]
         history = {
@@ -125,11 +123,12 @@ def descend(
         for group, minibatches in zip(networks.groups, batches, strict=True):
             if not result.diverged[group.elements].all():
                 for inputs, labels in minibatches.of(order[group.elements]):
-                    group.step(inputs, labels, loss.gradient_, schedule.learning_rate)
+                    group.step(inputs, labels, loss.gradient_)
             session.report(progress)
         epoch += 1
         if epoch in recorded:
-            _record(result, recorded[epoch], len(recorded), observe(networks))
+            observed = observe(networks, epoch == schedule.epochs)
+            _record(result, recorded[epoch], len(recorded), observed)
             session.reached(epoch, make_state)
         session.offer(make_state)
     return result
@@ -159,25 +158,31 @@ class _Minibatches:
         self._buffers: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     def of(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs (..., b, d), labels (..., b) of an epoch's minibatches, by an order (..., n)."""
+        """Inputs (..., b, d), labels (..., b) or targets (..., b, k) of an epoch's minibatches.
+
+        order: (..., n).
+        """
         for first in range(0, order.shape[-1], self.size):
             chosen = order[..., first : first + self.size]
             index, inputs, labels = self._memory(chosen.shape[-1])
             index.copy_(chosen)
             flat = index.view(-1)
             torch.index_select(self.points.inputs, 0, flat, out=inputs.view(len(flat), -1))
-            if self.labels.dim() == 1:
-                torch.index_select(self.labels, 0, flat, out=labels.view(-1))
+            if self.labels.dim() == 1 or self.points.has_targets:
+                torch.index_select(
+                    self.labels, 0, flat, out=labels.view(len(flat), *self.labels.shape[1:])
+                )
             else:
                 torch.gather(self.labels, 1, index, out=labels)
             yield inputs, labels
 
     def _memory(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
         if size not in self._buffers:
-            shape, labels = (*self.batch, size), self.labels
+            shape, inputs, labels = (*self.batch, size), self.points.inputs, self.labels
+            of_targets = labels.shape[1:] if self.points.has_targets else ()
             self._buffers[size] = (
-                labels.new_empty(shape),
-                self.points.inputs.new_empty(*shape, self.points.inputs.shape[1]),
-                labels.new_empty(shape),
+                torch.empty(shape, dtype=torch.int64, device=inputs.device),
+                inputs.new_empty(*shape, inputs.shape[1]),
+                labels.new_empty(*shape, *of_targets),
             )
         return self._buffers[size]

@@ -1,12 +1,12 @@
-"""Minibatch descent of networks with scaled nodes: `regimes.engines.sgd.models.node_scaled`."""
+"""Minibatch descent of two-layer networks: `regimes.engines.sgd.models.two_layer`."""
 
 from typing import ClassVar
 
-from regimes.engines.sgd.models import node_scaled
+from regimes.engines.sgd.models import two_layer
 from regimes.engines.sgd.runs import MinibatchRuns
 
 
 class Runs(MinibatchRuns):
-    """Networks of the model `node_scaled`."""
+    """Networks of any parameterisation."""
 
-    model: ClassVar = node_scaled
+    model: ClassVar = two_layer

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,14 +61,22 @@ class BatchedNetworks:
     """A batch of networks at their parameters, which `groups` evaluate and move.
 
     parameters: where they start; they are copied. activation: a module of `regimes.activations`.
+    rates: learning rates of the two layers of each network (2, E).
 
     On the CPU each network is a group of its own, with the same operations whatever the batch, so
     that its numbers do not depend on the others to the last bit, and its weights stay in the cache
     from step to step; elsewhere one group has all.
     """
 
-    def __init__(self, parameters: Parameters, activation: ModuleType, trained: Trained):
+    def __init__(
+        self,
+        parameters: Parameters,
+        activation: ModuleType,
+        trained: Trained,
+        rates: np.ndarray,
+    ):
         self.parameters = parameters.aligned()
+        self.rates = rates
         self.activation = fused(activation)
         self.trained = trained
         self._scratch: dict[int, _Scratch] = {}
@@ -138,6 +147,9 @@ class Group:
         self._networks = networks
         self._multiply = torch.mm if one else torch.bmm
         self._add_product = torch.addmm if one else torch.baddbmm
+        self._rates = [
+            _rate(layer[elements], networks.parameters.hidden) for layer in networks.rates
+        ]
         self._hidden = networks.parameters.hidden[elements]
         self._output = networks.parameters.output[elements]
         self._hidden_bias, self._output_bias = (
@@ -150,22 +162,25 @@ class Group:
         inputs = inputs if self.one else inputs.expand(self.n_networks, -1, -1)
         return self._forward(inputs, self._networks.scratch(inputs.shape[-2]))[1]
 
-    def step(self, inputs: Tensor, labels: Tensor, gradient_: Gradient, rate: float) -> None:
-        """One step on the mean of the losses of some points: inputs (..., b, d), labels (..., b).
+    def step(self, inputs: Tensor, labels: Tensor, gradient_: Gradient) -> None:
+        """One step on the mean of the losses of some points.
+
+        inputs: (..., b, d); labels: (..., b), or targets (..., b, k).
 
         A fixed sequence of kernels without a look at their results.
         """
         scratch, trained = self._networks.scratch(inputs.shape[-2]), self._networks.trained
         values, outputs = self._forward(inputs, scratch)
         errors = gradient_(outputs, labels)
-        factor = -rate / inputs.shape[-2]
+        n_points = inputs.shape[-2]
+        of_hidden, of_output = self._rates
         if trained.hidden:  # before the output weights move
             self._multiply(self._output.mT, errors, out=scratch.pull)
             self._networks.activation.backward_(scratch.pull, scratch.z, scratch.kept)
         if trained.output:
-            self._move(self._output, self._output_bias, errors, values.mT, factor)
+            self._move(self._output, self._output_bias, errors, values.mT, of_output, n_points)
         if trained.hidden:
-            self._move(self._hidden, self._hidden_bias, scratch.pull, inputs, factor)
+            self._move(self._hidden, self._hidden_bias, scratch.pull, inputs, of_hidden, n_points)
 
     def _forward(self, inputs: Tensor, scratch: _Scratch) -> tuple[Tensor, Tensor]:
         """Values of the neurons (..., m, n) and outputs (..., k, n)."""
@@ -181,8 +196,24 @@ class Group:
             self._add_product(bias, weights, inputs, out=out)
 
     def _move(
-        self, weights: Tensor, bias: Tensor | None, errors: Tensor, inputs: Tensor, factor: float
+        self,
+        weights: Tensor,
+        bias: Tensor | None,
+        errors: Tensor,
+        inputs: Tensor,
+        rate: float | Tensor,
+        n_points: int,
     ) -> None:
+        if isinstance(rate, float):
+            factor = -rate / n_points
+        else:
+            errors, factor = errors * rate, -1 / n_points
         self._add_product(weights, errors, inputs, alpha=factor, out=weights)
         if bias is not None:
             bias.add_(errors.sum(-1, keepdim=True), alpha=factor)
+
+
+def _rate(rates: np.ndarray | np.floating, like: Tensor) -> float | Tensor:
+    """One rate of a layer, or those of several networks (E, 1, 1)."""
+    values = np.unique(rates)
+    return float(values[0]) if len(values) == 1 else like.new_tensor(rates)[:, None, None]

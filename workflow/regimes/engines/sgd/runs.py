@@ -20,7 +20,6 @@ from regimes.engines.common.engine import (
 )
 from regimes.engines.common.recording import last_common
 from regimes.engines.sgd.batch_losses import BatchLoss
-from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points, evaluate
 from regimes.engines.sgd.descent import MinibatchResult, Schedule, descend
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
@@ -31,7 +30,7 @@ BATCH_BYTES = {"cpu": 512 * 1024**2, "cuda": 8 * 1024**3}
 SHARED = ("width", "loss")
 # Of histories, what comes after a divergence is NaN.
 VARIABLES = {
-    "learning_rate": Variable("learning rate of the steps on minibatches"),
+    "step_size": Variable("learning rate of the steps on minibatches"),
     "diverged": Variable("1 if the risk became infinite", dtype=np.int8),
     "train_risk_history": history("mean loss on the training points along the run"),
     "test_risk_history": history("mean loss on the test points along the run"),
@@ -52,14 +51,20 @@ class Start(Protocol):
     train: Points
     test: Points
     loss: BatchLoss
+    # Learning rates of the runs (E,), and of their layers (2, E).
+    learning_rates: np.ndarray
+    rates: np.ndarray
 
-    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
-        """Return what is recorded beside risk and accuracy, (E, ...) by name."""
+    def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
+        """Return what is recorded beside risk and accuracy, (E, ...) by name.
+
+        is_end: whether the networks are at one of the two ends of their runs.
+        """
 
     def variables(
         self, networks: BatchedNetworks, result: MinibatchResult
     ) -> dict[str, np.ndarray]:
-        """Return the model's own variables at the end, (E, ...) by name.
+        """Return the model's own variables, (E, ...) by name.
 
         Takes out of the result's history what is no variable.
         """
@@ -69,9 +74,8 @@ class MinibatchRuns(Engine):
     """Networks of a job, trained for a number of epochs on data of classes.
 
     model: module of `regimes.engines.sgd.models`, with AXES, VARIABLES, INDICES and a class
-    `Model`, which makes a `Start` of settings. Data are `targets` (point, output) one-hot or
-    (point) labels; variables of test points are there only if there are any. Raises DataError when
-    the data are not classes.
+    `Model`, which makes a `Start` of settings. Variables of test points are there only if there are
+    any. Raises DataError when the data are not what the model needs.
     """
 
     model: ClassVar[ModuleType]
@@ -84,13 +88,11 @@ class MinibatchRuns(Engine):
     def __init__(self, job: Job, data: xr.Dataset, device: str):
         super().__init__(job, data, device)
         settings = self.settings
-        points = ClassData.of(data, job.dataset)
-        self.n_points, self.n_features = points.train_inputs.shape
-        self.n_classes = points.n_classes
-        self.networks = self.model.Model(job, points, device)
+        self.networks = self.model.Model(job, data, device)
+        self.n_points, self.n_features = self.networks.train.inputs.shape
         self.activation = job.activation()
         self.schedule, longer = (
-            Schedule(settings.learning_rate, settings.batch_size, epochs, settings.record.every)
+            Schedule(settings.batch_size, epochs, settings.record.every)
             for epochs in (settings.epochs, settings.epochs + 1)
         )
         # What is counted here are epochs.
@@ -108,7 +110,7 @@ class MinibatchRuns(Engine):
         number = np.dtype(self.settings.precision).itemsize
         batches = []
         for shared, group in groups.items():
-            a_run = 3 * number * group[0]["width"] * (self.n_features + self.n_classes)
+            a_run = 3 * number * group[0]["width"] * (self.n_features + self.networks.n_outputs)
             size = max(1, BATCH_BYTES[self.device] // a_run)
             described = "".join(f"{name} {value}, " for name, value in shared)
             for first in range(0, len(group), size):
@@ -119,17 +121,17 @@ class MinibatchRuns(Engine):
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Take the networks of a batch through all epochs."""
         start: Start = self.networks.start(batch.settings)
-        networks = BatchedNetworks(start.parameters, self.activation, start.trained)
+        networks = BatchedNetworks(start.parameters, self.activation, start.trained, start.rates)
         parts = {"train": start.train, "test": start.test}
 
-        def observe(networks: BatchedNetworks) -> dict[str, Tensor]:
+        def observe(networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
             measured = {
                 f"{part}_{name}": values
                 for part, points in parts.items()
                 if len(points)
                 for name, values in evaluate(networks, points, start.loss).items()
             }
-            return measured | start.observe(networks)
+            return measured | start.observe(networks, is_end)
 
         def orders(epoch: int) -> np.ndarray:
             return self._orders(batch.settings, epoch)
@@ -137,8 +139,9 @@ class MinibatchRuns(Engine):
         result = descend(networks, start.train, orders, self.schedule, start.loss, observe, session)
         variables = start.variables(networks, result)
         histories = {f"{name}_history": values for name, values in result.history.items()}
-        rates = np.full(len(batch.settings), self.schedule.learning_rate)
-        return histories | variables | {"learning_rate": rates, "diverged": result.diverged}
+        return (
+            histories | variables | {"step_size": start.learning_rates, "diverged": result.diverged}
+        )
 
     def _orders(self, settings: Sequence[dict[str, Any]], epoch: int) -> np.ndarray:
         """Order (E, n) in which each run takes the points in an epoch, from its own stream."""

@@ -16,6 +16,13 @@ from regimes.config.base import Integer, Model, Number
 from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
+from regimes.engines.common.parameterised import (
+    RATE_UNITS,
+    ParameterAxes,
+    ParameterisedExperiment,
+    RateUnit,
+    Record,
+)
 from regimes.engines.common.settings import (
     EngineSettings,
     NodeAxes,
@@ -27,6 +34,86 @@ from regimes.probes.settings import PruningProbe
 # Of the engine: bytes of a batch of networks on the CPU, and the number of classes of labels, which
 # the data alone tell.
 BATCH_BYTES, CLASSES = 512 * 1024**2, 10
+
+
+class StochasticAxes(ParameterAxes):
+    """The grid."""
+
+    learning_rate: PositiveAxis | None = Field(
+        default=None, description="Learning rates, in place of the key learning_rate."
+    )
+    width: WidthAxis = Field(description="Numbers of hidden neurons m.")
+    seed: SeedAxis = Field(
+        description="Random initialisations, and orders in which the points are taken."
+    )
+
+
+class StochasticRecord(Record):
+    """What is recorded of a run beside losses, accuracies and distances, and when."""
+
+    every: Integer = Field(
+        default=1,
+        ge=1,
+        description="Every so many epochs networks are measured, beside the start and the end.",
+    )
+
+
+class StochasticDescentExperiment(ParameterisedExperiment):
+    """An experiment trained by stochastic gradient descent on minibatches, without momentum.
+
+    With a batch_size of all points it is gradient descent.
+    """
+
+    limit = ("epochs",)
+
+    engine: Literal["sgd"] = Field(description="How the networks are trained.")
+    loss: Literal["half_mean", "mean_square", "cross_entropy"] = Field(
+        default="half_mean",
+        description="Mean over the points of a minibatch of 1/2 sum e^2 over the outputs, of the "
+        "mean of e^2 over them, or of -log softmax(f) at the class; for the last one targets are "
+        "labels, or one output for each class.",
+    )
+    learning_rate: Annotated[Number, Field(gt=0)] | None = Field(
+        default=None,
+        description="Learning rate, which the parameterisation's rates of the layers multiply; or "
+        "an axis.",
+    )
+    rate_unit: RateUnit = Field(default="one", description=RATE_UNITS)
+    batch_size: Integer = Field(
+        ge=1, description="Points of a minibatch; the last one of an epoch may have fewer."
+    )
+    epochs: Integer = Field(
+        ge=1, le=1_000_000, description="Number of passes through the training points."
+    )
+    record: StochasticRecord = Field(default=StochasticRecord(), description="What is recorded.")
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description="Number format of the weights."
+    )
+    axes: StochasticAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("width", "seed")
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """A batch of networks, a minibatch, and what measures a network."""
+        _, batch = _batch(self, axes, data)
+        outputs = max(data.n_outputs, CLASSES if self.loss == "cross_entropy" else 1)
+        width, number = max(axes["width"]), NUMBER_BYTES[self.precision]
+        asked = (self.record.kernel, self.record.sharpness, self.rate_unit)
+        rows = 0 if asked == ("never", "never", "one") else data.n_train * outputs
+        return batch + number * (5 * rows**2 + 4 * width * (rows + data.n_train))
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """Histories."""
+        return n_runs(axes) * (self.epochs / self.record.every + 2) * 12
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StochasticDescentExperiment":
+        self.check_grids()
+        self.check_parameterisation()
+        self.check_learning_rate()
+        if self.rate_unit == "stability_limit" and self.loss == "cross_entropy":
+            raise ValueError("rate_unit: stability_limit is of squared losses, not cross_entropy")
+        _check_records(self.epochs, self.record.every)
+        return self
 
 
 class MinibatchAxes(NodeAxes):
@@ -68,7 +155,7 @@ class MinibatchExperiment(EngineSettings):
 
     limit = ("epochs",)
 
-    engine: Literal["sgd"] = Field(description="How the networks are trained.")
+    engine: Literal["sgd.node_scaled"] = Field(description="How the networks are trained.")
     node_scalings: dict[Name, NodeScaling] = Field(
         min_length=1, description="Scales of the nodes, by name."
     )
@@ -126,11 +213,7 @@ class MinibatchExperiment(EngineSettings):
                 f"record.moved: {self.record.moved} is more than the {min(grid['width'])} nodes of "
                 "axes.width"
             )
-        if self.epochs / self.record.every > MOST_RECORDS:
-            raise ValueError(
-                f"record.every: {self.record.every} would record {self.epochs} "
-                f"epochs more than {MOST_RECORDS} times"
-            )
+        _check_records(self.epochs, self.record.every)
         return self
 
 
@@ -215,16 +298,21 @@ class TeacherStudentExperiment(EngineSettings):
         if len(set(self.axes.loss)) < len(self.axes.loss):
             raise ValueError("axes.loss names a loss twice")
         self.check_grids()
-        if self.epochs / self.record.every > MOST_RECORDS:
-            raise ValueError(
-                f"record.every: {self.record.every} would record {self.epochs} "
-                f"epochs more than {MOST_RECORDS} times"
-            )
+        _check_records(self.epochs, self.record.every)
         return self
 
 
+def _check_records(epochs: int, every: int) -> None:
+    if epochs / every > MOST_RECORDS:
+        raise ValueError(
+            f"record.every: {every} would record {epochs} epochs more than {MOST_RECORDS} times"
+        )
+
+
 def _batch(
-    settings: MinibatchExperiment | TeacherStudentExperiment, axes: Axes, data: DataSize
+    settings: StochasticDescentExperiment | MinibatchExperiment | TeacherStudentExperiment,
+    axes: Axes,
+    data: DataSize,
 ) -> tuple[int, float]:
     """Runs of the largest batch, and bytes of its networks and of a minibatch."""
     number, width = NUMBER_BYTES[settings.precision], max(axes["width"])

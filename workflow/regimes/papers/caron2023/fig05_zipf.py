@@ -8,8 +8,8 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.engines.common.node_scaling import node_scales, zipf_sum_of_squares
 from regimes.papers.caron2023.paper import WIDTH
+from regimes.parameterisations.node_scaling import node_scales, zipf_sum_of_squares
 
 ALPHAS = np.linspace(0.01, 0.99, 197)
 FINITE_ALPHAS = np.arange(0.05, 1.0, 0.05)

@@ -7,10 +7,10 @@ import numpy as np
 import xarray as xr
 
 from regimes.activations.derivatives import ACTIVATIONS
-from regimes.engines.common.node_scaling import zipf_sum_of_squares
 from regimes.errors import DataError
 from regimes.kernels.mean_tangent_gram import kappa, limiting_variance_constant
 from regimes.papers.caron2023.closed_forms import mean_kernel_rate, mean_weight_rate
+from regimes.parameterisations.node_scaling import zipf_sum_of_squares
 from regimes.storage.layout import labelled
 
 # Code of the training points in `split` of a data set.

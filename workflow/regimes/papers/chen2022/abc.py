@@ -9,7 +9,7 @@ network of three layers has L = 2: its layers are z, W and c.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from regimes.engines.function_space.feature_scalings import FeatureScaling
+from regimes.parameterisations.feature_scalings import FeatureScaling
 
 
 @dataclass(frozen=True)

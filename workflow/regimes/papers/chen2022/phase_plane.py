@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 import xarray as xr
 
-from regimes.engines.function_space.feature_scalings import SCALINGS
 from regimes.papers.overview.placement import (
     FIRST_LAYER_ALONE,
     Marker,
@@ -12,6 +11,7 @@ from regimes.papers.overview.placement import (
     placements,
     settings_of,
 )
+from regimes.parameterisations.feature_scalings import SCALINGS
 
 PAPER = "chen2022"
 MARKER = Marker("D", "Chen et al.")

@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from regimes.engines.function_space.feature_scalings import SCALINGS, FeatureScaling
 from regimes.papers.chen2022.abc import AbcParameterisation, from_scaling
+from regimes.parameterisations.feature_scalings import SCALINGS, FeatureScaling
 from regimes.plotting.typeset import page, rule, write
 
 # Left edge of the labels and of each scaling's column, as shares of the width.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from regimes.parameterisations.schemes import SCHEMES
+
 WIDTH, N_FEATURES, BETA_EXPONENT = SYMBOLS = sympy.symbols("m d b", positive=True)
 
 
@@ -28,19 +30,21 @@ class Initialisation:
     beta2: str
 
 
+def _of_scheme(name: str, key: str, *references: str) -> Initialisation:
+    scheme = SCHEMES[key]
+    return Initialisation(name, references, scheme.alpha, scheme.beta1, scheme.beta2)
+
+
 INITIALISATIONS = (
-    Initialisation("LeCun", ("LeCun et al., 2012",), "1", "sqrt(1/m)", "sqrt(1/d)"),
-    Initialisation("He", ("He et al., 2015",), "1", "sqrt(2/m)", "sqrt(2/d)"),
-    Initialisation(
-        "Xavier", ("Glorot and Bengio, 2010",), "1", "sqrt(2/(m + 1))", "sqrt(2/(m + d))"
-    ),
-    Initialisation("NTK", ("Jacot et al., 2018",), "sqrt(m)", "1", "1"),
-    Initialisation(
+    _of_scheme("LeCun", "lecun", "LeCun et al., 2012"),
+    _of_scheme("He", "he", "He et al., 2015"),
+    _of_scheme("Xavier", "xavier", "Glorot and Bengio, 2010"),
+    _of_scheme("NTK", "ntk", "Jacot et al., 2018"),
+    _of_scheme(
         "Mean-field",
-        ("Sirignano and Spiliopoulos, 2020", "Rotskoff and Vanden-Eijnden, 2018"),
-        "m",
-        "1",
-        "1",
+        "mean_field",
+        "Sirignano and Spiliopoulos, 2020",
+        "Rotskoff and Vanden-Eijnden, 2018",
     ),
     Initialisation("E et al.", ("E et al., 2020",), "1", "m**(-b)", "1"),
 )

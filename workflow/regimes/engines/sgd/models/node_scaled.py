@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from regimes.engines.common.engine import Job, Variable, history
-from regimes.engines.common.node_scaling import node_scales, recorded
 from regimes.engines.sgd.batch_losses import LOSSES, BatchLoss
 from regimes.engines.sgd.class_data import ClassData
 from regimes.engines.sgd.classification import Points
 from regimes.engines.sgd.descent import MinibatchResult
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
+from regimes.parameterisations.node_scaling import node_scales, recorded
 
 if TYPE_CHECKING:
     from regimes.engines.sgd.settings import MinibatchExperiment
@@ -73,14 +74,15 @@ CHANGE = "weight_change"
 class Model:
     """The networks of a job on its data."""
 
-    def __init__(self, job: Job["MinibatchExperiment"], data: ClassData, device: str):
+    def __init__(self, job: Job["MinibatchExperiment"], data: xr.Dataset, device: str):
         self.job = job
         self.settings = job.settings
         self.device = device
         self.dtype = getattr(torch, job.settings.precision)
-        self.n_features, self.n_classes = data.n_features, data.n_classes
-        self.train = self._points(data.train_inputs, data.train_labels)
-        self.test = self._points(data.test_inputs, data.test_labels)
+        points = ClassData.of(data, job.dataset)
+        self.n_features, self.n_outputs = points.n_features, points.n_classes
+        self.train = self._points(points.train_inputs, points.train_labels)
+        self.test = self._points(points.test_inputs, points.test_labels)
 
     def start(self, settings: Sequence[Mapping[str, Any]]) -> "Start":
         """Networks of one width at their start."""
@@ -99,6 +101,7 @@ class Model:
         output = np.stack(signs) * np.sqrt(of_all["node_scale"])[:, None, :]
         return Start(
             Parameters(self._tensor(hidden), self._tensor(output)),
+            self.settings.learning_rate,
             self.train,
             self.test,
             LOSSES[self.settings.loss],
@@ -113,7 +116,7 @@ class Model:
     def _draw(self, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Standard normal weights (m, d) and signs (k, m), the same for all node scalings."""
         weights = self.job.stream(width, seed, "weights")
-        signs = self.job.stream(width, seed, "signs").integers(0, 2, (self.n_classes, width))
+        signs = self.job.stream(width, seed, "signs").integers(0, 2, (self.n_outputs, width))
         return weights.standard_normal((width, self.n_features)), 2.0 * signs - 1.0
 
     def _tensor(self, values: np.ndarray) -> Tensor:
@@ -132,6 +135,7 @@ class Start:
     def __init__(
         self,
         parameters: Parameters,
+        learning_rate: float,
         train: Points,
         test: Points,
         loss: BatchLoss,
@@ -139,12 +143,14 @@ class Start:
         n_moved: int,
     ):
         self.parameters = parameters
+        self.learning_rates = np.full(len(parameters), learning_rate)
+        self.rates = np.tile(self.learning_rates, (2, 1))
         self.train, self.test = train, test
         self.loss = loss
         self._constants = constants
         self._n_moved = n_moved
 
-    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
+    def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
         """Distances of all nodes from their start, (E, m)."""
         pairs = zip(networks.parameters.hidden, self.parameters.hidden, strict=True)
         # One by one: the differences of all need not fit the memory.

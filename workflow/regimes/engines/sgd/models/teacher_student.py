@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
 from regimes.engines.common.engine import Job, Variable
@@ -57,13 +58,14 @@ def he_product(n_features: int, width: int) -> float:
 class Model:
     """The students of a job on its data."""
 
-    def __init__(self, job: Job["TeacherStudentExperiment"], data: ClassData, device: str):
+    def __init__(self, job: Job["TeacherStudentExperiment"], data: xr.Dataset, device: str):
         self.job = job
         self.device = device
         self.dtype = getattr(torch, job.settings.precision)
-        self.n_features, self.n_classes = data.n_features, data.n_classes
-        self.train = self._points(data.train_inputs, data.train_labels)
-        self.test = self._points(data.test_inputs, data.test_labels)
+        points = ClassData.of(data, job.dataset)
+        self.n_features, self.n_outputs = points.n_features, points.n_classes
+        self.train = self._points(points.train_inputs, points.train_labels)
+        self.test = self._points(points.test_inputs, points.test_labels)
 
     def start(self, settings: Sequence[Mapping[str, Any]]) -> "Start":
         """Students of one width and loss at their start."""
@@ -78,7 +80,8 @@ class Model:
                 values *= np.array(scales[name])[:, None, None]
             start[name] = torch.tensor(values, dtype=self.dtype, device=self.device)
         loss = LOSSES[settings[0]["loss"]]
-        return Start(Parameters(**start), self.train, self.test, loss, np.array(omega_1))
+        rate = self.job.settings.learning_rate
+        return Start(Parameters(**start), rate, self.train, self.test, loss, np.array(omega_1))
 
     def _omega_1(self, omega_2: float, width: int) -> float:
         """The product over omega_2."""
@@ -100,9 +103,9 @@ class Model:
         hidden, output = self.n_features**-0.5, width**-0.5
         return {
             "hidden": random("weights").standard_normal((width, self.n_features)),
-            "output": random("output weights").standard_normal((self.n_classes, width)),
+            "output": random("output weights").standard_normal((self.n_outputs, width)),
             "hidden_bias": random("biases").uniform(-hidden, hidden, width),
-            "output_bias": random("output biases").uniform(-output, output, self.n_classes),
+            "output_bias": random("output biases").uniform(-output, output, self.n_outputs),
         }
 
 
@@ -117,17 +120,20 @@ class Start:
     def __init__(
         self,
         parameters: Parameters,
+        learning_rate: float,
         train: Points,
         test: Points,
         loss: batch_losses.BatchLoss,
         omega_1: np.ndarray,
     ):
         self.parameters = parameters
+        self.learning_rates = np.full(len(parameters), learning_rate)
+        self.rates = np.tile(self.learning_rates, (2, 1))
         self.train, self.test = train, test
         self.loss = loss
         self._omega_1 = omega_1
 
-    def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
+    def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
         """Observe nothing beside risk and accuracy."""
         return {}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from regimes.engines.function_space.feature_scalings import SCALINGS
+from regimes.parameterisations.feature_scalings import SCALINGS
 
 DELTA = 0.7
 

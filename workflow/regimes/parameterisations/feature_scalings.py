@@ -4,7 +4,11 @@ f = m^(-output) sum_i c_i act(h_i), h_i = D^(-hidden) sum_j W_ij phi_j(x), and s
 W <- W - rate dL/dW.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from regimes.parameterisations.scales import Scales
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,21 @@ SCALINGS = {
         FeatureScaling("mean_field", "MF", 1.0, 1.0, (1.0, 1.0)),
     )
 }
+
+
+def scales(setting: Mapping[str, Any]) -> Scales:
+    """Scales of one setting, a network of two layers, so that Phi is x itself and D = n_features.
+
+    Its `parameterisation` is "chen_" and the name of a scaling; its output weights are fixed.
+    """
+    scaling = SCALINGS[setting["parameterisation"].removeprefix("chen_")]
+    width, dimension = setting["width"], setting["n_features"]
+    factor = scaling.hidden_scale(dimension)
+    return Scales(
+        output=scaling.output_scale(width),
+        rate_a=None,
+        rate_w=scaling.rate(width, dimension, 1.0) * factor**2,
+        deviation_a=1.0,
+        deviation_w=factor,
+        symmetric=scaling.symmetrised,
+    )

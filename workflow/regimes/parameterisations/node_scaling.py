@@ -4,10 +4,13 @@ f(x) = sum_j lambda_j^(1/2) a_j act(w_j . x / d^(1/2)) with scales lambda_j of t
 1: a share gamma of them is the same for all nodes, the rest falls with j as a Zipf law.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy.special import zeta
+
+from regimes.parameterisations.scales import Scales
 
 
 def node_scales(
@@ -29,6 +32,23 @@ def node_scales(
     with np.errstate(divide="ignore"):
         weights = np.where(weights > 0, weights ** (-1 / alpha), 0.0)
     return scales + (1 - gamma) * weights / weights.sum()
+
+
+def scales(setting: Mapping[str, Any]) -> Scales:
+    """Scales of one setting, whose `node_scaling` has gamma, alpha and skip_first.
+
+    The output weights are fixed.
+    """
+    nodes = node_scales(setting["width"], **setting["node_scaling"])
+    d = setting["n_features"]
+    return Scales(
+        output=1.0,
+        rate_a=None,
+        rate_w=1.0 / d,
+        deviation_a=1.0,
+        deviation_w=d**-0.5,
+        node=np.sqrt(nodes),
+    )
 
 
 def recorded(gamma: float, alpha: float | None, scales: np.ndarray) -> dict[str, Any]:

@@ -7,7 +7,7 @@ f(x) = kappa sum_k a_k act(w_k . x) with standard normal weights; a moves with m
 from collections.abc import Mapping
 from typing import Any
 
-from regimes.engines.gradient_flow.parameterisations.scales import Scales
+from regimes.parameterisations.scales import Scales, is_symmetric
 
 
 def scales(setting: Mapping[str, Any]) -> Scales:
@@ -20,5 +20,5 @@ def scales(setting: Mapping[str, Any]) -> Scales:
         rate_w=kappa_prime,
         deviation_a=1.0,
         deviation_w=1.0,
-        gamma=setting["gamma"],
+        symmetric=is_symmetric(setting["gamma"]),
     )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import zeta
 
-from regimes.engines.common.node_scaling import (
+from regimes.parameterisations.node_scaling import (
     node_scales,
     zipf_sum_of_squares,
 )

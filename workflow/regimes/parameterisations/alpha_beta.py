@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from regimes.engines.gradient_flow.parameterisations.scales import Scales
 from regimes.errors import ConfigError
+from regimes.parameterisations.scales import Scales, is_symmetric
 
 
 def scales(setting: Mapping[str, Any]) -> Scales:
@@ -30,8 +30,7 @@ def scales(setting: Mapping[str, Any]) -> Scales:
         rate_w=1.0,
         deviation_a=beta1,
         deviation_w=beta2,
-        # Sums of exponents are rounded, and 0.5 decides on the antisymmetric initialisation.
-        gamma=round(exponents["alpha"] - exponents["beta1"] - exponents["beta2"], 9),
+        symmetric=is_symmetric(exponents["alpha"] - exponents["beta1"] - exponents["beta2"]),
     )
 
 
