@@ -413,6 +413,18 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             dataset(kind="random_labels_on_gaussian", n_train=5, label_range=[0.5]),
             ["datasets.new.label_range = [0.5]; must be [low, high]"],
         ),
+        (
+            dataset(kind="sparse_parity", order=6, n_train=5, n_features=5),
+            ["datasets.new: order 6 is more than there are features, n_features: 5"],
+        ),
+        (
+            dataset(kind="single_index", n_train=5, link="hermite_4"),
+            ["new.link = 'hermite_4'; allowed: hermite_2, hermite_3, relu, absolute_value"],
+        ),
+        (
+            dataset(kind="single_index", n_train=5, link="relu", noise=-1),
+            ["datasets.new.noise = -1", "greater than or equal to 0"],
+        ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )

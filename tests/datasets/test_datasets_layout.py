@@ -23,6 +23,8 @@ EXAMPLES = {
     "xor_with_noise": {"n_train": 30},
     "sines_on_sphere": {"n_train": 30, "n_test": 10},
     "unit_sphere": {"draws": 2, "n_points": 30, "n_features": 5},
+    "single_index": {"link": "hermite_3", "n_train": 30, "noise": 0.1},
+    "sparse_parity": {"order": 3, "n_train": 30},
 }
 KINDS = [
     get_args(model.model_fields["kind"].annotation)[0]

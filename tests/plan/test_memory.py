@@ -147,6 +147,8 @@ def test_formulas_have_the_constants_of_their_engine(
         {"kind": "xor_with_noise", "n_train": 4, "draws": 2},
         {"kind": "sines_on_sphere", "n_train": 4},
         {"kind": "unit_sphere", "draws": 2, "n_points": 4, "n_features": 3},
+        {"kind": "single_index", "link": "relu", "n_train": 4, "draws": 2},
+        {"kind": "sparse_parity", "order": 2, "n_train": 4, "draws": 2},
     ],
     ids=lambda keys: keys["kind"],
 )

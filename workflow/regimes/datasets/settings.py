@@ -41,6 +41,11 @@ DRAWS = Field(
     description="Number of independent draws; with more than one the run with seed s uses draw s.",
 )
 BIAS = Field(default=False, description="Append a constant last feature of 1 to the inputs.")
+NORMALISE = Field(
+    default=True,
+    description="Divide the inputs by sqrt(n_features), so that standard normal weights give "
+    "pre-activations of order one; targets are those of the inputs before.",
+)
 TARGETS: Any = Field(
     default="label", description="The label as a number, or one output for each class (0 or 1)."
 )
@@ -554,6 +559,59 @@ class UnitSphereDataset(Dataset):
     seed: Integer = SEED
 
 
+class SingleIndexDataset(Dataset):
+    """Standard normal inputs, targets a function of their product with a random direction."""
+
+    kind: Literal["single_index"] = KIND
+    link: Literal["hermite_2", "hermite_3", "relu", "absolute_value"] = Field(
+        description="Function of the product, of mean square 1: a Hermite polynomial of degree 2 "
+        "or 3, ReLU, or the absolute value.",
+    )
+    n_train: Integer = N_TRAIN
+    n_test: Integer = N_TEST
+    n_features: Integer = Field(
+        default=50, ge=1, le=MOST_FEATURES, description="Dimension of the inputs."
+    )
+    noise: Number = Field(
+        default=0.0,
+        ge=0,
+        description="Standard deviation of normal noise on the training targets; those of the test "
+        "points are exact.",
+    )
+    normalise: bool = NORMALISE
+    draws: Integer = DRAWS
+    seed: Integer = SEED
+
+
+class SparseParityDataset(Dataset):
+    """Labels that are the product of the signs of the first features, the others noise."""
+
+    kind: Literal["sparse_parity"] = KIND
+    order: Integer = Field(ge=1, description="Number of features that set the label.")
+    n_train: Integer = N_TRAIN
+    n_test: Integer = N_TEST
+    n_features: Integer = Field(
+        default=50,
+        ge=1,
+        le=MOST_FEATURES,
+        description="Dimension of the inputs, those that set the label included.",
+    )
+    inputs: Literal["signs", "gaussian"] = Field(
+        default="signs", description="Uniform on -1 and 1 in each feature, or standard normal."
+    )
+    normalise: bool = NORMALISE
+    draws: Integer = DRAWS
+    seed: Integer = SEED
+
+    @model_validator(mode="after")
+    def _enough_features(self) -> "SparseParityDataset":
+        if self.order > self.n_features:
+            raise ValueError(
+                f"order {self.order} is more than there are features, n_features: {self.n_features}"
+            )
+        return self
+
+
 DatasetSettings = Annotated[
     PointsDataset
     | FileDataset
@@ -568,6 +626,8 @@ DatasetSettings = Annotated[
     | QuadraticTeacherDataset
     | XorWithNoiseDataset
     | SinesOnSphereDataset
-    | UnitSphereDataset,
+    | UnitSphereDataset
+    | SingleIndexDataset
+    | SparseParityDataset,
     Field(discriminator="kind"),
 ]
