@@ -13,6 +13,7 @@ from regimes.config import schema
 from regimes.config.layers import FILE, PAPERS, SCALES, merge
 from regimes.config.load import load, validate
 from regimes.errors import ConfigError
+from regimes.plan.checks import check_modules
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config.yaml"
@@ -47,6 +48,8 @@ def descent(**changes: object) -> dict:
         "engine": "gradient_descent",
         "paper": "luo2021",
         "dataset": "sphere",
+        "parameterisation": "unscaled",
+        "layers": "first",
         "learning_rate": 0.001,
         "stopping": {"max_steps": 100},
         "axes": {"width": [10], "n_train": [5, 6], "seed": [0]},
@@ -200,10 +203,9 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ({"figures": {"/".join(["part"] * 30): {}}}, ["at most 100 characters, not 149"]),
         ({"devise\nerror: \x1b[31mall is well": 1}, ["devise\\nerror: \\x1b[31mall is well"]),
         ({"experiments": {"a\nb": {}}}, ["experiments.a\\nb", "lower-case"]),
-        (phase_diagram(axes={"width": [101]}), ["axes.width", "101 is odd", "never"]),
         (
             phase_diagram(axes={"depth": [1]}),
-            ["axes.depth", "gamma_prime, gamma, solver_tolerance, width, seed"],
+            ["axes.depth", "gamma_prime, gamma, node_scaling, solver_tolerance, width, seed"],
         ),
         (phase_diagram(split_by=["gama"]), ["split_by: 'gama' is no axis", "gamma_prime, gamma"]),
         (phase_diagram(split_by=["seed", "seed"]), ["split_by names an axis twice"]),
@@ -267,13 +269,59 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
             ["experiments.descent.stopping.max_step", "'max_steps'"],
         ),
         (descent(stopping={"max_steps": 0}), ["stopping.max_steps = 0", "greater than"]),
-        (descent(record={"smallest_eigenvalue": "yes"}), ["allowed: never, ends, steps"]),
+        (descent(record={"kernel": "yes"}), ["allowed: never, ends, steps"]),
         (descent(axes={"depth": [1]}), ["axes.depth", "width, n_train, rate_ratio, seed"]),
         (descent(axes={"n_train": [0]}), ["axes.n_train = [0]", "at least 1"]),
         (descent(axes={"rate_ratio": [-1]}), ["axes.rate_ratio = [-1]", "-1 is negative"]),
         (descent(axes={"seed": None}), ["axes.seed is missing"]),
-        (descent(axes={"rate_ratio": [1]}), ["axes.rate_ratio", "only for that"]),
-        (descent(layers="both"), ["axes.rate_ratio is needed for layers: both"]),
+        (
+            descent(axes={"rate_ratio": [1]}),
+            ["axes.rate_ratio is of both layers", "layers is first"],
+        ),
+        (
+            descent(axes={"rate_ratio": [1]}, layers="second"),
+            ["axes.rate_ratio is of both layers", "layers is second"],
+        ),
+        (
+            descent(learning_rate=None),
+            ["experiments.descent", "learning_rate or axes.learning_rate"],
+        ),
+        (
+            descent(axes={"learning_rate": [0.1]}),
+            ["experiments.descent", "learning_rate or axes.learning_rate"],
+        ),
+        (
+            descent(
+                learning_rate=None,
+                learning_rate_exceptions=[{"rate": 1}],
+                axes={"learning_rate": [0.1]},
+            ),
+            ["learning_rate_exceptions are of the key learning_rate, not the axis"],
+        ),
+        (descent(axes={"learning_rate": [0]}), ["axes.learning_rate", "0"]),
+        (descent(loss="mean"), ["loss = 'mean'", "allowed: half_sum, half_mean, mean_square"]),
+        (
+            descent(rate_unit="inverse_kernel_norm"),
+            ["rate_unit = 'inverse_kernel_norm'", "allowed: one, stability_limit"],
+        ),
+        (
+            descent(parameterisation="standard"),
+            ["parameterisation = 'standard'", "allowed: normalised, alpha_beta, abc"],
+        ),
+        (descent(parameterisation="normalised"), ["axes.gamma is missing", "is normalised"]),
+        (descent(axes={"gamma": [1]}), ["axes.gamma is only for", "normalised or alpha_beta"]),
+        (descent(parameterisation="abc"), ["exponents is missing", "parameterisation is abc"]),
+        (descent(parameterisation="node_scaled"), ["node_scalings is missing"]),
+        (
+            descent(node_scalings={"zipf": {"gamma": 0, "alpha": 0.5}}),
+            ["only for parameterisation node_scaled"],
+        ),
+        (
+            descent(record={"levels": [1, 0]}),
+            ["record.levels", "allowed here: kernel, sharpness, invariant"],
+        ),
+        (phase_diagram(record={"levels": [1, 0.5]}), ["record.levels must begin with 1"]),
+        (phase_diagram(record={"levels": [1, 0.5, 0.6, 0]}), ["record.levels must fall"]),
         (descent(grids=[{"width": [0]}]), ["grids.0.width = [0]", "at least 1"]),
         (descent(grids=[{"widht": [1]}]), ["grids.0.widht", "did you mean 'width'"]),
         # Keys of earlier versions
@@ -435,6 +483,52 @@ def test_errors_are_one_line_that_names_the_key(
         validate(merge(raw, {}, overrides))
     message = str(caught.value)
     assert "\n" not in message
+    for text in expected:
+        assert text in message, message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (phase_diagram(axes={"width": [101]}), ["phase_diagram: axes.width: 101 is odd", "never"]),
+        (
+            descent(
+                parameterisation="ntk", layers="both", grids=[{"width": [10]}, {"width": [11]}]
+            ),
+            ["experiments.descent: axes.width: 11 is odd", "antisymmetric_initialisation: never"],
+        ),
+        (
+            descent(parameterisation="chen_ours", layers="both"),
+            ["experiments.descent: layers: both", "chen_ours are fixed; use layers: first"],
+        ),
+        (
+            descent(
+                parameterisation="node_scaled",
+                node_scalings={"zipf": {"gamma": 0, "alpha": 0.5}},
+                layers="second",
+            ),
+            ["experiments.descent: layers: second", "node_scaled are fixed; use layers: first"],
+        ),
+        (
+            descent(parameterisation="abc", exponents={"a1": 0, "c": 1}),
+            ["experiments.descent", "exponents: a2, b1, b2 left open"],
+        ),
+        (
+            descent(parameterisation="alpha_beta", exponents={"beta1": 0}),
+            ["experiments.descent", "exponents: alpha, beta2 left open"],
+        ),
+    ],
+    ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
+)
+def test_errors_that_parameterisations_find_are_one_line_too(
+    raw: dict, overrides: dict, expected: list[str]
+) -> None:
+    config = validate(merge(raw, {}, overrides))
+    with pytest.raises(ConfigError) as caught:
+        check_modules(config)
+    message = str(caught.value)
+    assert "\n" not in message and "config: config:" not in message
+    assert message.count("config: ") <= 1, message
     for text in expected:
         assert text in message, message
 

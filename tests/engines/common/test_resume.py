@@ -86,6 +86,23 @@ def minibatches(**changes: Any) -> ResumedJob:
     return ResumedJob(block | changes, classes(), (4, 5), 9)
 
 
+def stochastic(**changes: Any) -> ResumedJob:
+    block = {
+        "experiment": "stochastic",
+        "root_seed": 1,
+        "engine": "sgd",
+        "dataset": "classes",
+        "parameterisation": "normalised",
+        "loss": "cross_entropy",
+        "learning_rate": 0.1,
+        "batch_size": 16,
+        "epochs": 4,
+        "record": {"every": 2, "kernel": "ends", "sharpness": "steps"},
+        "axes": {"gamma_prime": [0.0], "gamma": [0.5, 1.0], "width": [20], "seed": [0, 1]},
+    }
+    return ResumedJob(block | changes, classes(), (4, 5), 9)
+
+
 def students(**changes: Any) -> ResumedJob:
     block = {
         "experiment": "students",
@@ -114,6 +131,7 @@ def full_batch(**changes: Any) -> ResumedJob:
         "dataset": "sphere",
         "root_seed": 7,
         "engine": "gradient_descent",
+        "parameterisation": "unscaled",
         "activation": "relu",
         "loss": "half_sum",
         "layers": "both",
@@ -127,7 +145,7 @@ def full_batch(**changes: Any) -> ResumedJob:
         "record": {
             "points_per_decade": 2,
             "activation_changes": True,
-            "smallest_eigenvalue": "steps",
+            "kernel": "steps",
             "invariant": True,
         },
         "precision": "float64",
@@ -182,6 +200,7 @@ KINDS = {
     ),
     "minibatches": minibatches,
     "minibatches, diverging": lambda: minibatches(loss="mean_square", learning_rate=1e3),
+    "stochastic": stochastic,
     "students": students,
     "linearised": linearised,
     "full_batch": full_batch,

@@ -14,11 +14,12 @@ from sessions import Watched
 from torch import Tensor
 
 from regimes.activations import relu, tanh
-from regimes.engines.common.observation import Observer, invariants
+from regimes.engines.common.observation import Network, Observer, Sample, invariants
 from regimes.engines.common.recording import log_spaced_steps
 from regimes.engines.common.resume import Checkpoint
 from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
 from regimes.engines.gradient_descent.engine import DescentResult, Progress, descend
+from regimes.engines.gradient_descent.settings import DescentRecord
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
 from regimes.errors import StoreError
 from regimes.jobs import resources as usage
@@ -32,12 +33,34 @@ RULE = StoppingRule(max_steps=3000, residual_norm=0.5, abort_on_increase=True)
 STEPS = log_spaced_steps(4, RULE.max_steps)
 
 
+def observers_of(
+    networks: ShallowNetworks, targets: Tensor, record: DescentRecord
+) -> list[Observer]:
+    """What measures each of some networks that are at their start; without test points."""
+    rates, weights = networks.rates, networks.weights
+    moving = float(networks.trained != "second"), float(networks.trained != "first")
+    return [
+        Observer(
+            Network(weights.hidden[run].clone(), weights.output[run].clone()),
+            networks.activation,
+            Sample(networks.inputs_of(run).T, targets[run].clone()),
+            Sample(networks.inputs_of(run).T[:0], targets[run, :, :0]),
+            record,
+            loss="half_sum",
+            trained=networks.trained,
+            rates=moving,
+            learning_rates=(float(rates.hidden[run]), float(rates.output[run])),
+        )
+        for run in range(len(networks))
+    ]
+
+
 def run(
     chosen: list[int] | None = None,
     rule: StoppingRule = RULE,
     rate: float | Tensor = RATE,
     trained: str = "first",
-    eigenvalue: str = "ends",
+    kernel: str = "ends",
     sizes: tuple[int, int, int, int] = SIZES,
     invariant: bool = True,
     **options: Any,
@@ -54,8 +77,10 @@ def run(
         relu,
         trained=trained,
     )
-    observer = Observer(weights[index], log_spaced_steps(4, rule.max_steps), eigenvalue, invariant)
-    return descend(networks, targets[index], rule, observer, **options)
+    steps = log_spaced_steps(4, rule.max_steps)
+    record = DescentRecord(kernel=kernel, invariant=invariant)
+    observers = observers_of(networks, targets[index], record)
+    return descend(networks, targets[index], rule, steps, observers, **options)
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +111,24 @@ def result() -> DescentResult:
 )
 def test_stopping_rule(step: int, norm: float, previous: float, expected: Ending | None) -> None:
     rule = StoppingRule(max_steps=10, residual_norm=1.0, abort_on_increase=True)
-    assert rule.ending(step, norm, previous) is expected
+    assert rule.ending(step, norm, previous, first=3.0) is expected
 
 
 def test_stopping_rule_can_be_the_cap_alone() -> None:
     rule = StoppingRule(max_steps=10)
-    assert rule.ending(9, 1e-300, 0.0) is None
-    assert rule.ending(10, 1e-300, 0.0) is Ending.CAPPED
+    assert rule.ending(9, 1e-300, 0.0, 1.0) is None
+    assert rule.ending(10, 1e-300, 0.0, 1.0) is Ending.CAPPED
+
+
+def test_stopping_rule_of_a_share_of_the_loss() -> None:
+    rule = StoppingRule(max_steps=10, relative_loss=0.01)
+    assert rule.ending(5, 0.301, INFINITY, first=3.0) is None
+    assert rule.ending(5, 0.299, INFINITY, first=3.0) is Ending.CONVERGED
+    # Whatever comes first: a norm of 0.5 before a hundredth of the loss, or after it.
+    either = StoppingRule(max_steps=10, residual_norm=0.5, relative_loss=0.01)
+    assert either.ending(5, 0.499, INFINITY, first=3.0) is Ending.CONVERGED
+    assert either.ending(5, 0.6, INFINITY, first=7.0) is Ending.CONVERGED
+    assert either.ending(5, 0.6, INFINITY, first=5.0) is None
 
 
 def test_runs_end_where_autograd_ends(result: DescentResult) -> None:
@@ -177,8 +213,10 @@ def test_recorded_steps_are_log_spaced() -> None:
 
 
 def test_eigenvalues_are_recorded_where_they_are_wanted(result: DescentResult) -> None:
-    every, never = run(eigenvalue="steps"), run(eigenvalue="never")
-    assert "smallest_eigenvalue" not in never.final | never.history
+    every, never = run(kernel="steps"), run(kernel="never")
+    of_kernel = ("kernel_change", "kernel_alignment", "smallest_eigenvalue", "largest_eigenvalue")
+    assert not set(of_kernel) & (never.final | never.history).keys()
+    assert set(of_kernel) <= every.final.keys() and set(of_kernel) <= every.history.keys()
     recorded = every.history["smallest_eigenvalue"]
     np.testing.assert_array_equal(np.isnan(recorded), np.isnan(every.history["residual_norm"]))
     assert (recorded[:, 0] == result.history["smallest_eigenvalue"][:, 0]).all()
@@ -211,12 +249,12 @@ def test_eigenvalues_are_those_of_the_trained_layers(trained: str) -> None:
 
 
 def test_invariants_are_what_the_paper_says() -> None:
-    weights = Weights(
-        torch.tensor([[[3.0, 4.0], [0.0, 1.0]]]), torch.tensor([[[2.0, -1.0], [1.0, 0.0]]])
+    network = Network(
+        torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[2.0, -1.0], [1.0, 0.0]])
     )
-    conserved, terms = invariants(weights, Rates(torch.tensor([0.5]), torch.tensor([0.1])))
-    torch.testing.assert_close(conserved, torch.tensor([[2.5 - 2.5, 0.1 - 0.5]]))
-    torch.testing.assert_close(terms, torch.tensor([[5.0, 0.6]]))
+    conserved, terms = invariants(network, (0.5, 0.1))
+    torch.testing.assert_close(conserved, torch.tensor([2.5 - 2.5, 0.1 - 0.5]))
+    torch.testing.assert_close(terms, torch.tensor([5.0, 0.6]))
 
 
 def test_the_invariant_drifts_in_proportion_to_the_rate() -> None:
@@ -236,8 +274,8 @@ def test_one_layer_alone_conserves_the_invariant() -> None:
     assert (run(trained="second").final["output_weight_distance"] > 0).all()
     inputs, targets, weights = draw(*SIZES)
     networks = ShallowNetworks(inputs, weights, rates(4, RATE), relu)
-    observer = Observer(weights, log_spaced_steps(1, 10), invariant=True)
-    result = descend(networks, targets, StoppingRule(10), observer)
+    observers = observers_of(networks, targets, DescentRecord(invariant=True))
+    result = descend(networks, targets, StoppingRule(10), log_spaced_steps(1, 10), observers)
     # eta_z = 0, and z does not move.
     assert (result.final["invariant_drift"] == 0).all()
 
@@ -267,11 +305,11 @@ def assert_equal_bits(one: DescentResult, other: DescentResult, index: list[int]
 def test_a_run_alone_is_bit_by_bit_a_run_in_a_batch(
     sizes: tuple[int, int, int, int], trained: str
 ) -> None:
-    together = run(sizes=sizes, trained=trained, eigenvalue="steps")
+    together = run(sizes=sizes, trained=trained, kernel="steps")
     for index in range(4):
-        alone = run([index], sizes=sizes, trained=trained, eigenvalue="steps")
+        alone = run([index], sizes=sizes, trained=trained, kernel="steps")
         assert_equal_bits(alone, together, [index])
-    turned = run([2, 0, 3], sizes=sizes, trained=trained, eigenvalue="steps")
+    turned = run([2, 0, 3], sizes=sizes, trained=trained, kernel="steps")
     assert_equal_bits(turned, together, [2, 0, 3])
 
 
@@ -298,7 +336,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(
     tmp_path: Path, trained: str, killed_at: int
 ) -> None:
     sizes = (4, 77, 33, 11)
-    whole = run(sizes=sizes, trained=trained, eigenvalue="steps")
+    whole = run(sizes=sizes, trained=trained, kernel="steps")
     checkpoint = Checkpoint(tmp_path / "state.pt", seconds=0.0)
     calls = 0
 
@@ -317,7 +355,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(
                 run(
                     sizes=sizes,
                     trained=trained,
-                    eigenvalue="steps",
+                    kernel="steps",
                     session=Watched(checkpoint.load(), keep_state),
                 )
             )
@@ -326,7 +364,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(
             assert checkpoint.load()["step"] <= 3 * killed_at
     if not ended:
         session = Watched(checkpoint.load())
-        ended.append(run(sizes=sizes, trained=trained, eigenvalue="steps", session=session))
+        ended.append(run(sizes=sizes, trained=trained, kernel="steps", session=session))
     assert_equal_bits(ended[0], whole, [0, 1, 2, 3])
 
 
@@ -394,5 +432,6 @@ def test_no_checkpoints_without_a_path() -> None:
 def test_smooth_activations_descend_too() -> None:
     inputs, targets, weights = draw(*SIZES)
     networks = ShallowNetworks(inputs, weights, rates(4, RATE, RATE / 10), tanh, trained="both")
-    result = descend(networks, targets, RULE, Observer(weights, STEPS))
+    observers = observers_of(networks, targets, DescentRecord())
+    result = descend(networks, targets, RULE, STEPS, observers)
     assert (result.final["ending"] == Ending.CONVERGED).all()

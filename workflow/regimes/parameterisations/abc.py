@@ -22,7 +22,7 @@ def scales(setting: Mapping[str, Any]) -> Scales:
     missing = [name for name in EXPONENTS if name not in given]
     if missing:
         raise ConfigError(
-            f"config: exponents: {', '.join(missing)} left open; parameterisation: abc needs "
+            f"exponents: {', '.join(missing)} left open; parameterisation: abc needs "
             f"{', '.join(EXPONENTS)}"
         )
     width = float(setting["width"])

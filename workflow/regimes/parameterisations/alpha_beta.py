@@ -48,7 +48,7 @@ def _solve(setting: Mapping[str, Any]) -> dict[str, float]:
     missing = [name for name in ("alpha", "beta1", "beta2") if name not in given]
     if missing:
         raise ConfigError(
-            f"config: exponents: {', '.join(missing)} left open; give alpha, beta1 and beta2, or "
+            f"exponents: {', '.join(missing)} left open; give alpha, beta1 and beta2, or "
             "axes gamma and gamma_prime that fix them"
         )
     wanted = {
@@ -58,7 +58,7 @@ def _solve(setting: Mapping[str, Any]) -> dict[str, float]:
     for name, (value, implied) in wanted.items():
         if value is not None and not math.isclose(value, implied, abs_tol=1e-9):
             raise ConfigError(
-                f"config: exponents give {name} = {implied:g}, the axes say {value:g}; "
+                f"exponents give {name} = {implied:g}, the axes say {value:g}; "
                 "leave out the axis or one of the exponents"
             )
     return given

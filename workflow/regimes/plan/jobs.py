@@ -105,7 +105,7 @@ def _settings_of_jobs(name: str, config: Config) -> list[tuple[str, dict[str, An
             named = {
                 key: {one: shared[key][one] for one in own[axis]}
                 for axis, (key, _) in NAMED_BY.items()
-                if key in shared
+                if axis in own
             }
             # In the order of the axes: the order of split_by is that of the jobs alone.
             label = "_".join(f"{axis}={chosen[axis]}" for axis in axes if axis in chosen) or "all"

@@ -13,6 +13,7 @@ from regimes.config.base import Model, Number
 from regimes.config.experiment import AxesSettings
 from regimes.engines.common.settings import EngineSettings, NodeScaling, check_first_node
 from regimes.errors import ConfigError
+from regimes.parameterisations.scales import Scales
 
 PARAMETERISATIONS = "regimes.parameterisations"
 Parameterisation = Literal[
@@ -192,22 +193,24 @@ class ParameterisedExperiment(EngineSettings):
         And where it cannot do what the other keys ask for.
         """
         scales = import_module(self.modules(dict(self))["parameterisation"]).scales
-        grid = self.all_grids()[0]
-        names = [name for name in ParameterAxes.model_fields if name in grid]
-        axes = {name: grid[name] for name in (*names, "width")}
-        for values in itertools.product(*axes.values()):
-            setting = dict(zip(axes, values, strict=True))
-            made = scales(self.parameters(setting, n_features=1))
-            if made.rate_a is None and self.layers != "first":
-                raise ConfigError(
-                    f"config: layers: {self.layers}: the output weights of parameterisation: "
-                    f"{self.parameterisation} are fixed; use layers: first"
-                )
-            if self.is_antisymmetric(made.symmetric) and setting["width"] % 2:
-                raise ConfigError(
-                    f"config: axes.width: {setting['width']} is odd; antisymmetric initialisation "
-                    "needs pairs of neurons (even widths, or antisymmetric_initialisation: never)"
-                )
+        for grid in self.all_grids():
+            names = [name for name in ParameterAxes.model_fields if name in grid]
+            axes = {name: grid[name] for name in (*names, "width")}
+            for values in itertools.product(*axes.values()):
+                setting = dict(zip(axes, values, strict=True))
+                self._check_scales(scales(self.parameters(setting, n_features=1)), setting["width"])
+
+    def _check_scales(self, scales: Scales, width: int) -> None:
+        if scales.rate_a is None and self.layers != "first":
+            raise ConfigError(
+                f"layers: {self.layers}: the output weights of parameterisation: "
+                f"{self.parameterisation} are fixed; use layers: first"
+            )
+        if self.is_antisymmetric(scales.symmetric) and width % 2:
+            raise ConfigError(
+                f"axes.width: {width} is odd; antisymmetric initialisation needs pairs of neurons "
+                "(even widths, or antisymmetric_initialisation: never)"
+            )
 
     def parameters(self, setting: Mapping[str, Any], n_features: int) -> dict[str, Any]:
         """What a parameterisation reads of a setting of the grid."""
@@ -235,7 +238,8 @@ class ParameterisedExperiment(EngineSettings):
 
     def check_parameterisation(self) -> None:
         """Raise ValueError unless the keys are those that the parameterisation reads."""
-        (grid, *_) = self.all_grids()
+        grids = self.all_grids()
+        grid = grids[0]
         given = {f"axes.{name}" for name in grid}
         given |= {"exponents"} if self.exponents.model_dump(exclude_none=True) else set()
         given |= {"node_scalings"} if self.node_scalings else set()
@@ -249,4 +253,5 @@ class ParameterisedExperiment(EngineSettings):
                     f"{self.parameterisation}"
                 )
         if self.node_scalings:
-            check_first_node(self.skip_first, grid["width"], self.node_scalings)
+            for one in grids:
+                check_first_node(self.skip_first, one["width"], self.node_scalings)

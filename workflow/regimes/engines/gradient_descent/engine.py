@@ -23,7 +23,7 @@ from regimes.engines.common.observation import (
 from regimes.engines.common.points import Points
 from regimes.engines.common.rates import layer_rates, stability_limit
 from regimes.engines.common.recording import log_spaced_steps, refitted
-from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
+from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights, aligned
 from regimes.engines.gradient_descent.labels import INITIAL_RESIDUALS
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
 from regimes.errors import DataError
@@ -147,7 +147,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             count_changes=record.activation_changes,
         )
         if self.settings.labels != "random":
-            targets = networks.evaluate() - self._initial_residuals(initial, inputs, rates)
+            targets = aligned(networks.evaluate() - self._initial_residuals(initial, inputs, rates))
         observers = [
             self._observer(
                 settings[run],
@@ -162,7 +162,11 @@ class Runs(Engine["GradientDescentExperiment"]):
         return self._variables(result, learning_rates, factor)
 
     def _data(self, settings: list[dict[str, Any]]) -> tuple[Tensor, Tensor]:
-        """Inputs (E, d, n), or (d, n) if all runs share them, and targets (E, k, n)."""
+        """Inputs (E, d, n), or (d, n) if all runs share them, and targets (E, k, n).
+
+        Each run's are aligned, as its weights are, so that what is measured of it does not depend
+        on its place in the batch.
+        """
         n_train, points = settings[0]["n_train"], self.points
 
         def tensor(values: np.ndarray) -> Tensor:
@@ -170,14 +174,14 @@ class Runs(Engine["GradientDescentExperiment"]):
 
         if points.has_draws:
             seeds = [setting["seed"] for setting in settings]
-            inputs = tensor(points.inputs[seeds, :n_train].swapaxes(1, 2))
+            inputs = aligned(tensor(points.inputs[seeds, :n_train].swapaxes(1, 2)))
             targets = tensor(points.targets[seeds, :n_train].swapaxes(1, 2))
         else:
             inputs = tensor(points.inputs[:n_train].T)
             targets = tensor(points.targets[:n_train].T).expand(len(settings), -1, -1)
         if self.settings.target_scale == "sqrt_width":
             targets = targets * settings[0]["width"] ** 0.5
-        return inputs, targets
+        return inputs, aligned(targets)
 
     def _initial_weights(self, settings: list[dict[str, Any]], scales: list[Scales]) -> Weights:
         """Initial weights, drawn on the CPU; runs that differ in scales or rates share draws."""
@@ -187,7 +191,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             sizes = (setting["width"], self.points.n_features, self.points.n_outputs)
             drawn.append(scaled_weights(random, self.settings, scale, sizes))
         hidden, output = (
-            torch.tensor(np.stack(layer), dtype=self.dtype, device=self.device)
+            aligned(torch.tensor(np.stack(layer), dtype=self.dtype, device=self.device))
             for layer in zip(*drawn, strict=True)
         )
         return Weights(hidden, output)
