@@ -78,7 +78,7 @@ class Runs(Engine["GradientDescentExperiment"]):
         "invariant_drift": Variable(
             "relative change of eta_z |w_j|^2 - eta_w |z_j|^2 over the neurons j"
         ),
-        "loss_history": history("loss along the run"),
+        "train_loss": history("training loss along the run"),
         "weight_distance_history": history(
             "distance |W - W_0|_F of the first-layer weights along the run"
         ),
@@ -248,7 +248,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             "initial_residual_norm": norms[:, 0],
             "initial_loss": factor / 2 * norms[:, 0] ** 2,
             "final_loss": factor / 2 * final["residual_norm"] ** 2,
-            "loss_history": factor / 2 * norms**2,
+            "train_loss": factor / 2 * norms**2,
         }
         if record.smallest_eigenvalue != "never":
             eigenvalues = histories["smallest_eigenvalue"]

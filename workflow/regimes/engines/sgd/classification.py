@@ -1,4 +1,4 @@
-"""Risk and accuracy of networks on labelled points."""
+"""Loss and accuracy of networks on labelled points."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Points:
 
 
 def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict[str, Tensor]:
-    """Return the mean loss `risk` and the `accuracy` of networks, each (E,), in float64 on the CPU.
+    """Return the mean `loss` and the `accuracy` of networks, each (E,), in float64 on the CPU.
 
     The accuracy is the share of the points whose largest output is that of their label.
     """
@@ -47,5 +47,5 @@ def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict
             losses = loss.values(outputs, labels[..., chunk])
             for row, values in enumerate((losses, correct)):
                 sums[row, group.elements] += values.sum(-1, dtype=torch.float64)
-    risk, accuracy = (sums / len(points)).cpu()
-    return {"risk": risk, "accuracy": accuracy}
+    mean, accuracy = (sums / len(points)).cpu()
+    return {"loss": mean, "accuracy": accuracy}

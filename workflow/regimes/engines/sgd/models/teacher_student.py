@@ -128,7 +128,7 @@ class Start:
         self._omega_1 = omega_1
 
     def observe(self, networks: BatchedNetworks) -> dict[str, Tensor]:
-        """Observe nothing beside risk and accuracy."""
+        """Observe nothing beside loss and accuracy."""
         return {}
 
     def variables(
