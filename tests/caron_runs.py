@@ -132,8 +132,8 @@ def made_up_runs(
     runs["gamma"] = xr.DataArray([gamma for gamma, _ in chosen.values()], dims="node_scaling")
     runs["alpha"] = xr.DataArray([alpha for _, alpha in chosen.values()], dims="node_scaling")
     falling = FIRST_RISK * np.exp(np.log(by_setting(LEFT)) * share)
-    runs["train_risk_history"] = one * falling
-    runs["test_risk_history"] = one * (falling + 0.1)
+    runs["train_loss"] = one * falling
+    runs["test_loss"] = one * (falling + 0.1)
     rank_factor = 1.2 - 0.05 * runs["moved"]
     runs["weight_change_history"] = one * by_setting(WEIGHTS) * reached * rank_factor
     moved = np.arange(MOVED)[::-1]
@@ -150,7 +150,7 @@ def made_up_runs(
         one * xr.DataArray(np.ones((runs.sizes["output"], width)), dims=("output", "node"))
     ).astype(np.int8)
     if name not in IMAGES:
-        runs["ntg_norm"] = FIRST_NTG * one
+        runs["initial_ntg_norm"] = FIRST_NTG * one
         runs["ntg_change_history"] = FIRST_NTG * one * by_setting(NTG) * reached
         least = kappa(training.train_points(data, 0)[0]) if name in SIMULATIONS else 1e-4
         factor = 0.8 * runs["gamma"] + by_setting((0.03, 0.02, 0.01, 1e-3))
@@ -160,22 +160,22 @@ def made_up_runs(
         runs["flow_time_per_step"] = xr.ones_like(one) * per_step
     cost = by_setting(COST) * (1 / runs["kept"] - 1)
     for part in ("train", "test"):
-        last = runs[f"{part}_risk_history"].isel(step=-1, drop=True)
-        runs[f"pruned_{part}_risk"] = last + one * cost
+        last = runs[f"{part}_loss"].isel(step=-1, drop=True)
+        runs[f"pruned_{part}_loss"] = last + one * cost
         if name not in SIMULATIONS and name not in IMAGES:
-            runs[f"transfer_{part}_risk"] = one * (
+            runs[f"transfer_{part}_loss"] = one * (
                 0.1 + by_setting(COST) / runs["n_transfer_features"] ** 0.5
             )
         if several:
-            runs[f"{part}_accuracy_history"] = 0 * one + 0.1 + 0.8 * reached
-            last = runs[f"{part}_accuracy_history"].isel(step=-1, drop=True)
+            runs[f"{part}_accuracy"] = 0 * one + 0.1 + 0.8 * reached
+            last = runs[f"{part}_accuracy"].isel(step=-1, drop=True)
             runs[f"pruned_{part}_accuracy"] = last - 0.005 * one * cost
         if name == MNIST:
             runs[f"transfer_{part}_accuracy"] = 0.9 - 0.05 * one * by_setting(COST) / np.log(
                 runs["n_transfer_features"]
             )
     zero = xr.zeros_like(one).astype(np.int8)
-    if "transfer_test_risk" in runs:
+    if "transfer_test_loss" in runs:
         runs["transfer_diverged"] = zero * xr.ones_like(runs["n_transfer_features"], dtype=np.int8)
     if name in SIMULATIONS:
         runs = runs.drop_vars([each for each in runs.data_vars if each.startswith("pruned")])

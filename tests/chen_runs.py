@@ -62,12 +62,12 @@ def made_up_runs(
     steps, n = runs["step"].astype(float), runs["n_train"].astype(float)
     by_seed = 1 + 0.01 * runs["seed"]
     rate = RATE / n * by_seed
-    runs["loss_history"] = one * 0.04 * np.exp(-rate * steps)
+    runs["train_loss"] = one * 0.04 * np.exp(-rate * steps)
     error = xr.concat(
         [ERRORS[model][0] * (n / 100) ** -ERRORS[model][1] for model in axes["model"]], "model"
     )
     reached = 1 - np.exp(-steps / 5000)
-    runs["test_error_history"] = one * by_seed * (1 + (error - 1) * reached)
+    runs["test_loss"] = one * by_seed * (1 + (error - 1) * reached)
     lazy = xr.where(runs["model"] == "ntk", runs["width"] ** -0.5, 1.0)
     runs["feature_movement_history"] = one * by_seed * 0.3 * lazy * reached
     runs["function_movement_history"] = one * 0.2 * reached
@@ -75,7 +75,7 @@ def made_up_runs(
     runs["active_fraction_history"] = one * (0.6 - 0.1 * reached)
     runs["learning_rate"] = one
     runs["mean_square_slope_history"] = one * (0.7 - 0.1 * reached)
-    runs["middle_fraction"] = 0.3 * one
+    runs["initial_middle_fraction"] = 0.3 * one
     runs["interval_slope"] = 0.5 * one
     runs["interval_length"] = 2.0 * one
     # So that 2 lambda_min K^2 eta / n is SHARE of the rate.

@@ -59,8 +59,8 @@ def made_up_runs(
     runs["initial_loss"] = xr.full_like(distance, 1.5)
     exponent = xr.DataArray(np.geomspace(1e-4, 10, 11), dims="checkpoint")
     rate = coordinates["width"] ** (1 - 2 * coordinates["gamma"]) * SMALLEST_EIGENVALUE_A
-    runs["history_time"] = xr.ones_like(distance) * exponent / rate
-    runs["history_loss"] = xr.ones_like(distance) * 1.5 * np.exp(-decay_rate_ratio * exponent)
+    runs.coords["time"] = xr.ones_like(distance) * exponent / rate
+    runs["train_loss"] = xr.ones_like(distance) * 1.5 * np.exp(-decay_rate_ratio * exponent)
     for name in runs.variables:
         runs[name].attrs = {"long_name": str(name), "units": "1"}
     # In another order than the measures have

@@ -59,10 +59,10 @@ def made_up_runs(
     share = xr.DataArray(recorded / epochs, dims="step")
     offset = xr.DataArray(0.001 * np.arange(seeds), dims="seed")
     test = xr.DataArray(0.98 - 0.02 * np.exp(-np.array(omega_2) / 0.02), dims="omega_2")
-    runs["train_accuracy_history"] = one * (0.1 + 0.9 * np.minimum(2 * share, 1))
-    runs["test_accuracy_history"] = one * (0.1 + (test - 0.1 + offset) * np.minimum(2 * share, 1))
+    runs["train_accuracy"] = one * (0.1 + 0.9 * np.minimum(2 * share, 1))
+    runs["test_accuracy"] = one * (0.1 + (test - 0.1 + offset) * np.minimum(2 * share, 1))
     for part in ("train", "test"):
-        runs[f"{part}_risk_history"] = 1.01 - runs[f"{part}_accuracy_history"]
+        runs[f"{part}_loss"] = 1.01 - runs[f"{part}_accuracy"]
     runs["relative_distance_w"] = 0.1 * one
     runs["relative_distance_v"] = 0.2 * one
     runs["omega_1"] = (("omega_2", "width"), PRODUCT / np.array(omega_2)[:, None])
@@ -76,7 +76,7 @@ def made_up_runs(
 def lose(runs: xr.Dataset, **place: object) -> None:
     """Let runs diverge after their start."""
     for name in runs.data_vars:
-        if str(name).endswith("_history"):
+        if "step" in runs[name].dims:
             runs[name].loc[place | {"step": runs["step"].values[1:]}] = np.nan
         elif str(name).startswith("relative"):
             runs[name].loc[place] = np.nan

@@ -94,11 +94,13 @@ def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
     run = simulate(**QUICK)
     for name, value in QUICK.items():
         assert run[name].ndim == 0 and run[name].item() == value
-    snapshots = {"output_weights", "input_weights", "snapshot_relative_loss", "snapshot_time"}
-    assert set(run.data_vars) == set(LONG_NAMES) | snapshots
-    for name in set(LONG_NAMES) - {"history_time", "history_loss"}:
+    coordinates = {"time", "snapshot_time", "snapshot_relative_loss"}
+    assert coordinates <= set(run.coords)
+    weights = {"output_weights", "input_weights"}
+    assert set(run.data_vars) == (set(LONG_NAMES) | weights) - coordinates
+    for name in set(LONG_NAMES) - {"time", "train_loss"}:
         assert run[name].dims == (), name
-    assert run["history_loss"].dims == ("checkpoint",)
+    assert run["train_loss"].dims == ("checkpoint",)
     assert run["input_weights"].dims == ("snapshot", "feature", "neuron")
     assert run["snapshot"].values.tolist() == [1.0, 0.0]
     assert run["converged"] == 1
@@ -144,10 +146,10 @@ def test_the_numbers_are_those_of_the_workflow(
     assert {name: run[name].item() for name in setting} == setting
     for name in ("solver_steps", "rejected_steps", "converged", "diverged"):
         assert run[name].item() == expected[name].item()
-    for name in set(LONG_NAMES) - {"final_loss", "history_loss"}:
+    for name in set(LONG_NAMES) - {"final_loss", "train_loss"}:
         np.testing.assert_allclose(run[name], expected[name], rtol=1e-9, err_msg=name)
     # Residuals at the end are a thousandth of what they are the difference of.
-    for name in ("final_loss", "history_loss"):
+    for name in ("final_loss", "train_loss"):
         np.testing.assert_allclose(run[name], expected[name], rtol=1e-6, err_msg=name)
     if "snapshots" in block:
         end = expected["output_weights"].sel(snapshot=0.0)

@@ -99,7 +99,7 @@ class ByPackage:
             lambda _: orders(number).numpy(),
             self.schedule,
             LOSSES["cross_entropy"],
-            lambda networks: {"train_risk": torch.zeros(STUDENTS)},
+            lambda networks: {"train_loss": torch.zeros(STUDENTS)},
         )
 
     def hidden(self) -> Tensor:

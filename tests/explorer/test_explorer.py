@@ -69,7 +69,7 @@ def test_a_diagram_has_the_values_of_its_file(
         ("theory", f"theory_{boundary}"),
     ):
         np.testing.assert_allclose(floats(own[key]), measure[name].values, rtol=1e-6, err_msg=key)
-    for key in ("loss_time", "loss_history"):
+    for key in ("time", "train_loss"):
         np.testing.assert_allclose(floats(diagram[key]), measure[key].values, rtol=1e-6)
 
 

@@ -118,8 +118,8 @@ def check_cell(page: Page, results: Results, gamma_prime: float, gamma: float) -
     assert line[0] == pytest.approx(slope, abs=1e-5)
     for seed, trace in enumerate(page.traces(page.role(panel, "loss"))):
         loss = measure.sel(seed=seed)
-        np.testing.assert_allclose(trace["x"], loss["loss_time"], rtol=1e-6)
-        np.testing.assert_allclose(trace["y"], loss["loss_history"], rtol=1e-6)
+        np.testing.assert_allclose(trace["x"], loss["time"], rtol=1e-6)
+        np.testing.assert_allclose(trace["y"], loss["train_loss"], rtol=1e-6)
     boundary = float(results.read("phase_diagram")["boundary_gamma"].sel(gamma_prime=gamma_prime))
     assert f"γ = {float(f'{boundary:.4g}'):g} ±" in page.text(panel, "boundary")
 

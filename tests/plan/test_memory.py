@@ -65,7 +65,9 @@ def test_a_job_needs_more_for_more(engine: str) -> None:
         assert estimate(config, name, width=[1000], n_train=[1_000_000]) > small + 1000
 
 
-@pytest.mark.parametrize("engine", ["gradient_flow", "function_space.node_scaled", "sgd.node_scaled"])
+@pytest.mark.parametrize(
+    "engine", ["gradient_flow", "function_space.node_scaled", "sgd.node_scaled"]
+)
 def test_a_job_needs_more_for_more_data(engine: str) -> None:
     name = EXPERIMENTS[engine]
     data = {"large": LARGE_DATA | {"n_train": 100_000}}

@@ -46,7 +46,7 @@ def test_nothing_pruned_is_the_network_itself(trained: tuple) -> None:
     pruned = pruning.probe(runs, [data], pruning_settings(), block(), "cpu")
     check_described(pruned)
     for part in ("train", "test"):
-        for what in ("risk", "accuracy"):
+        for what in ("loss", "accuracy"):
             if f"{part}_{what}_history" not in runs:
                 continue
             whole = pruned[f"pruned_{part}_{what}"].sel(kept=1.0)
@@ -71,7 +71,7 @@ def test_pruned_networks_are_those_of_the_most_important_nodes(trained: tuple) -
                 points["targets"].broadcast_like(targets) if runs.sizes["output"] == 1 else targets
             )
             expected = float(np.square(outputs - targets).mean())
-            found = pruned["pruned_test_risk"].sel(
+            found = pruned["pruned_test_loss"].sel(
                 node_scaling=setting, seed=1, width=20, kept=share
             )
             assert float(found) == pytest.approx(expected, rel=1e-9)
@@ -103,7 +103,7 @@ def test_transfer_with_all_features_is_training_on_all_features(
     settings = transfer_settings(feature_scale=feature_scale, hidden_layers=hidden_layers)
     found = transfer.probe(runs, [data], settings, block(), "cpu")
     check_described(found)
-    assert found["transfer_test_risk"].dims == (
+    assert found["transfer_test_loss"].dims == (
         "node_scaling",
         "width",
         "seed",
@@ -129,8 +129,8 @@ def test_transfer_with_all_features_is_training_on_all_features(
         values.transpose("point", "node").values, targets, weights, settings
     )
     one = found.sel(node_scaling="mixed", seed=1, width=20, n_transfer_features=20)
-    assert float(one["transfer_train_risk"]) == pytest.approx(risks[0], rel=1e-8)
-    assert float(one["transfer_test_risk"]) == pytest.approx(risks[1], rel=1e-8)
+    assert float(one["transfer_train_loss"]) == pytest.approx(risks[0], rel=1e-8)
+    assert float(one["transfer_test_loss"]) == pytest.approx(risks[1], rel=1e-8)
 
 
 def _trained_by_autograd(
@@ -166,7 +166,7 @@ def test_transfer_to_another_data_set(trained: tuple) -> None:
     settings = transfer_settings(dataset="other")
     found = transfer.probe(runs, [data, other], settings, block(), "cpu")
     own = transfer.probe(runs, [data], transfer_settings(), block(), "cpu")
-    assert not np.allclose(found["transfer_test_risk"], own["transfer_test_risk"])
+    assert not np.allclose(found["transfer_test_loss"], own["transfer_test_loss"])
     # Its training points train, its test points test.
     assert (found["transfer_n_train"] == 30).all() and (own["transfer_n_train"] == 4).all()
     no_test = other.isel(point=other["split"].values != 1)
@@ -181,7 +181,7 @@ def test_external_network_that_diverges_is_data(trained: tuple) -> None:
     found = transfer.probe(runs, [data], settings, block(), "cpu")
     assert (found["transfer_diverged"].sel(n_transfer_features=20) == 1).any()
     diverged = found["transfer_diverged"] == 1
-    assert np.isnan(found["transfer_test_risk"].where(diverged)).all()
+    assert np.isnan(found["transfer_test_loss"].where(diverged)).all()
 
 
 def test_transfer_without_points(trained: tuple) -> None:

@@ -39,8 +39,8 @@ def test_histories_end_with_the_run() -> None:
 
 def test_a_flow_without_a_step_has_no_history() -> None:
     history = ("seed", "checkpoint"), np.full((2, 3), np.nan)
-    check(history_loss=history, solver_steps=("seed", [0, 5]))
-    assert "history_loss" in refused(history_loss=history, solver_steps=("seed", [1, 5]))
+    check(train_loss=history, solver_steps=("seed", [0, 5]))
+    assert "train_loss" in refused(train_loss=history, solver_steps=("seed", [1, 5]))
 
 
 def test_an_external_network_may_diverge_on_a_run_that_did_not() -> None:

@@ -125,13 +125,13 @@ def test_constants_are_those_of_lemma_3(activation: str) -> None:
     found = constants(*network, activation, 1.0)
     assert one["mu"] == pytest.approx(found.mu) and one["nu"] == pytest.approx(found.nu)
     singular = np.linalg.svd(jacobian(*network, activation), compute_uv=False)
-    assert one["smallest_singular_value"] == pytest.approx(singular[-1], rel=1e-7)
-    assert one["largest_singular_value"] == pytest.approx(singular[0])
+    assert one["initial_smallest_singular_value"] == pytest.approx(singular[-1], rel=1e-7)
+    assert one["initial_largest_singular_value"] == pytest.approx(singular[0])
     hidden = ACTIVATIONS[activation].value(start.weights @ start.inputs)
     loss = np.sum((start.output_weights @ hidden - start.targets) ** 2)
     assert one["initial_loss"] == pytest.approx(loss)
     # beta has the bound on sigma_max(V) in a ball of radius mu / (2 beta).
-    chi = one["output_norm"] + one["mu"] / (2 * one["beta"])
+    chi = one["initial_output_norm"] + one["mu"] / (2 * one["beta"])
     assert one["beta"] == pytest.approx(constants(*network, activation, float(chi)).beta)
     changes = runs["change_over_bound"]
     assert ((changes > 0) & (changes < 1)).all()
@@ -145,7 +145,7 @@ def test_fewer_neurons_than_points_have_no_mu() -> None:
     axes = {"width": [4], "n_train": [8], "seed": [0]}
     for name in ENGINES:
         runs = train(block_of(name, axes=axes), data_of(), "cpu")
-        assert (runs["mu"] == 0).all() and (runs["smallest_singular_value"] > 0).all()
+        assert (runs["mu"] == 0).all() and (runs["initial_smallest_singular_value"] > 0).all()
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -194,8 +194,8 @@ def test_both_descents_are_those_of_autograd(activation: str) -> None:
         if step in runs["step"]:
             one = runs.sel(step=step)
             loss, linear_loss = (float(((z - targets) ** 2).sum()) for z in (outputs, linear))
-            assert one["loss_history"] == pytest.approx(loss, rel=1e-10)
-            assert one["linearised_loss_history"] == pytest.approx(linear_loss, rel=1e-9)
+            assert one["train_loss"] == pytest.approx(loss, rel=1e-10)
+            assert one["linearised_train_loss"] == pytest.approx(linear_loss, rel=1e-9)
             gap = float((outputs - linear).norm() / outputs.norm())
             assert one["gap_history"] == pytest.approx(gap, rel=1e-6, abs=1e-13)
         last = theta
@@ -207,7 +207,7 @@ def test_both_descents_are_those_of_autograd(activation: str) -> None:
     assert runs["stopping_time"] == 30 and runs["converged"] == 0 and runs["diverged"] == 0
     distance = sum(float((a - b).square().sum()) for a, b in zip(last, initial, strict=True))
     assert runs["distance"] == pytest.approx(distance**0.5, rel=1e-9)
-    norms = runs["largest_output_norm"], runs["output_norm"]
+    norms = runs["largest_output_norm"], runs["initial_output_norm"]
     assert norms[0] >= norms[1] == pytest.approx(largest_singular_value(start.output_weights))
 
 
@@ -227,14 +227,12 @@ def test_runs_end_at_the_wanted_loss() -> None:
     assert runs.attrs["relative_loss"] == 0.1 and runs.attrs["max_steps"] == 3000
     assert (runs["converged"] == 1).all() and (runs["stopping_time"] < 3000).all()
     assert (runs["final_loss"] < 0.1 * runs["initial_loss"]).all()
-    before = runs["loss_history"].min("step")
+    before = runs["train_loss"].min("step")
     assert (before >= runs["final_loss"]).all()
-    after = runs["loss_history"].where(runs["step"] > runs["stopping_time"])
+    after = runs["train_loss"].where(runs["step"] > runs["stopping_time"])
     assert after.isnull().all()
-    assert (runs["loss_history"].isel(step=0) == runs["initial_loss"]).all()
-    ratio = np.log(runs["initial_loss"] / runs["loss_history"]) / runs["step"].where(
-        runs["step"] > 0
-    )
+    assert (runs["train_loss"].isel(step=0) == runs["initial_loss"]).all()
+    ratio = np.log(runs["initial_loss"] / runs["train_loss"]) / runs["step"].where(runs["step"] > 0)
     assert (runs["slowest_decay"] <= ratio.min("step") * (1 + 1e-9)).all()
     # The learning rate of the theory
     gradient = 2 * np.sqrt(runs["initial_loss"])

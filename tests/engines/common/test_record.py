@@ -25,7 +25,8 @@ class Runs(Engine):
         "diverged": Variable("1 if it diverged", dtype=np.int8),
         "learning_rate": Variable("learning rate", axes=("width",), units="1/step"),
         "final_weights": Variable("weights", ("node", "feature"), None),
-        "loss_history": history("loss along the run"),
+        "train_loss": history("loss along the run"),
+        "time": Variable("time of the step", ("step",), axes=("width",), coordinate=True),
         "patterns": Variable("patterns", ("node",), stored="float32"),
         "never_measured": Variable("nothing"),
     }
@@ -52,7 +53,8 @@ def made() -> xr.Dataset:
             "diverged": np.asarray(number == 1),
             "learning_rate": np.asarray(1 / width),
             "final_weights": np.full((3, 2), number + 0.1),
-            "loss_history": number + np.arange(3.0),
+            "train_loss": number + np.arange(3.0),
+            "time": width * np.arange(3.0),
             "patterns": np.full(3, float(number)),
         }
         write_run(results, AXES, {"name": name, "width": width, "seed": 3}, values)
@@ -61,7 +63,7 @@ def made() -> xr.Dataset:
 
 
 def test_every_run_has_its_place(made: xr.Dataset) -> None:
-    found = made["loss_history"].sel(seed=3)
+    found = made["train_loss"].sel(seed=3)
     assert found.dims == ("name", "width", "step")
     np.testing.assert_array_equal(found.sel(name="second", width=20), [0, 1, 2])
     np.testing.assert_array_equal(found.sel(name="first", width=10), [1, 2, 3])
@@ -85,7 +87,8 @@ def test_number_formats_are_those_of_the_variables(made: xr.Dataset) -> None:
 
 
 def test_coordinates_and_descriptions(made: xr.Dataset) -> None:
-    assert set(made.coords) == {*AXES, "step", "label", "node"}
+    assert set(made.coords) == {*AXES, "step", "time", "label", "node"}
+    assert made["train_loss"].coords["time"].dims == ("width", "step")
     np.testing.assert_array_equal(made["step"], [0, 1, 10])
     np.testing.assert_array_equal(made["node"], [0, 1, 2])
     assert made["label"].dims == ("feature",)

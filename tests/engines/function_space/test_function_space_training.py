@@ -52,10 +52,11 @@ def test_what_is_recorded(trained: xr.Dataset) -> None:
     steps = recorded_steps(4, EVERY, MAX_STEPS)
     np.testing.assert_array_equal(trained["step"], steps)
     assert steps[0] == 0 and steps[-1] == MAX_STEPS and set(range(0, 301, 50)) <= set(steps)
-    for name in ("loss", "test_error", "feature_movement", "weight_distance", "active_fraction"):
-        assert trained[f"{name}_history"].dims == (*AXES, "step")
-        assert np.isfinite(trained[f"{name}_history"]).all()
-    losses = trained["loss_history"]
+    others = ("feature_movement", "weight_distance", "active_fraction")
+    for name in ("train_loss", "test_loss", *(f"{other}_history" for other in others)):
+        assert trained[name].dims == (*AXES, "step")
+        assert np.isfinite(trained[name]).all()
+    losses = trained["train_loss"]
     assert (losses.isel(step=-1) < losses.isel(step=0)).all()
     assert (trained["feature_movement_history"].isel(step=0) == 0).all()
     # Multisteps, where there are some, save steps.
@@ -88,7 +89,7 @@ def test_single_precision_and_plain_steps_agree(data: xr.Dataset, trained: xr.Da
     plain = train(block_of(multistep={"enabled": False, "tolerance": 0.01}), data, "cpu")
     assert int(plain["multisteps"].sum()) == 0 and (plain["plain_steps"] == MAX_STEPS).all()
     for other in (single, plain):
-        decades = np.log10(other["loss_history"] / trained["loss_history"])
+        decades = np.log10(other["train_loss"] / trained["train_loss"])
         assert float(abs(decades).max()) < 0.05
 
 
@@ -96,13 +97,13 @@ def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
     axes = {"model": ["ours"], "width": [16], "n_train": [6], "seed": [0]}
     runs = train(block_of(axes, learning_rate=1e200), data, "cpu").squeeze()
     assert int(runs["diverged"]) == 1
-    losses = runs["loss_history"].values
+    losses = runs["train_loss"].values
     assert np.isfinite(losses[0]) and np.isnan(losses[-1]) and not np.isinf(losses).any()
     assert not np.isinf(runs["feature_map"]).any()
     # At the start, where nothing has been recorded yet
     huge = train(block_of(axes), data.assign(targets=1e200 * data["targets"]), "cpu").squeeze()
     assert int(huge["diverged"]) == 1 and set(huge.data_vars) == set(runs.data_vars)
-    assert np.isnan(huge["loss_history"]).all()
+    assert np.isnan(huge["train_loss"]).all()
 
 
 @pytest.mark.parametrize(

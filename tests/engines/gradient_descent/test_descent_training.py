@@ -120,9 +120,9 @@ def test_each_run_is_that_of_autograd_on_its_own_data(
         assert run["activation_changes"] == path.activation_changes()
         reached = trained["step"].values <= steps
         np.testing.assert_allclose(
-            run["loss_history"][reached], losses[trained["step"].values[reached]], rtol=1e-6
+            run["train_loss"][reached], losses[trained["step"].values[reached]], rtol=1e-6
         )
-        assert np.isnan(run["loss_history"][~reached]).all()
+        assert np.isnan(run["train_loss"][~reached]).all()
         kernels = [
             tangent_kernel(path.hidden[i], output, inputs, relu, second=0.0) for i in (0, -1)
         ]
@@ -200,7 +200,7 @@ def test_losses_differ_by_their_factor(data: xr.Dataset, loss: str) -> None:
     block = block_of(axes, loss=loss, learning_rate=RATE / factor)
     result, plain = train(block, data, "cpu"), train(block_of(axes), data, "cpu")
     assert result["stopping_time"] == plain["stopping_time"]
-    for name in ("initial_loss", "final_loss", "loss_history"):
+    for name in ("initial_loss", "final_loss", "train_loss"):
         xr.testing.assert_allclose(result[name], factor * plain[name], rtol=1e-6)
     assert result["residual_norm"].item() == pytest.approx(plain["residual_norm"].item())
 
@@ -353,7 +353,7 @@ def test_divergence_is_stored_as_nan(data: xr.Dataset) -> None:
     infinite["targets"][0, 0] = np.inf
     result = train(block_of(axes), infinite, "cpu").squeeze()
     assert result["diverged"] == 1 and result["converged"] == 0 and result["stopping_time"] == 0
-    for name in ("weight_distance", "final_loss", "smallest_eigenvalue", "loss_history"):
+    for name in ("weight_distance", "final_loss", "smallest_eigenvalue", "train_loss"):
         assert np.isnan(result[name]).all(), name
 
 

@@ -17,7 +17,7 @@ from regimes.activations import relu, tanh
 from regimes.engines.common.observation import Network, Observer, Sample, invariants
 from regimes.engines.common.recording import log_spaced_steps
 from regimes.engines.common.resume import Checkpoint
-from regimes.engines.common.shallow import Rates, ShallowNetworks, Weights
+from regimes.engines.common.shallow import Rates, ShallowNetworks
 from regimes.engines.gradient_descent.engine import DescentResult, Progress, descend
 from regimes.engines.gradient_descent.settings import DescentRecord
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule

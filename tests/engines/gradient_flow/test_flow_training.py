@@ -71,10 +71,10 @@ def assert_equal_to_rounding(one: xr.Dataset, two: xr.Dataset) -> None:
     """The same runs up to rounding, which the way through the kinks multiplies by up to 1e4."""
     for name in ("converged", "diverged", "solver_steps", "rejected_steps"):
         xr.testing.assert_equal(one[name], two[name])
-    for name in set(LONG_NAMES) - {"final_loss", "history_loss"}:
+    for name in set(LONG_NAMES) - {"final_loss", "train_loss"}:
         xr.testing.assert_allclose(one[name], two[name], rtol=1e-9)
     # Residuals at the end are a thousandth of what they are the difference of.
-    for name in ("final_loss", "history_loss"):
+    for name in ("final_loss", "train_loss"):
         xr.testing.assert_allclose(one[name], two[name], rtol=1e-6, atol=0)
 
 
@@ -89,15 +89,16 @@ def assert_equal_but_for_kinks(one: xr.Dataset, two: xr.Dataset) -> None:
     assert float((off < 1e-9).mean()) >= 0.8
     assert float(off.max()) < SOLVER["tolerance"] / 100
     same = off < 1e-9
-    for name in set(LONG_NAMES) - {"final_loss", "history_loss", "history_time"}:
+    for name in set(LONG_NAMES) - {"final_loss", "train_loss", "time"}:
         xr.testing.assert_allclose(one[name].where(same), two[name].where(same), rtol=1e-8)
 
 
 def test_variables_have_the_dimensions_of_the_block(trained: xr.Dataset) -> None:
-    assert set(trained.data_vars) == set(LONG_NAMES)
+    assert set(trained.data_vars) == set(LONG_NAMES) - {"time"}
+    assert trained.coords["time"].dims == trained["train_loss"].dims
     sizes = {name: len(values) for name, values in AXES.items()}
     for name, variable in trained.data_vars.items():
-        history = {"checkpoint": 8} if str(name).startswith("history") else {}
+        history = {"checkpoint": 8} if name == "train_loss" else {}
         assert dict(variable.sizes) == sizes | history, name
         assert variable.dims[: len(sizes)] == tuple(AXES), name
     for name, values in AXES.items():
@@ -110,8 +111,8 @@ def test_values_belong_together(trained: xr.Dataset) -> None:
     assert (trained["converged"] == 1).all() and (trained["diverged"] == 0).all()
     assert (trained["final_loss"] < 1e-6 * trained["initial_loss"]).all()
     last = trained.isel(checkpoint=-1)
-    np.testing.assert_allclose(last["history_time"], trained["flow_time"], rtol=1e-9)
-    np.testing.assert_allclose(last["history_loss"], trained["final_loss"], rtol=1e-9)
+    np.testing.assert_allclose(last["time"], trained["flow_time"], rtol=1e-9)
+    np.testing.assert_allclose(last["train_loss"], trained["final_loss"], rtol=1e-9)
     # theta has both layers, so that its distance lies between theirs.
     layers = [trained["relative_distance_w"], trained["relative_distance_a"]]
     assert (trained["relative_distance_theta"] <= np.maximum(*layers)).all()
@@ -229,7 +230,7 @@ def test_divergence_is_stored_as_nan(recorder: Recorder, data: xr.Dataset) -> No
     axes = {"gamma_prime": [0.0], "gamma": [0.8], "width": [20], "seed": [0]}
     result = train(block_of(axes), bad, "cpu").squeeze()
     assert result["diverged"] == 1 and result["converged"] == 0
-    for name in ("relative_distance_w", "final_loss", "flow_time", "history_loss"):
+    for name in ("relative_distance_w", "final_loss", "flow_time", "train_loss"):
         assert np.isnan(result[name]).all(), name
 
 
@@ -269,7 +270,7 @@ def test_unnormalised_system_takes_the_same_way(
     # system times beta1 beta2.
     sign = -1 if given == "beta2" else 1
     factor = trained["width"] ** (2 * value + sign * trained["gamma_prime"])
-    for name in ("flow_time", "history_time"):
+    for name in ("flow_time", "time"):
         other[name] = other[name] / factor
     # theta is not the same: the layers weigh differently in its norm.
     other["relative_distance_theta"] = trained["relative_distance_theta"]

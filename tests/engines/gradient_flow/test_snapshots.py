@@ -139,6 +139,7 @@ def test_a_capped_run_has_its_end_where_it_did_not_get_to(
     assert reached.sel(snapshot=[1.0, 0.5]).all()
     assert not reached.sel(snapshot=0.1).all()
     assert not reached.sel(snapshot=[0.001, 0.0]).any()
+    capped, trained = capped.reset_coords(), trained.reset_coords()
     for name in SNAPSHOT_NAMES:
         end = capped[name].sel(snapshot=0.0)
         xr.testing.assert_equal(
@@ -176,6 +177,7 @@ def test_a_diverged_run_keeps_nothing_and_spoils_no_other(
     runs = train(block_of(AXES), data, "cpu")
     lost = {"gamma_prime": 0.0, "gamma": 0.5, "width": WIDTH, "seed": 1}
     assert int(runs["diverged"].sum()) == int(runs["diverged"].sel(lost)) == 1
+    runs, trained = runs.reset_coords(), trained.reset_coords()
     for name in SNAPSHOT_NAMES:
         assert runs[name].sel(lost).isnull().all(), name
         others = runs["diverged"] == 0

@@ -186,9 +186,9 @@ def test_epochs_are_those_of_torch(
             last = outputs(points.inputs)
         risk = float(TORCH_LOSSES[loss](last, points.labels))
         accuracy = float((last.argmax(1) == points.labels).double().mean())
-        assert result.history["train_risk"][index, -1] == pytest.approx(risk, rel=1e-9)
+        assert result.history["train_loss"][index, -1] == pytest.approx(risk, rel=1e-9)
         assert result.history["train_accuracy"][index, -1] == pytest.approx(accuracy)
-    assert result.history["train_risk"].shape == (E, 3)  # after 0, 2 and 3 epochs
+    assert result.history["train_loss"].shape == (E, 3)  # after 0, 2 and 3 epochs
     assert not result.diverged.any()
 
 
@@ -204,7 +204,7 @@ def test_labels_of_their_own(either_way: bool) -> None:
             alone.parameters.hidden[run], networks.parameters.hidden[run], rtol=1e-12, atol=1e-12
         )
         np.testing.assert_allclose(
-            same.history["train_risk"][run], result.history["train_risk"][run], rtol=1e-12
+            same.history["train_loss"][run], result.history["train_loss"][run], rtol=1e-12
         )
 
 
@@ -227,7 +227,7 @@ def test_networks_alone_have_the_same_bits(dtype: torch.dtype) -> None:
         for name, values in alone.parameters.named().items():
             assert torch.equal(values[0], networks.parameters.named()[name][run]), name
         np.testing.assert_array_equal(
-            same.history["train_risk"][0], result.history["train_risk"][run]
+            same.history["train_loss"][0], result.history["train_loss"][run]
         )
 
 
@@ -250,12 +250,12 @@ def test_a_run_that_diverges_leaves_the_others_alone(either_way: bool) -> None:
     wild.output[1] *= 1e100
     result = descended(BatchedNetworks(wild, relu, Trained()), points, "mean_square")
     assert result.diverged.tolist() == [False, True, False]
-    assert np.isfinite(result.history["train_risk"][1, 0])
+    assert np.isfinite(result.history["train_loss"][1, 0])
     for values in result.history.values():
         assert np.isnan(values[1, 1:]).all()
     for run in (0, 2):
         np.testing.assert_array_equal(
-            result.history["train_risk"][run], calm.history["train_risk"][run]
+            result.history["train_loss"][run], calm.history["train_loss"][run]
         )
 
 
@@ -269,6 +269,6 @@ def test_reports_and_recorded_epochs() -> None:
     result = descended(networks, points_of(14), session=session)
     reports: list[Progress] = session.reports
     assert [report.epoch for report in reports] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    risk = result.history["train_risk"]
-    assert reports[0].risk == risk[:, 0].max() and reports[-1].risk == risk[:, 1].max()
-    assert str(reports[0]).startswith("0 of 3 epochs, largest training risk ")
+    risk = result.history["train_loss"]
+    assert reports[0].loss == risk[:, 0].max() and reports[-1].loss == risk[:, 1].max()
+    assert str(reports[0]).startswith("0 of 3 epochs, largest training loss ")

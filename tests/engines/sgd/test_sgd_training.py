@@ -56,9 +56,9 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
     store.check_described(trained)
     expected = {
         **{
-            f"{part}_{name}_history": ("step",)
+            f"{part}_{name}": ("step",)
             for part in ("train", "test")
-            for name in ("risk", "accuracy")
+            for name in ("loss", "accuracy")
         },
         "weight_change_history": ("step", "moved"),
         "moved_node": ("moved",),
@@ -80,7 +80,7 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
     np.testing.assert_array_equal(trained["alpha"], [np.nan, 0.5])
     for name in trained.data_vars:
         assert name == "alpha" or np.isfinite(trained[name]).all(), name
-    risk, accuracy = trained["train_risk_history"], trained["train_accuracy_history"]
+    risk, accuracy = trained["train_loss"], trained["train_accuracy"]
     assert (risk[..., -1] < risk[..., 0]).all() and (accuracy[..., -1] > accuracy[..., 0]).all()
     path = tmp_path / "runs.nc"
     store.write(trained, path, title="t", source="s", references="r", config={})
@@ -114,10 +114,10 @@ def test_what_is_in_the_file_belongs_together(trained: xr.Dataset, data: xr.Data
                 risk = torch.nn.functional.cross_entropy(
                     torch.tensor(outputs.T), torch.tensor(labels)
                 )
-                found = float(run[f"{part}_risk_history"][place])
+                found = float(run[f"{part}_loss"][place])
                 assert found == pytest.approx(float(risk), rel=1e-5)
                 accuracy = (outputs.argmax(axis=0) == labels).mean()
-                assert float(run[f"{part}_accuracy_history"][place]) == pytest.approx(accuracy)
+                assert float(run[f"{part}_accuracy"][place]) == pytest.approx(accuracy)
 
 
 def test_settings_share_weights_and_orders(data: xr.Dataset) -> None:
@@ -169,7 +169,7 @@ def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
     place = {"node_scaling": ["gamma_1"], "seed": [0]}
     runs = train(block_of(place, loss="mean_square", learning_rate=1e9), data, "cpu").squeeze()
     assert int(runs["diverged"]) == 1
-    for name in ("train_risk_history", "test_accuracy_history", "weight_change_history"):
+    for name in ("train_loss", "test_accuracy", "weight_change_history"):
         assert np.isfinite(runs[name][0]).all() and np.isnan(runs[name][1:]).all(), name
     assert np.isnan(runs["final_weights"]).all() and np.isnan(runs["weight_change"]).all()
     assert (runs["moved_node"] == -1).all() and np.isfinite(runs["output_weights"]).all()

@@ -72,7 +72,7 @@ def student(omega_2: float, seed: int, product: float) -> nn.Sequential:
 
 def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
     store.check_described(trained)
-    histories = [f"{part}_{name}_history" for part in ("train", "test") for name in RECORDED]
+    histories = [f"{part}_{name}" for part in ("train", "test") for name in RECORDED]
     single = ["relative_distance_w", "relative_distance_v", "learning_rate", "diverged"]
     assert {name: trained[name].dims for name in trained.data_vars} == {
         **dict.fromkeys(histories, (*AXES, "step")),
@@ -86,14 +86,14 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
         assert np.isfinite(trained[name]).all(), name
     he = (2 / N_FEATURES) ** 0.5 * (2 / WIDTH) ** 0.5
     np.testing.assert_allclose(trained["omega_1"][:, 0] * OMEGAS, he)
-    risk = trained["train_risk_history"]
+    risk = trained["train_loss"]
     assert (risk[..., -1] < risk[..., 0]).all()
     path = tmp_path / "runs.nc"
     store.write(trained, path, title="t", source="s", references="r", config={})
     xr.testing.assert_equal(store.read(path), trained)
 
 
-RECORDED = ("risk", "accuracy")
+RECORDED = ("loss", "accuracy")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -127,10 +127,10 @@ def test_students_are_those_of_torch(data: xr.Dataset, loss: str, product: float
                 optimiser.step()
         risks = np.array(found)[[0, 3, 4]]
         for part, column in (("train", 0), ("test", 1)):
-            np.testing.assert_allclose(run[f"{part}_risk_history"], risks[:, column], rtol=1e-9)
+            np.testing.assert_allclose(run[f"{part}_loss"], risks[:, column], rtol=1e-9)
             right = model(inputs).argmax(1) == targets.argmax(1)
             accuracy = right[torch.tensor(split == column)].double().mean()
-            assert float(run[f"{part}_accuracy_history"][-1]) == pytest.approx(float(accuracy))
+            assert float(run[f"{part}_accuracy"][-1]) == pytest.approx(float(accuracy))
         end = [parameter.detach() for parameter in model.parameters()]
         for name, place in (("relative_distance_w", 0), ("relative_distance_v", 2)):
             way = float((end[place] - start[place]).norm() / start[place].norm())
@@ -145,7 +145,7 @@ def test_students_of_a_seed_share_draws(data: xr.Dataset) -> None:
     with_bias = [student(omega_2, 0, 0.05 * omega_2) for omega_2 in (0.2, 0.4)]
     hidden = [model[0].weight.detach() for model in with_bias]
     torch.testing.assert_close(*hidden)
-    assert not np.allclose(small["train_risk_history"], large["train_risk_history"])
+    assert not np.allclose(small["train_loss"], large["train_loss"])
 
 
 def test_students_alone_have_the_same_bits(
@@ -177,7 +177,7 @@ def test_a_student_that_diverges_is_data(data: xr.Dataset) -> None:
     runs = train(block_of(axes), data, "cpu").squeeze()
     assert runs["diverged"].values.tolist() == [1, 0]
     lost, other = runs.isel(omega_2=0), runs.isel(omega_2=1)
-    for name in ("train_risk_history", "test_accuracy_history"):
+    for name in ("train_loss", "test_accuracy"):
         assert np.isfinite(lost[name][0]) and np.isnan(lost[name][1:]).all(), name
         assert np.isfinite(other[name]).all()
     assert np.isnan(lost["relative_distance_w"]) and np.isnan(lost["relative_distance_v"])

@@ -17,6 +17,7 @@ from regimes.errors import DataError
 from regimes.storage.store import check_described
 
 WIDTH, EPOCHS, BATCH = 12, 3, 7
+AXES = {"width": [WIDTH], "seed": [0]}
 LOSSES = {
     "half_mean": lambda f, y: (f - y).square().sum(1).mean() / 2,
     "mean_square": lambda f, y: (f - y).square().mean(),
@@ -62,7 +63,11 @@ def start_of(runs: Runs, setting: dict[str, Any]) -> Any:
         ("cross_entropy", {"activation": "gelu"}, WIDTH**-0.8, (WIDTH**-0.5, WIDTH**0.5)),
         (
             "half_mean",
-            {"parameterisation": "ntk", "axes": {"width": [WIDTH], "seed": [0]}, "layers": "second"},
+            {
+                "parameterisation": "ntk",
+                "axes": {"width": [WIDTH], "seed": [0]},
+                "layers": "second",
+            },
             WIDTH**-0.5,
             (0, 1),
         ),
@@ -100,7 +105,9 @@ def test_steps_are_those_of_autograd(
             optimiser.step()
     run = train(block, data, "cpu").squeeze()
     with torch.no_grad():
-        assert float(run["final_loss"]) == pytest.approx(float(LOSSES[loss](outputs(x), y)), rel=1e-9)
+        assert float(run["final_loss"]) == pytest.approx(
+            float(LOSSES[loss](outputs(x), y)), rel=1e-9
+        )
         tested = (torch.tensor(data[name].values[~is_train]) for name in ("inputs", "targets"))
         inputs, targets = tested
         predicted = outputs(inputs)
@@ -125,7 +132,9 @@ def test_one_output_has_no_accuracy() -> None:
     assert run["train_loss"].dims == ("step",) and run["test_loss"].notnull().all()
     assert {"kernel_change", "kernel_alignment", "initial_kernel_alignment"} <= set(run.data_vars)
     assert "kernel_change_history" not in run
-    assert run["initial_loss"] == run["train_loss"][0] and run["final_loss"] == run["train_loss"][-1]
+    assert (
+        run["initial_loss"] == run["train_loss"][0] and run["final_loss"] == run["train_loss"][-1]
+    )
 
 
 def test_all_points_at_the_stability_limit_are_gradient_descent() -> None:
@@ -152,9 +161,7 @@ def test_a_run_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> 
     for name, values in together.data_vars.items():
         assert values.notnull().all(), name
     one = train(block | {"axes": axes | {"gamma": [1.2], "seed": [1]}}, points(1), "cpu")
-    xr.testing.assert_identical(
-        together.sel(gamma=[1.2], seed=[1]).drop_attrs(), one.drop_attrs()
-    )
+    xr.testing.assert_identical(together.sel(gamma=[1.2], seed=[1]).drop_attrs(), one.drop_attrs())
     # The way of other devices than the CPU: all networks at once, each with its own rates.
     monkeypatch.setattr(network, "one_by_one", lambda device: False)
     at_once = train(block, points(1), "cpu")

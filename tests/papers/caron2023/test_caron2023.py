@@ -236,7 +236,7 @@ def test_measures_of_a_run_that_diverged() -> None:
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
     place = {"node_scaling": "gamma_1", "seed": 0}
     runs["diverged"].loc[place] = 1
-    for name in ("train_risk_history", "ntg_change_history", "weight_change_history"):
+    for name in ("train_loss", "ntg_change_history", "weight_change_history"):
         runs[name].loc[place | {"step": slice(10, None)}] = np.nan
     runs["weight_change"].loc[place] = np.nan
     result = measured(SIMULATED, runs, data)

@@ -156,7 +156,7 @@ def test_no_bound_from_a_singular_gram_matrix() -> None:
 
 def test_rounding_is_no_slow_decay() -> None:
     runs = made_up_runs(RANDOM_LABELS, widths=[64], n_train=[20], seeds=1)
-    runs["loss_history"] = np.maximum(runs["loss_history"] ** 50, 1e-28 * 0.04**50)
+    runs["train_loss"] = np.maximum(runs["train_loss"] ** 50, 1e-28 * 0.04**50)
     assert bounds.least_decay_ratio(runs) == pytest.approx(50 / SHARE, rel=1e-4)
 
 

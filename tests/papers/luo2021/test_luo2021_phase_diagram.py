@@ -249,26 +249,26 @@ def test_the_decay_counts_where_it_is_slowest() -> None:
     runs = made_up_runs(decay_rate_ratio=2.0)
     run = {"gamma_prime": 0.5, "gamma": 1.25, "width": 5000, "seed": 1}
     # At the last time the loss has decayed by exp(-20).
-    runs["history_loss"].loc[run][-1] *= np.exp(5)
+    runs["train_loss"].loc[run][-1] *= np.exp(5)
     ratio = measured(runs)["decay_rate_ratio"]
     assert float(ratio.sel(run)) == pytest.approx(1.5)
     assert float(ratio.sum()) == pytest.approx(2 * ratio.size - 0.5)
-    runs["history_loss"].loc[run][-1] *= np.exp(16)  # above the initial loss
+    runs["train_loss"].loc[run][-1] *= np.exp(16)  # above the initial loss
     assert float(measured(runs)["decay_rate_ratio"].sel(run)) == pytest.approx(-0.1)
 
 
 def test_the_decay_leaves_out_rounding_and_diverged_runs() -> None:
     runs = made_up_runs(decay_rate_ratio=2.0)
     # The first time moves to an exponent of 1e-7, where the loss is still the initial one.
-    runs["history_time"][{"checkpoint": 0}] /= 1000
-    runs["history_loss"][{"checkpoint": 0}] = 1.5
+    runs["time"][{"checkpoint": 0}] /= 1000
+    runs["train_loss"][{"checkpoint": 0}] = 1.5
     lost = {"gamma_prime": 0.0, "gamma": 0.75, "width": 5000, "seed": 1}
     runs["diverged"].loc[lost] = 1
     ratio = measured(runs)["decay_rate_ratio"]
     assert np.isnan(ratio.sel(lost)) and int(ratio.isnull().sum()) == 1
     np.testing.assert_allclose(ratio.fillna(2), 2, rtol=1e-9)
     # At an exponent of 1e-5 it would count.
-    runs["history_time"][{"checkpoint": 0}] *= 100
+    runs["time"][{"checkpoint": 0}] *= 100
     np.testing.assert_allclose(measured(runs)["decay_rate_ratio"].fillna(0), 0, atol=1e-9)
 
 
@@ -370,16 +370,16 @@ def test_blocks_of_a_grid_must_fit() -> None:
 
 def test_the_loss_over_time_is_that_of_the_largest_width() -> None:
     runs = made_up_runs(seeds=3)
-    recorded = xr.concat([runs["history_loss"]] * 6, "checkpoint")  # 66 times
-    runs = runs.drop_vars(["history_loss", "history_time"])
-    runs = runs.assign(history_loss=recorded, history_time=1 / recorded)
+    recorded = xr.concat([runs["train_loss"]] * 6, "checkpoint")  # 66 times
+    runs = runs.drop_vars(["train_loss", "time"])
+    runs = runs.assign(train_loss=recorded).assign_coords(time=1 / recorded)
     measures = measured(runs)
-    loss = measures["loss_history"]
+    loss = measures["train_loss"]
     assert loss.dims == ("gamma_prime", "gamma", "seed", "checkpoint")
-    assert loss.dtype == measures["loss_time"].dtype == np.float32
+    assert loss.dtype == measures["time"].dtype == np.float32
     assert loss.sizes["checkpoint"] == LOSS_POINTS
     widest = recorded.sel(width=runs["width"].max()).transpose(*loss.dims)
     np.testing.assert_allclose(loss[..., [0, -1]], widest[..., [0, -1]], rtol=1e-6)
-    np.testing.assert_allclose(loss * measures["loss_time"], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(loss * measures["time"], 1.0, rtol=1e-6)
     assert np.isin(loss.values, widest.values.astype(np.float32)).all()
     check_described(measures)

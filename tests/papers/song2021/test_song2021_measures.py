@@ -76,7 +76,7 @@ def test_convergence_written_out(runs: dict[str, xr.Dataset]) -> None:
     rate = float(one["learning_rate"])
     bound = -np.log(rate_bound(written, rate))
     assert one["decay_ratio"] == pytest.approx(float(one["slowest_decay"]) / bound)
-    isometry = -np.log(1 - rate / 2 * float(one["smallest_singular_value"]) ** 2)
+    isometry = -np.log(1 - rate / 2 * float(one["initial_smallest_singular_value"]) ** 2)
     assert one["isometry_decay_ratio"] == pytest.approx(float(one["slowest_decay"]) / isometry)
     assert one["isometry_decay_ratio"] < one["decay_ratio"]
     narrow = found.sel(n_features=4, n_train=5, width=2)
@@ -94,7 +94,7 @@ def test_lazy_bound_written_out(runs: dict[str, xr.Dataset]) -> None:
     start = runs_of(block, data_of(), "cpu").start(setting)
     network = (start.inputs, start.weights, start.output_weights)
     one = found.sel(scale_ratio=0.1, seed=1)
-    norm, loss = float(one["output_norm"]), float(one["initial_loss"])
+    norm, loss = float(one["initial_output_norm"]), float(one["initial_loss"])
     chi = output_norm_bound(constants(*network, "gelu", 0.0), loss, norm)
     assert one["chi_84"] == pytest.approx(chi)
     assert one["lazy_bound"] == pytest.approx(lazy_bound(constants(*network, "gelu", chi)))
@@ -171,8 +171,12 @@ def test_spectrum_beside_the_theory(runs: dict[str, xr.Dataset]) -> None:
     assert one["mu_bound"] == pytest.approx(max(bounds))
     # Eight points in six dimensions have dependent columns; their squares have not.
     assert bounds[0] == pytest.approx(0, abs=1e-6) and one["mu_bound_power"] == 2
-    assert one["mu_ratio"] == pytest.approx(float(one["mu"] / one["smallest_singular_value"]))
-    assert one["nu_ratio"] == pytest.approx(float(one["largest_singular_value"] / one["nu"]))
+    assert one["mu_ratio"] == pytest.approx(
+        float(one["mu"] / one["initial_smallest_singular_value"])
+    )
+    assert one["nu_ratio"] == pytest.approx(
+        float(one["initial_largest_singular_value"] / one["nu"])
+    )
     assert one["beta_ratio"] == one["change_over_bound"].max()
     assert found["hermite"].sel(activation="tanh", degree=2) == pytest.approx(0, abs=1e-12)
     np.testing.assert_allclose(found["hermite"].sel(activation="gelu")[:9], coefficients)

@@ -33,11 +33,16 @@ def table(claims: Iterable[Claim]) -> str:
 
 def with_table(page: str, claims: Iterable[Claim]) -> str:
     """A page with its table made anew; raises ValueError for a page without the two marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no {BEGIN.strip()} and {END.strip()}")
-    return before + begin + table(claims) + end + after
+    return filled(page, BEGIN, table(claims), END)
+
+
+def filled(page: str, begin: str, content: str, end: str) -> str:
+    """A page with new content between two marks; raises ValueError for one without them."""
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"the page has no {begin.strip()} and {end.strip()}")
+    return before + begin + content + end + after
 
 
 def main() -> int:

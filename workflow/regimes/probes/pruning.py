@@ -1,4 +1,4 @@
-"""Pruning: risks of trained networks of which only the most important nodes are kept."""
+"""Pruning: losses of trained networks of which only the most important nodes are kept."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ LONG_NAMES = {
     f"pruned_{part}_{what}": f"{text} on the {whole} points of the pruned network"
     for part, whole in (("train", "training"), ("test", "test"))
     for what, text in (
-        ("risk", "mean square of the residuals, or mean cross-entropy,"),
+        ("loss", "mean square of the residuals, or mean cross-entropy,"),
         ("accuracy", "accuracy"),
     )
 }
@@ -34,7 +34,7 @@ def probe(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
 ) -> xr.Dataset:
-    """Risks (and accuracies, of several outputs) over `kept`, the share of nodes that are kept.
+    """Losses (and accuracies, of several outputs) over `kept`, the share of nodes that are kept.
 
     This is the pruning of Section 6.2 of Caron et al. (2023). runs: those of a job, with
     `final_weights`, `output_weights` and `node_scale`. data: the data set of the runs, as the only
@@ -100,7 +100,7 @@ def _pruned(
             scored = scores(sums[index], wanted, part)
             if block["loss"] == "cross_entropy":
                 losses = cross_entropy(sums[index], wanted.argmax(0))
-                scored[f"{part}_risk"] = float(losses.mean())
+                scored[f"{part}_loss"] = float(losses.mean())
             for name, value in scored.items():
                 if f"pruned_{name}" not in results:
                     results[f"pruned_{name}"] = np.full(len(counts), np.nan)

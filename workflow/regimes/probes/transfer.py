@@ -32,7 +32,7 @@ from regimes.probes.runs import described, gathered, one_by_one
 LONG_NAMES = {
     f"transfer_{part}_{what}": f"{text} of the external network on the {whole} points"
     for part, whole in (("train", "held-out training"), ("test", "held-out test"))
-    for what, text in (("risk", "mean square of the residuals"), ("accuracy", "accuracy"))
+    for what, text in (("loss", "mean square of the residuals"), ("accuracy", "accuracy"))
 } | {
     "transfer_diverged": "1 if the residuals of the external network became infinite",
     "transfer_steps": "number of steps of the external network",
@@ -51,7 +51,7 @@ def probe(
     device: str,
     progress: Callable[[str], None] = lambda text: None,
 ) -> xr.Dataset:
-    """Risks (and accuracies, of several outputs) over the number of features.
+    """Losses (and accuracies, of several outputs) over the number of features.
 
     runs: those of a block, with `final_weights` and `node_scale`. data: that of the runs, and
     another if the settings name one, see `_points`. settings: of the probe: `n_features`,

@@ -21,7 +21,7 @@ def check_complete(experiment: str, runs: xr.Dataset) -> None:
 
     runs: of a job, all of whose grid was run, with what its probes found.
     """
-    for name, values in runs.data_vars.items():
+    for name, values in {**runs.coords, **runs.data_vars}.items():
         missing = values.isnull()
         if name in MAY_LACK or not missing.any():
             continue

@@ -36,12 +36,14 @@ class Runs(NearIsometryRuns):
         "nu": Variable("nu of Lemma 3"),
         "beta": Variable("beta of Lemma 3, with the bound on sigma_max(V) in the ball of Lemma 1"),
         "largest_hidden": Variable("sigma_max(act(W_0 X))"),
-        "smallest_singular_value": Variable(
+        "initial_smallest_singular_value": Variable(
             "sigma_min of the adjoint of the Jacobian at the start"
         ),
-        "largest_singular_value": Variable("sigma_max of the adjoint of the Jacobian at the start"),
+        "initial_largest_singular_value": Variable(
+            "sigma_max of the adjoint of the Jacobian at the start"
+        ),
         "input_norm": Variable("sigma_max(X)"),
-        "output_norm": Variable("sigma_max(V_0)"),
+        "initial_output_norm": Variable("sigma_max(V_0)"),
         "initial_loss": Variable("h(Theta_0) = |Phi(Theta_0) - Y|^2, for |Y| = 1"),
         "change_over_bound": Variable(
             "sigma_max of the change of the Jacobian between two networks, over beta of Lemma 3 "
@@ -68,10 +70,10 @@ class Runs(NearIsometryRuns):
                 "nu": found.nu,
                 "beta": smoothness(input_norm, activation, chi),
                 "largest_hidden": largest_singular_value(hidden),
-                "smallest_singular_value": smallest,
-                "largest_singular_value": largest,
+                "initial_smallest_singular_value": smallest,
+                "initial_largest_singular_value": largest,
                 "input_norm": input_norm,
-                "output_norm": output_norm,
+                "initial_output_norm": output_norm,
                 "initial_loss": float(np.sum((start.output_weights @ hidden - start.targets) ** 2)),
                 "change_over_bound": self._changes(start, setting, input_norm),
             }

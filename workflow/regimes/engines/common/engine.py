@@ -79,7 +79,8 @@ class Variable:
 
     dims: its dimensions after the axes of the grid. dtype: its number format; None: the `precision`
     of the settings. axes: those of the grid that it depends on, by default all. stored: number
-    format in files, where that is a shorter one.
+    format in files, where that is a shorter one. coordinate: whether it says where others are, as
+    the times of a history that are not the same for all runs.
     """
 
     long_name: str
@@ -88,11 +89,22 @@ class Variable:
     axes: tuple[str, ...] | None = None
     units: str = "1"
     stored: str | None = None
+    coordinate: bool = False
+
+
+# Histories under their plain names, whose values at the ends of a run are initial_* and final_*.
+# That of any other quantity is *_history.
+PLAIN = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
 
 def history(long_name: str, *dims: str, dtype: type = np.float64) -> Variable:
     """A variable that is recorded along the run."""
     return Variable(long_name, ("step", *dims), dtype)
+
+
+def histories(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What was recorded along runs, by its names in files."""
+    return {name if name in PLAIN else f"{name}_history": one for name, one in values.items()}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Outputs, risks and accuracies of networks on points.
+"""Outputs, losses and accuracies of networks on points.
 
 Shapes: k outputs, m neurons, d features, n points.
 """
@@ -34,14 +34,14 @@ def accuracy(predicted: Tensor, targets: Tensor) -> float:
 
 
 def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
-    """Return the risk, and with several outputs the accuracy, of outputs (k, n) on one part.
+    """Return the loss, and with several outputs the accuracy, of outputs (k, n) on one part.
 
-    `<part>_risk` is the mean over outputs and points of the squared residuals; `<part>_accuracy` is
+    `<part>_loss` is the mean over outputs and points of the squared residuals; `<part>_accuracy` is
     the share of the points that are classified correctly. Without points nothing is returned.
     """
     if not targets.shape[1]:
         return {}
-    measured = {f"{part}_risk": float((predicted - targets).square().mean())}
+    measured = {f"{part}_loss": float((predicted - targets).square().mean())}
     if len(targets) > 1:
         measured[f"{part}_accuracy"] = accuracy(predicted, targets)
     return measured

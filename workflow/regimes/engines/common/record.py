@@ -41,7 +41,8 @@ def dataset_of(runs: Engine, results: Mapping[str, np.ndarray]) -> xr.Dataset:
     for name, long_name in runs.INDICES.items():
         if name in sizes:
             coordinates[name] = xr.Variable(name, np.arange(sizes[name]), _described(long_name))
-    return xr.Dataset(variables, coords=coordinates, attrs=runs.attributes())
+    made = xr.Dataset(variables, coords=coordinates, attrs=runs.attributes())
+    return made.set_coords([name for name in results if runs.VARIABLES[name].coordinate])
 
 
 def _variable(runs: Engine, name: str, values: np.ndarray) -> xr.Variable:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regimes.engines.common.engine import NO_SESSION, Session, Variable, history
+from regimes.engines.common.engine import NO_SESSION, Session, Variable, histories, history
 from regimes.engines.common.recording import refitted
 from regimes.engines.function_space.multistep import MultistepControl, multistep
 
@@ -84,7 +84,7 @@ class Descent:
         """The numbers and the histories by their names in files."""
         names = ("diverged", "plain_steps", "multisteps", "failed_multisteps")
         counts = {name: np.asarray(getattr(self, name)) for name in names}
-        return counts | {f"{name}_history": values for name, values in self.history.items()}
+        return counts | histories(self.history)
 
     def __str__(self) -> str:
         ended = ", diverged" if self.diverged else ""
@@ -112,11 +112,11 @@ def descend(
     if session.state is not None:
         state = session.state
         position, step = state["position"], state["step"]
-        histories = {
+        recorded = {
             name: refitted(values.numpy(), len(steps), axis=0)
             for name, values in state["history"].items()
         }
-        result = Descent(histories, *state["counts"])
+        result = Descent(recorded, *state["counts"])
         network.restore(state["network"])
         if control is not None:
             control.restore(state["control"])

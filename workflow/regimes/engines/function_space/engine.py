@@ -62,15 +62,15 @@ class Runs(Engine["FunctionSpaceExperiment"]):
         "gram_largest_eigenvalue": Variable("largest eigenvalue of the Gram matrix G"),
         "interval_length": Variable("length of the active region I of the activation function"),
         "interval_slope": Variable("lower bound of |act'| on the active region I"),
-        "middle_fraction": Variable(
+        "initial_middle_fraction": Variable(
             "smallest share over the points of the neurons in the middle third of the active "
             "region at the start"
         ),
         "feature_map": Variable(
             "pre-activations h_i of the first neurons at two points", tuple(MAP_DIMS), np.float32
         ),
-        "loss_history": history("training loss 1/(2n) sum e^2 along the run"),
-        "test_error_history": history("loss on the test points along the run"),
+        "train_loss": history("training loss along the run: 1/(2n) sum e^2"),
+        "test_loss": history("test loss along the run: 1/(2n) sum e^2"),
         "feature_movement_history": history(
             "mean over neurons and training points of |h(t) - h(0)|"
         ),
@@ -225,8 +225,8 @@ class Run:
         test_errors = test_outputs.mul_(network.output_scale).sub_(self.test_targets)
         outputs = network.errors + network.targets
         return {
-            "loss": float(network.errors.square().mean()) / 2,
-            "test_error": float(test_errors.square().mean()) / 2,
+            "train_loss": float(network.errors.square().mean()) / 2,
+            "test_loss": float(test_errors.square().mean()) / 2,
             "feature_movement": moved / (network.width * n_points),
             "function_movement": float((outputs - self._first_outputs).abs().mean()),
             "weight_distance": self.weight_factor * network.coordinate_distance(),
@@ -247,7 +247,7 @@ class Run:
             "learning_rate": self.learning_rate,
             "interval_length": region.right - region.left,
             "interval_slope": region.slope,
-            "middle_fraction": middle / self.network.width,
+            "initial_middle_fraction": middle / self.network.width,
         }
         return {name: np.asarray(float(value)) for name, value in values.items()}
 

@@ -63,7 +63,7 @@ class Runs(Engine["NodeScaledExperiment"]):
         ),
         "learning_rate": Variable("learning rate"),
         "flow_time_per_step": Variable("time of the gradient flow of 1/2 sum e^2 in a step"),
-        "ntg_norm": Variable("spectral norm of the NTG matrix at the start"),
+        "initial_ntg_norm": Variable("spectral norm of the NTG matrix at the start"),
         "node_scale": Variable(
             "scale lambda_j of the node", ("node",), axes=("node_scaling", "width")
         ),
@@ -75,16 +75,10 @@ class Runs(Engine["NodeScaledExperiment"]):
             "index j of a node that moved most by the end", ("moved",), np.int64
         ),
         "final_weights": Variable("first-layer weights at the end", ("node", "feature"), None),
-        "train_risk_history": history(
-            "mean square of the residuals on the training points along the run"
-        ),
-        "test_risk_history": history(
-            "mean square of the residuals on the test points along the run"
-        ),
-        "train_accuracy_history": history(
-            "share of training points in the right class along the run"
-        ),
-        "test_accuracy_history": history("share of test points in the right class along the run"),
+        "train_loss": history("training loss along the run: mean square of the residuals"),
+        "test_loss": history("test loss along the run: mean square of the residuals"),
+        "train_accuracy": history("share of training points in the right class along the run"),
+        "test_accuracy": history("share of test points in the right class along the run"),
         "weight_change_history": history(
             "distance |w_tj - w_0j| of the nodes that moved most by the end", "moved"
         ),
@@ -240,7 +234,7 @@ class Run:
         if isinstance(network, WeightSpaceNetwork):
             measured |= scores(network.outputs, self.targets, "train")
         else:
-            measured["train_risk"] = float(network.errors.square().mean())
+            measured["train_loss"] = float(network.errors.square().mean())
         test = outputs(hidden, self.output, self.test_inputs, self.activation)
         measured |= scores(test, self.test_targets, "test")
         if self._first_kernel is not None:
@@ -272,5 +266,5 @@ class Run:
         }
         if self._first_kernel is not None:
             norm = torch.linalg.eigvalsh(self._first_kernel)[-1]
-            variables["ntg_norm"] = np.asarray(float(norm))
+            variables["initial_ntg_norm"] = np.asarray(float(norm))
         return variables

@@ -77,7 +77,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             "number of pairs (neuron, point) whose activation ever left the initial",
             dtype=np.int64,
         ),
-        "loss_history": history("loss along the run"),
+        "train_loss": history("training loss along the run"),
         **measured_variables("step"),
     }
 
@@ -294,7 +294,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             "initial_residual_norm": norms[:, 0],
             "initial_loss": factor / 2 * norms[:, 0] ** 2,
             "final_loss": factor / 2 * final["residual_norm"] ** 2,
-            "loss_history": factor / 2 * norms**2,
+            "train_loss": factor / 2 * norms**2,
         }
         measured = {name: variables.pop(name) for name in histories}
         return variables | arranged(measured, histories, record)

@@ -25,7 +25,7 @@ from regimes.kernels.near_isometry import (
 if TYPE_CHECKING:
     from regimes.engines.gradient_descent.settings import LinearisedDescentExperiment
 
-HISTORIES = ("loss_history", "linearised_loss_history", "gap_history")
+HISTORIES = ("train_loss", "linearised_train_loss", "gap_history")
 
 
 class LinearisedModel:
@@ -66,12 +66,14 @@ class Runs(NearIsometryRuns):
         "chi": Variable("bound on sigma_max(V) in the ball of Lemma 1"),
         "radius": Variable("radius mu / (2 beta) of the ball of Lemma 1"),
         "input_norm": Variable("sigma_max(X)"),
-        "output_norm": Variable("sigma_max(V_0)"),
+        "initial_output_norm": Variable("sigma_max(V_0)"),
         "largest_output_norm": Variable("largest sigma_max(V) at the recorded steps and the end"),
-        "smallest_singular_value": Variable(
+        "initial_smallest_singular_value": Variable(
             "sigma_min of the adjoint of the Jacobian at the start"
         ),
-        "largest_singular_value": Variable("sigma_max of the adjoint of the Jacobian at the start"),
+        "initial_largest_singular_value": Variable(
+            "sigma_max of the adjoint of the Jacobian at the start"
+        ),
         "learning_rate": Variable(
             "learning rate eta, the largest that the theory allows at the start"
         ),
@@ -86,8 +88,8 @@ class Runs(NearIsometryRuns):
         "largest_gap": Variable(
             "largest relative distance from the linearised model at these steps"
         ),
-        "loss_history": history("loss h_i along the run"),
-        "linearised_loss_history": history("loss of the linearised model along its own run"),
+        "train_loss": history("training loss along the run: h_i = |Phi(Theta_i) - Y|^2"),
+        "linearised_train_loss": history("training loss of the linearised model along its own run"),
         "gap_history": history("|Phi(Theta_i) - Phi~(Theta~_i)| / |Phi(Theta_i)|"),
     }
 
@@ -113,8 +115,8 @@ class Runs(NearIsometryRuns):
         network = (start.inputs, start.weights, start.output_weights)
         kernel = gram(*network, self.settings.activation)
         eigenvalues = np.linalg.eigvalsh(kernel)
-        found["smallest_singular_value"] = np.sqrt(max(eigenvalues[0], 0.0))
-        found["largest_singular_value"] = np.sqrt(eigenvalues[-1])
+        found["initial_smallest_singular_value"] = np.sqrt(max(eigenvalues[0], 0.0))
+        found["initial_largest_singular_value"] = np.sqrt(eigenvalues[-1])
         model = LinearisedModel(kernel, residuals, found["learning_rate"])
         networks = self._networks(start, found["learning_rate"])
         return one_run(found | self._descend(start, networks, model, session))
@@ -179,8 +181,8 @@ class Runs(NearIsometryRuns):
                 gaps.append(float(gap))
                 norms.append(float(largest_singular_value(networks.weights.output[0].numpy())))
                 if step in columns:
-                    histories["loss_history"][columns[step]] = loss
-                    histories["linearised_loss_history"][columns[step]] = np.sum(residuals**2)
+                    histories["train_loss"][columns[step]] = loss
+                    histories["linearised_train_loss"][columns[step]] = np.sum(residuals**2)
                     histories["gap_history"][columns[step]] = gap
             if ended:
                 break
@@ -221,7 +223,7 @@ def _start_of(start: Start, residuals: np.ndarray, activation: str) -> dict[str,
         "chi": chi,
         "radius": radius,
         "input_norm": input_norm,
-        "output_norm": output_norm,
+        "initial_output_norm": output_norm,
         "learning_rate": largest_learning_rate(found, 2 * float(np.linalg.norm(residuals))),
     }
 

@@ -79,8 +79,14 @@ class Runs(Engine["GradientFlowExperiment"]):
         "flow_time": Variable("time T at which the run ended, in the time of the parameterisation"),
         "solver_steps": Variable("number of accepted steps", dtype=np.int32),
         "rejected_steps": Variable("number of rejected steps", dtype=np.int32),
-        "history_time": Variable("log-spaced times of the recorded loss", ("checkpoint",)),
-        "history_loss": Variable("loss along the run", ("checkpoint",)),
+        "time": Variable(
+            "log-spaced times of the recorded loss, in the time of the parameterisation",
+            ("checkpoint",),
+            coordinate=True,
+        ),
+        "train_loss": Variable(
+            "training loss along the run: R(t) = |e|^2 / (2 n)", ("checkpoint",)
+        ),
         "output_weights": Variable("output weights a", ("snapshot", "neuron"), stored="float32"),
         "input_weights": Variable(
             "first-layer weights w, one row per feature",
@@ -97,13 +103,15 @@ class Runs(Engine["GradientFlowExperiment"]):
             stored="float32",
         ),
         "snapshot_relative_loss": Variable(
-            "loss at the snapshot over the initial loss", ("snapshot",)
+            "loss at the snapshot over the initial loss", ("snapshot",), coordinate=True
         ),
         "snapshot_time": Variable(
-            "time of the snapshot, in the time of the parameterisation", ("snapshot",)
+            "time of the snapshot, in the time of the parameterisation",
+            ("snapshot",),
+            coordinate=True,
         ),
         "record_time": Variable(
-            "time of the record, in the time of the parameterisation", ("record",)
+            "time of the record, in the time of the parameterisation", ("record",), coordinate=True
         ),
     }
     INDICES: ClassVar = {
@@ -179,7 +187,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         flow = self._follow(settings, scales, initial, session)
         rows = [row for row, weights in enumerate(flow.weights) if weights is not None]
         variables = _measures(initial, orthogonal, flow, rows)
-        for name in ("initial_loss", "final_loss", "history_loss"):
+        for name in ("initial_loss", "final_loss", "train_loss"):
             variables[name] *= self.loss_factor
         if self.levels:
             variables |= self._snapshots(orthogonal, flow, rows)
@@ -428,8 +436,8 @@ def _measures(
         "flow_time": flow.flow_time,
         "solver_steps": flow.accepted_steps,
         "rejected_steps": flow.rejected_steps,
-        "history_time": flow.history_time,
-        "history_loss": flow.history_loss,
+        "time": flow.history_time,
+        "train_loss": flow.history_loss,
         **{name: getattr(flow, name) for name in ENDINGS},
     }
     return values | {name: value[rows] for name, value in of_flow.items()}

@@ -38,7 +38,7 @@ class Points:
 
 
 def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict[str, Tensor]:
-    """Return the mean loss `risk` and the `accuracy` of networks, each (E,), in float64 on the CPU.
+    """Return the mean `loss` and the `accuracy` of networks, each (E,), in float64 on the CPU.
 
     The accuracy is the share of the points whose largest output is that of their label; with one
     output there is none.
@@ -57,6 +57,6 @@ def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict
             losses = loss.values(outputs, some)
             for row, values in enumerate((losses, correct)):
                 sums[row, group.elements] += values.sum(-1, dtype=torch.float64)
-    risk, accuracy = (sums / len(points)).cpu()
+    mean, accuracy = (sums / len(points)).cpu()
     has_classes = networks.parameters.output.shape[1] > 1
-    return {"risk": risk} | ({"accuracy": accuracy} if has_classes else {})
+    return {"loss": mean} | ({"accuracy": accuracy} if has_classes else {})

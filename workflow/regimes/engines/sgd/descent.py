@@ -40,18 +40,18 @@ class Progress:
     """How far a batch is.
 
     It tells the number of epochs done and of all, of runs that diverged and of all, and the largest
-    training risk of the other runs when they were last observed.
+    training loss of the other runs when they were last observed.
     """
 
     epoch: int
     epochs: int
     diverged: int
     runs: int
-    risk: float
+    loss: float
 
     def __str__(self) -> str:
         return (
-            f"{self.epoch} of {self.epochs} epochs, largest training risk {self.risk:.1e}, "
+            f"{self.epoch} of {self.epochs} epochs, largest training loss {self.loss:.1e}, "
             f"{self.diverged} of {self.runs} runs diverged"
         )
 
@@ -68,7 +68,7 @@ class MinibatchResult:
     diverged: np.ndarray
 
 
-# What is observed of the networks, each (E, ...); among it `train_risk`, which says whether a run
+# What is observed of the networks, each (E, ...); among it `train_loss`, which says whether a run
 # has diverged. At the two ends of a run is_end is True.
 Observer = Callable[[BatchedNetworks, bool], dict[str, Tensor]]
 
@@ -85,7 +85,7 @@ def descend(
     """Move networks through all epochs, and observe them after the recorded ones.
 
     networks: at their start. orders: of an epoch, in which order each run takes the points,
-    permutations (E, n). A run whose risk is not finite when it is observed has diverged: that is
+    permutations (E, n). A run whose loss is not finite when it is observed has diverged: that is
     recorded, never raised, and nothing that a run does depends on the others. The state of a
     session may be that of a descent with another number of epochs.
     """
@@ -111,8 +111,8 @@ def descend(
         }
 
     def progress() -> Progress:
-        risk = result.history["train_risk"][~result.diverged]
-        seen = risk[:, sum(number <= epoch for number in recorded) - 1]
+        losses = result.history["train_loss"][~result.diverged]
+        seen = losses[:, sum(number <= epoch for number in recorded) - 1]
         n_diverged = int(result.diverged.sum())
         largest = float(seen.max(initial=0.0))
         return Progress(epoch, schedule.epochs, n_diverged, len(networks), largest)
@@ -138,7 +138,7 @@ def _record(
     result: MinibatchResult, column: int, n_columns: int, observed: dict[str, Tensor]
 ) -> None:
     """Write what is observed into a column of the history, of the runs that have not diverged."""
-    result.diverged |= ~np.isfinite(observed["train_risk"].cpu().numpy())
+    result.diverged |= ~np.isfinite(observed["train_loss"].cpu().numpy())
     for name, tensor in observed.items():
         values = tensor.cpu().numpy()
         if name not in result.history:

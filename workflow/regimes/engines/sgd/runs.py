@@ -16,6 +16,7 @@ from regimes.engines.common.engine import (
     Job,
     Session,
     Variable,
+    histories,
     history,
 )
 from regimes.engines.common.recording import last_common
@@ -31,15 +32,11 @@ SHARED = ("width", "loss")
 # Of histories, what comes after a divergence is NaN.
 VARIABLES = {
     "step_size": Variable("learning rate of the steps on minibatches"),
-    "diverged": Variable("1 if the risk became infinite", dtype=np.int8),
-    "train_risk_history": history("mean loss on the training points along the run"),
-    "test_risk_history": history("mean loss on the test points along the run"),
-    "train_accuracy_history": history(
-        "share of the training points that are classified rightly along the run"
-    ),
-    "test_accuracy_history": history(
-        "share of the test points that are classified rightly along the run"
-    ),
+    "diverged": Variable("1 if the loss became infinite", dtype=np.int8),
+    "train_loss": history("training loss along the run: mean over the points"),
+    "test_loss": history("test loss along the run: mean over the points"),
+    "train_accuracy": history("share of training points in the right class along the run"),
+    "test_accuracy": history("share of test points in the right class along the run"),
 }
 
 
@@ -56,7 +53,7 @@ class Start(Protocol):
     rates: np.ndarray
 
     def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
-        """Return what is recorded beside risk and accuracy, (E, ...) by name.
+        """Return what is recorded beside loss and accuracy, (E, ...) by name.
 
         is_end: whether the networks are at one of the two ends of their runs.
         """
@@ -138,10 +135,8 @@ class MinibatchRuns(Engine):
 
         result = descend(networks, start.train, orders, self.schedule, start.loss, observe, session)
         variables = start.variables(networks, result)
-        histories = {f"{name}_history": values for name, values in result.history.items()}
-        return (
-            histories | variables | {"step_size": start.learning_rates, "diverged": result.diverged}
-        )
+        of_run = {"step_size": start.learning_rates, "diverged": result.diverged}
+        return histories(result.history) | variables | of_run
 
     def _orders(self, settings: Sequence[dict[str, Any]], epoch: int) -> np.ndarray:
         """Order (E, n) in which each run takes the points in an epoch, from its own stream."""

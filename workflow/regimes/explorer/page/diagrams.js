@@ -168,8 +168,8 @@ Explorer.diagrams = (section, panel) => {
   const widest = () => diagram.width[diagram.width.length - 1];
 
   function drawLoss() {
-    const times = at(diagram.loss_time, chosen);
-    const losses = at(diagram.loss_history, chosen);
+    const times = at(diagram.time, chosen);
+    const losses = at(diagram.train_loss, chosen);
     draw(role("loss"), diagram.seed.map((seed, index) => ({
       type: "scatter", mode: "lines", name: `seed ${seed}`, x: times[index], y: losses[index],
       line: { color: colour(index) },
@@ -194,7 +194,7 @@ Explorer.diagrams = (section, panel) => {
     }).map(([words, shares]) => [words, at(shares, chosen)])
       .filter(([words, share]) => share > 0 || (words === "converged" && share !== null))
       .map(([words, share], k) => `${number(100 * share)} %${k ? "" : " of the runs"} ${words}`);
-    const losses = at(diagram.loss_history, chosen).map((one) => one[one.length - 1]);
+    const losses = at(diagram.train_loss, chosen).map((one) => one[one.length - 1]);
     const known = losses.filter((one) => one !== null);
     role("words").textContent = `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
       + `Mean relative distance ${average(0)} at m = ${grouped(diagram.width[0])} and `

@@ -10,22 +10,22 @@ from regimes.papers.caron2023.node_settings import by_asymmetry
 
 # Variables of the runs and their probes that are kept where they exist: name there, and here.
 KEPT = {
-    "train_risk_history": "train_risk",
-    "test_risk_history": "test_risk",
-    "train_accuracy_history": "train_accuracy",
-    "test_accuracy_history": "test_accuracy",
+    "train_loss": "train_risk",
+    "test_loss": "test_risk",
+    "train_accuracy": "train_accuracy",
+    "test_accuracy": "test_accuracy",
     "weight_change_history": "weight_change",
     "moved_node": "moved_node",
     "weight_change": "final_weight_change",
     "ntg_change_history": "ntg_change",
     "ntg_smallest_eigenvalue_history": "ntg_min_eigenvalue",
-    "ntg_norm": "ntg_norm",
-    "pruned_train_risk": "pruned_train_risk",
-    "pruned_test_risk": "pruned_test_risk",
+    "initial_ntg_norm": "ntg_norm",
+    "pruned_train_loss": "pruned_train_risk",
+    "pruned_test_loss": "pruned_test_risk",
     "pruned_train_accuracy": "pruned_train_accuracy",
     "pruned_test_accuracy": "pruned_test_accuracy",
-    "transfer_train_risk": "transfer_train_risk",
-    "transfer_test_risk": "transfer_test_risk",
+    "transfer_train_loss": "transfer_train_risk",
+    "transfer_test_loss": "transfer_test_risk",
     "transfer_train_accuracy": "transfer_train_accuracy",
     "transfer_test_accuracy": "transfer_test_accuracy",
     "transfer_diverged": "transfer_diverged",
@@ -37,7 +37,7 @@ KEPT = {
     "plain_steps": "plain_steps",
     "multisteps": "multisteps",
 }
-NEEDED = ("train_risk_history", "weight_change_history", "gamma", "alpha", "diverged")
+NEEDED = ("train_loss", "weight_change_history", "gamma", "alpha", "diverged")
 # Variables that depend on the setting alone, not on the seed.
 OF_SETTINGS = ("node_scale", "gamma", "alpha")
 FLOW_TIME = "flow_time_per_step"
@@ -60,7 +60,7 @@ def reduce(run: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     settings = json.loads(run.attrs.get("config", "{}"))
     n_train = settings.get("n_train", _sizes(data)["n_train"])
     attributes = {TRAINED_ON: n_train}
-    if "ntg_norm" in run:
+    if "initial_ntg_norm" in run:
         n_points = settings.get("record", {}).get("ntg_points") or n_train
         attributes[NTG_POINTS] = min(n_points, n_train)
     for name in TRANSFER_SIZES:

@@ -48,7 +48,7 @@ def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:
     The smallest eta^t of the run stands for that between the two steps, since between recorded
     steps it is not known. Pairs with a loss of rounding are left out. NaN where there is no bound.
     """
-    loss = np.log(above_rounding(runs["loss_history"]))
+    loss = np.log(above_rounding(runs["train_loss"]))
     decay = -loss.diff("step") / runs["step"].astype(np.float64).diff("step")
     rate = rate_bound(runs)
     return (decay / rate.where(rate > 0)).min("step")
@@ -70,6 +70,6 @@ def active_fraction_bound(runs: xr.Dataset, printed: bool) -> xr.DataArray:
     length = runs["interval_length"]
     factor = length / 2 if printed else 1 / (np.sqrt(2) * length)
     kappa = 9 * factor * runs["gram_largest_eigenvalue"] / (smallest * runs["interval_slope"])
-    root = np.sqrt(runs["n_train"] * runs["loss_history"])
+    root = np.sqrt(runs["n_train"] * runs["train_loss"])
     lost = kappa * (root.isel(step=0, drop=True) - root)
-    return (runs["middle_fraction"] ** 1.5 - lost).clip(min=0) ** (2 / 3)
+    return (runs["initial_middle_fraction"] ** 1.5 - lost).clip(min=0) ** (2 / 3)

@@ -14,15 +14,15 @@ from regimes.papers.chen2022.decay import fitted_decay
 AXES = ("model", "width", "n_train", "seed")
 # Variables of the runs that the measures keep: name in the runs, and name here.
 KEPT = {
-    "loss_history": "train_loss",
-    "test_error_history": "test_error",
+    "train_loss": "train_loss",
+    "test_loss": "test_error",
     "feature_movement_history": "feature_movement",
     "function_movement_history": "function_movement",
     "weight_distance_history": "weight_distance",
     "active_fraction_history": "active_fraction",
     "gram_smallest_eigenvalue": "gram_min_eigenvalue",
     "gram_largest_eigenvalue": "gram_max_eigenvalue",
-    "middle_fraction": "middle_fraction",
+    "initial_middle_fraction": "middle_fraction",
     "interval_slope": "interval_slope",
     "interval_length": "interval_length",
     "mean_square_slope_history": "mean_square_slope",
@@ -52,7 +52,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     names = [*KEPT, *(name for name in OPTIONAL if name in runs)]
     result = runs[names].rename(KEPT)
     result["diverged"] = runs["diverged"].astype(np.float64).assign_attrs(runs["diverged"].attrs)
-    rate, r_squared = fitted_decay(runs["loss_history"])
+    rate, r_squared = fitted_decay(runs["train_loss"])
     shares = [active_fraction_bound(runs, printed) for printed in (False, True)]
     for name, values, long_name in (
         ("fitted_rate", rate, "decay of log loss per step, over the middle of the decay"),

@@ -121,4 +121,5 @@ def _note(data: str, measures: Mapping[str, xr.Dataset]) -> str:
     )
     seeds = one.sizes["seed"]
     widths = listed_widths(one["width"].values.tolist())
-    return f"{data}: m = {widths}, {pluralise(seeds, 'seed')}{fewer_seeds(np.concatenate(counts), seeds)}"
+    fewer = fewer_seeds(np.concatenate(counts), seeds)
+    return f"{data}: m = {widths}, {pluralise(seeds, 'seed')}{fewer}"

@@ -101,7 +101,7 @@ def _diagram(name: str, measure: xr.Dataset) -> dict[str, Any]:
         }
     losses = {
         key: plain(measure[key].transpose(*PLANE, "seed", "checkpoint"))
-        for key in ("loss_time", "loss_history")
+        for key in ("time", "train_loss")
     }
     axes = {axis: plain(measure[axis]) for axis in (*PLANE, "width", "seed")}
     shares = {

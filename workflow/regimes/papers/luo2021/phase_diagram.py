@@ -56,8 +56,8 @@ LOSS_POINTS = 33
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """Growth of the relative distances with the width, where it vanishes, and the loss's decay.
 
-    runs: variables of KEPT over gamma_prime, gamma, width, seed; history_time and history_loss
-    over these and checkpoint. data: `inputs` (point, feature), the bias's constant feature among
+    runs: variables of KEPT over gamma_prime, gamma, width, seed; train_loss over these and
+    checkpoint, with its `time`. data: `inputs` (point, feature), the bias's constant feature among
     them, of the data set that they were trained on.
     Adds, over gamma_prime and gamma, slope_w, slope_a and slope_theta (equation (19), by least
     squares over the widths for each seed, then the mean over seeds) with *_stderr (over seeds;
@@ -67,9 +67,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     slope_theta vanish, with *_stderr and *_n_seeds (how many have a zero), and the theory's
     theory_boundary_gamma and so on;
     smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
-    axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width loss_time and
-    loss_history, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs that hit a cap
-    are kept.
+    axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width train_loss,
+    with the coordinate `time`, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs
+    that hit a cap are kept.
     """
     missing = [name for name in AXES if name not in runs.dims]
     if missing:
@@ -138,22 +138,16 @@ def _losses(runs: xr.Dataset) -> xr.Dataset:
     It is kept at LOSS_POINTS of the recorded, log-spaced times of each run, the first and the last
     included.
     """
-    widest = runs[["history_time", "history_loss"]].sel(width=runs["width"].max(), drop=True)
+    widest = runs[["train_loss"]].sel(width=runs["width"].max(), drop=True)
     count = runs.sizes["checkpoint"]
     chosen = np.linspace(0, count - 1, min(count, LOSS_POINTS)).round().astype(int)
     kept = widest.isel(checkpoint=chosen).drop_vars("checkpoint", errors="ignore")
     kept = kept.transpose("gamma_prime", "gamma", "seed", "checkpoint").astype(np.float32)
     width = int(runs["width"].max())
-    names = {
-        "loss_time": ("history_time", f"times of loss_history, m = {width}"),
-        "loss_history": ("history_loss", f"loss R(t) along the run, m = {width}"),
-    }
-    return xr.Dataset(
-        {
-            name: kept[there].assign_attrs(long_name=long_name, units="1")
-            for name, (there, long_name) in names.items()
-        }
-    )
+    kept["time"] = kept["time"].astype(np.float32)
+    kept["train_loss"].attrs |= {"long_name": f"training loss R(t) along the run, m = {width}"}
+    kept["time"].attrs |= {"long_name": f"times of train_loss, m = {width}"}
+    return kept
 
 
 def _decay_rate_ratio(runs: xr.Dataset, eigenvalue: float, n_points: int) -> xr.DataArray:
@@ -165,8 +159,8 @@ def _decay_rate_ratio(runs: xr.Dataset, eigenvalue: float, n_points: int) -> xr.
     """
     kappa = runs["width"].astype(float) ** -runs["gamma"]
     rate = 2 * runs["width"] * kappa**2 * eigenvalue / n_points
-    exponent = rate * runs["history_time"]
-    decay = -np.log(runs["history_loss"] / runs["initial_loss"])
+    exponent = rate * runs["time"]
+    decay = -np.log(runs["train_loss"] / runs["initial_loss"])
     ratio = decay / exponent.where(exponent > SMALLEST_EXPONENT)
     return ratio.min("checkpoint").where(runs["diverged"] == 0)
 

@@ -14,10 +14,10 @@ KEPT = (
     "beta",
     "chi",
     "radius",
-    "output_norm",
+    "initial_output_norm",
     "largest_output_norm",
-    "smallest_singular_value",
-    "largest_singular_value",
+    "initial_smallest_singular_value",
+    "initial_largest_singular_value",
     "learning_rate",
     "stopping_time",
     "converged",
@@ -55,7 +55,7 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
         _decay_ratio(found, found["mu"]), "slowest decay of the loss over that of (14)"
     )
     found["isometry_decay_ratio"] = labelled(
-        _decay_ratio(found, found["smallest_singular_value"]),
+        _decay_ratio(found, found["initial_smallest_singular_value"]),
         "slowest decay of the loss over that of (14) with sigma_min of the Jacobian's adjoint",
     )
     found["chi_ratio"] = labelled(

@@ -89,8 +89,8 @@ def _draw_range(axes: Axes, runs: xr.Dataset) -> None:
     one = runs.sel(chosen)
     lines = {
         "nu": (r"$\nu_\Phi$", "C3", "--"),
-        "largest_singular_value": (r"$\sigma_{\max}$", "C3", "-"),
-        "smallest_singular_value": (r"$\sigma_{\min}$", "C0", "-"),
+        "initial_largest_singular_value": (r"$\sigma_{\max}$", "C3", "-"),
+        "initial_smallest_singular_value": (r"$\sigma_{\min}$", "C0", "-"),
         "mu": (r"$\mu_\Phi$", "C0", "--"),
         "beta": (r"$\beta_\Phi$", "C2", "-."),
     }

@@ -11,8 +11,8 @@ from regimes.storage.layout import labelled
 
 SIZES = ("n_features", "n_train", "width")
 HISTORIES = {
-    "loss_history": "loss",
-    "linearised_loss_history": "linearised_loss",
+    "train_loss": "train_loss",
+    "linearised_train_loss": "linearised_train_loss",
     "gap_history": "gap",
 }
 
@@ -23,7 +23,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     runs: of one size, as made by `regimes.engines.gradient_descent.linearised`. data is not needed.
     Beside `convergence.convergence` there are
 
-    - gap, loss, linearised_loss (scale_ratio, seed, step), largest_gap (scale_ratio, seed);
+    - gap, train_loss, linearised_train_loss (scale_ratio, seed, step), largest_gap (scale_ratio,
+      seed);
     - chi_84: sigma_max(V) by the second line of (84), and lazy_bound: the right side of (82),
       beta / nu^2, with it;
     - lazy_bound_start: the same with sigma_max(V_0) in place of (84);
@@ -47,12 +48,12 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         result[name] = runs[name].isel(seed=0, drop=True)
     mu, nu, input_norm = result["mu"], result["nu"], runs["input_norm"]
     start = Constants(mu, nu, result["beta"])
-    chi = output_norm_bound(start, result["initial_loss"], result["output_norm"])
+    chi = output_norm_bound(start, result["initial_loss"], result["initial_output_norm"])
     activation = runs.attrs["activation"]
     result["chi_84"] = labelled(chi, "bound (84) on sigma_max(V), up to its constant")
     for name, norm, what in (
         ("lazy_bound", chi, "(84)"),
-        ("lazy_bound_start", result["output_norm"], "sigma_max(V_0)"),
+        ("lazy_bound_start", result["initial_output_norm"], "sigma_max(V_0)"),
     ):
         found = Constants(mu, nu, smoothness(input_norm, activation, norm))
         result[name] = labelled(

@@ -5,21 +5,21 @@ import xarray as xr
 
 from regimes.errors import DataError
 
-# Variables of the runs that are kept where they exist: name in the runs, and name here.
-KEPT = {
-    "train_risk_history": "train_risk",
-    "test_risk_history": "test_risk",
-    "train_accuracy_history": "train_accuracy",
-    "test_accuracy_history": "test_accuracy",
-    "relative_distance_w": "relative_distance_w",
-    "relative_distance_v": "relative_distance_v",
-    "omega_1": "omega_1",
-    "learning_rate": "learning_rate",
-    "diverged": "diverged",
-}
-NEEDED = ("train_accuracy_history", "test_accuracy_history", "omega_1", "diverged")
+# Variables of the runs that are kept where they exist.
+KEPT = (
+    "train_loss",
+    "test_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "relative_distance_w",
+    "relative_distance_v",
+    "omega_1",
+    "learning_rate",
+    "diverged",
+)
+NEEDED = ("train_accuracy", "test_accuracy", "omega_1", "diverged")
 # Variables whose value at the end of training becomes a variable of its own.
-WITH_END = ("train_risk", "test_risk", "train_accuracy", "test_accuracy")
+WITH_END = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 # Variables of the data set that describe the teacher.
 TEACHER = (
     "teacher_epochs",
@@ -30,12 +30,12 @@ TEACHER = (
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
-    """Measures of each student: risks, accuracies and scales.
+    """Measures of each student: losses, accuracies and scales.
 
-    These are the variables of KEPT that the runs have, over loss, omega_2 and seed, risks and
+    These are the variables of KEPT that the runs have, over loss, omega_2 and seed, losses and
     accuracies also over `epoch`, with
 
-    - final_train_accuracy, final_test_accuracy, final_train_risk, final_test_risk: at the end;
+    - final_train_accuracy, final_test_accuracy, final_train_loss, final_test_loss: at the end;
     - omega_1, over omega_2 alone, and omega_ratio, omega_2/omega_1;
     - the variables of TEACHER, if a teacher labelled the data.
 
@@ -49,8 +49,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         raise DataError(f"students are measured on runs with {', '.join(missing)}")
     width = int(runs["width"][0])
     runs = runs.isel(width=0, drop=True).sortby(["loss", "omega_2", "seed"])
-    renamed = {there: here for there, here in KEPT.items() if there in runs}
-    result = runs[list(renamed)].rename(renamed).swap_dims(step="epoch")
+    result = runs[[name for name in KEPT if name in runs]].swap_dims(step="epoch")
     # Where jobs had some of the losses and seeds each, merging them has given it axes of these.
     others = {name: 0 for name in ("loss", "seed") if name in result["omega_1"].dims}
     result["omega_1"] = result["omega_1"].isel(others, drop=True)

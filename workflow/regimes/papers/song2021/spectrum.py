@@ -37,10 +37,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """
     result = runs.copy()
     result["mu_ratio"] = labelled(
-        runs["mu"] / runs["smallest_singular_value"], "mu of Lemma 3 over sigma_min"
+        runs["mu"] / runs["initial_smallest_singular_value"], "mu of Lemma 3 over sigma_min"
     )
     result["nu_ratio"] = labelled(
-        runs["largest_singular_value"] / runs["nu"], "sigma_max over nu of Lemma 3"
+        runs["initial_largest_singular_value"] / runs["nu"], "sigma_max over nu of Lemma 3"
     )
     result["beta_ratio"] = labelled(
         runs["change_over_bound"].max(["direction", "distance"]),

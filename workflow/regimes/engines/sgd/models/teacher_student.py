@@ -134,7 +134,7 @@ class Start:
         self._omega_1 = omega_1
 
     def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
-        """Observe nothing beside risk and accuracy."""
+        """Observe nothing beside loss and accuracy."""
         return {}
 
     def variables(
