@@ -64,7 +64,7 @@ def made_up_runs(
     for part in ("train", "test"):
         runs[f"{part}_loss"] = 1.01 - runs[f"{part}_accuracy"]
     runs["relative_distance_w"] = 0.1 * one
-    runs["relative_distance_v"] = 0.2 * one
+    runs["relative_distance_a"] = 0.2 * one
     runs["omega_1"] = (("omega_2", "width"), PRODUCT / np.array(omega_2)[:, None])
     runs["learning_rate"] = 0.01 * one
     runs["diverged"] = (0 * one).astype(np.int8)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
@@ -88,9 +89,10 @@ class ByPackage:
     """The students of this package, together."""
 
     def __init__(self, case: Case):
-        self.networks = BatchedNetworks(start_of(case), case.activation, case.trained)
+        rates = np.full((2, STUDENTS), case.learning_rate)
+        self.networks = BatchedNetworks(start_of(case), case.activation, case.trained, rates)
         self.points = points_of(case)
-        self.schedule = Schedule(case.learning_rate, case.batch_size, epochs=1)
+        self.schedule = Schedule(case.batch_size, epochs=1)
 
     def epoch(self, number: int) -> None:
         descend(
@@ -99,7 +101,7 @@ class ByPackage:
             lambda _: orders(number).numpy(),
             self.schedule,
             LOSSES["cross_entropy"],
-            lambda networks: {"train_loss": torch.zeros(STUDENTS)},
+            lambda networks, is_end: {"train_loss": torch.zeros(STUDENTS)},
         )
 
     def hidden(self) -> Tensor:

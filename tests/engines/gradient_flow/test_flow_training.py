@@ -5,26 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from flow_blocks import SOLVER, block_of, four_points
+from flow_blocks import LONG_NAMES, SOLVER, block_of, four_points
 
-from regimes.engines.common.observation import measured_variables
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow import engine as gradient_flow
-from regimes.engines.gradient_flow.engine import Runs
 from regimes.engines.gradient_flow.integrator import integrate
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.errors import ConfigError
 from regimes.parameterisations import alpha_beta, normalised
 from regimes.storage.store import check_described
 
-# What every run has, and what is measured where the loss falls to levels, at test points or because
-# it was asked for.
-MEASURED = measured_variables("record").keys() - {"relative_distance_w", "relative_distance_a"}
-LONG_NAMES = [
-    name
-    for name, one in Runs.VARIABLES.items()
-    if set(one.dims) <= {"checkpoint"} and name not in MEASURED
-]
 AXES = {"gamma_prime": [0.0, 0.5], "gamma": [0.5, 0.8, 1.2], "width": [20, 40], "seed": [0, 1]}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from flow_blocks import SOLVER, four_points
+from flow_blocks import LONG_NAMES, SOLVER, four_points
 
 from regimes.config.load import load
 from regimes.engines.common.draws import antisymmetric
@@ -24,8 +24,6 @@ from regimes.storage import store
 
 pytestmark = pytest.mark.slow
 
-# What every run has.
-LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
 CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
 WIDTH = 20
 LEVELS = [1.0, 0.5, 0.1, 0.001, 0.0]

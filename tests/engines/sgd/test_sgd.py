@@ -111,7 +111,9 @@ def test_a_step_is_that_of_autograd(
 ) -> None:
     start, points = parameters_of(1, biases), points_of(2)
     module = import_module(f"regimes.activations.{activation}")
-    networks = BatchedNetworks(start, module, trained)
+    # Of each layer and network another one.
+    rates = 0.3 + 0.01 * np.arange(2 * E).reshape(2, E)
+    networks = BatchedNetworks(start, module, trained, rates)
     assert len(networks.groups) == (E if either_way else 1)
     for group in networks.groups:
         shape = () if group.one else (E,)
@@ -119,7 +121,6 @@ def test_a_step_is_that_of_autograd(
             points.inputs.expand(*shape, N, D),
             points.labels.expand(*shape, N),
             LOSSES[loss].gradient_,
-            0.3,
         )
     for index in range(E):
         layers = as_torch(start, index)
@@ -127,13 +128,15 @@ def test_a_step_is_that_of_autograd(
         outputs = output(ACTIVATIONS[activation](hidden(points.inputs)))
         TORCH_LOSSES[loss](outputs, points.labels).backward()
         with torch.no_grad():
-            for layer, moves in zip(layers, (trained.hidden, trained.output), strict=True):
-                for parameter in layer.parameters() if moves else ():
-                    parameter -= 0.3 * parameter.grad
+            moves = (trained.hidden, trained.output)
+            for layer, moving, rate in zip(layers, moves, rates[:, index], strict=True):
+                for parameter in layer.parameters() if moving else ():
+                    parameter -= rate * parameter.grad
         check_equal(networks, index, layers)
 
 
-SCHEDULE = Schedule(learning_rate=0.1, batch_size=5, epochs=3, every=2)
+RATES = np.full((2, E), 0.1)
+SCHEDULE = Schedule(batch_size=5, epochs=3, every=2)
 
 
 def orders(epoch: int) -> np.ndarray:
@@ -141,7 +144,7 @@ def orders(epoch: int) -> np.ndarray:
 
 
 def observer(points: Points, loss: str = "cross_entropy"):
-    def observe(networks: BatchedNetworks) -> dict[str, Tensor]:
+    def observe(networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
         measured = evaluate(networks, points, LOSSES[loss])
         return {f"train_{name}": values for name, values in measured.items()}
 
@@ -162,7 +165,7 @@ def test_epochs_are_those_of_torch(
 ) -> None:
     start, points = parameters_of(3, biases), points_of(4)
     module = import_module(f"regimes.activations.{activation}")
-    networks = BatchedNetworks(start, module, trained)
+    networks = BatchedNetworks(start, module, trained, RATES)
     result = descended(networks, points, loss)
     for index in range(E):
         layers = as_torch(start, index)
@@ -171,7 +174,7 @@ def test_epochs_are_those_of_torch(
             for layer, moves in zip(layers, (trained.hidden, trained.output), strict=True)
             for parameter in (layer.parameters() if moves else ())
         ]
-        optimiser = torch.optim.SGD(moving, lr=SCHEDULE.learning_rate)
+        optimiser = torch.optim.SGD(moving, lr=0.1)
 
         def outputs(inputs: Tensor, layers: tuple = layers) -> Tensor:
             return layers[1](ACTIVATIONS[activation](layers[0](inputs)))
@@ -195,10 +198,10 @@ def test_epochs_are_those_of_torch(
 def test_labels_of_their_own(either_way: bool) -> None:
     start, points = parameters_of(5, True), points_of(6)
     labels = torch.stack([(points.labels + run) % K for run in range(E)])
-    networks = BatchedNetworks(start, gelu, Trained())
+    networks = BatchedNetworks(start, gelu, Trained(), RATES)
     result = descended(networks, Points(points.inputs, labels))
     for run in range(E):
-        alone = BatchedNetworks(start, gelu, Trained())
+        alone = BatchedNetworks(start, gelu, Trained(), RATES)
         same = descended(alone, Points(points.inputs, labels[run]))
         torch.testing.assert_close(
             alone.parameters.hidden[run], networks.parameters.hidden[run], rtol=1e-12, atol=1e-12
@@ -211,11 +214,11 @@ def test_labels_of_their_own(either_way: bool) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_networks_alone_have_the_same_bits(dtype: torch.dtype) -> None:
     start, points = parameters_of(7, True, dtype), points_of(8, dtype=dtype)
-    networks = BatchedNetworks(start, gelu, Trained())
+    networks = BatchedNetworks(start, gelu, Trained(), RATES)
     result = descended(networks, points)
     for run in range(E):
         one = Parameters(**{name: values[[run]] for name, values in start.named().items()})
-        alone = BatchedNetworks(one, gelu, Trained())
+        alone = BatchedNetworks(one, gelu, Trained(), RATES[:, :1])
         same = descend(
             alone,
             points,
@@ -232,7 +235,10 @@ def test_networks_alone_have_the_same_bits(dtype: torch.dtype) -> None:
 
 
 def test_evaluation_in_chunks(either_way: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    networks, points = BatchedNetworks(parameters_of(9, True), relu, Trained()), points_of(10)
+    networks, points = (
+        BatchedNetworks(parameters_of(9, True), relu, Trained(), RATES),
+        points_of(10),
+    )
     whole = evaluate(networks, points, LOSSES["mean_square"])
     monkeypatch.setitem(classification.CHUNK_BYTES, "cpu", 4 * 8 * M * E)
     parts = evaluate(networks, points, LOSSES["mean_square"])
@@ -245,10 +251,10 @@ def test_evaluation_in_chunks(either_way: bool, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_run_that_diverges_leaves_the_others_alone(either_way: bool) -> None:
     start, points = parameters_of(11, False), points_of(12)
-    calm = descended(BatchedNetworks(start, relu, Trained()), points, "mean_square")
+    calm = descended(BatchedNetworks(start, relu, Trained(), RATES), points, "mean_square")
     wild = Parameters(start.hidden.clone(), start.output.clone())
     wild.output[1] *= 1e100
-    result = descended(BatchedNetworks(wild, relu, Trained()), points, "mean_square")
+    result = descended(BatchedNetworks(wild, relu, Trained(), RATES), points, "mean_square")
     assert result.diverged.tolist() == [False, True, False]
     assert np.isfinite(result.history["train_loss"][1, 0])
     for values in result.history.values():
@@ -261,11 +267,11 @@ def test_a_run_that_diverges_leaves_the_others_alone(either_way: bool) -> None:
 
 def test_reports_and_recorded_epochs() -> None:
     assert SCHEDULE.recorded_epochs().tolist() == [0, 2, 3]
-    assert Schedule(1.0, 8, 4, 2).recorded_epochs().tolist() == [0, 2, 4]
-    assert Schedule(1.0, 8, 1, 100).recorded_epochs().tolist() == [0, 1]
-    assert SCHEDULE.steps_in_epoch(N) == 5 and Schedule(1.0, 8, 1).steps_in_epoch(16) == 2
+    assert Schedule(8, 4, 2).recorded_epochs().tolist() == [0, 2, 4]
+    assert Schedule(8, 1, 100).recorded_epochs().tolist() == [0, 1]
+    assert SCHEDULE.steps_in_epoch(N) == 5 and Schedule(8, 1).steps_in_epoch(16) == 2
     session = Watched()
-    networks = BatchedNetworks(parameters_of(13, False), relu, Trained())
+    networks = BatchedNetworks(parameters_of(13, False), relu, Trained(), RATES)
     result = descended(networks, points_of(14), session=session)
     reports: list[Progress] = session.reports
     assert [report.epoch for report in reports] == [0, 0, 0, 1, 1, 1, 2, 2, 2]

@@ -108,7 +108,7 @@ SCALING_KEY = "experiments.steps.node_scalings.bad"
         ({"momentum": 0.9}, "unknown key experiments.steps.momentum"),
         (
             {"dataset": "sphere"},
-            "has draws, which engine: sgd does not use",
+            "has draws, which engine: sgd.node_scaled does not use",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
         "weight_change": ("node",),
         "final_weights": ("node", "feature"),
         "output_weights": ("output", "node"),
-        "learning_rate": (),
+        "step_size": (),
         "diverged": (),
     }
     dims = {name: (*AXES, *own) for name, own in expected.items()}

@@ -121,12 +121,14 @@ class Observer:
         trained: Layers,
         rates: tuple[float, float],
         learning_rates: tuple[float, float] | None = None,
+        ratio: float = 1.0,
         unit: float | np.ndarray = 1.0,
     ):
         """rates: of w and V, relative to the learning rate, and 0 for a layer that is fixed.
 
-        learning_rates: those of w and V, for the invariant, where they are not these. unit: V over
-        a, (m,) or one number.
+        learning_rates: those of w and V, for the invariant, where they are not these. ratio: of the
+        rates of V and w, times that of `rates`: of the descent, and with it of its stability, but
+        not of the tangent kernel. unit: V over a, (m,) or one number.
         """
         self.initial = initial
         self.activation = activation
@@ -136,6 +138,7 @@ class Observer:
         self.trained = trained
         self.rates = rates
         self._learning_rates = learning_rates or rates
+        self._ratio = ratio
         self._unit = unit if isinstance(unit, float) else initial.output.new_tensor(unit)
         self._kernel: Tensor | None = None
 
@@ -236,7 +239,7 @@ class Observer:
                 lambda change: loss.curvature(predicted, targets, change),
                 self.activation,
                 first=self.rates[0],
-                second=self.rates[1],
+                second=self.rates[1] * self._ratio,
             )
 
     def kernel(self, now: Network) -> Tensor:

@@ -275,6 +275,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             trained=self.settings.layers,
             rates=layer_rates(self.settings, scales),
             learning_rates=(float(rates.hidden), float(rates.output)),
+            ratio=1.0 if setting["rate_ratio"] is None else setting["rate_ratio"],
             unit=scales.output if scales.node is None else scales.output * scales.node,
         )
 

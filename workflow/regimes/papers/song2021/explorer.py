@@ -15,7 +15,7 @@ QUANTITIES = {
     "final_train_accuracy": "training accuracy",
     "final_test_accuracy": "test accuracy",
     "relative_distance_w": "relative distance of the first layer's weights",
-    "relative_distance_v": "relative distance of the output weights",
+    "relative_distance_a": "relative distance of the output weights",
 }
 
 

@@ -12,7 +12,7 @@ KEPT = (
     "train_accuracy",
     "test_accuracy",
     "relative_distance_w",
-    "relative_distance_v",
+    "relative_distance_a",
     "omega_1",
     "learning_rate",
     "diverged",
