@@ -179,7 +179,7 @@ def made_up_runs(
         runs["transfer_diverged"] = zero * xr.ones_like(runs["n_transfer_features"], dtype=np.int8)
     if name in SIMULATIONS:
         runs = runs.drop_vars([each for each in runs.data_vars if each.startswith("pruned")])
-    runs["learning_rate"] = xr.ones_like(one)
+    runs["step_size"] = xr.ones_like(one)
     runs["diverged"] = zero
     for variable, count in (("plain_steps", 400), ("multisteps", 50), ("failed_multisteps", 0)):
         runs[variable] = xr.full_like(one, count, dtype=np.int64)

@@ -73,7 +73,7 @@ def made_up_runs(
     runs["function_movement_history"] = one * 0.2 * reached
     runs["weight_distance_history"] = one * 0.5 * reached * np.sqrt(runs["width"])
     runs["active_fraction_history"] = one * (0.6 - 0.1 * reached)
-    runs["learning_rate"] = one
+    runs["step_size"] = one
     runs["mean_square_slope_history"] = one * (0.7 - 0.1 * reached)
     runs["initial_middle_fraction"] = 0.3 * one
     runs["interval_slope"] = 0.5 * one

@@ -66,7 +66,7 @@ def made_up_runs(
     runs["relative_distance_w"] = 0.1 * one
     runs["relative_distance_a"] = 0.2 * one
     runs["omega_1"] = (("omega_2", "width"), PRODUCT / np.array(omega_2)[:, None])
-    runs["learning_rate"] = 0.01 * one
+    runs["step_size"] = 0.01 * one
     runs["diverged"] = (0 * one).astype(np.int8)
     for name in runs.variables:
         runs[name].attrs = {"long_name": f"{name} along the run", "units": "1"}

@@ -185,7 +185,7 @@ def test_both_descents_are_those_of_autograd(activation: str) -> None:
     function = outputs_of(start.inputs, activation)
     targets = torch.tensor(start.targets)
     initial = (torch.tensor(start.weights), torch.tensor(start.output_weights))
-    rate = float(runs["learning_rate"])
+    rate = float(runs["step_size"])
     first, back = torch.func.vjp(function, *initial)
     theta, moved = initial, tuple(torch.zeros_like(one) for one in initial)
     for step in range(31):
@@ -237,7 +237,7 @@ def test_runs_end_at_the_wanted_loss() -> None:
     # The learning rate of the theory
     gradient = 2 * np.sqrt(runs["initial_loss"])
     rate = 1 / (runs["beta"] * gradient + 4.5 * runs["nu"] ** 2)
-    np.testing.assert_allclose(runs["learning_rate"], rate, rtol=1e-12)
+    np.testing.assert_allclose(runs["step_size"], rate, rtol=1e-12)
 
 
 def test_summaries_of_losses() -> None:

@@ -64,8 +64,7 @@ def kernel_of(network: Network, inputs: Tensor, activation: str, rates: tuple) -
 
     jacobians = torch.autograd.functional.jacobian(flat, (network.hidden, network.output))
     return sum(
-        rate * one.flatten(1) @ one.flatten(1).T
-        for rate, one in zip(rates, jacobians, strict=True)
+        rate * one.flatten(1) @ one.flatten(1).T for rate, one in zip(rates, jacobians, strict=True)
     )
 
 
@@ -178,9 +177,7 @@ def test_the_sharpness_is_that_of_the_whole_hessian(
     sizes = [one.numel() for one in origin]
     hessian = torch.cat(
         [
-            torch.cat(
-                [block.reshape(n, k) for block, k in zip(row, sizes, strict=True)], dim=1
-            )
+            torch.cat([block.reshape(n, k) for block, k in zip(row, sizes, strict=True)], dim=1)
             for row, n in zip(blocks, sizes, strict=True)
         ]
     )

@@ -73,7 +73,7 @@ def test_convergence_written_out(runs: dict[str, xr.Dataset]) -> None:
     one = found.sel(n_features=4, n_train=5, width=16, seed=1)
     written = Constants(float(one["mu"]), float(one["nu"]), float(one["beta"]))
     assert one["locality"] == pytest.approx(locality(written, float(one["initial_loss"])))
-    rate = float(one["learning_rate"])
+    rate = float(one["step_size"])
     bound = -np.log(rate_bound(written, rate))
     assert one["decay_ratio"] == pytest.approx(float(one["slowest_decay"]) / bound)
     isometry = -np.log(1 - rate / 2 * float(one["initial_smallest_singular_value"]) ** 2)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from regimes.activations.apply import activate_
@@ -101,6 +101,6 @@ def sharpness(
             maxiter=MOST_PRODUCTS,
             return_eigenvectors=False,
         )
-    except ArpackNoConvergence:
+    except ArpackError:
         return float("nan")
     return float(found[0])

@@ -57,7 +57,7 @@ class Runs(Engine["FunctionSpaceExperiment"]):
     }
     # Of histories, what comes after a divergence is NaN.
     VARIABLES: ClassVar = descent.VARIABLES | {
-        "learning_rate": Variable("step size delta, which the scaling of a model multiplies"),
+        "step_size": Variable("step size delta, which the scaling of a model multiplies"),
         "gram_smallest_eigenvalue": Variable("smallest eigenvalue of the Gram matrix G"),
         "gram_largest_eigenvalue": Variable("largest eigenvalue of the Gram matrix G"),
         "interval_length": Variable("length of the active region I of the activation function"),
@@ -244,7 +244,7 @@ class Run:
         values = {
             "gram_smallest_eigenvalue": eigenvalues[0],
             "gram_largest_eigenvalue": eigenvalues[-1],
-            "learning_rate": self.learning_rate,
+            "step_size": self.learning_rate,
             "interval_length": region.right - region.left,
             "interval_slope": region.slope,
             "initial_middle_fraction": middle / self.network.width,

@@ -61,7 +61,7 @@ class Runs(Engine["NodeScaledExperiment"]):
         "alpha": Variable(
             "exponent of the Zipf law of the rest, NaN without one", axes=("node_scaling",)
         ),
-        "learning_rate": Variable("learning rate"),
+        "step_size": Variable("learning rate"),
         "flow_time_per_step": Variable("time of the gradient flow of 1/2 sum e^2 in a step"),
         "initial_ntg_norm": Variable("spectral norm of the NTG matrix at the start"),
         "node_scale": Variable(
@@ -144,7 +144,7 @@ class Runs(Engine["NodeScaledExperiment"]):
             constants={
                 **recorded(scaling.gamma, scaling.alpha, scales),
                 "output_weights": signs,
-                "learning_rate": settings.learning_rate,
+                "step_size": settings.learning_rate,
                 # The loss of (5) is |e|^2 / 2.
                 "flow_time_per_step": rate,
             },

@@ -74,9 +74,7 @@ class Runs(NearIsometryRuns):
         "initial_largest_singular_value": Variable(
             "sigma_max of the adjoint of the Jacobian at the start"
         ),
-        "learning_rate": Variable(
-            "learning rate eta, the largest that the theory allows at the start"
-        ),
+        "step_size": Variable("learning rate eta, the largest that the theory allows at the start"),
         "stopping_time": Variable("number of steps after which the run ended"),
         "converged": Variable("1 if the loss fell below the wanted share of the initial loss"),
         "diverged": Variable("1 if the loss became infinite"),
@@ -117,8 +115,8 @@ class Runs(NearIsometryRuns):
         eigenvalues = np.linalg.eigvalsh(kernel)
         found["initial_smallest_singular_value"] = np.sqrt(max(eigenvalues[0], 0.0))
         found["initial_largest_singular_value"] = np.sqrt(eigenvalues[-1])
-        model = LinearisedModel(kernel, residuals, found["learning_rate"])
-        networks = self._networks(start, found["learning_rate"])
+        model = LinearisedModel(kernel, residuals, found["step_size"])
+        networks = self._networks(start, found["step_size"])
         return one_run(found | self._descend(start, networks, model, session))
 
     def _networks(self, start: Start, learning_rate: float) -> ShallowNetworks:
@@ -224,7 +222,7 @@ def _start_of(start: Start, residuals: np.ndarray, activation: str) -> dict[str,
         "radius": radius,
         "input_norm": input_norm,
         "initial_output_norm": output_norm,
-        "learning_rate": largest_learning_rate(found, 2 * float(np.linalg.norm(residuals))),
+        "step_size": largest_learning_rate(found, 2 * float(np.linalg.norm(residuals))),
     }
 
 

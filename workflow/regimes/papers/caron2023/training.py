@@ -32,7 +32,7 @@ KEPT = {
     "node_scale": "node_scale",
     "gamma": "gamma",
     "alpha": "alpha",
-    "learning_rate": "learning_rate",
+    "step_size": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
     "multisteps": "multisteps",

@@ -30,7 +30,7 @@ def rate_bound(runs: xr.Dataset) -> xr.DataArray:
     active = runs["active_fraction_history"].min("step")
     slope = runs["interval_slope"]
     rate = 2 * smallest_eigenvalue(runs) * slope**2 * active
-    return rate * runs["learning_rate"] / runs["n_train"]
+    return rate * runs["step_size"] / runs["n_train"]
 
 
 def slope_rate_bound(runs: xr.Dataset) -> xr.DataArray:
@@ -39,7 +39,7 @@ def slope_rate_bound(runs: xr.Dataset) -> xr.DataArray:
     It is 2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
     """
     slopes = runs["mean_square_slope_history"].min("step")
-    return 2 * smallest_eigenvalue(runs) * slopes * runs["learning_rate"] / runs["n_train"]
+    return 2 * smallest_eigenvalue(runs) * slopes * runs["step_size"] / runs["n_train"]
 
 
 def least_decay_ratio(runs: xr.Dataset) -> xr.DataArray:

@@ -26,7 +26,7 @@ KEPT = {
     "interval_slope": "interval_slope",
     "interval_length": "interval_length",
     "mean_square_slope_history": "mean_square_slope",
-    "learning_rate": "learning_rate",
+    "step_size": "learning_rate",
     "diverged": "diverged",
     "plain_steps": "plain_steps",
     "multisteps": "multisteps",

@@ -12,7 +12,7 @@ KEPT = (
     "converged",
     "aborted",
     "diverged",
-    "learning_rate",
+    "step_size",
     "initial_residual_norm",
     "residual_norm",
     "initial_smallest_eigenvalue",
@@ -29,7 +29,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     - change_density: |D| / (m S), the share of pairs (neuron, point) that changed activation;
     - theory_change_density, over width and n_train: (m / (n S))^(1/3), from (62).
 
-    runs: by gradient descent, with `record.smallest_eigenvalue` and `record.activation_changes`;
+    runs: by gradient descent, with `record.kernel` and `record.activation_changes`;
     NaN where a grid has no run. data: tells n, the number of features.
     """
     result = runs[list(KEPT)]

@@ -18,7 +18,7 @@ KEPT = (
     "largest_output_norm",
     "initial_smallest_singular_value",
     "initial_largest_singular_value",
-    "learning_rate",
+    "step_size",
     "stopping_time",
     "converged",
     "diverged",
@@ -70,5 +70,5 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
 
 
 def _decay_ratio(found: xr.Dataset, mu: xr.DataArray) -> xr.DataArray:
-    bound = -np.log(rate_bound(Constants(mu, np.nan, np.nan), found["learning_rate"]))
+    bound = -np.log(rate_bound(Constants(mu, np.nan, np.nan), found["step_size"]))
     return found["slowest_decay"] / bound.where(bound > 0)

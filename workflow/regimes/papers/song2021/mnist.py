@@ -14,7 +14,7 @@ KEPT = (
     "relative_distance_w",
     "relative_distance_a",
     "omega_1",
-    "learning_rate",
+    "step_size",
     "diverged",
 )
 NEEDED = ("train_accuracy", "test_accuracy", "omega_1", "diverged")
