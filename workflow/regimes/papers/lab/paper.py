@@ -5,6 +5,6 @@ DESCENT = "lab_descent"
 PARITY = "lab_parity"
 SINGLE_INDEX = "lab_single_index"
 SHARPNESS = "lab_sharpness"
-# Largest widths of the default scale: below these figures are marked, and claims are not judged.
-GROWTH_WIDTH = 2000
+# Widths below which figures are marked, and claims are not judged.
+GROWTH_WIDTH = 1000
 PLANE_WIDTH = 1000
