@@ -26,6 +26,7 @@ EXPERIMENTS = {
     "gradient_descent.linearised": "song2021_order",
     "function_space": "chen2022_random_labels",
     "function_space.node_scaled": "caron2023_simulated",
+    "sgd": "lab_sgd",
     "sgd.node_scaled": "caron2023_cifar10",
     "sgd.teacher_student": "song2021_mnist",
     "at_initialisation.first_update": "caron2023_theorems_relu",
@@ -124,7 +125,7 @@ def test_shipped_experiments_fit_the_default(scale: str) -> None:
         ("gradient_flow", "gradient_flow.engine", "BATCH_BYTES"),
         ("gradient_flow", "gradient_flow.network", "TILE_BYTES"),
         ("gradient_descent", "gradient_descent.engine", "BATCH_BYTES"),
-        ("sgd.node_scaled", "sgd.runs", "BATCH_BYTES"),
+        ("sgd", "sgd.runs", "BATCH_BYTES"),
         ("at_initialisation", "at_initialisation.first_update", "VALUES_AT_ONCE"),
     ],
 )

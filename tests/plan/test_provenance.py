@@ -137,13 +137,14 @@ OF_A_RUN = {
     "regimes.errors",
     "regimes.expressions",
     "regimes.kernels",
+    "regimes.parameterisations",
     "regimes.storage",
     "regimes.storage.layout",
 }
 # What starts jobs, describes settings, and reads and writes files is never a part.
 NEVER = {
     f"regimes.engines.common.{name}"
-    for name in ("runner", "record", "resume", "settings", "isometry_settings")
+    for name in ("runner", "record", "resume", "settings", "parameterised", "isometry_settings")
 } | {"regimes.engines.registry"}
 
 

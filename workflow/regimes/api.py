@@ -129,6 +129,10 @@ def simulate(
     overrides = {"experiments": {experiment: settings}, "device": device, **own}
     config = load(path, overrides, place="simulate")
     chosen = config.experiments[experiment]
+    try:
+        chosen.check()
+    except ConfigError as error:
+        raise ConfigError(f"simulate: experiments.{experiment}: {error}") from None
     plan = _plan_of(experiment, config, root)
     (job,) = plan.jobs.values()
     place = resolve(device)

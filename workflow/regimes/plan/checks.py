@@ -75,7 +75,8 @@ def _check_arguments(config: Config, name: str, function: str) -> None:
 def _check_measures(config: Config, name: str) -> None:
     """Raise ConfigError unless a figure has the measures that its module declares.
 
-    `TAKES`: those of one experiment, by one of these modules; `NEEDS`: those of these experiments.
+    `TAKES`: those of one experiment, by one of these modules; `EACH`: those of any experiments, all
+    by these modules; `NEEDS`: those of these experiments.
     """
     figure = config.figures[name]
     declared = constants(f"regimes.papers.{figure.plot}")
@@ -84,10 +85,11 @@ def _check_measures(config: Config, name: str) -> None:
     said = f"{config.place(key)}: {key} = [{', '.join(figure.measures)}]: {figure.plot}"
     if missing := [one for one in needs if one not in figure.measures]:
         raise ConfigError(f"{said} needs {', '.join(missing)} too")
+    if takes is not None and len(figure.measures) != 1:
+        raise ConfigError(f"{said} draws one experiment")
+    takes = takes or declared.get("EACH")
     if takes is None:
         return
-    if len(figure.measures) != 1:
-        raise ConfigError(f"{said} draws one experiment")
-    measure = config.experiments[figure.measures[0]].measure
-    if measure not in takes:
-        raise ConfigError(f"{said} draws what {' or '.join(takes)} measures, not {measure}")
+    for measure in (config.experiments[name].measure for name in figure.measures):
+        if measure not in takes:
+            raise ConfigError(f"{said} draws what {' or '.join(takes)} measures, not {measure}")

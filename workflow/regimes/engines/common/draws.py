@@ -37,7 +37,29 @@ def scales_of(
 ) -> Scales:
     """The scales of one setting of a grid."""
     module = import_module(settings.modules(dict(settings))["parameterisation"])
-    return module.scales(settings.parameters(setting, n_features))
+    return module.scales(parameters(settings, setting, n_features))
+
+
+def parameters(
+    settings: "ParameterisedExperiment", setting: Mapping[str, Any], n_features: int
+) -> dict[str, Any]:
+    """What a parameterisation reads of a setting of the grid."""
+    found = {
+        **setting,
+        "parameterisation": settings.parameterisation,
+        "n_features": n_features,
+        "exponents": settings.exponents.model_dump(exclude_none=True),
+    }
+    if settings.parameterisation == "node_scaled":
+        scaling = settings.node_scalings[setting["node_scaling"]]
+        found["node_scaling"] = {**dict(scaling), "skip_first": settings.skip_first}
+    return found
+
+
+def is_antisymmetric(settings: "ParameterisedExperiment", scales: Scales) -> bool:
+    """Whether a network starts from f = 0."""
+    choice = settings.antisymmetric_initialisation
+    return choice == "always" or (choice == "auto" and scales.symmetric)
 
 
 def has_signs(settings: "ParameterisedExperiment", scales: Scales) -> bool:
@@ -76,7 +98,7 @@ def scaled_weights(
     width, n_features, n_outputs = sizes
     kind: OutputWeights = "rademacher" if has_signs(settings, scales) else "gaussian"
     hidden, output = initial_weights(random, width, n_features, n_outputs, kind)
-    if settings.is_antisymmetric(scales.symmetric):
+    if is_antisymmetric(settings, scales):
         output, columns = antisymmetric(output, hidden.T)
         hidden = np.ascontiguousarray(columns.T)
     node = 1.0 if scales.node is None else scales.node

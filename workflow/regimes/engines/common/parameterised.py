@@ -11,6 +11,7 @@ from regimes.config.activations import ActivationName
 from regimes.config.axes import ExponentAxis, Name
 from regimes.config.base import Model, Number
 from regimes.config.experiment import AxesSettings
+from regimes.engines.common.draws import is_antisymmetric, parameters
 from regimes.engines.common.settings import EngineSettings, NodeScaling, check_first_node
 from regimes.errors import ConfigError
 from regimes.parameterisations.scales import Scales
@@ -198,7 +199,9 @@ class ParameterisedExperiment(EngineSettings):
             axes = {name: grid[name] for name in (*names, "width")}
             for values in itertools.product(*axes.values()):
                 setting = dict(zip(axes, values, strict=True))
-                self._check_scales(scales(self.parameters(setting, n_features=1)), setting["width"])
+                self._check_scales(
+                    scales(parameters(self, setting, n_features=1)), setting["width"]
+                )
 
     def _check_scales(self, scales: Scales, width: int) -> None:
         if scales.rate_a is None and self.layers != "first":
@@ -206,29 +209,11 @@ class ParameterisedExperiment(EngineSettings):
                 f"layers: {self.layers}: the output weights of parameterisation: "
                 f"{self.parameterisation} are fixed; use layers: first"
             )
-        if self.is_antisymmetric(scales.symmetric) and width % 2:
+        if is_antisymmetric(self, scales) and width % 2:
             raise ConfigError(
                 f"axes.width: {width} is odd; antisymmetric initialisation needs pairs of neurons "
                 "(even widths, or antisymmetric_initialisation: never)"
             )
-
-    def parameters(self, setting: Mapping[str, Any], n_features: int) -> dict[str, Any]:
-        """What a parameterisation reads of a setting of the grid."""
-        parameters = {
-            **setting,
-            "parameterisation": self.parameterisation,
-            "n_features": n_features,
-            "exponents": self.exponents.model_dump(exclude_none=True),
-        }
-        if self.parameterisation == "node_scaled":
-            scaling = self.node_scalings[setting["node_scaling"]]
-            parameters["node_scaling"] = {**dict(scaling), "skip_first": self.skip_first}
-        return parameters
-
-    def is_antisymmetric(self, symmetric: bool) -> bool:
-        """Whether a network starts from f = 0; symmetric: what its parameterisation asks for."""
-        choice = self.antisymmetric_initialisation
-        return choice == "always" or (choice == "auto" and symmetric)
 
     def check_learning_rate(self) -> None:
         """Raise ValueError unless the learning rate is given as a key or as an axis."""

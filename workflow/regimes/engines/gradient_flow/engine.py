@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from regimes.engines.common.draws import antisymmetric, has_signs, scales_of
+from regimes.engines.common.draws import antisymmetric, has_signs, is_antisymmetric, scales_of
 from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable
 from regimes.engines.common.losses import gradient_factor
 from regimes.engines.common.observation import (
@@ -287,7 +287,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         a, *others = neurons
         if has_signs(self.settings, scales):
             a = np.where(a < 0, -1.0, 1.0)
-        if self.settings.is_antisymmetric(scales.symmetric):
+        if is_antisymmetric(self.settings, scales):
             a, *others = antisymmetric(a, *others)
         return a if scales.node is None else a * scales.node, *others
 

@@ -16,6 +16,7 @@ from regimes.plotting.panels import letter, listed_widths
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import fewer_seeds, pluralise
 
+EACH = ("lab.growth",)
 ENGINES = {"gradient_flow": "gradient flow", "gradient_descent": "gradient descent", "sgd": "SGD"}
 STYLES: dict[str, dict[str, Any]] = {
     "gradient_flow": {"color": "black", "linewidth": 2, "zorder": 3},
