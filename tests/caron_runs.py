@@ -135,14 +135,14 @@ def made_up_runs(
     runs["train_loss"] = one * falling
     runs["test_loss"] = one * (falling + 0.1)
     rank_factor = 1.2 - 0.05 * runs["moved"]
-    runs["weight_change_history"] = one * by_setting(WEIGHTS) * reached * rank_factor
+    runs["weight_change"] = one * by_setting(WEIGHTS) * reached * rank_factor
     moved = np.arange(MOVED)[::-1]
     runs["moved_node"] = xr.zeros_like(one, dtype=int) + xr.DataArray(moved, dims="moved")
     scales = [node_scales(width, gamma, None if np.isnan(a) else a) for gamma, a in chosen.values()]
     runs["node_scale"] = xr.DataArray(
         np.array(scales)[:, None], dims=("node_scaling", "width", "node")
     )
-    runs["weight_change"] = one * by_setting(WEIGHTS) * np.sqrt(runs["node_scale"])
+    runs["final_weight_change"] = one * by_setting(WEIGHTS) * np.sqrt(runs["node_scale"])
     runs["final_weights"] = one * xr.DataArray(
         np.ones((width, data.sizes["feature"])), dims=("node", "feature")
     )
@@ -151,10 +151,10 @@ def made_up_runs(
     ).astype(np.int8)
     if name not in IMAGES:
         runs["initial_ntg_norm"] = FIRST_NTG * one
-        runs["ntg_change_history"] = FIRST_NTG * one * by_setting(NTG) * reached
+        runs["ntg_change"] = FIRST_NTG * one * by_setting(NTG) * reached
         least = kappa(training.train_points(data, 0)[0]) if name in SIMULATIONS else 1e-4
         factor = 0.8 * runs["gamma"] + by_setting((0.03, 0.02, 0.01, 1e-3))
-        runs["ntg_smallest_eigenvalue_history"] = one * least * factor * (1 - 0.2 * reached)
+        runs["ntg_smallest_eigenvalue"] = one * least * factor * (1 - 0.2 * reached)
         n_train = int((data["split"] == 0).sum())
         per_step = 1.0 if name == SIMULATED_HALF_SUM else 2 / (n_train * runs.sizes["output"])
         runs["flow_time_per_step"] = xr.ones_like(one) * per_step

@@ -69,12 +69,12 @@ def made_up_runs(
     reached = 1 - np.exp(-steps / 5000)
     runs["test_loss"] = one * by_seed * (1 + (error - 1) * reached)
     lazy = xr.where(runs["model"] == "ntk", runs["width"] ** -0.5, 1.0)
-    runs["feature_movement_history"] = one * by_seed * 0.3 * lazy * reached
-    runs["function_movement_history"] = one * 0.2 * reached
-    runs["weight_distance_history"] = one * 0.5 * reached * np.sqrt(runs["width"])
-    runs["active_fraction_history"] = one * (0.6 - 0.1 * reached)
+    runs["feature_movement"] = one * by_seed * 0.3 * lazy * reached
+    runs["function_movement"] = one * 0.2 * reached
+    runs["weight_distance"] = one * 0.5 * reached * np.sqrt(runs["width"])
+    runs["active_fraction"] = one * (0.6 - 0.1 * reached)
     runs["step_size"] = one
-    runs["mean_square_slope_history"] = one * (0.7 - 0.1 * reached)
+    runs["mean_square_slope"] = one * (0.7 - 0.1 * reached)
     runs["initial_middle_fraction"] = 0.3 * one
     runs["interval_slope"] = 0.5 * one
     runs["interval_length"] = 2.0 * one

@@ -50,9 +50,9 @@ def made_up_runs(
     ) + noise * (coordinates["seed"] - (seeds - 1) / 2)
     distance = 0.1 * coordinates["width"].astype(float) ** exponent
     runs = xr.Dataset({name: xr.ones_like(distance) for name in KEPT})
-    runs["relative_distance_w"] = distance
-    runs["relative_distance_a"] = 2 * distance**2
-    runs["relative_distance_theta"] = distance**0.5
+    runs["final_relative_distance_w"] = distance
+    runs["final_relative_distance_a"] = 2 * distance**2
+    runs["final_relative_distance_theta"] = distance**0.5
     runs["not_kept"] = distance
     for ending in ("stationary", "capped", "diverged"):
         runs[ending] = xr.zeros_like(distance)

@@ -63,8 +63,8 @@ def made_up_runs(
     runs["test_accuracy"] = one * (0.1 + (test - 0.1 + offset) * np.minimum(2 * share, 1))
     for part in ("train", "test"):
         runs[f"{part}_loss"] = 1.01 - runs[f"{part}_accuracy"]
-    runs["relative_distance_w"] = 0.1 * one
-    runs["relative_distance_a"] = 0.2 * one
+    runs["final_relative_distance_w"] = 0.1 * one
+    runs["final_relative_distance_a"] = 0.2 * one
     runs["omega_1"] = (("omega_2", "width"), PRODUCT / np.array(omega_2)[:, None])
     runs["step_size"] = 0.01 * one
     runs["diverged"] = (0 * one).astype(np.int8)
@@ -78,7 +78,7 @@ def lose(runs: xr.Dataset, **place: object) -> None:
     for name in runs.data_vars:
         if "step" in runs[name].dims:
             runs[name].loc[place | {"step": runs["step"].values[1:]}] = np.nan
-        elif str(name).startswith("relative"):
+        elif str(name).startswith("final"):
             runs[name].loc[place] = np.nan
     runs["diverged"].loc[place] = 1
 

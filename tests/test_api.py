@@ -198,7 +198,7 @@ def test_changes_take_effect(here: Path) -> None:
     assert (settings["tolerance"], settings["relative_loss"]) == (0.2, 0.01)
     assert settings["max_steps"] == json.loads(usual.attrs["config"])["solver"]["max_steps"]
     strict = simulate(**QUICK, solver={"tolerance": 0.2})
-    assert strict["relative_distance_w"].item() == loose["relative_distance_w"].item()
+    assert strict["final_relative_distance_w"].item() == loose["final_relative_distance_w"].item()
     history = simulate(**QUICK, history_points=5, snapshots=[0.5])
     assert history.sizes["checkpoint"] == 5 and history["snapshot"].values.tolist() == [0.5]
     assert history["snapshot_relative_loss"].item() <= 0.5
@@ -348,7 +348,10 @@ def run_of(block: Job, value: float) -> xr.Dataset:
     shape = tuple(len(values) for values in axes.values())
     values = np.full(shape, value)
     return xr.Dataset(
-        {"relative_distance_w": (tuple(axes), values), "converged": (tuple(axes), values > 0)},
+        {
+            "final_relative_distance_w": (tuple(axes), values),
+            "converged": (tuple(axes), values > 0),
+        },
         coords={name: list(values) for name, values in axes.items()},
     )
 
@@ -445,7 +448,7 @@ def test_open_combines_the_runs_of_an_experiment(results: Path) -> None:
     assert dict(runs.sizes) == {"gamma_prime": 2, "gamma": 3, "width": 2, "seed": 2}
     for index, block in enumerate(blocks):
         place = {name: block.settings["axes"][name][0] for name in ("gamma_prime", "seed")}
-        assert (runs["relative_distance_w"].sel(place) == index).all()
+        assert (runs["final_relative_distance_w"].sel(place) == index).all()
     xr.testing.assert_identical(
         regimes.open("runs/phase_diagram", directory=results).drop_attrs(), runs.drop_attrs()
     )
@@ -462,9 +465,9 @@ def test_open_combines_the_runs_that_there_are(results: Path, missing: tuple[int
     for index, block in enumerate(blocks):
         place = {name: block.settings["axes"][name][0] for name in ("gamma_prime", "seed")}
         if index not in missing:
-            assert (runs["relative_distance_w"].sel(place) == index).all()
+            assert (runs["final_relative_distance_w"].sel(place) == index).all()
         elif all(value in runs[name] for name, value in place.items()):
-            assert runs["relative_distance_w"].sel(place).isnull().all()
+            assert runs["final_relative_distance_w"].sel(place).isnull().all()
 
 
 @pytest.mark.filterwarnings("error::FutureWarning")  # of what a later xarray does otherwise
@@ -476,7 +479,7 @@ def test_open_combines_weights_of_several_widths(results: Path) -> None:
     for block in Plan.from_config(load(results / "config.yaml")).jobs_of("condensation"):
         (width,) = block.settings["axes"]["width"]
         run = run_of(block, width).assign_coords(neuron=range(width))
-        run["output_weights"] = run["relative_distance_w"].expand_dims(neuron=width, axis=-1)
+        run["output_weights"] = run["final_relative_distance_w"].expand_dims(neuron=width, axis=-1)
         write(run, results / block.path, identity=block.hash)
     weights = regimes.open("runs/condensation")["output_weights"].squeeze()
     assert dict(weights.sizes) == {"width": 2, "neuron": 20}
@@ -509,7 +512,7 @@ def test_open_unites_the_grids_of_an_experiment(results: Path) -> None:
     blocks = Plan.from_config(load(results / "config.yaml")).jobs_of("descent")
     for index, block in enumerate(blocks[:3]):
         write(run_of(block, index), results / block.path, identity=block.hash)
-    runs = regimes.open("runs/descent")["relative_distance_w"].sel(seed=0)
+    runs = regimes.open("runs/descent")["final_relative_distance_w"].sel(seed=0)
     assert runs["n_train"].values.tolist() == [5, 6, 7, 8, 9]
     assert (runs.sel(width=20, n_train=[6, 9]) == 0).all()
     assert (runs.sel(width=10, n_train=[5, 7, 8]) == 2).all()

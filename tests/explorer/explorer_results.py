@@ -137,7 +137,7 @@ def _condensation() -> xr.Dataset:
         run = xr.Dataset(
             {
                 name: (condensation.AXES, np.ones(shape), {"long_name": name} | UNITS)
-                for name in condensation.KEPT
+                for name in condensation.KEPT.values()
             },
             {name: (name, values, {"long_name": name} | UNITS) for name, values in axes.items()},
         )
@@ -158,7 +158,7 @@ def _razborov() -> xr.Dataset:
     )
     base = coordinates["n_train"] * 100 / coordinates["width"] + coordinates["seed"]
     base = base.where((coordinates["width"] == 100) | (coordinates["n_train"] > 100))
-    names = (*KEPT, "kappa_h")
+    names = (*KEPT.values(), "kappa_h")
     return coordinates.assign(
         {
             name: ((index + 1) * base).assign_attrs(long_name=name, units="1")

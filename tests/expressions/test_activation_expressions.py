@@ -20,7 +20,10 @@ from regimes.plan.plan import Plan
 from regimes.plan.settings import training_modules
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
-SWISH, MEASURED = "z * sigmoid(z)", ("relative_distance_w", "relative_distance_a", "flow_time")
+SWISH, MEASURED = (
+    "z * sigmoid(z)",
+    ("final_relative_distance_w", "final_relative_distance_a", "flow_time"),
+)
 
 
 def test_the_layout_of_an_expression_does_not_matter() -> None:
@@ -133,7 +136,9 @@ def test_training_with_an_expression_is_training_with_the_built_in() -> None:
         np.testing.assert_allclose(own[name], built_in[name], rtol=1e-9)
     assert "log(1 + exp(z))" in own.attrs["config"]
     relu = simulated(activation="relu")
-    assert abs(float(relu["relative_distance_w"] / own["relative_distance_w"]) - 1) > 0.01
+    assert (
+        abs(float(relu["final_relative_distance_w"] / own["final_relative_distance_w"]) - 1) > 0.01
+    )
 
 
 def test_torch_has_the_functions_of_formulas() -> None:
@@ -161,7 +166,9 @@ def test_float32_trains_too() -> None:
     single = simulated(**options, solver={"precision": "float32"})
     always = {name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}}
     assert always <= set(single.data_vars)
-    np.testing.assert_allclose(*(run["relative_distance_w"] for run in (single, double)), rtol=0.02)
+    np.testing.assert_allclose(
+        *(run["final_relative_distance_w"] for run in (single, double)), rtol=0.02
+    )
 
 
 def plan(**changes) -> Plan:

@@ -47,12 +47,10 @@ def test_nothing_pruned_is_the_network_itself(trained: tuple) -> None:
     check_described(pruned)
     for part in ("train", "test"):
         for what in ("loss", "accuracy"):
-            if f"{part}_{what}_history" not in runs:
+            if f"{part}_{what}" not in runs:
                 continue
             whole = pruned[f"pruned_{part}_{what}"].sel(kept=1.0)
-            np.testing.assert_allclose(
-                whole, runs[f"{part}_{what}_history"].isel(step=-1), rtol=1e-9
-            )
+            np.testing.assert_allclose(whole, runs[f"{part}_{what}"].isel(step=-1), rtol=1e-9)
 
 
 def test_pruned_networks_are_those_of_the_most_important_nodes(trained: tuple) -> None:

@@ -85,7 +85,7 @@ def test_weights_are_stored_in_single_precision(whole_paper: Workflow) -> None:
     for path in whole_paper.files("results/runs/condensation/*.nc"):
         with xr.open_dataset(path) as runs:
             assert runs["input_weights"].dtype == "float32"
-            assert runs["relative_distance_w"].dtype == "float64"
+            assert runs["final_relative_distance_w"].dtype == "float64"
 
 
 def test_a_new_seed_of_the_phase_diagram_leaves_the_other_experiments_alone(

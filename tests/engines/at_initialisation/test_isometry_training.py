@@ -197,16 +197,16 @@ def test_both_descents_are_those_of_autograd(activation: str) -> None:
             assert one["train_loss"] == pytest.approx(loss, rel=1e-10)
             assert one["linearised_train_loss"] == pytest.approx(linear_loss, rel=1e-9)
             gap = float((outputs - linear).norm() / outputs.norm())
-            assert one["gap_history"] == pytest.approx(gap, rel=1e-6, abs=1e-13)
+            assert one["gap"] == pytest.approx(gap, rel=1e-6, abs=1e-13)
         last = theta
         gradients = pull(2 * (outputs - targets))
         theta = tuple(t - rate * g for t, g in zip(theta, gradients, strict=True))
         gradients = back(2 * (linear - targets))
         moved = tuple(m - rate * g for m, g in zip(moved, gradients, strict=True))
-    assert runs["gap_history"].max() > 1e-5
+    assert runs["gap"].max() > 1e-5
     assert runs["stopping_time"] == 30 and runs["converged"] == 0 and runs["diverged"] == 0
     distance = sum(float((a - b).square().sum()) for a, b in zip(last, initial, strict=True))
-    assert runs["distance"] == pytest.approx(distance**0.5, rel=1e-9)
+    assert runs["final_distance"] == pytest.approx(distance**0.5, rel=1e-9)
     norms = runs["largest_output_norm"], runs["initial_output_norm"]
     assert norms[0] >= norms[1] == pytest.approx(largest_singular_value(start.output_weights))
 

@@ -116,7 +116,7 @@ def test_the_frozen_part_counts_in_the_relative_distance(data: xr.Dataset) -> No
     run = train(block(snapshot_content="weights"), data, "cpu")
     w = run["input_weights"]
     moved = np.sqrt(((w.sel(snapshot=0.0) - w.sel(snapshot=1.0)) ** 2).sum(["feature", "neuron"]))
-    whole = moved / run["relative_distance_w"]
+    whole = moved / run["final_relative_distance_w"]
     in_span = np.sqrt((w.sel(snapshot=1.0) ** 2).sum(["feature", "neuron"]))
     np.testing.assert_allclose(whole / in_span, np.sqrt(N_FEATURES / N_POINTS), rtol=0.1)
 
@@ -137,7 +137,11 @@ def test_mnist_reduced_is_mnist_in_full() -> None:
     for name in full.data_vars:
         size = float(abs(full[name]).max())
         np.testing.assert_allclose(reduced[name], full[name], rtol=2e-5, atol=1e-5 * size)
-    for name in ("relative_distance_w", "relative_distance_a", "relative_distance_theta"):
+    for name in (
+        "final_relative_distance_w",
+        "final_relative_distance_a",
+        "final_relative_distance_theta",
+    ):
         np.testing.assert_allclose(reduced[name], plain[name], rtol=1e-7)
     # The scatter of the condensation map, from the plain weights.
     w = plain["input_weights"].isel(snapshot=-1)

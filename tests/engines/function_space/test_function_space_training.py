@@ -53,12 +53,12 @@ def test_what_is_recorded(trained: xr.Dataset) -> None:
     np.testing.assert_array_equal(trained["step"], steps)
     assert steps[0] == 0 and steps[-1] == MAX_STEPS and set(range(0, 301, 50)) <= set(steps)
     others = ("feature_movement", "weight_distance", "active_fraction")
-    for name in ("train_loss", "test_loss", *(f"{other}_history" for other in others)):
+    for name in ("train_loss", "test_loss", *others):
         assert trained[name].dims == (*AXES, "step")
         assert np.isfinite(trained[name]).all()
     losses = trained["train_loss"]
     assert (losses.isel(step=-1) < losses.isel(step=0)).all()
-    assert (trained["feature_movement_history"].isel(step=0) == 0).all()
+    assert (trained["feature_movement"].isel(step=0) == 0).all()
     # Multisteps, where there are some, save steps.
     assert (trained["plain_steps"] <= MAX_STEPS).all() and int(trained["multisteps"].sum()) > 0
     # Pairs of neurons start from f = 0: the loss is that of the labels, -1 and 1.

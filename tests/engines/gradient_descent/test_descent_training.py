@@ -80,9 +80,8 @@ def start_of(
 def test_variables_have_the_dimensions_of_the_block(trained: xr.Dataset) -> None:
     # Of one layer, one output, and without test points; the rest was not asked for.
     absent = {"output_weight_distance", "relative_distance_a", "invariant_drift", "sharpness"}
-    absent |= {f"{name}_history" for name in absent} | {"initial_sharpness"}
-    scores = {"test_loss", "train_accuracy", "test_accuracy"}
-    absent |= scores | {f"final_{name}" for name in scores}
+    absent |= {"test_loss", "train_accuracy", "test_accuracy"}
+    absent |= {f"final_{name}" for name in absent} | {"initial_sharpness"}
     histories = {name for name, one in Runs.VARIABLES.items() if one.dims[:1] == ("step",)}
     assert set(trained.data_vars) == Runs.VARIABLES.keys() - absent
     sizes = {name: len(values) for name, values in AXES.items()}
@@ -114,9 +113,9 @@ def test_each_run_is_that_of_autograd_on_its_own_data(
         assert losses[-1] < STOPPING["residual_norm"] ** 2 / 2 <= losses[-2]
         assert run["initial_loss"] == pytest.approx(losses[0])
         assert run["final_loss"] == pytest.approx(losses[-1], rel=1e-6)
-        assert run["residual_norm"] == pytest.approx((2 * losses[-1]) ** 0.5, rel=1e-6)
+        assert run["final_residual_norm"] == pytest.approx((2 * losses[-1]) ** 0.5, rel=1e-6)
         moved = float(torch.linalg.vector_norm(path.hidden[-1] - path.hidden[0]))
-        assert run["weight_distance"] == pytest.approx(moved)
+        assert run["final_weight_distance"] == pytest.approx(moved)
         assert run["activation_changes"] == path.activation_changes()
         reached = trained["step"].values <= steps
         np.testing.assert_allclose(
@@ -128,8 +127,8 @@ def test_each_run_is_that_of_autograd_on_its_own_data(
         ]
         ends = [float(torch.linalg.eigvalsh(kernel)[0]) for kernel in kernels]
         assert run["initial_smallest_eigenvalue"] == pytest.approx(ends[0])
-        assert run["smallest_eigenvalue"] == pytest.approx(ends[1])
-        assert run["smallest_eigenvalue_history"][0] == run["initial_smallest_eigenvalue"]
+        assert run["final_smallest_eigenvalue"] == pytest.approx(ends[1])
+        assert run["smallest_eigenvalue"][0] == run["initial_smallest_eigenvalue"]
 
 
 def test_draws_are_fresh_for_each_setting(data: xr.Dataset) -> None:
@@ -177,20 +176,20 @@ def test_both_layers_at_a_ratio_of_rates(data: xr.Dataset) -> None:
             hidden, output, inputs, targets, (RATE, ratio * RATE), steps
         )
         moved = float(torch.linalg.vector_norm(path.output[-1] - path.output[0]))
-        assert run["output_weight_distance"] == pytest.approx(moved)
+        assert run["final_output_weight_distance"] == pytest.approx(moved)
         kernel = tangent_kernel(path.hidden[-1], path.output[-1], inputs, relu)
         eigenvalue = float(torch.linalg.eigvalsh(kernel)[0])
-        assert run["smallest_eigenvalue"] == pytest.approx(eigenvalue)
-    assert (result["invariant_drift"] > 0).values.tolist() == [False, True]
-    assert (result["invariant_drift_history"][:, 0] == 0).all()
-    assert "smallest_eigenvalue_history" not in result
+        assert run["final_smallest_eigenvalue"] == pytest.approx(eigenvalue)
+    assert (result["final_invariant_drift"] > 0).values.tolist() == [False, True]
+    assert (result["invariant_drift"][:, 0] == 0).all()
+    assert "smallest_eigenvalue" not in result
 
 
 def test_the_second_layer_alone(data: xr.Dataset) -> None:
     axes = {"width": [40], "n_train": [6], "seed": [1]}
     result = train(block_of(axes, layers="second", learning_rate=0.01), data, "cpu").squeeze()
-    assert result["converged"] == 1 and "weight_distance" not in result
-    assert result["output_weight_distance"] > 0 and result["activation_changes"] == 0
+    assert result["converged"] == 1 and "final_weight_distance" not in result
+    assert result["final_output_weight_distance"] > 0 and result["activation_changes"] == 0
 
 
 @pytest.mark.parametrize("loss", ["half_sum", "half_mean", "mean_square"])
@@ -202,7 +201,9 @@ def test_losses_differ_by_their_factor(data: xr.Dataset, loss: str) -> None:
     assert result["stopping_time"] == plain["stopping_time"]
     for name in ("initial_loss", "final_loss", "train_loss"):
         xr.testing.assert_allclose(result[name], factor * plain[name], rtol=1e-6)
-    assert result["residual_norm"].item() == pytest.approx(plain["residual_norm"].item())
+    assert result["final_residual_norm"].item() == pytest.approx(
+        plain["final_residual_norm"].item()
+    )
 
 
 def test_rates_in_units_of_the_kernel_are_at_the_edge_of_stability(data: xr.Dataset) -> None:
@@ -353,7 +354,7 @@ def test_divergence_is_stored_as_nan(data: xr.Dataset) -> None:
     infinite["targets"][0, 0] = np.inf
     result = train(block_of(axes), infinite, "cpu").squeeze()
     assert result["diverged"] == 1 and result["converged"] == 0 and result["stopping_time"] == 0
-    for name in ("weight_distance", "final_loss", "smallest_eigenvalue", "train_loss"):
+    for name in ("final_weight_distance", "final_loss", "final_smallest_eigenvalue", "train_loss"):
         assert np.isnan(result[name]).all(), name
 
 
@@ -362,8 +363,10 @@ def test_single_precision(data: xr.Dataset, trained: xr.Dataset) -> None:
     single = train(block_of(axes, precision="float32"), data, "cpu").squeeze()
     double = trained.sel({name: values[0] for name, values in axes.items()})
     assert abs(int(single["stopping_time"]) - int(double["stopping_time"])) <= 1
-    assert single["weight_distance"] != double["weight_distance"]
-    assert float(single["weight_distance"]) == pytest.approx(float(double["weight_distance"]), 1e-3)
+    assert single["final_weight_distance"] != double["final_weight_distance"]
+    assert float(single["final_weight_distance"]) == pytest.approx(
+        float(double["final_weight_distance"]), 1e-3
+    )
 
 
 def test_progress_is_told(data: xr.Dataset) -> None:

@@ -105,10 +105,8 @@ def assert_is_the_path(
         assert (names[0] in run) is bool(moved[-1] > 0)
         if names[0] in run:
             for name, expected in zip(names, (moved / sizes[layer], factor * moved), strict=True):
-                np.testing.assert_allclose(
-                    run[f"{name}_history"], expected, rtol=1e-9, atol=1e-14, err_msg=name
-                )
-                assert run[name] == run[f"{name}_history"][-1]
+                np.testing.assert_allclose(run[name], expected, rtol=1e-9, atol=1e-14, err_msg=name)
+                assert run[f"final_{name}"] == run[name][-1]
 
 
 @pytest.mark.parametrize(("name", "layers", "activation"), TRAINED)

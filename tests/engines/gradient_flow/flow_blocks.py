@@ -11,7 +11,10 @@ from regimes.engines.gradient_flow.engine import Runs
 
 # What is measured where the loss falls to levels, at test points or because it was asked for; and
 # what every run has.
-MEASURED = measured_variables("record").keys() - {"relative_distance_w", "relative_distance_a"}
+MEASURED = measured_variables("record").keys() - {
+    "final_relative_distance_w",
+    "final_relative_distance_a",
+}
 LONG_NAMES = [
     name
     for name, one in Runs.VARIABLES.items()

@@ -17,7 +17,7 @@ from regimes.engines.gradient_flow.initialisation import gaussian
 
 WIDTH = 20
 COMMON = {"experiment": "experiment", "dataset": "four_point", "root_seed": 7}
-DISTANCES = ("relative_distance_w", "relative_distance_a")
+DISTANCES = ("final_relative_distance_w", "final_relative_distance_a")
 
 
 @pytest.fixture(autouse=True)

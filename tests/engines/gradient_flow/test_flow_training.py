@@ -74,7 +74,7 @@ def assert_equal_but_for_kinks(one: xr.Dataset, two: xr.Dataset) -> None:
     """
     for name in ("converged", "stationary", "capped", "diverged"):
         xr.testing.assert_equal(one[name], two[name])
-    distances = ("relative_distance_w", "relative_distance_a")
+    distances = ("final_relative_distance_w", "final_relative_distance_a")
     off = xr.concat([abs(one[name] / two[name] - 1) for name in distances], "layer").max("layer")
     assert float((off < 1e-9).mean()) >= 0.8
     assert float(off.max()) < SOLVER["tolerance"] / 100
@@ -104,9 +104,9 @@ def test_values_belong_together(trained: xr.Dataset) -> None:
     np.testing.assert_allclose(last["time"], trained["flow_time"], rtol=1e-9)
     np.testing.assert_allclose(last["train_loss"], trained["final_loss"], rtol=1e-9)
     # theta has both layers, so that its distance lies between theirs.
-    layers = [trained["relative_distance_w"], trained["relative_distance_a"]]
-    assert (trained["relative_distance_theta"] <= np.maximum(*layers)).all()
-    assert (trained["relative_distance_theta"] >= np.minimum(*layers)).all()
+    layers = [trained["final_relative_distance_w"], trained["final_relative_distance_a"]]
+    assert (trained["final_relative_distance_theta"] <= np.maximum(*layers)).all()
+    assert (trained["final_relative_distance_theta"] >= np.minimum(*layers)).all()
     assert trained["solver_steps"].dtype == np.int32 and trained["converged"].dtype == np.int8
 
 
@@ -138,7 +138,7 @@ def test_distances_are_those_of_the_weights(data: xr.Dataset, monkeypatch) -> No
     )
     for layer, way in moved.items():
         expected = np.sqrt((way**2).sum() / (norms[layer] ** 2).sum())
-        assert result[f"relative_distance_{layer}"] == pytest.approx(expected, rel=1e-12)
+        assert result[f"final_relative_distance_{layer}"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_settings_share_draws_and_widths_and_seeds_do_not(
@@ -220,7 +220,7 @@ def test_divergence_is_stored_as_nan(recorder: Recorder, data: xr.Dataset) -> No
     axes = {"gamma_prime": [0.0], "gamma": [0.8], "width": [20], "seed": [0]}
     result = train(block_of(axes), bad, "cpu").squeeze()
     assert result["diverged"] == 1 and result["converged"] == 0
-    for name in ("relative_distance_w", "final_loss", "flow_time", "train_loss"):
+    for name in ("final_relative_distance_w", "final_loss", "flow_time", "train_loss"):
         assert np.isnan(result[name]).all(), name
 
 
@@ -263,7 +263,7 @@ def test_unnormalised_system_takes_the_same_way(
     for name in ("flow_time", "time"):
         other[name] = other[name] / factor
     # theta is not the same: the layers weigh differently in its norm.
-    other["relative_distance_theta"] = trained["relative_distance_theta"]
+    other["final_relative_distance_theta"] = trained["final_relative_distance_theta"]
     assert_equal_but_for_kinks(other, trained)
 
 
@@ -274,7 +274,7 @@ def test_exponents_alone_are_enough(data: xr.Dataset) -> None:
     result = train(block, data, "cpu").squeeze()
     same = {"gamma_prime": [-0.2], "gamma": [0.8], "width": [20], "seed": [0]}
     expected = train(block_of(same), data, "cpu").squeeze()
-    for name in ("relative_distance_w", "relative_distance_a", "initial_loss"):
+    for name in ("final_relative_distance_w", "final_relative_distance_a", "initial_loss"):
         assert float(result[name]) == pytest.approx(float(expected[name]), rel=1e-9)
 
 

@@ -101,7 +101,12 @@ def test_flows_are_those_of_all_eigenvectors(
     assert not many and int(expected["converged"].sum()) == 4
     for name in ("solver_steps", "rejected_steps"):
         np.testing.assert_array_equal(found[name], expected[name])
-    for name in ("relative_distance_w", "relative_distance_a", "final_loss", "flow_time"):
+    for name in (
+        "final_relative_distance_w",
+        "final_relative_distance_a",
+        "final_loss",
+        "flow_time",
+    ):
         # Neurons that take own steps multiply what is 1e-10 here; the steps' tolerance is 0.03.
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
 

@@ -80,7 +80,9 @@ def test_the_last_level_is_the_end_that_distances_are_measured_at(trained: xr.Da
         theta = [np.concatenate(parts) for parts in zip(a, w, strict=True)]
         for layer, ends in (("a", a), ("w", w), ("theta", theta)):
             expected = relative_distance(*ends)
-            assert float(run[f"relative_distance_{layer}"]) == pytest.approx(expected, rel=1e-12)
+            assert float(run[f"final_relative_distance_{layer}"]) == pytest.approx(
+                expected, rel=1e-12
+            )
         assert float(end["snapshot_time"]) == float(run["flow_time"])
         share = float(run["final_loss"] / run["initial_loss"])
         assert float(end["snapshot_relative_loss"]) == pytest.approx(share, rel=1e-15)
@@ -260,7 +262,12 @@ def test_weights_are_stored_in_single_precision_and_nothing_else(
         np.testing.assert_array_equal(again[name], trained[name].values.astype(np.float32))
         assert trained[name].dtype == np.float64  # still, in memory
     assert (again["output_weights"] != trained["output_weights"]).any()
-    for name in ("snapshot_relative_loss", "snapshot_time", "relative_distance_w", "snapshot"):
+    for name in (
+        "snapshot_relative_loss",
+        "snapshot_time",
+        "final_relative_distance_w",
+        "snapshot",
+    ):
         assert again[name].dtype == np.float64
         np.testing.assert_array_equal(again[name], trained[name])
 
@@ -332,7 +339,7 @@ def test_a_tolerance_of_the_axis_is_the_solvers(
 ) -> None:
     found = by_tolerance.sel({"solver_tolerance": tolerance}, drop=True)
     alone = train(block_of(AXES, solver=SOLVER | {"tolerance": tolerance}), data, "cpu")
-    for name in ("relative_distance_w", "relative_distance_a", *WEIGHTS):
+    for name in ("final_relative_distance_w", "final_relative_distance_a", *WEIGHTS):
         xr.testing.assert_allclose(found[name], alone[name], rtol=AT_KINKS, atol=AT_KINKS)
     # Those of the other tolerance differ by far more.
     steps = found["solver_steps"] / alone["solver_steps"]
@@ -353,7 +360,7 @@ def test_tolerances_start_from_the_same_weights_and_go_other_ways(
     for name in WEIGHTS:
         xr.testing.assert_equal(loose[name].sel(start), strict[name].sel(start))
     assert (loose["solver_steps"] < strict["solver_steps"]).all()
-    assert (loose["relative_distance_w"] != strict["relative_distance_w"]).all()
+    assert (loose["final_relative_distance_w"] != strict["final_relative_distance_w"]).all()
 
 
 def test_the_axis_stands_in_for_the_solvers_tolerance(

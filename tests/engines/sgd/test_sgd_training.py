@@ -60,9 +60,9 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
             for part in ("train", "test")
             for name in ("loss", "accuracy")
         },
-        "weight_change_history": ("step", "moved"),
+        "weight_change": ("step", "moved"),
         "moved_node": ("moved",),
-        "weight_change": ("node",),
+        "final_weight_change": ("node",),
         "final_weights": ("node", "feature"),
         "output_weights": ("output", "node"),
         "step_size": (),
@@ -75,7 +75,7 @@ def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
     assert trained["step"].values.tolist() == [STEPS_IN_EPOCH * epoch for epoch in (0, 2, 4, 5)]
     assert trained["epoch"].dims == ("step",) and trained["epoch"].values.tolist() == [0, 2, 4, 5]
     assert trained["output_weights"].dtype == np.int8
-    assert trained["final_weights"].dtype == trained["weight_change_history"].dtype == np.float32
+    assert trained["final_weights"].dtype == trained["weight_change"].dtype == np.float32
     assert trained["gamma"].values.tolist() == [1.0, 0.5]
     np.testing.assert_array_equal(trained["alpha"], [np.nan, 0.5])
     for name in trained.data_vars:
@@ -99,11 +99,11 @@ def test_what_is_in_the_file_belongs_together(trained: xr.Dataset, data: xr.Data
         # Of the network that the file describes. A node with all signs alike does not move: the
         # gradients in the outputs sum to 0.
         change = np.linalg.norm(run["final_weights"] - start, axis=1)
-        np.testing.assert_allclose(run["weight_change"], change, rtol=1e-4, atol=1e-6)
-        moved = np.argsort(-run["weight_change"].values, kind="stable")[:3]
+        np.testing.assert_allclose(run["final_weight_change"], change, rtol=1e-4, atol=1e-6)
+        moved = np.argsort(-run["final_weight_change"].values, kind="stable")[:3]
         np.testing.assert_array_equal(run["moved_node"], moved)
-        history = run["weight_change_history"]
-        np.testing.assert_array_equal(history[-1], run["weight_change"][moved])
+        history = run["weight_change"]
+        np.testing.assert_array_equal(history[-1], run["final_weight_change"][moved])
         assert (history[0] == 0).all() and (history[1:] > 0).all()
         for part, code in (("train", 0), ("test", 1)):
             chosen = data["split"].values == code
@@ -169,9 +169,9 @@ def test_a_run_that_diverges_is_data(data: xr.Dataset) -> None:
     place = {"node_scaling": ["gamma_1"], "seed": [0]}
     runs = train(block_of(place, loss="mean_square", learning_rate=1e9), data, "cpu").squeeze()
     assert int(runs["diverged"]) == 1
-    for name in ("train_loss", "test_accuracy", "weight_change_history"):
+    for name in ("train_loss", "test_accuracy", "weight_change"):
         assert np.isfinite(runs[name][0]).all() and np.isnan(runs[name][1:]).all(), name
-    assert np.isnan(runs["final_weights"]).all() and np.isnan(runs["weight_change"]).all()
+    assert np.isnan(runs["final_weights"]).all() and np.isnan(runs["final_weight_change"]).all()
     assert (runs["moved_node"] == -1).all() and np.isfinite(runs["output_weights"]).all()
 
 

@@ -73,7 +73,7 @@ def student(omega_2: float, seed: int, product: float) -> nn.Sequential:
 def test_what_is_in_the_file(trained: xr.Dataset, tmp_path: Path) -> None:
     store.check_described(trained)
     histories = [f"{part}_{name}" for part in ("train", "test") for name in RECORDED]
-    single = ["relative_distance_w", "relative_distance_a", "step_size", "diverged"]
+    single = ["final_relative_distance_w", "final_relative_distance_a", "step_size", "diverged"]
     assert {name: trained[name].dims for name in trained.data_vars} == {
         **dict.fromkeys(histories, (*AXES, "step")),
         **{name: tuple(AXES) for name in single},
@@ -132,7 +132,7 @@ def test_students_are_those_of_torch(data: xr.Dataset, loss: str, product: float
             accuracy = right[torch.tensor(split == column)].double().mean()
             assert float(run[f"{part}_accuracy"][-1]) == pytest.approx(float(accuracy))
         end = [parameter.detach() for parameter in model.parameters()]
-        for name, place in (("relative_distance_w", 0), ("relative_distance_a", 2)):
+        for name, place in (("final_relative_distance_w", 0), ("final_relative_distance_a", 2)):
             way = float((end[place] - start[place]).norm() / start[place].norm())
             assert float(run[name]) == pytest.approx(way, rel=1e-9)
 
@@ -180,6 +180,8 @@ def test_a_student_that_diverges_is_data(data: xr.Dataset) -> None:
     for name in ("train_loss", "test_accuracy"):
         assert np.isfinite(lost[name][0]) and np.isnan(lost[name][1:]).all(), name
         assert np.isfinite(other[name]).all()
-    assert np.isnan(lost["relative_distance_w"]) and np.isnan(lost["relative_distance_a"])
+    assert np.isnan(lost["final_relative_distance_w"]) and np.isnan(
+        lost["final_relative_distance_a"]
+    )
     alone = train(block_of(axes | {"omega_2": [0.6]}), data, "cpu").squeeze()
     xr.testing.assert_identical(plain(alone), plain(other))

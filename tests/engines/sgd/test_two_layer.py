@@ -119,9 +119,11 @@ def test_steps_are_those_of_autograd(
         for name, now, before, moves in (("w", w, w0, rates[0]), ("a", a, a0, rates[1])):
             if moves:
                 distance = float((now - before).norm() / before.norm())
-                assert float(run[f"relative_distance_{name}"]) == pytest.approx(distance, rel=1e-9)
+                assert float(run[f"final_relative_distance_{name}"]) == pytest.approx(
+                    distance, rel=1e-9
+                )
             else:
-                assert f"relative_distance_{name}" not in run
+                assert f"final_relative_distance_{name}" not in run
 
 
 def test_one_output_has_no_accuracy() -> None:
@@ -130,8 +132,10 @@ def test_one_output_has_no_accuracy() -> None:
     assert not [name for name in run.data_vars if "accuracy" in str(name)]
     assert run["epoch"].values.tolist() == [0, 2, 3]
     assert run["train_loss"].dims == ("step",) and run["test_loss"].notnull().all()
-    assert {"kernel_change", "kernel_alignment", "initial_kernel_alignment"} <= set(run.data_vars)
-    assert "kernel_change_history" not in run
+    assert {"final_kernel_change", "final_kernel_alignment", "initial_kernel_alignment"} <= set(
+        run.data_vars
+    )
+    assert "kernel_change" not in run
     assert (
         run["initial_loss"] == run["train_loss"][0] and run["final_loss"] == run["train_loss"][-1]
     )

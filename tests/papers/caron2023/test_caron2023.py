@@ -204,7 +204,7 @@ def test_a_node_that_moved_beyond_the_recorded_ones_counts() -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
     before = measured(SIMULATED, runs, data)["weight_change_over_bound"]
-    runs["weight_change"].loc[{"node_scaling": "gamma_1", "seed": 1, "node": 30}] = 1e3
+    runs["final_weight_change"].loc[{"node_scaling": "gamma_1", "seed": 1, "node": 30}] = 1e3
     after = measured(SIMULATED, runs, data)["weight_change_over_bound"]
     assert after.sel(node_scaling="gamma_1", seed=1) > 1e3 * before.sel(
         node_scaling="gamma_1", seed=1
@@ -216,7 +216,7 @@ def test_nodes_without_a_scale_are_left_out() -> None:
     data = made_up_data(SIMULATED, 30)
     runs = made_up_runs(SIMULATED, data, width=40, seeds=1, steps=100)
     runs["node_scale"].loc[{"node_scaling": "gamma_1", "node": 7}] = 0.0
-    runs["weight_change"].loc[{"node_scaling": "gamma_1", "node": 7}] = 0.0
+    runs["final_weight_change"].loc[{"node_scaling": "gamma_1", "node": 7}] = 0.0
     over = measured(SIMULATED, runs, data)["weight_change_over_bound"]
     assert np.isfinite(over.sel(node_scaling="gamma_1")).all()
 
@@ -236,9 +236,9 @@ def test_measures_of_a_run_that_diverged() -> None:
     runs = made_up_runs(SIMULATED, data, width=40, seeds=2, steps=100)
     place = {"node_scaling": "gamma_1", "seed": 0}
     runs["diverged"].loc[place] = 1
-    for name in ("train_loss", "ntg_change_history", "weight_change_history"):
+    for name in ("train_loss", "ntg_change", "weight_change"):
         runs[name].loc[place | {"step": slice(10, None)}] = np.nan
-    runs["weight_change"].loc[place] = np.nan
+    runs["final_weight_change"].loc[place] = np.nan
     result = measured(SIMULATED, runs, data)
     for name in ("weight_change_over_bound", "ntg_change_over_bound"):
         assert result[name].sel(place).isnull() and result[name].sel(place | {"seed": 1}) > 0

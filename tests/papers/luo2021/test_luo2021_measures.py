@@ -30,8 +30,8 @@ RUN_DIMENSIONS = {
     "snapshot_time": ("snapshot",),
 }
 SCALARS = (
-    "relative_distance_w",
-    "relative_distance_a",
+    "final_relative_distance_w",
+    "final_relative_distance_a",
     "final_loss",
     "converged",
     "stationary",
@@ -172,8 +172,10 @@ def runs_that_grow(seed: int) -> xr.Dataset:
     exponent = place["gamma"] - 1 + 0.01 * (place["seed"] - 1)
     distance = 0.3 * place["width"].astype(float) ** exponent
     runs = xr.Dataset({name: xr.ones_like(distance) for name in (*growth.KEPT, "not_kept")})
-    runs["relative_distance_w"] = distance
-    runs["relative_distance_w"] = runs["relative_distance_w"].expand_dims(gamma_prime=[0.0])
+    runs["final_relative_distance_w"] = distance
+    runs["final_relative_distance_w"] = runs["final_relative_distance_w"].expand_dims(
+        gamma_prime=[0.0]
+    )
     return described(runs)
 
 
@@ -187,10 +189,12 @@ def test_growth_is_the_slope_of_the_power_law(tmp_path: Path) -> None:
     np.testing.assert_allclose(by_seed, expected, atol=1e-12)
     np.testing.assert_array_equal(
         result["relative_distance_w"].sel(seed=2).transpose("gamma", "width"),
-        blocks[2]["relative_distance_w"].isel(gamma_prime=0, seed=0).transpose("gamma", "width"),
+        blocks[2]["final_relative_distance_w"]
+        .isel(gamma_prime=0, seed=0)
+        .transpose("gamma", "width"),
     )
     assert set(result.data_vars) == {
-        *growth.KEPT,
+        *growth.KEPT.values(),
         *("slope_w", "slope_w_stderr", "slope_w_n_seeds", "slope_w_by_seed"),
     }
     check_described(result)
@@ -198,8 +202,8 @@ def test_growth_is_the_slope_of_the_power_law(tmp_path: Path) -> None:
 
 def test_growth_leaves_out_a_diverged_run() -> None:
     runs = xr.concat([runs_that_grow(seed) for seed in (0, 1, 2)], "seed")
-    runs["relative_distance_w"].loc[{"gamma": 0.5, "width": 100, "seed": 0}] = np.nan
-    runs["relative_distance_w"].loc[{"gamma": 1.75, "seed": 2}] = np.nan
+    runs["final_relative_distance_w"].loc[{"gamma": 0.5, "width": 100, "seed": 0}] = np.nan
+    runs["final_relative_distance_w"].loc[{"gamma": 1.75, "seed": 2}] = np.nan
     result = growth.measure(runs, data_of()).isel(gamma_prime=0)
     # With one width less the slope is the same, without all of them the seed has none.
     np.testing.assert_allclose(result["slope_w"], [-0.5, 0, 0.745], atol=1e-12)
@@ -213,12 +217,12 @@ def test_a_missing_value_ends_the_measures_unless_its_run_diverged(
     blocks = [runs_that_grow(seed) for seed in (0, 1)]
     lost = {"gamma": 1.75, "width": [10, 100, 1000]}
     blocks[1]["diverged"][:] = 0
-    blocks[1]["relative_distance_w"].loc[lost] = np.nan
+    blocks[1]["final_relative_distance_w"].loc[lost] = np.nan
     with pytest.raises(SystemExit):
         measured("growth", blocks, data_of(), tmp_path)
     (line,) = capsys.readouterr().err.splitlines()
     place = "gamma_prime 0.0, width 10, gamma 1.75, seed 1"
-    assert f"experiments.growth: relative_distance_w is missing at {place}, where" in line
+    assert f"experiments.growth: final_relative_distance_w is missing at {place}, where" in line
     assert f"training left it out of {tmp_path / 'run1.nc'};" in line
     assert not (tmp_path / "measures.nc").exists()
     blocks[1]["diverged"].loc[lost] = 1
@@ -230,7 +234,7 @@ def test_growth_of_one_seed_has_the_error_of_the_fit() -> None:
     runs = runs_that_grow(1)
     assert np.abs(growth.measure(runs, data_of())["slope_w_stderr"]).max() < 1e-9
     ripple = xr.DataArray([1.1, 0.9, 1.1, 0.9], {"width": runs["width"]}, ["width"])
-    runs["relative_distance_w"] = runs["relative_distance_w"] * ripple
+    runs["final_relative_distance_w"] = runs["final_relative_distance_w"] * ripple
     assert (growth.measure(runs, data_of())["slope_w_stderr"] > 0.01).all()
 
 
@@ -576,7 +580,7 @@ def test_conservation_of_blocks_and_tolerances(tmp_path: Path) -> None:
     assert (strict < 1e-6).all()  # single precision
     # kappa' a^2 is off by 10.25 %, and is at most all of the sum of the two terms.
     assert (loose > 0.01).all() and (loose < 0.1025).all()
-    assert {*conservation.KEPT} <= set(result.data_vars)
+    assert {*conservation.KEPT.values()} <= set(result.data_vars)
     assert "neuron" not in result.variables
     check_described(result)
 

@@ -170,10 +170,10 @@ def test_measures_of_known_runs() -> None:
 def test_measures_keep_the_runs_and_describe_themselves() -> None:
     runs = made_up_runs()
     measures = measured(runs)
-    assert set(KEPT) < set(measures.data_vars) and "not_kept" not in measures
-    for name in KEPT:
+    assert set(KEPT.values()) < set(measures.data_vars) and "not_kept" not in measures
+    for there, name in KEPT.items():
         assert measures[name].dims == ("gamma_prime", "gamma", "width", "seed")
-        xr.testing.assert_equal(measures[name], runs[name].transpose(*measures[name].dims))
+        xr.testing.assert_equal(measures[name], runs[there].transpose(*measures[name].dims))
     for name in ("slope_w", "slope_a", "slope_theta", "converged_share"):
         assert set(measures[name].dims) == {"gamma_prime", "gamma"}
     for name in ("boundary_gamma", "boundary_gamma_a", "boundary_gamma_theta"):
@@ -200,8 +200,8 @@ def test_errors_come_from_the_seeds() -> None:
 def test_means_say_how_many_seeds_they_have() -> None:
     runs = made_up_runs(seeds=3, noise=0.02)
     cell = {"gamma_prime": 0.0, "gamma": 0.75}
-    runs["relative_distance_w"].loc[cell | {"seed": 1}] = np.nan
-    runs["relative_distance_a"].loc[{"gamma_prime": 0.5, "seed": 2}] = np.nan
+    runs["final_relative_distance_w"].loc[cell | {"seed": 1}] = np.nan
+    runs["final_relative_distance_a"].loc[{"gamma_prime": 0.5, "seed": 2}] = np.nan
     measures = measured(runs)
     assert int(measures["slope_w_n_seeds"].sel(cell)) == 2
     assert int((measures["slope_w_n_seeds"] < 3).sum()) == 1
@@ -213,7 +213,7 @@ def test_means_say_how_many_seeds_they_have() -> None:
 def test_with_one_seed_errors_come_from_the_fit() -> None:
     runs = made_up_runs(seeds=1)
     ripple = xr.DataArray([0.1, -0.1, 0.1, -0.1, 0.1], {"width": WIDTHS}, ["width"])
-    runs["relative_distance_w"] = runs["relative_distance_w"] * np.exp(ripple)
+    runs["final_relative_distance_w"] = runs["final_relative_distance_w"] * np.exp(ripple)
     measures = measured(runs)
     _, error = power_law_slope(np.exp(ripple))
     np.testing.assert_allclose(measures["slope_w_stderr"], float(error), rtol=1e-9)
@@ -229,7 +229,7 @@ def test_capped_and_diverged_runs() -> None:
     capped = {**cell, "width": 1000, "seed": 0}
     runs["converged"].loc[capped] = 0
     lost = {**cell, "width": 5000, "seed": 1}
-    for name in ("relative_distance_w", "relative_distance_a", "relative_distance_theta"):
+    for name in (f"final_relative_distance_{layer}" for layer in ("w", "a", "theta")):
         runs[name].loc[lost] = np.nan
     measures = measured(runs)
     # One of ten runs; its distance counts, and the one that is missing is left out.
@@ -299,8 +299,8 @@ def test_l1_compares_the_boundary_with_the_theory(offset: float, expected: str) 
 
 def test_l1_takes_the_worst_gamma_prime() -> None:
     runs = made_up_runs()
-    shifted = made_up_runs(offset=0.3)["relative_distance_w"]
-    runs["relative_distance_w"].loc[{"gamma_prime": 0.5}] = shifted.sel(gamma_prime=0.5)
+    shifted = made_up_runs(offset=0.3)["final_relative_distance_w"]
+    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.5}] = shifted.sel(gamma_prime=0.5)
     found = verdict(runs)
     assert found["verdict"] == "not reproduced"
     assert found["value"] == pytest.approx(0.3)
@@ -310,7 +310,7 @@ def test_l1_takes_the_worst_gamma_prime() -> None:
 def test_l1_without_a_boundary_is_not_reproduced() -> None:
     runs = made_up_runs()
     # Falling with the width everywhere at gamma' = 0
-    runs["relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
+    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
     found = verdict(runs)
     assert found["verdict"] == "not reproduced" and np.isnan(found["value"])
     assert "no zero of slope_w at gamma' = 0.0" in found["detail"]

@@ -145,7 +145,7 @@ def ended_otherwise() -> xr.Dataset:
         runs[ending].loc[one] = 1
         if ending == "diverged":
             for name in ("w", "a", "theta"):
-                runs[f"relative_distance_{name}"].loc[one] = np.nan
+                runs[f"final_relative_distance_{name}"].loc[one] = np.nan
     missing = {"gamma_prime": -0.5, "gamma": 2.0}
     for values in runs.data_vars.values():
         if set(missing) <= set(values.dims):
@@ -178,7 +178,7 @@ def test_cells_are_marked_by_their_worst_ending() -> None:
 def test_all_cells_are_grey_where_all_runs_diverged() -> None:
     runs = made_up_runs(seeds=2)
     for name in ("w", "a", "theta"):
-        runs[f"relative_distance_{name}"][:] = np.nan
+        runs[f"final_relative_distance_{name}"][:] = np.nan
     runs["converged"][:], runs["diverged"][:] = 0, 1
     diagram = measured(runs)
     _, plane, _ = drawn(diagram)
@@ -232,21 +232,21 @@ def test_it_says_what_it_is_made_of(diagram: xr.Dataset) -> None:
 def test_it_says_where_means_have_fewer_seeds(diagram: xr.Dataset) -> None:
     assert "fewer" not in drawn(diagram)[0].get_supxlabel()
     runs = made_up_runs(seeds=3)
-    runs["relative_distance_w"].loc[{"gamma_prime": 0.0, "gamma": 0.75, "seed": 1}] = np.nan
+    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.0, "gamma": 0.75, "seed": 1}] = np.nan
     note = drawn(measured(runs))[0].get_supxlabel()
     assert note.endswith("; means of fewer seeds at 1 point")
 
 
 def without_a_boundary() -> xr.Dataset:
     runs = made_up_runs()
-    runs["relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
+    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
     return measured(runs)
 
 
 def with_a_lost_cell() -> xr.Dataset:
     runs = made_up_runs()
     lost = {"gamma_prime": 0.0, "gamma": 2.0}
-    runs["relative_distance_w"].loc[lost] = np.nan
+    runs["final_relative_distance_w"].loc[lost] = np.nan
     runs["converged"].loc[lost] = 0
     return measured(runs)
 
@@ -290,7 +290,7 @@ def runs_for_both() -> xr.Dataset:
     noise = 0.02 * (runs["seed"] - 1)
     zeros = {"theta": 1.05 + 0 * runs["gamma_prime"], "a": 1.1 - runs["gamma_prime"].clip(max=0)}
     for layer, zero in zeros.items():
-        runs[f"relative_distance_{layer}"] = width ** (0.3 * (runs["gamma"] - zero) + noise)
+        runs[f"final_relative_distance_{layer}"] = width ** (0.3 * (runs["gamma"] - zero) + noise)
     return runs
 
 

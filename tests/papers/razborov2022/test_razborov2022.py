@@ -62,7 +62,7 @@ def made_up_runs(**axes: list) -> xr.Dataset:
     for name in convergence.KEPT:
         dataset[name] = one * {"aborted": 0, "diverged": 0}.get(name, 1)
     dataset["initial_smallest_eigenvalue"] = 20 * one
-    dataset["smallest_eigenvalue"] = 16 * one
+    dataset["final_smallest_eigenvalue"] = 16 * one
     dataset["stopping_time"] = 1000 * one
     return described(dataset)
 
@@ -123,13 +123,13 @@ def local_runs(successes: tuple[int, int] = (19, 0), counts: tuple[int, int] = (
 def tracked_runs(dip: float = 0.0, kappa: float = 0.8) -> xr.Dataset:
     """Runs whose lambda_min(H_t) falls by a share below the smaller of its ends, once."""
     runs = made_up_runs(width=[100], n_train=[100, 500], seed=[0, 1, 2])
-    runs["smallest_eigenvalue"] = 20 * kappa * xr.ones_like(runs["stopping_time"])
+    runs["final_smallest_eigenvalue"] = 20 * kappa * xr.ones_like(runs["stopping_time"])
     steps = [0, 1, 10, 100, 10_000]
     history = xr.DataArray(np.full((1, 2, 3, 5), 20.0), dims=[*runs.dims, "step"])
     history[..., 2:] = 20 * kappa
     history[0, 1, 2, 3] = 20 * min(kappa, 1) * (1 - dip)
     history[..., 4] = np.nan  # after the end
-    runs = runs.assign_coords(step=steps).assign(smallest_eigenvalue_history=history)
+    runs = runs.assign_coords(step=steps).assign(smallest_eigenvalue=history)
     return spectrum.measure(described(runs), DATA)
 
 

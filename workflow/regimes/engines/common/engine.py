@@ -92,19 +92,9 @@ class Variable:
     coordinate: bool = False
 
 
-# Histories under their plain names, whose values at the ends of a run are initial_* and final_*.
-# That of any other quantity is *_history.
-PLAIN = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-
-
 def history(long_name: str, *dims: str, dtype: type = np.float64) -> Variable:
-    """A variable that is recorded along the run."""
+    """A variable that is recorded along the run; its values at the ends are initial_*, final_*."""
     return Variable(long_name, ("step", *dims), dtype)
-
-
-def histories(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What was recorded along runs, by its names in files."""
-    return {name if name in PLAIN else f"{name}_history": one for name, one in values.items()}
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,12 @@ from regimes.kernels.tangent_kernel import tangent_kernel
 if TYPE_CHECKING:
     from regimes.engines.common.parameterised import Record
 
-# Histories under their plain names; the values at the end are called final_*.
+# Plain names are those along the run; the values at the end are called final_*.
 SCORES = {
     "test_loss": "loss on the test points",
     "train_accuracy": "share of the training points that are classified correctly",
     "test_accuracy": "share of the test points that are classified correctly",
 }
-# Values at the end under their plain names; histories are called *_history.
 DISTANCES = {
     "relative_distance_w": "relative distance |w - w_0| / |w_0| of the first-layer weights",
     "relative_distance_a": "relative distance |a - a_0| / |a_0| of the output weights",
@@ -55,14 +54,11 @@ KERNEL = {"kernel_change", *STATES} - {"sharpness"}
 def measured_variables(dim: str) -> dict[str, Variable]:
     """The variables of files that `arranged` returns, histories along a dimension."""
     found: dict[str, Variable] = {}
-    for name, text in SCORES.items():
+    for name, text in (SCORES | DISTANCES | STATES).items():
+        if name in STATES:
+            found[f"initial_{name}"] = Variable(f"{text} at the start")
         found[name] = Variable(f"{text} along the run", (dim,))
         found[f"final_{name}"] = Variable(f"{text} at the end")
-    for name, text in (DISTANCES | STATES).items():
-        found[name] = Variable(f"{text} at the end")
-        found[f"{name}_history"] = Variable(f"{text} along the run", (dim,))
-    for name, text in STATES.items():
-        found[f"initial_{name}"] = Variable(f"{text} at the start")
     return found
 
 
@@ -72,14 +68,11 @@ def arranged(
     """Measurements of runs as variables: at the end, (E,), and along the run, (E, records)."""
     found: dict[str, np.ndarray] = {}
     for name, values in history.items():
-        if name in SCORES:
-            found |= {name: values, f"final_{name}": final[name]}
-            continue
-        found[name] = final[name]
         if name in STATES:
             found[f"initial_{name}"] = values[:, 0]
         if record.when(name) == "steps":
-            found[f"{name}_history"] = values
+            found[name] = values
+        found[f"final_{name}"] = final[name]
     return found
 
 

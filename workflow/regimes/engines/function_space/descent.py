@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regimes.engines.common.engine import NO_SESSION, Session, Variable, histories, history
+from regimes.engines.common.engine import NO_SESSION, Session, Variable, history
 from regimes.engines.common.recording import refitted
 from regimes.engines.function_space.multistep import MultistepControl, multistep
 
@@ -23,7 +23,7 @@ VARIABLES = {
     "failed_multisteps": Variable(
         "number of multisteps that were not accurate enough", dtype=np.int64
     ),
-    "multistep_length_history": history(
+    MULTISTEP_LENGTH: history(
         "number of steps of the multistep that ended at the step, 1 if a plain step did"
     ),
 }
@@ -84,7 +84,7 @@ class Descent:
         """The numbers and the histories by their names in files."""
         names = ("diverged", "plain_steps", "multisteps", "failed_multisteps")
         counts = {name: np.asarray(getattr(self, name)) for name in names}
-        return counts | histories(self.history)
+        return counts | self.history
 
     def __str__(self) -> str:
         ended = ", diverged" if self.diverged else ""

@@ -71,19 +71,13 @@ class Runs(Engine["FunctionSpaceExperiment"]):
         ),
         "train_loss": history("training loss along the run: 1/(2n) sum e^2"),
         "test_loss": history("test loss along the run: 1/(2n) sum e^2"),
-        "feature_movement_history": history(
-            "mean over neurons and training points of |h(t) - h(0)|"
-        ),
-        "function_movement_history": history("mean over training points of |f(t) - f(0)|"),
-        "weight_distance_history": history(
-            "distance |W - W_0|_F of the trained weights along the run"
-        ),
-        "active_fraction_history": history(
+        "feature_movement": history("mean over neurons and training points of |h(t) - h(0)|"),
+        "function_movement": history("mean over training points of |f(t) - f(0)|"),
+        "weight_distance": history("distance |W - W_0|_F of the trained weights along the run"),
+        "active_fraction": history(
             "smallest share over the points of the neurons in the active region"
         ),
-        "mean_square_slope_history": history(
-            "smallest mean over the neurons of act'(h)^2 over the points"
-        ),
+        "mean_square_slope": history("smallest mean over the neurons of act'(h)^2 over the points"),
     }
     INDICES: ClassVar = MAP_DIMS
 

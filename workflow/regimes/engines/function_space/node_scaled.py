@@ -70,7 +70,7 @@ class Runs(Engine["NodeScaledExperiment"]):
         "output_weights": Variable(
             "sign a_kj of the node in the output", ("output", "node"), np.int8
         ),
-        "weight_change": Variable("distance |w_Tj - w_0j| of the node at the end", ("node",)),
+        "final_weight_change": Variable("distance |w_Tj - w_0j| of the node at the end", ("node",)),
         "moved_node": Variable(
             "index j of a node that moved most by the end", ("moved",), np.int64
         ),
@@ -79,13 +79,11 @@ class Runs(Engine["NodeScaledExperiment"]):
         "test_loss": history("test loss along the run: mean square of the residuals"),
         "train_accuracy": history("share of training points in the right class along the run"),
         "test_accuracy": history("share of test points in the right class along the run"),
-        "weight_change_history": history(
+        "weight_change": history(
             "distance |w_tj - w_0j| of the nodes that moved most by the end", "moved"
         ),
-        "ntg_change_history": history("spectral norm |NTG_t - NTG_0| along the run"),
-        "ntg_smallest_eigenvalue_history": history(
-            "smallest eigenvalue of the NTG matrix along the run"
-        ),
+        "ntg_change": history("spectral norm |NTG_t - NTG_0| along the run"),
+        "ntg_smallest_eigenvalue": history("smallest eigenvalue of the NTG matrix along the run"),
     }
     INDICES: ClassVar = {
         "moved": "rank of the node among those that moved most",
@@ -261,7 +259,9 @@ class Run:
         variables = {
             **self.constants,
             "moved_node": chosen,
-            "weight_change": np.full(len(final), np.nan) if result.diverged else distances[-1],
+            "final_weight_change": np.full(len(final), np.nan)
+            if result.diverged
+            else distances[-1],
             "final_weights": np.full_like(final, np.nan) if result.diverged else final,
         }
         if self._first_kernel is not None:

@@ -72,7 +72,7 @@ class Runs(Engine["GradientDescentExperiment"]):
         "initial_loss": Variable("loss at the start"),
         "final_loss": Variable("loss at the end"),
         "initial_residual_norm": Variable("norm |e| of the residuals e = f - y at the start"),
-        "residual_norm": Variable("norm |e| of the residuals e = f - y at the end"),
+        "final_residual_norm": Variable("norm |e| of the residuals e = f - y at the end"),
         "activation_changes": Variable(
             "number of pairs (neuron, point) whose activation ever left the initial",
             dtype=np.int64,
@@ -286,15 +286,16 @@ class Runs(Engine["GradientDescentExperiment"]):
         ending = final.pop("ending")
         if not record.activation_changes:
             del final["activation_changes"]
-        norms = histories.pop("residual_norm")
+        norms, last = histories.pop("residual_norm"), final.pop("residual_norm")
         variables = final | {
             "converged": ending == Ending.CONVERGED,
             "aborted": ending == Ending.ABORTED,
             "diverged": ending == Ending.DIVERGED,
             "step_size": learning_rates,
             "initial_residual_norm": norms[:, 0],
+            "final_residual_norm": last,
             "initial_loss": factor / 2 * norms[:, 0] ** 2,
-            "final_loss": factor / 2 * final["residual_norm"] ** 2,
+            "final_loss": factor / 2 * last**2,
             "train_loss": factor / 2 * norms**2,
         }
         measured = {name: variables.pop(name) for name in histories}

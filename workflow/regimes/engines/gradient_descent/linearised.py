@@ -25,7 +25,7 @@ from regimes.kernels.near_isometry import (
 if TYPE_CHECKING:
     from regimes.engines.gradient_descent.settings import LinearisedDescentExperiment
 
-HISTORIES = ("train_loss", "linearised_train_loss", "gap_history")
+HISTORIES = ("train_loss", "linearised_train_loss", "gap")
 
 
 class LinearisedModel:
@@ -82,13 +82,13 @@ class Runs(NearIsometryRuns):
         "final_loss": Variable("loss at the end"),
         "slowest_decay": Variable("least of ln(h_0 / h_i) / i over all steps i"),
         "r_squared": Variable("R^2 of ln h_i against i over the second half of the steps"),
-        "distance": Variable("|Theta - Theta_0| at the end"),
+        "final_distance": Variable("|Theta - Theta_0| at the end"),
         "largest_gap": Variable(
             "largest relative distance from the linearised model at these steps"
         ),
         "train_loss": history("training loss along the run: h_i = |Phi(Theta_i) - Y|^2"),
         "linearised_train_loss": history("training loss of the linearised model along its own run"),
-        "gap_history": history("|Phi(Theta_i) - Phi~(Theta~_i)| / |Phi(Theta_i)|"),
+        "gap": history("|Phi(Theta_i) - Phi~(Theta~_i)| / |Phi(Theta_i)|"),
     }
 
     def __init__(self, job: Job["LinearisedDescentExperiment"], data: xr.Dataset, device: str):
@@ -181,7 +181,7 @@ class Runs(NearIsometryRuns):
                 if step in columns:
                     histories["train_loss"][columns[step]] = loss
                     histories["linearised_train_loss"][columns[step]] = np.sum(residuals**2)
-                    histories["gap_history"][columns[step]] = gap
+                    histories["gap"][columns[step]] = gap
             if ended:
                 break
             session.report(progress)
@@ -199,7 +199,7 @@ class Runs(NearIsometryRuns):
             "final_loss": loss,
             "largest_output_norm": max(norms),
             "largest_gap": max(gaps),
-            "distance": np.sqrt(sum(np.sum(one**2) for one in moved)),
+            "final_distance": np.sqrt(sum(np.sum(one**2) for one in moved)),
             "slowest_decay": slowest_decay(np.array(losses)),
             "r_squared": r_squared(np.array(losses)),
         }

@@ -58,13 +58,15 @@ class Runs(Engine["GradientFlowExperiment"]):
     # Weights are stored in half the size, which is enough to measure them.
     VARIABLES: ClassVar = {
         **measured_variables("record"),
-        "relative_distance_w": Variable(
-            "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights"
+        "final_relative_distance_w": Variable(
+            "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights at the end"
         ),
-        "relative_distance_a": Variable(
-            "relative distance |a(T) - a(0)| / |a(0)| of the output weights"
+        "final_relative_distance_a": Variable(
+            "relative distance |a(T) - a(0)| / |a(0)| of the output weights at the end"
         ),
-        "relative_distance_theta": Variable("relative distance |theta(T) - theta(0)| / |theta(0)|"),
+        "final_relative_distance_theta": Variable(
+            "relative distance |theta(T) - theta(0)| / |theta(0)| of all weights at the end"
+        ),
         "initial_loss": Variable("loss R(0) = |e|^2 / (2 n) at the start"),
         "final_loss": Variable("loss R(T) = |e|^2 / (2 n) at the end"),
         "converged": Variable("1 if the loss fell below the wanted share of R(0)", dtype=np.int8),
@@ -312,7 +314,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         final = {name: values[:, -1] for name, values in found.items()}
         measured = arranged(final, found, self.settings.record)
         # Of runs of one precision alone; these are measured in the span, in float64.
-        ends = ("relative_distance_w", "relative_distance_a")
+        ends = ("final_relative_distance_w", "final_relative_distance_a")
         kept = {name: values for name, values in measured.items() if name not in ends}
         return kept | {"record_time": flow.snapshots.time[rows][:, chosen]}
 
@@ -426,9 +428,10 @@ def _measures(
     ]
     distance_a, distance_w, norm_a, norm_w = np.array(sizes).T
     values = {
-        "relative_distance_w": distance_w / norm_w,
-        "relative_distance_a": distance_a / norm_a,
-        "relative_distance_theta": np.hypot(distance_a, distance_w) / np.hypot(norm_a, norm_w),
+        "final_relative_distance_w": distance_w / norm_w,
+        "final_relative_distance_a": distance_a / norm_a,
+        "final_relative_distance_theta": np.hypot(distance_a, distance_w)
+        / np.hypot(norm_a, norm_w),
     }
     of_flow = {
         "initial_loss": flow.initial_loss,

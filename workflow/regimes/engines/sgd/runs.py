@@ -16,7 +16,6 @@ from regimes.engines.common.engine import (
     Job,
     Session,
     Variable,
-    histories,
     history,
 )
 from regimes.engines.common.recording import last_common
@@ -136,7 +135,7 @@ class MinibatchRuns(Engine):
         result = descend(networks, start.train, orders, self.schedule, start.loss, observe, session)
         variables = start.variables(networks, result)
         of_run = {"step_size": start.learning_rates, "diverged": result.diverged}
-        return histories(result.history) | variables | of_run
+        return result.history | variables | of_run
 
     def _orders(self, settings: Sequence[dict[str, Any]], epoch: int) -> np.ndarray:
         """Order (E, n) in which each run takes the points in an epoch, from its own stream."""

@@ -14,11 +14,11 @@ KEPT = {
     "test_loss": "test_risk",
     "train_accuracy": "train_accuracy",
     "test_accuracy": "test_accuracy",
-    "weight_change_history": "weight_change",
+    "weight_change": "weight_change",
     "moved_node": "moved_node",
-    "weight_change": "final_weight_change",
-    "ntg_change_history": "ntg_change",
-    "ntg_smallest_eigenvalue_history": "ntg_min_eigenvalue",
+    "final_weight_change": "final_weight_change",
+    "ntg_change": "ntg_change",
+    "ntg_smallest_eigenvalue": "ntg_min_eigenvalue",
     "initial_ntg_norm": "ntg_norm",
     "pruned_train_loss": "pruned_train_risk",
     "pruned_test_loss": "pruned_test_risk",
@@ -37,7 +37,7 @@ KEPT = {
     "plain_steps": "plain_steps",
     "multisteps": "multisteps",
 }
-NEEDED = ("train_loss", "weight_change_history", "gamma", "alpha", "diverged")
+NEEDED = ("train_loss", "weight_change", "gamma", "alpha", "diverged")
 # Variables that depend on the setting alone, not on the seed.
 OF_SETTINGS = ("node_scale", "gamma", "alpha")
 FLOW_TIME = "flow_time_per_step"

@@ -24,10 +24,10 @@ def smallest_eigenvalue(runs: xr.Dataset) -> xr.DataArray:
 def rate_bound(runs: xr.Dataset) -> xr.DataArray:
     """Lower bound on -d log L per step: 2 lambda_min(G) K^2 min_t eta^t delta / n, from (50).
 
-    runs: `active_fraction_history` is eta^t over `step`, `interval_slope` the least slope K of the
+    runs: `active_fraction` is eta^t over `step`, `interval_slope` the least slope K of the
     activation on the interval I. 0, and no bound, where G is singular or eta^t vanishes.
     """
-    active = runs["active_fraction_history"].min("step")
+    active = runs["active_fraction"].min("step")
     slope = runs["interval_slope"]
     rate = 2 * smallest_eigenvalue(runs) * slope**2 * active
     return rate * runs["step_size"] / runs["n_train"]
@@ -38,7 +38,7 @@ def slope_rate_bound(runs: xr.Dataset) -> xr.DataArray:
 
     It is 2 lambda_min(G) min_t min_a (1/m) sum_i act'(h_i(x_a))^2 delta / n.
     """
-    slopes = runs["mean_square_slope_history"].min("step")
+    slopes = runs["mean_square_slope"].min("step")
     return 2 * smallest_eigenvalue(runs) * slopes * runs["step_size"] / runs["n_train"]
 
 

@@ -16,14 +16,14 @@ from regimes.statistics import (
 from regimes.storage.layout import labelled
 
 NEEDED = ("gamma", "gamma_prime", "width", "seed")
-DISTANCE = "relative_distance_w"
+DISTANCE = "final_relative_distance_w"
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """Slopes of the relative distance against the width, and where they vanish.
 
     runs: of any engine, over gamma, gamma_prime, width, seed and perhaps learning_rate. data is not
-    needed. Returns relative_distance_w as it is, how the runs ended, slope_w (least squares over
+    needed. Returns relative_distance_w at the end, how the runs ended, slope_w (least squares over
     the widths for each seed, then the mean over seeds) of settings of which no width diverged, and
     boundary_gamma, where it rises through 0, with *_stderr and *_n_seeds; theory_boundary_gamma of
     gradient flow; diverged_share over the same axes as the slopes. Raises DataError when an axis is
@@ -35,7 +35,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             f"{', '.join(missing)}"
         )
     flags = [name for name in endings.FLAGS if name in runs]
-    result = runs[[DISTANCE, *flags]]
+    result = runs[[DISTANCE, *flags]].rename({DISTANCE: "relative_distance_w"})
     whole = np.isfinite(runs[DISTANCE]).all("width")
     by_seed, fit_error = power_law_slope(runs[DISTANCE].where(whole))
     slope, error = mean_and_error(by_seed, fit_error)

@@ -11,11 +11,11 @@ AXES = ("gamma_prime", "gamma", "width", "seed")
 # By their names here: what the runs call them.
 MEASURED = {
     "test_loss": "final_test_loss",
-    "kernel_change": "kernel_change",
-    "kernel_alignment": "kernel_alignment",
+    "kernel_change": "final_kernel_change",
+    "kernel_alignment": "final_kernel_alignment",
     "initial_kernel_alignment": "initial_kernel_alignment",
-    "relative_distance_w": "relative_distance_w",
-    "relative_distance_a": "relative_distance_a",
+    "relative_distance_w": "final_relative_distance_w",
+    "relative_distance_a": "final_relative_distance_a",
 }
 
 

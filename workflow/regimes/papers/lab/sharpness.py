@@ -7,7 +7,7 @@ from regimes.errors import DataError
 from regimes.storage.layout import labelled
 
 AXES = ("gamma", "learning_rate", "seed")
-NEEDED = ("sharpness_history", "train_loss", "initial_loss", "step_size")
+NEEDED = ("sharpness", "train_loss", "initial_loss", "step_size")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -26,7 +26,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     runs = runs.isel(gamma_prime=0, width=0, drop=True).transpose(*AXES, ...)
     result = runs[[name for name in endings.FLAGS if name in runs]]
     result["relative_sharpness"] = labelled(
-        runs["sharpness_history"] * runs["step_size"] / 2,
+        runs["sharpness"] * runs["step_size"] / 2,
         "sharpness along the run over 2 over the learning rate",
     )
     result["relative_loss"] = labelled(

@@ -13,15 +13,16 @@ HEAVIEST_BINS = 10
 # many neurons are drawn at every width: as many as the smallest width has.
 SAMPLED_NEURONS = 1000
 DRAWS = 200
-KEPT = (
-    "relative_distance_w",
-    "final_loss",
-    "converged",
-    "stationary",
-    "capped",
-    "diverged",
-    "solver_steps",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_relative_distance_w": "relative_distance_w",
+    "final_loss": "final_loss",
+    "converged": "converged",
+    "stationary": "stationary",
+    "capped": "capped",
+    "diverged": "diverged",
+    "solver_steps": "solver_steps",
+}
 AXES = ("gamma_prime", "gamma", "width", "seed")
 
 
@@ -70,7 +71,7 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
         "heaviest_bins_share_spread": "standard deviation of heaviest_bins_share over draws",
         "heaviest_bins_share_of_all": "heaviest_bins_share with all neurons",
     }
-    result = run[list(KEPT)].transpose(*AXES)
+    result = run[list(KEPT)].rename(KEPT).transpose(*AXES)
     for (name, long_name), values in zip(names.items(), shares, strict=True):
         result[name] = (AXES, values, {"long_name": long_name, "units": "1"})
     result["largest_amplitude"] = (

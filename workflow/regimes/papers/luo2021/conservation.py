@@ -4,15 +4,16 @@ import numpy as np
 import xarray as xr
 
 AXES = ("gamma_prime", "gamma", "solver_tolerance", "width", "seed")
-KEPT = (
-    "relative_distance_w",
-    "converged",
-    "stationary",
-    "capped",
-    "diverged",
-    "solver_steps",
-    "snapshot_relative_loss",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_relative_distance_w": "relative_distance_w",
+    "converged": "converged",
+    "stationary": "stationary",
+    "capped": "capped",
+    "diverged": "diverged",
+    "solver_steps": "solver_steps",
+    "snapshot_relative_loss": "snapshot_relative_loss",
+}
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -32,7 +33,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     drift = _length(moved) / _length(through_a + through_w)
     bound = norm / kappa_prime + abs(a.isel(snapshot=0))
     ratio = (abs(a) / bound).max("neuron", skipna=False)
-    result = runs[list(KEPT)]
+    result = runs[list(KEPT)].rename(KEPT)
     result["conservation_drift"] = drift.assign_attrs(
         long_name="movement of kappa' a^2 - |w|^2 / kappa' since the start, over both terms' sum",
         units="1",

@@ -6,15 +6,16 @@ import xarray as xr
 from regimes import endings
 from regimes.statistics import mean_and_error, power_law_slope, seeds_with
 
-KEPT = (
-    "relative_distance_w",
-    "converged",
-    "stationary",
-    "capped",
-    "diverged",
-    "flow_time",
-    "solver_steps",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_relative_distance_w": "relative_distance_w",
+    "converged": "converged",
+    "stationary": "stationary",
+    "capped": "capped",
+    "diverged": "diverged",
+    "flow_time": "flow_time",
+    "solver_steps": "solver_steps",
+}
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -24,7 +25,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     (equation (19), mean over seeds) with its standard error slope_w_stderr, slope_w_n_seeds (how
     many seeds have a slope) and slope_w_by_seed.
     """
-    result = runs[list(KEPT)]
+    result = runs[list(KEPT)].rename(KEPT)
     by_seed, fit_error = power_law_slope(result["relative_distance_w"])
     slope, error = mean_and_error(by_seed, fit_error)
     what = "slope of log relative distance of the first-layer weights against log width"

@@ -35,18 +35,18 @@ ENDINGS = {
     endings.CAPPED: "hit a cap",
     endings.DIVERGED: "diverged",
 }
-# Variables of the runs that the measures keep unchanged.
-KEPT = (
-    "relative_distance_w",
-    "relative_distance_a",
-    "relative_distance_theta",
-    "initial_loss",
-    "final_loss",
-    *ENDINGS,
-    "flow_time",
-    "solver_steps",
-    "rejected_steps",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_relative_distance_w": "relative_distance_w",
+    "final_relative_distance_a": "relative_distance_a",
+    "final_relative_distance_theta": "relative_distance_theta",
+    "initial_loss": "initial_loss",
+    "final_loss": "final_loss",
+    **{name: name for name in ENDINGS},
+    "flow_time": "flow_time",
+    "solver_steps": "solver_steps",
+    "rejected_steps": "rejected_steps",
+}
 # Exponents of the decay's bound below this are not compared: there the loss falls by rounding.
 SMALLEST_EXPONENT = 1e-6
 # Number of the recorded times at which the loss is kept.
@@ -77,7 +77,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             f"luo2021.phase_diagram measures runs over {', '.join(AXES)}; the experiment's axes "
             f"lack {', '.join(missing)}"
         )
-    result = runs[list(KEPT)].transpose(*AXES)
+    result = runs[list(KEPT)].rename(KEPT).transpose(*AXES)
     for layer, name in LAYERS.items():
         by_seed, fit_error = power_law_slope(result[f"relative_distance_{layer}"])
         slope, error = mean_and_error(by_seed, fit_error)

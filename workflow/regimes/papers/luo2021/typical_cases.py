@@ -10,8 +10,11 @@ from regimes.papers.luo2021.neurons import amplitude, orientation
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
 MARGIN = 0.2
-# Variables of the runs that the measures keep unchanged.
-KEPT = ("relative_distance_w", "converged", "stationary", "capped", "diverged", "solver_steps")
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_relative_distance_w": "relative_distance_w",
+    **{name: name for name in ("converged", "stationary", "capped", "diverged", "solver_steps")},
+}
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -43,7 +46,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             "orientation": orientation(runs["input_weights"]),
             "training_input": ("point", points, {"long_name": "training inputs", "units": "1"}),
             "training_target": ("point", targets, {"long_name": "training targets", "units": "1"}),
-            **{name: runs[name] for name in KEPT},
+            **{here: runs[there] for there, here in KEPT.items()},
         }
     )
     inside = (grid >= low) & (grid <= high)

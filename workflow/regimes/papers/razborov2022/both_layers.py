@@ -5,7 +5,11 @@ import xarray as xr
 
 from regimes.papers.razborov2022 import convergence
 
-KEPT = ("output_weight_distance", "invariant_drift")
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "final_output_weight_distance": "output_weight_distance",
+    "final_invariant_drift": "invariant_drift",
+}
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -17,8 +21,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     inequality of that number holds with all constants and logarithms set to 1.
     """
     result = convergence.measure(runs, data)
-    for name in KEPT:
-        result[name] = runs[name].transpose(*result["kappa_h"].dims)
+    for there, here in KEPT.items():
+        result[here] = runs[there].transpose(*result["kappa_h"].dims)
     conditions = theorem_conditions(
         runs["width"], runs["n_train"], data.sizes["feature"], runs["rate_ratio"]
     )

@@ -4,20 +4,20 @@ import numpy as np
 import xarray as xr
 
 AXES = ("width", "n_train", "rate_ratio", "seed")
-# Variables of the runs that the measures keep unchanged.
-KEPT = (
-    "stopping_time",
-    "activation_changes",
-    "weight_distance",
-    "converged",
-    "aborted",
-    "diverged",
-    "step_size",
-    "initial_residual_norm",
-    "residual_norm",
-    "initial_smallest_eigenvalue",
-    "smallest_eigenvalue",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "stopping_time": "stopping_time",
+    "activation_changes": "activation_changes",
+    "final_weight_distance": "weight_distance",
+    "converged": "converged",
+    "aborted": "aborted",
+    "diverged": "diverged",
+    "step_size": "step_size",
+    "initial_residual_norm": "initial_residual_norm",
+    "final_residual_norm": "residual_norm",
+    "initial_smallest_eigenvalue": "initial_smallest_eigenvalue",
+    "final_smallest_eigenvalue": "smallest_eigenvalue",
+}
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -32,9 +32,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     runs: by gradient descent, with `record.kernel` and `record.activation_changes`;
     NaN where a grid has no run. data: tells n, the number of features.
     """
-    result = runs[list(KEPT)]
+    result = runs[list(KEPT)].rename(KEPT)
     n_features = data.sizes["feature"]
-    eigenvalues = runs["smallest_eigenvalue"] / runs["initial_smallest_eigenvalue"]
+    eigenvalues = runs["final_smallest_eigenvalue"] / runs["initial_smallest_eigenvalue"]
     pairs = runs["width"] * runs["n_train"]
     theory = (runs["n_train"] / (n_features * runs["width"])) ** (1 / 3)
     for name, values, long_name in (

@@ -17,9 +17,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     lambda_min(H_T), as a share of that; 0 if it does not.
     """
     result = convergence.measure(runs, data)
-    history = runs["smallest_eigenvalue_history"]
+    history = runs["smallest_eigenvalue"]
     result["smallest_eigenvalue_history"] = history
-    ends = np.minimum(runs["initial_smallest_eigenvalue"], runs["smallest_eigenvalue"])
+    ends = np.minimum(result["initial_smallest_eigenvalue"], result["smallest_eigenvalue"])
     # The end is not among the recorded steps. NaN where there is no run, or it diverged.
     dip = (1 - history.min("step") / ends).clip(min=0)
     result["eigenvalue_dip"] = dip.transpose(*result["kappa_h"].dims).assign_attrs(

@@ -7,28 +7,28 @@ from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import locality, rate_bound
 from regimes.storage.layout import labelled
 
-# Variables of the runs that the measures keep unchanged.
-KEPT = (
-    "mu",
-    "nu",
-    "beta",
-    "chi",
-    "radius",
-    "initial_output_norm",
-    "largest_output_norm",
-    "initial_smallest_singular_value",
-    "initial_largest_singular_value",
-    "step_size",
-    "stopping_time",
-    "converged",
-    "diverged",
-    "initial_loss",
-    "final_loss",
-    "slowest_decay",
-    "r_squared",
-    "distance",
-    "largest_gap",
-)
+# Variables of the runs that the measures keep: name in the runs, and name here.
+KEPT = {
+    "mu": "mu",
+    "nu": "nu",
+    "beta": "beta",
+    "chi": "chi",
+    "radius": "radius",
+    "initial_output_norm": "initial_output_norm",
+    "largest_output_norm": "largest_output_norm",
+    "initial_smallest_singular_value": "initial_smallest_singular_value",
+    "initial_largest_singular_value": "initial_largest_singular_value",
+    "step_size": "step_size",
+    "stopping_time": "stopping_time",
+    "converged": "converged",
+    "diverged": "diverged",
+    "initial_loss": "initial_loss",
+    "final_loss": "final_loss",
+    "slowest_decay": "slowest_decay",
+    "r_squared": "r_squared",
+    "final_distance": "distance",
+    "largest_gap": "largest_gap",
+}
 
 
 def convergence(runs: xr.Dataset) -> xr.Dataset:
@@ -45,7 +45,7 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
     - chi_ratio: the largest sigma_max(V) of the run over the bound that beta and the learning rate
       were made with; and ball_ratio: |Theta - Theta_0| at the end over the radius of the ball.
     """
-    found = runs[list(KEPT)]
+    found = runs[list(KEPT)].rename(KEPT)
     constants = Constants(found["mu"], found["nu"], found["beta"])
     found["locality"] = labelled(
         locality(constants, found["initial_loss"]),

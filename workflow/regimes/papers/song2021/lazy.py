@@ -10,11 +10,7 @@ from regimes.papers.song2021.lemma3 import lazy_bound, output_norm_bound
 from regimes.storage.layout import labelled
 
 SIZES = ("n_features", "n_train", "width")
-HISTORIES = {
-    "train_loss": "train_loss",
-    "linearised_train_loss": "linearised_train_loss",
-    "gap_history": "gap",
-}
+HISTORIES = ("train_loss", "linearised_train_loss", "gap")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -41,8 +37,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     sizes = {name: int(runs[name].item()) for name in SIZES}
     runs = runs.isel(dict.fromkeys(SIZES, 0), drop=True)
     result = convergence(runs)
-    for there, here in HISTORIES.items():
-        result[here] = runs[there]
+    for name in HISTORIES:
+        result[name] = runs[name]
     for name in ("first_scale", "second_scale"):
         # The same for all seeds.
         result[name] = runs[name].isel(seed=0, drop=True)

@@ -5,18 +5,18 @@ import xarray as xr
 
 from regimes.errors import DataError
 
-# Variables of the runs that are kept where they exist.
-KEPT = (
-    "train_loss",
-    "test_loss",
-    "train_accuracy",
-    "test_accuracy",
-    "relative_distance_w",
-    "relative_distance_a",
-    "omega_1",
-    "step_size",
-    "diverged",
-)
+# Variables of the runs that are kept where they exist: name in the runs, and name here.
+KEPT = {
+    "train_loss": "train_loss",
+    "test_loss": "test_loss",
+    "train_accuracy": "train_accuracy",
+    "test_accuracy": "test_accuracy",
+    "final_relative_distance_w": "relative_distance_w",
+    "final_relative_distance_a": "relative_distance_a",
+    "omega_1": "omega_1",
+    "step_size": "step_size",
+    "diverged": "diverged",
+}
 NEEDED = ("train_accuracy", "test_accuracy", "omega_1", "diverged")
 # Variables whose value at the end of training becomes a variable of its own.
 WITH_END = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -49,7 +49,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
         raise DataError(f"students are measured on runs with {', '.join(missing)}")
     width = int(runs["width"][0])
     runs = runs.isel(width=0, drop=True).sortby(["loss", "omega_2", "seed"])
-    result = runs[[name for name in KEPT if name in runs]].swap_dims(step="epoch")
+    renamed = {there: here for there, here in KEPT.items() if there in runs}
+    result = runs[list(renamed)].rename(renamed).swap_dims(step="epoch")
     # Where jobs had some of the losses and seeds each, merging them has given it axes of these.
     others = {name: 0 for name in ("loss", "seed") if name in result["omega_1"].dims}
     result["omega_1"] = result["omega_1"].isel(others, drop=True)

@@ -31,7 +31,7 @@ AXES = {
     "seed": "index of the random initialisation and of the order of the points",
 }
 VARIABLES = {
-    "weight_change_history": history(
+    "weight_change": history(
         "distance |w_tj - w_0j| along the run of the nodes that moved most by its end",
         "moved",
         dtype=np.float32,
@@ -41,7 +41,7 @@ VARIABLES = {
         ("moved",),
         np.int32,
     ),
-    "weight_change": Variable(
+    "final_weight_change": Variable(
         "distance |w_Tj - w_0j| of the nodes at the end", ("node",), np.float32
     ),
     "final_weights": Variable(
@@ -171,8 +171,8 @@ class Start:
         final[result.diverged] = np.nan
         return {
             **self._constants,
-            "weight_change_history": np.take_along_axis(history, moved[:, None], axis=2),
+            "weight_change": np.take_along_axis(history, moved[:, None], axis=2),
             "moved_node": np.where(result.diverged[:, None], -1, moved),
-            "weight_change": change,
+            "final_weight_change": change,
             "final_weights": final,
         }

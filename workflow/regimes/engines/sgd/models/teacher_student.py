@@ -31,10 +31,10 @@ AXES = {
     "seed": "index of the random initialisation and of the order of the points",
 }
 VARIABLES = {
-    "relative_distance_w": Variable(
+    "final_relative_distance_w": Variable(
         "distance |W_T - W_0| / |W_0| of the first layer's weights at the end"
     ),
-    "relative_distance_a": Variable(
+    "final_relative_distance_a": Variable(
         "distance |V_T - V_0| / |V_0| of the output weights at the end"
     ),
     "omega_1": Variable(
@@ -143,8 +143,8 @@ class Start:
         """Values of VARIABLES, each (E,)."""
         now, start = networks.parameters, self.parameters
         distances = {
-            "relative_distance_w": _relative_distance(now.hidden, start.hidden),
-            "relative_distance_a": _relative_distance(now.output, start.output),
+            "final_relative_distance_w": _relative_distance(now.hidden, start.hidden),
+            "final_relative_distance_a": _relative_distance(now.output, start.output),
         }
         ended = {name: np.where(result.diverged, np.nan, one) for name, one in distances.items()}
         return ended | {"omega_1": self._omega_1}

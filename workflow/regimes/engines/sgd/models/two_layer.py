@@ -189,13 +189,9 @@ class Start:
         self, networks: BatchedNetworks, result: MinibatchResult
     ) -> dict[str, np.ndarray]:
         """Values of VARIABLES, (E, ...) by name; takes what was observed from the result."""
-        names = [name for name in self._observers[0].names() if name not in SCORES]
-        histories = {name: result.history.pop(name) for name in names}
         loss = result.history["train_loss"]
-        ends = {
-            f"final_{name}": values[:, -1]
-            for name, values in result.history.items()
-            if name in SCORES
-        } | {"initial_loss": loss[:, 0], "final_loss": loss[:, -1]}
+        names = [name for name in result.history if name != "train_loss"]
+        histories = {name: result.history.pop(name) for name in names}
         final = {name: values[:, -1] for name, values in histories.items()}
+        ends = {"initial_loss": loss[:, 0], "final_loss": loss[:, -1]}
         return ends | arranged(final, histories, self._record)
