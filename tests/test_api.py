@@ -18,6 +18,7 @@ import regimes
 from regimes.config.load import load
 from regimes.datasets import points
 from regimes.engines.common import runner
+from regimes.engines.common.observation import measured_variables
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DeviceError, StoreError
@@ -28,8 +29,16 @@ from regimes.plan.settings import training_modules
 from regimes.plan.stages import Job
 from regimes.storage import store
 
-# What every run has.
-LONG_NAMES = [name for name, one in Runs.VARIABLES.items() if set(one.dims) <= {"checkpoint"}]
+# What every run has; the rest is measured at levels of the loss, where that is asked for.
+MEASURED = measured_variables("record").keys() - {
+    "final_relative_distance_w",
+    "final_relative_distance_a",
+}
+LONG_NAMES = [
+    name
+    for name, one in Runs.VARIABLES.items()
+    if set(one.dims) <= {"checkpoint"} and name not in MEASURED
+]
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.yaml"
 SMOKE = {"scale": "smoke"}

@@ -75,7 +75,7 @@ def test_no_slope_where_a_width_diverged() -> None:
 
 
 def test_growth_needs_its_axes() -> None:
-    with pytest.raises(DataError, match="the experiment's axes lack gamma$"):
+    with pytest.raises(DataError, match=r"the experiment's axes lack gamma$"):
         growth.measure(growth_runs().isel(gamma=0, drop=True), NO_DATA)
 
 
@@ -104,7 +104,7 @@ def test_a_line_for_each_engine_and_rate() -> None:
     figure = Plot("lab/flow_descent_sgd").draw(growth_measures(), "laptop")
     panels = [axes for axes in figure.axes if axes.get_title()]
     assert len(panels) == 2 * len(GAMMA_PRIME)
-    assert [axes.get_title() for axes in panels][0] == r"points, $\gamma' = -0.5$"
+    assert panels[0].get_title() == r"points, $\gamma' = -0.5$"
     labels = panels[0].get_legend_handles_labels()[1]
     assert labels == [
         "gradient flow",
@@ -197,7 +197,7 @@ def test_sharpness_is_over_two_over_the_rate() -> None:
     assert found.attrs == {"width": 1000, "gamma_prime": 0.0}
     figure = Plot("lab/edge_of_stability").draw({SHARPNESS: found}, "laptop")
     assert sum(bool(axes.get_title()) for axes in figure.axes) >= 3
-    with pytest.raises(DataError, match="lab.sharpness needs record.sharpness: steps"):
+    with pytest.raises(DataError, match=r"lab\.sharpness needs record\.sharpness: steps"):
         sharpness.measure(sharpness_runs().drop_vars("sharpness"), NO_DATA)
 
 
