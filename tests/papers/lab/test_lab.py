@@ -177,9 +177,11 @@ def sharpness_runs(end: float = 1.0) -> xr.Dataset:
     start = grid["learning_rate"] * one
     rich = (grid["gamma"] > 0.7) & (grid["step"] > 0)
     step_size = 4.0
+    along = (xr.where(rich, end, start) * 2 / step_size).transpose(*coords)
     runs = xr.Dataset(
         {
-            "sharpness": (xr.where(rich, end, start) * 2 / step_size).transpose(*coords),
+            "sharpness": along,
+            "final_sharpness": along.isel(step=-1, drop=True),
             "train_loss": one / (1 + grid["step"]),
             "initial_loss": one.isel(step=0, drop=True),
             "step_size": step_size * one.isel(step=0, drop=True),

@@ -105,7 +105,7 @@ def features_help(measures: Measures) -> Finding:
 )
 def sharpness_of_the_linear_regime(measures: Measures) -> Finding:
     """Largest relative change of the sharpness along a run of the linear regime."""
-    runs = _sharpness(measures, LINEAR).isel(learning_rate=0)
+    runs = _sharpness(measures, LINEAR, "relative_sharpness").isel(learning_rate=0)
     change = abs(runs / runs.isel(step=0) - 1).max("step")
     return Finding(float(change.max()), f"over {change.sizes['seed']} seeds")
 
@@ -122,15 +122,15 @@ def sharpness_of_the_linear_regime(measures: Measures) -> Finding:
 )
 def edge_of_stability(measures: Measures) -> Finding:
     """Where the sharpness ends, over 2 over the learning rate."""
-    runs = _sharpness(measures, 1.0).sel(learning_rate=0.5, method="nearest")
-    last = runs.ffill("step").isel(step=-1)
+    ends = _sharpness(measures, 1.0, "final_relative_sharpness")
+    last = ends.sel(learning_rate=0.5, method="nearest")
     return Finding(
         float(abs(last - 1).median("seed")),
         f"ends at {', '.join(f'{float(one):.2f}' for one in np.atleast_1d(last.values))} of 2/rate",
     )
 
 
-def _sharpness(measures: Measures, gamma: float) -> xr.DataArray:
+def _sharpness(measures: Measures, gamma: float, name: str) -> xr.DataArray:
     runs = measures[SHARPNESS]
     _need_width(runs, PLANE_WIDTH)
-    return runs["relative_sharpness"].sel(gamma=gamma, method="nearest")
+    return runs[name].sel(gamma=gamma, method="nearest")

@@ -7,15 +7,15 @@ from regimes.errors import DataError
 from regimes.storage.layout import labelled
 
 AXES = ("gamma", "learning_rate", "seed")
-NEEDED = ("sharpness", "train_loss", "initial_loss", "step_size")
+NEEDED = ("sharpness", "final_sharpness", "train_loss", "initial_loss", "step_size")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The sharpness along the runs over 2 over their learning rate, and the loss over the first.
 
     runs: of one gamma_prime and width over AXES, with the sharpness recorded at all steps. data is
-    not needed. Returns relative_sharpness and relative_loss over AXES and step, and how the runs
-    ended. Raises DataError for runs of several sizes, or without the sharpness.
+    not needed. Returns relative_sharpness and relative_loss over AXES and step,
+    final_relative_sharpness, and how the runs ended. Raises DataError for runs of several sizes, or without the sharpness.
     """
     if missing := [name for name in NEEDED if name not in runs]:
         raise DataError(f"lab.sharpness needs record.sharpness: steps; no {', '.join(missing)}")
@@ -28,6 +28,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result["relative_sharpness"] = labelled(
         runs["sharpness"] * runs["step_size"] / 2,
         "sharpness along the run over 2 over the learning rate",
+    )
+    result["final_relative_sharpness"] = labelled(
+        runs["final_sharpness"] * runs["step_size"] / 2,
+        "sharpness at the end over 2 over the learning rate",
     )
     result["relative_loss"] = labelled(
         runs["train_loss"] / runs["initial_loss"], "loss along the run over that at the start"

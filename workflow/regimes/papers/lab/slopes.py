@@ -117,9 +117,7 @@ def _draw(axes: Axes, line: xr.Dataset, index: int, label: str, style: dict[str,
 
 def _note(data: str, measures: Mapping[str, xr.Dataset]) -> str:
     one = next(iter(measures.values()))
-    counts = np.concatenate(
-        [other["slope_w_n_seeds"].values.ravel() for other in measures.values()]
-    )
+    counts = [other["slope_w_n_seeds"].values.ravel() for other in measures.values()]
     seeds = one.sizes["seed"]
     widths = listed_widths(one["width"].values.tolist())
     fewer = fewer_seeds(np.concatenate(counts), seeds)
