@@ -11,6 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# What the axes of parameterisations are.
+AXES = {
+    "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
+    "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
+    "node_scaling": "node scaling: its gamma and its alpha",
+}
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -30,6 +37,11 @@ class Scales:
     deviation_w: float
     symmetric: bool = False
     node: np.ndarray | None = None
+
+    @property
+    def unit(self) -> float | np.ndarray:
+        """V over a, in f = sum_k V_k act(w_k . x): one number, or one for each neuron (width,)."""
+        return self.output if self.node is None else self.output * self.node
 
 
 def is_symmetric(gamma: float) -> bool:

@@ -101,5 +101,4 @@ def scaled_weights(
     if is_antisymmetric(settings, scales):
         output, columns = antisymmetric(output, hidden.T)
         hidden = np.ascontiguousarray(columns.T)
-    node = 1.0 if scales.node is None else scales.node
-    return hidden * scales.deviation_w, output * (scales.output * scales.deviation_a * node)
+    return hidden * scales.deviation_w, output * (scales.deviation_a * scales.unit)

@@ -28,6 +28,7 @@ from regimes.engines.gradient_descent.labels import INITIAL_RESIDUALS
 from regimes.engines.gradient_descent.stopping import Ending, StoppingRule
 from regimes.errors import DataError
 from regimes.kernels.tangent_kernel import tangent_kernel
+from regimes.parameterisations.scales import AXES as PARAMETER_AXES
 from regimes.parameterisations.scales import Scales
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ class Runs(Engine["GradientDescentExperiment"]):
     """
 
     AXES: ClassVar = {
-        "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
-        "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
-        "node_scaling": "node scaling: its gamma and its alpha",
+        **PARAMETER_AXES,
         "learning_rate": "learning rate, in the unit of the settings",
         "width": "number of hidden neurons m",
         "n_train": "number of training points n",
@@ -276,7 +275,7 @@ class Runs(Engine["GradientDescentExperiment"]):
             rates=layer_rates(self.settings, scales),
             learning_rates=(float(rates.hidden), float(rates.output)),
             ratio=1.0 if setting["rate_ratio"] is None else setting["rate_ratio"],
-            unit=scales.output if scales.node is None else scales.output * scales.node,
+            unit=scales.unit,
         )
 
     def _variables(

@@ -30,6 +30,7 @@ from regimes.engines.gradient_flow.integrator import ENDINGS, FlowResult, Limits
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights, motion
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 from regimes.errors import DataError
+from regimes.parameterisations.scales import AXES as PARAMETER_AXES
 from regimes.parameterisations.scales import Scales
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ class Runs(Engine["GradientFlowExperiment"]):
     """
 
     AXES: ClassVar = {
-        "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
-        "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
-        "node_scaling": "node scaling: its gamma and its alpha",
+        **PARAMETER_AXES,
         "solver_tolerance": "tolerance of the solver",
         "width": "number of hidden neurons m",
         "seed": "index of the random initialisation",
@@ -355,7 +354,7 @@ class Runs(Engine["GradientFlowExperiment"]):
             loss=self.settings.loss,
             trained=self.settings.layers,
             rates=layer_rates(self.settings, scales),
-            unit=scales.output if scales.node is None else scales.output * scales.node,
+            unit=scales.unit,
         )
 
     def _snapshots(

@@ -32,15 +32,14 @@ from regimes.engines.sgd.descent import MinibatchResult
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
 from regimes.errors import DataError
 from regimes.kernels.tangent_kernel import tangent_kernel
+from regimes.parameterisations.scales import AXES as PARAMETER_AXES
 from regimes.parameterisations.scales import Scales
 
 if TYPE_CHECKING:
     from regimes.engines.sgd.settings import StochasticDescentExperiment
 
 AXES = {
-    "gamma_prime": "exponent gamma' of the dynamical scaling kappa' = m^-gamma'",
-    "gamma": "exponent gamma of the energetic scaling kappa = m^-gamma",
-    "node_scaling": "node scaling: its gamma and its alpha",
+    **PARAMETER_AXES,
     "learning_rate": "learning rate, in the unit of the settings",
     "width": "number of hidden neurons m",
     "seed": "index of the random initialisation and of the order of the points",
@@ -132,7 +131,7 @@ class Model:
             loss=self.settings.loss,
             trained=self.settings.layers,
             rates=layers,
-            unit=scales.output if scales.node is None else scales.output * scales.node,
+            unit=scales.unit,
         )
 
     def _points(self, inputs: np.ndarray, targets: np.ndarray) -> Points:
