@@ -15,7 +15,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     runs: of one gamma_prime and width over AXES, with the sharpness recorded at all steps. data is
     not needed. Returns relative_sharpness and relative_loss over AXES and step,
-    final_relative_sharpness, and how the runs ended. Raises DataError for runs of several sizes, or without the sharpness.
+    final_relative_sharpness, and how the runs ended. Raises DataError for runs of several sizes, or
+    without the sharpness.
     """
     if missing := [name for name in NEEDED if name not in runs]:
         raise DataError(f"lab.sharpness needs record.sharpness: steps; no {', '.join(missing)}")
