@@ -137,7 +137,7 @@ def _condensation() -> xr.Dataset:
         run = xr.Dataset(
             {
                 name: (condensation.AXES, np.ones(shape), {"long_name": name} | UNITS)
-                for name in condensation.KEPT.values()
+                for name in condensation.KEPT
             },
             {name: (name, values, {"long_name": name} | UNITS) for name, values in axes.items()},
         )
