@@ -8,7 +8,8 @@ import xarray as xr
 
 from regimes.datasets import xor_with_noise
 from regimes.engines.common.recording import recorded_steps
-from regimes.engines.common.runner import train
+from regimes.engines.common.runner import job_of, train
+from regimes.engines.function_space.engine import Runs
 from regimes.errors import DataError
 from regimes.storage.store import check_described
 
@@ -63,6 +64,31 @@ def test_what_is_recorded(trained: xr.Dataset) -> None:
     assert (trained["plain_steps"] <= MAX_STEPS).all() and int(trained["multisteps"].sum()) > 0
     # Pairs of neurons start from f = 0: the loss is that of the labels, -1 and 1.
     np.testing.assert_allclose(losses.sel(model="ntk").isel(step=0), 0.5, rtol=1e-12)
+
+
+def test_the_tangent_kernel_says_what_a_step_does(data: xr.Dataset) -> None:
+    record = {"points_per_decade": 1, "every": 0, "feature_map_neurons": 0, "kernel": "steps"}
+    delta, n_train = 1e-6, 10
+    axes = {"model": ["ours", "ntk"], "width": [24], "n_train": [n_train], "seed": [0]}
+    block = block_of(axes, record=record, activation="tanh", learning_rate=delta, max_steps=1)
+    run = train(block, data, "cpu").squeeze()
+    engine = Runs(job_of(block, Runs), data, "cpu")
+    for model in axes["model"]:
+        one = engine.start({"model": model, "width": 24, "n_train": n_train, "seed": 0})
+        network, recorded = one.network, run.sel(model=model)
+        before, kernel = network.errors.clone(), one._kernel()
+        eigenvalues = np.linalg.eigvalsh(kernel.numpy())
+        assert recorded["smallest_eigenvalue"][0] == pytest.approx(eigenvalues[0])
+        assert recorded["largest_eigenvalue"][0] == pytest.approx(eigenvalues[-1])
+        aligned = float(network.targets @ kernel @ network.targets)
+        size = float(network.targets @ network.targets) * np.linalg.norm(kernel.numpy())
+        assert recorded["kernel_alignment"][0] == pytest.approx(aligned / size)
+        network.step()
+        change, expected = network.errors - before, -delta / n_train * (kernel @ before)
+        np.testing.assert_allclose(change, expected, rtol=1e-4, atol=1e-13)
+        moved = np.linalg.norm((one._kernel() - kernel).numpy()) / np.linalg.norm(kernel.numpy())
+        assert recorded["kernel_change"].values.tolist() == pytest.approx([0, moved], rel=1e-6)
+        assert moved > 0
 
 
 def test_feature_maps_have_as_many_neurons_as_there_are(trained: xr.Dataset) -> None:

@@ -199,28 +199,11 @@ class Observer:
             measured["invariant_drift"] = _norm(after - before) / _norm(terms)
 
     def _states(self, now: Network, due: set[str], measured: dict[str, float]) -> None:
-        kernel = None
         if due & KERNEL:
-            kernel = self.kernel(now)
-            if not torch.isfinite(kernel).all():
-                return
-        if kernel is not None and "kernel_change" in due:
             if self._kernel is None:
                 self._kernel = self.kernel(self.initial)
-            measured["kernel_change"] = _norm(kernel - self._kernel) / _norm(self._kernel)
-        if kernel is not None and "kernel_alignment" in due:
             targets = self.train.targets.flatten()
-            along = float(targets @ kernel @ targets)
-            size = float(targets @ targets) * _norm(kernel)
-            measured["kernel_alignment"] = along / size if size else float("nan")
-        if kernel is not None and due & {"smallest_eigenvalue", "largest_eigenvalue"}:
-            values = torch.linalg.eigvalsh(kernel)
-            for name, value in (
-                ("smallest_eigenvalue", values[0]),
-                ("largest_eigenvalue", values[-1]),
-            ):
-                if name in due:
-                    measured[name] = float(value)
+            measured |= kernel_measures(self.kernel(now), self._kernel, targets)
         if "sharpness" in due:
             predicted = self._outputs(now, self.train)
             loss, targets = loss_of(self.loss, *predicted.shape), self.train.targets
@@ -249,6 +232,23 @@ class Observer:
 
     def _outputs(self, now: Network, points: Sample) -> Tensor:
         return outputs(now.hidden, now.output, points.inputs, self.activation)
+
+
+def kernel_measures(kernel: Tensor, initial: Tensor, targets: Tensor) -> dict[str, float]:
+    """The quantities of KERNEL, of a tangent kernel (n, n), that at the start, and targets (n,).
+
+    NaN for a kernel that is not finite.
+    """
+    if not torch.isfinite(kernel).all():
+        return dict.fromkeys(sorted(KERNEL), float("nan"))
+    eigenvalues = torch.linalg.eigvalsh(kernel)
+    size = float(targets @ targets) * _norm(kernel)
+    return {
+        "kernel_change": _norm(kernel - initial) / _norm(initial),
+        "kernel_alignment": float(targets @ kernel @ targets) / size if size else float("nan"),
+        "smallest_eigenvalue": float(eigenvalues[0]),
+        "largest_eigenvalue": float(eigenvalues[-1]),
+    }
 
 
 def invariants(network: Network, rates: tuple[float, float]) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from regimes.engines.common.engine import (
     history,
     one_run,
 )
+from regimes.engines.common.observation import DISTANCES, KERNEL, STATES, kernel_measures
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
 from regimes.engines.function_space import descent
@@ -78,6 +79,7 @@ class Runs(Engine["FunctionSpaceExperiment"]):
             "smallest share over the points of the neurons in the active region"
         ),
         "mean_square_slope": history("smallest mean over the neurons of act'(h)^2 over the points"),
+        **{name: history((DISTANCES | STATES)[name]) for name in sorted(KERNEL)},
     }
     INDICES: ClassVar = MAP_DIMS
 
@@ -153,6 +155,7 @@ class Runs(Engine["FunctionSpaceExperiment"]):
             # |Delta W|_F over the way in orthonormal coordinates, which are those of Phi/D^(1/2)
             float(1 / (dimension**0.5 * scaling.hidden_scale(dimension))),
             settings.record.feature_map_neurons,
+            settings.record.kernel == "steps",
         )
 
     def _embed(
@@ -188,7 +191,7 @@ class Run:
     """One run: its network, its control of many steps at once, and what is seen of it.
 
     weight_factor: |W - W_0|_F over the network's `coordinate_distance`. n_mapped: number of neurons
-    of which the feature map is kept.
+    of which the feature map is kept. with_kernel: whether the tangent kernel is measured.
     """
 
     network: FunctionSpaceNetwork
@@ -198,10 +201,14 @@ class Run:
     learning_rate: float
     weight_factor: float
     n_mapped: int
+    with_kernel: bool = False
     _first_outputs: Tensor = field(init=False)
+    _first_kernel: Tensor | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._first_outputs = self.network.errors + self.network.targets
+        if self.with_kernel:
+            self._first_kernel = self._kernel()
 
     def observe(self, network: FunctionSpaceNetwork) -> dict[str, float]:
         """Return what is recorded of the network in its present state."""
@@ -218,7 +225,10 @@ class Run:
             test_outputs.addmv_(test.mT, network.output_weights[rows])
         test_errors = test_outputs.mul_(network.output_scale).sub_(self.test_targets)
         outputs = network.errors + network.targets
-        return {
+        of_kernel = {}
+        if self._first_kernel is not None:
+            of_kernel = kernel_measures(self._kernel(), self._first_kernel, network.targets)
+        return of_kernel | {
             "train_loss": float(network.errors.square().mean()) / 2,
             "test_loss": float(test_errors.square().mean()) / 2,
             "feature_movement": moved / (network.width * n_points),
@@ -227,6 +237,10 @@ class Run:
             "active_fraction": float(active.min()) / network.width,
             "mean_square_slope": float(squares.min()) / network.width,
         }
+
+    def _kernel(self) -> Tensor:
+        """Tangent kernel H (n, n): a step changes the residuals by -(delta/n) H e."""
+        return self.network.tangent_kernel().mul_(self.network.n_points / self.learning_rate)
 
     def constants(self) -> dict[str, np.ndarray]:
         """Return the variables that do not change along the run."""

@@ -104,6 +104,11 @@ class FeatureRecord(Model):
     every: Integer = Field(
         default=0, ge=0, description="Besides, every so many steps are recorded; 0: none."
     )
+    kernel: Literal["never", "steps"] = Field(
+        default="never",
+        description="Tangent kernel on the training points at the recorded steps: its relative "
+        "change, alignment with the targets, largest and smallest eigenvalue.",
+    )
     feature_map_neurons: Integer = Field(
         default=0,
         ge=0,
