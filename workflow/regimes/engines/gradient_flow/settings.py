@@ -130,9 +130,16 @@ class GradientFlowExperiment(ParameterisedExperiment):
             runs = min(room, n_runs(axes) // len(axes["width"]))
             tile = min(TILE_BYTES, runs * width * n_train * number)
             in_tile = 20 if kinked else 20 + 3 * rank**2 / n_train
-            own = 8 * weights + 2 * path + copied + kernels
+            kept = len(self.record.levels) * width * (data.n_features + rank + 2) * number
+            own = 8 * weights + 2 * path + copied + kernels + self._is_measured(data) * kept
             of_width.append(runs * own + in_tile * tile)
         return max(of_width) + (0 if kinked else COMPILER_BYTES)
+
+    def _is_measured(self, data: DataSize) -> bool:
+        """Whether networks are kept at levels of the loss."""
+        record = self.record
+        asked = {record.kernel, record.sharpness} != {"never"} or record.invariant
+        return data.n_points > data.n_train or asked
 
     def seconds(self, axes: Axes, data: DataSize) -> float | None:
         """Of the kernels of many points: sums over the neurons (n, n), in each step."""
