@@ -199,6 +199,12 @@ def test_sharpness_is_over_two_over_the_rate() -> None:
     assert found.attrs == {"width": 1000, "gamma_prime": 0.0}
     figure = Plot("lab/edge_of_stability").draw({SHARPNESS: found}, "laptop")
     assert sum(bool(axes.get_title()) for axes in figure.axes) >= 3
+    # What diverges is cut off: a logarithmic axis cannot show it.
+    wild = found.assign(
+        relative_loss=found["relative_loss"] * 1e250, diverged=found["diverged"] + 1
+    )
+    drawn = Plot("lab/edge_of_stability").draw({SHARPNESS: wild}, "laptop")
+    assert any("0.1 of the limit, diverged" in text for text in texts(drawn, layout=True))
     with pytest.raises(DataError, match=r"lab\.sharpness needs record\.sharpness: steps"):
         sharpness.measure(sharpness_runs().drop_vars("sharpness"), NO_DATA)
 

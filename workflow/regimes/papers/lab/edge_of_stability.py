@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from regimes.papers.lab.paper import PLANE_WIDTH, SHARPNESS
 from regimes.plotting.endings import mark_panel
-from regimes.plotting.panels import draw_band, letter
+from regimes.plotting.panels import draw_band, has_positive_values, letter
 from regimes.plotting.style import mark_scale
 from regimes.plotting.wording import pluralise
 
 NEEDS = (SHARPNESS,)
 COLOURS = "viridis"
+# Of what diverges, values up to this are shown.
+LARGEST = 100.0
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -41,17 +43,21 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         one = runs.sel(gamma=gamma)
         for rate, colour in zip(rates, colours, strict=True):
             of_rate = one.sel(learning_rate=rate, step=slice(1, None))
-            label = f"{rate:g} of the limit"
+            lost = float(of_rate["diverged"].mean())
+            label = f"{rate:g} of the limit" + (", diverged" if lost else "")
             for axis, name in zip(column, ("relative_sharpness", "relative_loss"), strict=True):
-                draw_band(axis, of_rate[name], "step", colour, label=label, linewidth=1.2)
+                shown = of_rate[name].where(of_rate[name] < LARGEST)
+                draw_band(axis, shown, "step", colour, label=label, linewidth=1.2)
         column[0].axhline(1, color="black", linestyle="--", linewidth=0.8)
         column[0].set_title(rf"$\gamma = {gamma:g}$", fontsize="medium")
         mark_panel(column[0], one)
-        column[1].set(xlabel="step", xscale="log", yscale="log")
-        column[0].set(xscale="log", yscale="log")
+        column[1].set(xlabel="step", xscale="log")
+        column[1].legend(fontsize="x-small")
+    for row in axes:
+        if any(map(has_positive_values, row)):
+            row[0].set_yscale("log")
     axes[0, 0].set_ylabel(r"sharpness $\cdot\, \eta / 2$")
     axes[1, 0].set_ylabel("loss / initial loss")
-    axes[1, 0].legend(fontsize="small")
     letter(axes.flat)
     figure.supxlabel(
         f"gradient descent, m = {runs.attrs['width']}, $\\gamma' = {runs.attrs['gamma_prime']:g}$, "
