@@ -17,7 +17,8 @@ from regimes.engines.gradient_flow.step_size import StepSizeControl
 # What the solver promises on determined references: the largest relative error of the distances of
 # w and of a, by tolerance.
 BOUNDS = {0.03: {"w": 0.015, "a": 0.03}, 0.003: {"w": 0.002, "a": 0.005}}
-MAX_STEPS = 20_000
+# A run with saturated neurons of tanh takes 15 000 steps on one processor, 22 000 on another.
+MAX_STEPS = 40_000
 # Problems on which it does not keep them, and why. The solver is to stay below EXCEPTION times the
 # bounds there.
 EXCEPTION = 4
