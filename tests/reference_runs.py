@@ -31,6 +31,10 @@ EXCEPTIONS = {
         "neurons leave the plateau one by one, and errors jump with what each does, up to 0.4 % "
         "of RD_w and 0.5 % of RD_a at tolerances from 0.003 to 0.0003"
     ),
+    Problem("tanh", -1.0, 2.2, 60, 1): (
+        "errors jump from tolerance to tolerance, from -0.5 % to 0.4 % of RD_w between 0.01 and "
+        "0.0003, and with the processor; targets that differ by 1 % move it by up to 0.3 %"
+    ),
 }
 
 
