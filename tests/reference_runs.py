@@ -17,7 +17,8 @@ from regimes.parameterisations import normalised
 # What the solver promises on determined references: the largest relative error of the distances of
 # w and of a, by tolerance.
 BOUNDS = {0.03: {"w": 0.015, "a": 0.03}, 0.003: {"w": 0.002, "a": 0.005}}
-MAX_STEPS = 20_000
+# A run with saturated neurons of tanh takes 15 000 steps on one processor, 22 000 on another.
+MAX_STEPS = 40_000
 # Problems on which it does not keep them, and why. The solver is to stay below EXCEPTION times the
 # bounds there.
 EXCEPTION = 4
@@ -29,6 +30,10 @@ EXCEPTIONS = {
     Problem("tanh", -1.0, 1.0, 1000, 0): (
         "neurons leave the plateau one by one, and errors jump with what each does, up to 0.4 % "
         "of RD_w and 0.5 % of RD_a at tolerances from 0.003 to 0.0003"
+    ),
+    Problem("tanh", -1.0, 2.2, 60, 1): (
+        "errors jump from tolerance to tolerance, from -0.5 % to 0.4 % of RD_w between 0.01 and "
+        "0.0003, and with the processor; targets that differ by 1 % move it by up to 0.3 %"
     ),
 }
 

@@ -51,6 +51,7 @@ Curve = dict[str, np.ndarray]
 
 def problem_of(data: xr.Dataset, setting: str) -> Runs:
     block: dict[str, Any] = {
+        "engine": "function_space.node_scaled",
         "experiment": "benchmark",
         "dataset": "benchmark",
         "root_seed": 0,
@@ -70,6 +71,7 @@ def problem_of(data: xr.Dataset, setting: str) -> Runs:
             "ntg_points": 0,
         },
         "precision": "float64",
+        "axes": {"node_scaling": [setting], "width": [WIDTH], "seed": [0]},
     }
     return runs_of(block, data, "cpu")
 
