@@ -24,8 +24,11 @@ from regimes.engines.common.parameterised import (
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
 # From so many points on the kernel is what takes the time: on one core these seconds for each of
-# its entries and each neuron in a step. Noisy data take about so many steps.
-MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, STEPS = 500, 1.3e-9, 200
+# its entries and each neuron in a step, and for its eigenvectors as if there were so many neurons
+# more. Noisy data take about so many steps.
+MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, OF_EIGENVECTORS, STEPS = 500, 1.6e-9, 45, 200
+# Of kernels (n, n), beside what the engine counts, measured at 2000 and 6366 points.
+MORE_KERNELS, MORE_BYTES = 2, 250 * 1024**2
 # Of Numba, which compiles the own steps of neurons whose activation has a continuous slope.
 COMPILER_BYTES = 100 * 1024**2
 
@@ -133,7 +136,10 @@ class GradientFlowExperiment(ParameterisedExperiment):
             kept = len(self.record.levels) * width * (data.n_features + rank + 2) * number
             own = 8 * weights + 2 * path + copied + kernels + self._is_measured(data) * kept
             of_width.append(runs * own + in_tile * tile)
-        return max(of_width) + (0 if kinked else COMPILER_BYTES)
+        more = 0 if kinked else COMPILER_BYTES
+        if n_train >= MANY_POINTS:
+            more += MORE_KERNELS * n_train**2 * number + MORE_BYTES
+        return max(of_width) + more
 
     def _is_measured(self, data: DataSize) -> bool:
         """Whether networks are kept at levels of the loss."""
@@ -146,7 +152,8 @@ class GradientFlowExperiment(ParameterisedExperiment):
         if data.n_train < MANY_POINTS:
             return None
         runs = n_runs(axes) / len(axes["width"])
-        return STEPS * SECONDS_PER_KERNEL_ENTRY * data.n_train**2 * runs * sum(axes["width"])
+        neurons = sum(width + OF_EIGENVECTORS for width in axes["width"])
+        return STEPS * SECONDS_PER_KERNEL_ENTRY * data.n_train**2 * runs * neurons
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The loss along the runs, and snapshots of the weights."""
