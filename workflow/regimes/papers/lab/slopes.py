@@ -19,7 +19,7 @@ from regimes.plotting.wording import fewer_seeds, pluralise
 EACH = ("lab.growth",)
 ENGINES = {"gradient_flow": "gradient flow", "gradient_descent": "gradient descent", "sgd": "SGD"}
 STYLES: dict[str, dict[str, Any]] = {
-    "gradient_flow": {"color": "black", "linewidth": 2, "zorder": 3},
+    "gradient_flow": {"color": "0.6", "linewidth": 3, "zorder": 1},
     "sgd": {"color": "C3", "linestyle": ":"},
 }
 # Of learning rates.
@@ -43,7 +43,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
         figsize=(3.4 * len(columns) + 2, 3.2 * len(rows)),
         layout="constrained",
         sharex=True,
-        sharey=True,
+        sharey="row",
         squeeze=False,
     )
     notes, small = [], False
