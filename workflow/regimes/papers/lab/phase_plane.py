@@ -7,7 +7,7 @@ import xarray as xr
 from regimes.papers.overview.placement import Marker, Placement, placements
 
 PAPER = "lab"
-MARKER = Marker("D", "the lab", area=24, zorder=2)
+MARKER = Marker("p", "the lab", area=30, zorder=2)
 
 
 def place(measures: Mapping[str, xr.Dataset]) -> Iterator[Placement]:
