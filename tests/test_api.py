@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from regimes.engines.common import runner
 from regimes.engines.common.observation import measured_variables
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
-from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.errors import ConfigError, DataError, DeviceError, StoreError
 from regimes.plan.parts import modules_with
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import import_closure
@@ -91,12 +92,93 @@ def test_a_directory_that_there_is_not_is_named(here: Path) -> None:
 # simulate
 
 
-@pytest.mark.parametrize("name", ["razborov", "razborov2022"])
-def test_only_what_can_be_simulated_is_offered(here: Path, name: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        simulate(name)
-    offered = str(caught.value).partition("allowed: ")[2].split(", ")
-    assert offered and all(load(CONFIG).experiments[one].followed for one in offered)
+def first_setting(experiment: str) -> dict[str, Any]:
+    """The first setting of the first job of an experiment at smoke scale."""
+    job = Plan.from_config(load(CONFIG, SMOKE)).jobs_of(experiment)[0]
+    return {axis: values[0] for axis, values in job.settings["axes"].items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "razborov2022",
+        "razborov2022_both_layers",
+        "song2021_lazy",
+        "chen2022_scalings",
+        "caron2023_simulated",
+        "lab_sgd",
+        "caron2023_theorems_relu",
+        "song2021_lemma3",
+    ],
+)
+def test_all_engines_give_the_bits_of_the_workflow(here: Path, experiment: str) -> None:
+    setting = first_setting(experiment)
+    (here / "config.yaml").write_text(yaml.safe_dump(SMOKE))
+    job = Plan.from_config(load(CONFIG, SMOKE)).jobs_of(experiment)[0].settings
+    dataset = load(CONFIG, SMOKE).datasets[job["dataset"]]
+    build = import_module(f"regimes.datasets.{dataset.kind}").build
+    whole = train(job, build(dataset.model_dump(mode="json")), "cpu")
+    expected = whole.sel({name: value for name, value in setting.items() if name in whole.dims})
+    run = simulate(experiment, directory=here, **setting)
+    for name in expected.data_vars:
+        np.testing.assert_array_equal(run[name], expected[name], err_msg=str(name))
+
+
+def test_several_values_give_a_dataset_over_their_axes(here: Path) -> None:
+    gammas = [0.6, 1.0]
+    runs = simulate(gamma=gammas, gamma_prime=np.array([0.0, 0.5]), width=[40, 60], seed=3)
+    assert runs["final_loss"].dims == ("gamma_prime", "gamma", "width")
+    assert runs["seed"].item() == 3 and "snapshot" not in runs.dims
+    one = simulate(gamma=1.0, gamma_prime=0.5, width=60, seed=3)
+    there = runs.sel(gamma=1.0, gamma_prime=0.5, width=60)
+    np.testing.assert_allclose(
+        there["final_relative_distance_w"], one["final_relative_distance_w"], rtol=1e-6
+    )
+
+
+def test_data_may_be_given(here: Path) -> None:
+    x = np.linspace(-1, 1, 5)
+    run = simulate(**QUICK, data=(np.stack([x, np.ones(5)], 1), np.sin(3 * x)))
+    assert run["converged"] == 1 and run.sizes["feature"] == 2
+    assert "data that were given" in run.attrs["comment"]
+    whole = four_point()
+    usual = simulate(**QUICK)
+    np.testing.assert_array_equal(simulate(**QUICK, data=whole)["final_loss"], usual["final_loss"])
+    for data, message in (
+        ((x, np.ones(4)), r"inputs \(5, 1\) and targets \(4,\)"),
+        ((x, x * np.nan), "must be finite"),
+        ((["a"], [1]), "must be arrays of numbers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            simulate(**QUICK, data=data)
+
+
+def test_experiments_of_a_configfile(here: Path) -> None:
+    own = {"experiments": {"own": {"inherits": "typical_cases", "axes": {"width": [30]}}}}
+    (here / "mine.yaml").write_text(yaml.safe_dump(own))
+    run = simulate("own", gamma=0.5, configfile=here / "mine.yaml")
+    assert run["width"].item() == 30
+    with pytest.raises(StoreError, match="no runs of own for the present config yet"):
+        regimes.open("runs/own", configfile=here / "mine.yaml")
+    with pytest.raises(ConfigError, match="experiment = 'own'"):
+        simulate("own", gamma=0.5)
+
+
+def test_a_run_at_its_limit_is_warned_of(here: Path) -> None:
+    with pytest.warns(UserWarning, match=r"1 of 1 runs of phase_diagram .*max_steps = 3"):
+        simulate(**QUICK, solver={"max_steps": 3})
+
+
+def test_long_lists_of_values_are_cut(here: Path) -> None:
+    with pytest.raises(ConfigError, match=r"n_train is missing: .*: 5000, 4000, .*, \.\.\.$"):
+        simulate("razborov2022", width=100)
+
+
+def test_an_engine_without_a_tolerance_says_so(here: Path) -> None:
+    rest = {"gamma": 1.0, "gamma_prime": 0.0, "learning_rate": 0.1}
+    with pytest.raises(ConfigError, match="tolerance: engine gradient_descent of lab_descent"):
+        simulate("lab_descent", tolerance=0.1, **rest)
 
 
 def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
@@ -109,7 +191,8 @@ def test_a_setting_becomes_scalar_coordinates(here: Path) -> None:
     assert set(run.data_vars) == (set(LONG_NAMES) | weights) - coordinates
     for name in set(LONG_NAMES) - {"time", "train_loss"}:
         assert run[name].dims == (), name
-    assert run["train_loss"].dims == ("checkpoint",)
+    # So that `run["train_loss"].plot()` is over the time.
+    assert run["train_loss"].dims == ("time",)
     assert run["input_weights"].dims == ("snapshot", "feature", "neuron")
     assert run["snapshot"].values.tolist() == [1.0, 0.0]
     assert run["converged"] == 1
@@ -209,7 +292,7 @@ def test_changes_take_effect(here: Path) -> None:
     strict = simulate(**QUICK, solver={"tolerance": 0.2})
     assert strict["final_relative_distance_w"].item() == loose["final_relative_distance_w"].item()
     history = simulate(**QUICK, history_points=5, snapshots=[0.5])
-    assert history.sizes["checkpoint"] == 5 and history["snapshot"].values.tolist() == [0.5]
+    assert history.sizes["time"] == 5 and history["snapshot"].values.tolist() == [0.5]
     assert history["snapshot_relative_loss"].item() <= 0.5
     mirrored = simulate(**QUICK, antisymmetric_initialisation="always", solver={"max_steps": 1})
     half = mirrored["output_weights"].sel(snapshot=1.0).values
@@ -242,7 +325,7 @@ def test_nothing_is_written(here: Path) -> None:
             ["tolerance: conservation has an axis for it; give solver_tolerance"],
         ),
         (("phase_diagramm",), {}, ["experiment = 'phase_diagramm'; did you mean 'phase_diagram'?"]),
-        (("song2021_initial",), {}, ["experiment = 'song2021_initial'", "allowed: phase_diagram"]),
+        (("song2021_initial",), {}, ["experiment = 'song2021_initial'", "allowed: "]),
         ((), {"gama": 1}, ["unknown key gama; did you mean 'gamma'?", "allowed here: gamma_prime"]),
         ((), {"max_steps": 10}, ["unknown key max_steps; did you mean solver={'max_steps': 10}?"]),
         ((), {**QUICK, "activatoin": "relu"}, ["activatoin", "did you mean 'activation'"]),
@@ -250,7 +333,7 @@ def test_nothing_is_written(here: Path) -> None:
         ((), {**QUICK, "activation": "relo"}, ["activation = 'relo'", "relu"]),
         ((), {**QUICK, "gamma": "large"}, ["simulate: experiments.phase_diagram.axes.gamma", "'l"]),
         ((), {**QUICK, "gamma": float("nan")}, ["axes.gamma", "nan"]),
-        ((), {**QUICK, "gamma": [0.5, 1.0]}, ["gamma = [0.5, 1.0]; must be one value"]),
+        ((), {**QUICK, "gamma": [0.5, "wide"]}, ["axes.gamma", "'wide' is not a number"]),
         ((), {**QUICK, "gamma": 0.5, "width": 101}, ["axes.width", "101 is odd"]),
         ((), {**QUICK, "width": 0}, ["axes.width", "0"]),
         ((), {**QUICK, "seed": -1}, ["axes.seed", "-1"]),
@@ -582,9 +665,3 @@ def test_no_stage_of_the_workflow_depends_on_the_notebook() -> None:
     closure = import_closure(roots)
     assert "regimes" in closure and "regimes.engines.gradient_flow.engine" in closure
     assert "regimes.api" not in closure
-
-
-def test_simulate_follows_gradient_flow_alone(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    with pytest.raises(ConfigError, match="'razborov2022' is not trained by gradient_flow; allow"):
-        simulate("razborov2022", directory=tmp_path)

@@ -1,11 +1,12 @@
-"""Results and single runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
+"""Results and runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
 
 import difflib
 import itertools
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -14,35 +15,43 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from regimes.config.layers import hint
+from regimes import endings
+from regimes.config.layers import Layer, hint, read
 from regimes.config.load import load
 from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
-from regimes.engines.registry import settings_classes
-from regimes.errors import ConfigError, DeviceError, StoreError
+from regimes.errors import ConfigError, DataError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
 from regimes.plan.settings import datasets_behind
 from regimes.plan.stages import Data
 from regimes.storage import store
 from regimes.storage.grids import merge_grids
+from regimes.storage.layout import train_then_test
 from regimes.storage.versions import CHECKOUT
 
 FOLDERS = ("measures", "claims", "data", "")
 CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
+# Values of an axis that a message lists.
+MOST_VALUES = 20
 # Keys that `simulate` takes beside those of an experiment.
 TOP_KEYS = ("tolerance",)
 
 
-def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
+def open(
+    name: str | Path,
+    directory: str | Path | None = None,
+    configfile: str | Path | None = None,
+) -> xr.Dataset:
     """A result of the workflow as a Dataset in memory.
 
     name: an experiment ("phase_diagram": its measures), a paper ("luo2021": its claims), a data
     set ("four_point"), "runs/<experiment>" (all its runs that exist, on their grid), or the path
     of a NetCDF file. directory: where the workflow ran; by default the nearest folder at or above
-    the present one that has `results`, else the checkout.
+    the present one that has `results`, else the checkout. configfile: the file of more experiments
+    that Snakemake was given, for runs of these.
     Raises StoreError when there is no such result, naming those that there are.
     """
     name = str(name)
@@ -51,7 +60,7 @@ def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
     root = _root(directory)
     results = root / "results"
     if name.startswith("runs/"):
-        return _runs(name.removeprefix("runs/"), root)
+        return _runs(name.removeprefix("runs/"), root, configfile)
     for folder in FOLDERS:
         path = results / folder / f"{name}.nc"
         if path.is_file():
@@ -68,93 +77,205 @@ def open(name: str | Path, directory: str | Path | None = None) -> xr.Dataset:
 def simulate(
     experiment: str = "phase_diagram",
     *,
+    data: xr.Dataset | tuple[Any, Any] | None = None,
     directory: str | Path | None = None,
+    configfile: str | Path | None = None,
     device: str = "auto",
     progress: bool = True,
     activations: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> xr.Dataset:
-    """Train a single setting of an experiment and return its results, with a progress bar.
+    """Train a setting of an experiment, or several, and return the results.
 
-    experiment: whose settings to start from, such as those that `regimes describe` lists. changes:
-    one value for each axis (gamma, gamma_prime, width, seed), `tolerance`, and any other key of an
-    experiment, such as activation="relu" or solver={"max_steps": 100}; without `width` and `seed`
-    the experiment's first ones. activations: of your own, as in config.yaml, such as
+    experiment: whose settings to start from, such as those that `regimes describe` lists, of any
+    engine. changes: for each axis (gamma, width, seed, ...) a value or several; `tolerance`; and
+    any other key of an experiment, such as activation="relu" or solver={"max_steps": 100}. Without
+    them an axis with one value has that, `width` and `seed` the experiment's first ones. data:
+    training points, inputs (n, d) and targets (n,) or (n, k), or a Dataset in the layout of the
+    data files, in place of the experiment's. activations: of your own, as in config.yaml, such as
     {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, from which
-    the paths in it count, as in `open`. The same setting of the same experiment gives the numbers
-    of the workflow but for rounding.
+    the paths in it count, as in `open`. configfile: a file of more experiments, as Snakemake's
+    `--configfile`. The same setting of the same experiment gives the numbers of the workflow but
+    for rounding.
 
-    Returns the variables of a run's file without the axes, which are scalar coordinates, and by
-    default with the weights at the start and at the end (`snapshots`).
+    Returns the variables of a run's file (docs/runs.md), over the axes of which several values were
+    given; the others are scalar coordinates. Of gradient flow, at one width, also the weights at
+    the start and at the end (`snapshots`); the loss of a single run lies over its `time`. Warns of
+    runs that came to their limit.
     Raises ConfigError, naming the key, for what is not allowed; DataError where the data cannot be
     made, as without network; DeviceError for device "cuda" where torch finds no GPU.
     """
     root = _root(directory)
     path = _config_path(root)
-    own = {"activations": dict(activations)} if activations else {}
-    config = load(path, own, place="simulate")
-    followed = [name for name, one in config.experiments.items() if one.followed]
-    if experiment not in followed:
-        engines = " or ".join(name for name, one in settings_classes().items() if one.followed)
-        there = f" is not trained by {engines}" if experiment in config.experiments else ""
+    layers = _layers(configfile, {"activations": dict(activations)} if activations else {})
+    experiments = load(path, layers).experiments
+    if experiment not in experiments:
+        names = list(experiments)
         raise ConfigError(
-            f"experiment = {experiment!r}{there}; {hint(experiment, followed)}allowed: "
-            f"{', '.join(followed)}"
+            f"experiment = {experiment!r}; {hint(experiment, names)}allowed: {', '.join(names)}"
         )
-    known = config.experiments[experiment].axes.model_dump(exclude_none=True)
-    if "axes" in changes:
-        raise ConfigError(f"axes: give one value of each axis by its name: {', '.join(known)}")
-    _check_keys(changes, config.experiments[experiment], known)
-    axes: dict[str, Any] = {}
-    for axis, values in known.items():
-        if axis in changes:
-            if np.ndim(changes[axis]):
-                raise ConfigError(f"{axis} = {changes[axis]!r}; must be one value")
-            axes[axis] = [changes.pop(axis)]
-        elif axis in DEFAULTED or len(values) == 1:
-            axes[axis] = [values[0]]
-        else:
-            raise ConfigError(
-                f"{axis} is missing: one value of your own, or one of those of {experiment}: "
-                + ", ".join(f"{value:g}" for value in values)
-            )
-    solver = changes.get("solver", {})
-    if not isinstance(solver, Mapping):
-        raise ConfigError(f"solver = {solver!r}; must be a mapping")
-    if "tolerance" in changes:
-        changes["solver"] = solver = {**solver, "tolerance": changes.pop("tolerance")}
-    if "tolerance" in solver and "solver_tolerance" in known:
-        raise ConfigError(f"tolerance: {experiment} has an axis for it; give solver_tolerance")
-    settings = {"snapshots": [1.0, 0.0], **changes, "axes": axes}
-    overrides = {"experiments": {experiment: settings}, "device": device, **own}
-    config = load(path, overrides, place="simulate")
+    settings, several = _chosen(experiment, experiments[experiment], changes)
+    said = {"experiments": {experiment: settings}, "device": device}
+    config = load(path, [*layers, Layer("simulate", said)])
     chosen = config.experiments[experiment]
     try:
         chosen.check()
     except ConfigError as error:
         raise ConfigError(f"simulate: experiments.{experiment}: {error}") from None
     plan = _plan_of(experiment, config, root)
-    (job,) = plan.jobs.values()
     place = resolve(device)
     if place == "cuda":
         _require_cuda()
-    with chdir(root), _mirror(config.data_mirror):
-        data = _data(plan.data[chosen.dataset])
+    if data is None:
+        with chdir(root), _mirror(config.data_mirror):
+            points = _data(plan.data[chosen.dataset])
+    else:
+        points = data if isinstance(data, xr.Dataset) else _points(*data)
     # Here, since it takes torch, which opening a file does not need.
     from regimes.engines.common.runner import train
 
-    if not progress:
-        result = train(job.settings, data, place)
-    else:
-        with _Bar(job.settings) as bar:
-            result = train(job.settings, data, place, watch=bar.update)
-            bar.end(result)
+    results = []
+    for job in plan.jobs.values():
+        if not progress:
+            results.append(train(job.settings, points, place))
+            continue
+        with _bar(job.settings) as bar:
+            results.append(train(job.settings, points, place, watch=bar.update))
+            bar.end(results[-1])
+    result = results[0]
+    if len(results) > 1:
+        result = merge_grids([_combined(results)])
+    _warn_of_limits(experiment, chosen, result)
     result.attrs |= {
-        "title": f"One run of experiment {experiment}",
+        "title": f"Runs of experiment {experiment}",
         "config": json.dumps(job.settings, sort_keys=True),
         "device": place,
     }
-    return result.squeeze([axis for axis in axes if axis in result.dims])
+    if data is not None:
+        result.attrs["comment"] = f"trained on data that were given, not on {chosen.dataset}"
+    known = [axis for axis in settings["axes"] if axis in result.dims and axis not in several]
+    result = result.squeeze(known)
+    if "time" in result.coords and result["time"].dims == ("checkpoint",):
+        result = result.swap_dims(checkpoint="time")
+    return result
+
+
+def _layers(configfile: str | Path | None, own: Mapping[str, Any]) -> list[Layer]:
+    """What lies over config.yaml: a file of the user's, and what is said here."""
+    layers = [Layer("simulate", own)] if own else []
+    if configfile is not None:
+        layers.insert(0, Layer(str(configfile), read(Path(configfile), str(configfile))))
+    return layers
+
+
+def _chosen(
+    name: str, experiment: EngineSettings, changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the chosen runs of an experiment, and axes with several values.
+
+    Raises ConfigError where a key is unknown or an axis has no value.
+    """
+    known: dict[str, dict[Any, None]] = {}
+    for grid in experiment.all_grids():
+        for axis, values in grid.items():
+            known.setdefault(axis, {}).update(dict.fromkeys(values))
+    if "axes" in changes:
+        raise ConfigError(f"axes: give the values of each axis by its name: {', '.join(known)}")
+    # An axis that the experiment does not use, unless the key of that name says the same.
+    fields = type(experiment).model_fields
+    others = [axis for axis in type(experiment.axes).model_fields if axis not in {*known, *fields}]
+    _check_keys(changes, experiment, [*known, *others])
+    changes = dict(changes)
+    axes: dict[str, Any] = {}
+    several = []
+    for axis in [*known, *(axis for axis in others if axis in changes)]:
+        if axis in changes:
+            value = changes.pop(axis)
+            if isinstance(value, str) or not np.ndim(value):
+                axes[axis] = [value]
+            else:
+                axes[axis] = [one.item() if hasattr(one, "item") else one for one in value]
+                several.append(axis)
+        elif axis in DEFAULTED or len(known[axis]) == 1:
+            axes[axis] = [next(iter(known[axis]))]
+        else:
+            shown = [one if isinstance(one, str) else f"{one:g}" for one in known[axis]]
+            shown[MOST_VALUES:] = ["..."] * (len(shown) > MOST_VALUES)
+            raise ConfigError(
+                f"{axis} is missing: a value of your own, or one of those of {name}: "
+                f"{', '.join(shown)}"
+            )
+    settings: dict[str, Any] = {**changes, "axes": axes}
+    if "tolerance" in settings:
+        _set_tolerance(name, experiment, settings, known)
+    widths = axes.get("width", [])
+    if "snapshots" in fields and "snapshots" not in changes and len(widths) == 1:
+        settings["snapshots"] = [1.0, 0.0]
+    if getattr(experiment, "grids", ()):
+        settings["grids"] = []
+    # As few jobs as there may be.
+    settings["split_by"] = ["width"] if len(widths) > 1 else []
+    return settings, several
+
+
+def _set_tolerance(
+    name: str, experiment: EngineSettings, settings: dict[str, Any], axes: Mapping[str, Any]
+) -> None:
+    """Put `tolerance` where the engine has it; raises ConfigError where it has none."""
+    places = [
+        key for key, part in experiment if "tolerance" in getattr(type(part), "model_fields", ())
+    ]
+    if not places:
+        raise ConfigError(f"tolerance: engine {experiment.name()} of {name} has none")
+    if "solver_tolerance" in axes:
+        raise ConfigError(f"tolerance: {name} has an axis for it; give solver_tolerance")
+    (place,) = places
+    part = settings.get(place, {})
+    if not isinstance(part, Mapping):
+        raise ConfigError(f"{place} = {part!r}; must be a mapping")
+    settings[place] = {**part, "tolerance": settings.pop("tolerance")}
+
+
+def _points(inputs: Any, targets: Any) -> xr.Dataset:
+    """Training points as a data set; raises DataError unless they are numbers that fit."""
+    try:
+        x, y = (np.asarray(values, dtype=np.float64) for values in (inputs, targets))
+    except (TypeError, ValueError):
+        raise DataError("data: inputs and targets must be arrays of numbers") from None
+    if x.ndim == 1:
+        x = x[:, None]
+    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or not len(x):
+        raise DataError(
+            f"data: inputs {x.shape} and targets {y.shape}; needed are (n, d) and (n,) or (n, k)"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise DataError("data: inputs and targets must be finite")
+    return xr.Dataset(
+        {
+            "inputs": (("point", "feature"), x),
+            "targets": (("point", "output")[: y.ndim], y),
+            "split": ("point", train_then_test(len(x), 0)),
+        }
+    )
+
+
+def _warn_of_limits(name: str, experiment: EngineSettings, result: xr.Dataset) -> None:
+    counts = endings.count(result)
+    limit = ".".join(experiment.limit or ())
+    if number := counts.get(endings.CAPPED, 0):
+        raised = f" ({limit} = {experiment.limit_value()})" if limit else ""
+        warnings.warn(
+            f"{number} of {sum(counts.values())} runs of {name} came to their limit{raised} before "
+            "they converged",
+            stacklevel=3,
+        )
+
+
+def _combined(jobs: list[xr.Dataset]) -> xr.Dataset:
+    """Parts of one grid."""
+    return xr.combine_by_coords(
+        jobs, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
+    )
 
 
 def _plan_of(experiment: str, config: Config, root: Path) -> Plan:
@@ -176,7 +297,7 @@ def _plan_of(experiment: str, config: Config, root: Path) -> Plan:
 
 
 def _check_keys(
-    changes: Mapping[str, Any], experiment: EngineSettings, axes: Mapping[str, Any]
+    changes: Mapping[str, Any], experiment: EngineSettings, axes: Iterable[str]
 ) -> None:
     """Raise ConfigError, with the key that was meant, for one that an experiment does not have."""
     fields = [key for key in type(experiment).model_fields if key != "axes"]
@@ -220,6 +341,33 @@ def _data(planned: Data) -> xr.Dataset:
     return import_module(planned.module).build(planned.complete_settings, *sources)
 
 
+def _bar(settings: Mapping[str, Any]) -> "_Bar | _Line":
+    """What shows how far a job is."""
+    return _Bar(settings) if "relative_loss" in settings.get("solver", {}) else _Line(settings)
+
+
+class _Line:
+    """A line that says how far a job is, in the words of its log."""
+
+    def __init__(self, settings: Mapping[str, Any]):
+        from tqdm.auto import tqdm
+
+        self.bar = tqdm(desc=settings["engine"], bar_format="{desc} [{elapsed}{postfix}]")
+
+    def __enter__(self) -> "_Line":
+        return self
+
+    def update(self, state: Any) -> None:
+        self.bar.set_postfix_str(str(state))
+
+    def end(self, result: xr.Dataset) -> None:
+        counts = endings.count(result)
+        self.bar.set_postfix_str(endings.in_words(counts) if counts else "done")
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+
 class _Bar:
     """A progress bar over the decades that the loss has to fall."""
 
@@ -241,9 +389,9 @@ class _Bar:
         self._show(state.relative_loss, state.steps)
 
     def end(self, result: xr.Dataset) -> None:
-        steps = int(result["solver_steps"].item() + result["rejected_steps"].item())
-        initial = result["initial_loss"].item()
-        self._show(result["final_loss"].item() / initial if initial else 0.0, steps)
+        steps = int((result["solver_steps"] + result["rejected_steps"]).max())
+        initial, final = result["initial_loss"], result["final_loss"]
+        self._show(float((final / initial.where(initial > 0, np.inf)).max()), steps)
 
     def _show(self, relative_loss: float, steps: int) -> None:
         lowest = 10**-self.total
@@ -272,8 +420,8 @@ def _config_path(root: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _runs(experiment: str, root: Path) -> xr.Dataset:
-    config = load(_config_path(root))
+def _runs(experiment: str, root: Path, configfile: str | Path | None) -> xr.Dataset:
+    config = load(_config_path(root), _layers(configfile, {}))
     if experiment not in config.experiments:
         there = ", ".join(config.experiments)
         raise StoreError(f"no experiment {experiment!r}; there are: {there}")
@@ -293,12 +441,4 @@ def _runs(experiment: str, root: Path) -> xr.Dataset:
             f"no runs of {experiment} for the present config yet: run "
             f"snakemake results/measures/{experiment}.nc"
         )
-    return merge_grids(
-        [
-            xr.combine_by_coords(
-                blocks, join="outer", data_vars="all", coords="minimal", combine_attrs="drop"
-            )
-            for blocks in grids
-            if blocks
-        ]
-    )
+    return merge_grids([_combined(blocks) for blocks in grids if blocks])

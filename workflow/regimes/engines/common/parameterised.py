@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -144,8 +144,6 @@ class ParameterisedExperiment(EngineSettings):
     The parameterisation gives s, the initial standard deviations and the ratio of the layers'
     rates, the same whatever the engine.
     """
-
-    modules_by_key: ClassVar[Mapping[str, str]] = {}
 
     parameterisation: Parameterisation = Field(
         default="normalised",

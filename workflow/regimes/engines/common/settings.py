@@ -23,8 +23,6 @@ class EngineSettings(ExperimentSettings):
     of its own for each seed.
     uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
     against_divergence: what helps where runs diverge, in words.
-    followed: whether `regimes.simulate` can show how a run proceeds. modules_by_key: packages with
-    a module for each value of a key, which the engine loads by name.
     """
 
     if TYPE_CHECKING:
@@ -34,8 +32,6 @@ class EngineSettings(ExperimentSettings):
     takes_draws: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
     against_divergence: ClassVar[str] = "a smaller learning_rate"
-    followed: ClassVar[bool] = False
-    modules_by_key: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def name(cls) -> str:
@@ -46,15 +42,11 @@ class EngineSettings(ExperimentSettings):
     @classmethod
     def modules(cls, settings: Mapping[str, Any]) -> dict[str, str]:
         """Modules that the engine loads by name, by the key of the plain settings that says so."""
-        packages = {"activation": "regimes.activations"} | dict(cls.modules_by_key)
-        modules = {
-            key: f"{package}.{settings[key]}"
-            for key, package in packages.items()
-            if key in settings
-        }
         if "activation_expression" in settings:
-            modules["activation"] = "regimes.activations.expression"
-        return modules
+            return {"activation": "regimes.activations.expression"}
+        if "activation" in settings:
+            return {"activation": f"regimes.activations.{settings['activation']}"}
+        return {}
 
     @classmethod
     def without_limit(cls, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,6 @@ class GradientFlowExperiment(ParameterisedExperiment):
 
     limit = ("solver", "max_steps")
     against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
-    followed = True
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
     loss: SquaredLoss = Field(default="half_mean", description=LOSSES)
