@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 import subprocess
 import sys
@@ -87,6 +88,42 @@ def test_paths_of_tables_count_from_the_root(notebooks: Path) -> None:
 def test_a_directory_that_there_is_not_is_named(here: Path) -> None:
     with pytest.raises(ConfigError, match="directory = 'none': there is no such folder"):
         simulate(**QUICK, directory="none")
+
+
+# catalog, describe
+
+
+def test_the_catalog_has_every_experiment(here: Path) -> None:
+    (here / "results/measures").mkdir(parents=True)
+    (here / "results/measures/lab_sgd.nc").touch()
+    table, config = regimes.catalog(), load(CONFIG)
+    assert set(table.index) == set(config.experiments)
+    row = table.loc["phase_diagram"]
+    assert (row["paper"], row["engine"], row["runs"]) == ("luo2021", "gradient_flow", 2565)
+    assert row["axes"] == "9 gamma_prime x 19 gamma x 5 width x 3 seed"
+    assert "phase_diagram" in row["figures"].split(", ") and row["cpu_minutes"] > 1
+    assert table.index[table["has_results"]].tolist() == ["lab_sgd"]
+    grids = config.experiments["razborov2022"].all_grids()
+    runs = sum(math.prod(len(values) for values in grid.values()) for grid in grids)
+    assert table.loc["razborov2022", "runs"] == runs
+    # By paper, in their order.
+    assert list(dict.fromkeys(table["paper"])) == [
+        paper for paper in config.papers if paper in set(table["paper"])
+    ]
+
+
+def test_settings_are_described(here: Path) -> None:
+    table = regimes.describe("phase_diagram")
+    row = table.loc["solver.tolerance"]
+    assert (row["value"], row["default"]) == ("0.03", "0.03")
+    assert row["origin"] == "papers/luo2021/experiments.yaml"
+    assert row["meaning"].startswith("Largest error of a step")
+    with pytest.raises(ConfigError, match="'phase_diagramm'; did you mean 'phase_diagram'"):
+        regimes.describe("phase_diagramm")
+
+
+def test_the_package_shows_its_public_names_alone() -> None:
+    assert dir(regimes) == ["__version__", "catalog", "describe", "open", "simulate"]
 
 
 # simulate

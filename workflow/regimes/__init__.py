@@ -1,7 +1,8 @@
 """Simulations of how wide, shallow neural networks train.
 
 In a notebook: `regimes.open("phase_diagram")` reads a result, `regimes.simulate(gamma=1.5,
-gamma_prime=0.0, width=1000)` trains a single setting.
+gamma_prime=0.0, width=1000)` trains a single setting, `regimes.catalog()` lists the experiments and
+`regimes.describe("phase_diagram")` explains the settings of one.
 """
 
 from importlib import import_module
@@ -9,7 +10,7 @@ from typing import Any
 
 # Loaded by name and only when asked for: no stage of the workflow imports them, so that a change
 # in them reruns nothing.
-_PUBLIC = {"open": "api", "simulate": "api"}
+_PUBLIC = {"catalog": "api", "describe": "api", "open": "api", "simulate": "api"}
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC, "__version__"])
+    return sorted([*_PUBLIC, "__version__"])

@@ -1,4 +1,6 @@
-"""Results and runs in one line, for notebooks: `regimes.open` and `regimes.simulate`."""
+"""Results, runs and settings in one line, for notebooks."""
+
+from __future__ import annotations
 
 import difflib
 import itertools
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -29,6 +31,11 @@ from regimes.storage import store
 from regimes.storage.grids import merge_grids
 from regimes.storage.layout import train_then_test
 from regimes.storage.versions import CHECKOUT
+from regimes.tools.describe import Setting, settings_of
+from regimes.tools.records import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDERS = ("measures", "claims", "data", "")
 CONFIG = "config.yaml"
@@ -72,6 +79,59 @@ def open(
         f"no result {name!r} below {results}; {hint}"
         f"there are: {', '.join(found) or 'none yet (run snakemake first)'}"
     )
+
+
+def catalog(
+    directory: str | Path | None = None, configfile: str | Path | None = None
+) -> pd.DataFrame:
+    """The experiments, a row each, in the order of their papers.
+
+    directory, configfile: as of `simulate`. Columns: paper, engine, dataset, axes (numbers of their
+    values), runs, figures (that show them), cpu_minutes (of one core, from what such jobs took
+    elsewhere; NaN where that is not known), has_results (whether its measures are there).
+    """
+    import pandas as pd
+
+    root = _root(directory)
+    config = load(_config_path(root), _layers(configfile, {}))
+    times = {(one.name, one.scale): one.seconds for one in read_table() if one.rule == "train"}
+    rows = {}
+    for paper in config.papers:
+        for name, experiment in config.experiments.items():
+            if experiment.paper != paper:
+                continue
+            grids = experiment.all_grids()
+            sizes = [{axis: len(values) for axis, values in grid.items()} for grid in grids]
+            jobs = sum(math.prod(size[axis] for axis in experiment.split_by) for size in sizes)
+            axes = " x ".join(f"{number} {axis}" for axis, number in sizes[0].items())
+            rows[name] = {
+                "paper": paper,
+                "engine": experiment.engine,
+                "dataset": experiment.dataset,
+                "axes": axes + (f", and {len(sizes) - 1} more grids" if sizes[1:] else ""),
+                "runs": sum(math.prod(size.values()) for size in sizes),
+                "figures": ", ".join(
+                    figure for figure, one in config.figures.items() if name in one.measures
+                ),
+                "cpu_minutes": round(jobs * times.get((name, config.scale), math.nan) / 60, 1),
+                "has_results": (root / "results/measures" / f"{name}.nc").is_file(),
+            }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
+
+
+def describe(
+    name: str, directory: str | Path | None = None, configfile: str | Path | None = None
+) -> pd.DataFrame:
+    """The settings of an experiment, a data set or a figure, a row each.
+
+    directory, configfile: as of `simulate`. Columns: value, default, origin (the file or place that
+    says it) and meaning. Raises ConfigError when there is no such name.
+    """
+    import pandas as pd
+
+    config = load(_config_path(_root(directory)), _layers(configfile, {}))
+    _, settings = settings_of(config, name)
+    return pd.DataFrame(settings, columns=Setting._fields).set_index("key")
 
 
 def simulate(
@@ -341,7 +401,7 @@ def _data(planned: Data) -> xr.Dataset:
     return import_module(planned.module).build(planned.complete_settings, *sources)
 
 
-def _bar(settings: Mapping[str, Any]) -> "_Bar | _Line":
+def _bar(settings: Mapping[str, Any]) -> _Bar | _Line:
     """What shows how far a job is."""
     return _Bar(settings) if "relative_loss" in settings.get("solver", {}) else _Line(settings)
 
@@ -354,7 +414,7 @@ class _Line:
 
         self.bar = tqdm(desc=settings["engine"], bar_format="{desc} [{elapsed}{postfix}]")
 
-    def __enter__(self) -> "_Line":
+    def __enter__(self) -> _Line:
         return self
 
     def update(self, state: Any) -> None:
@@ -382,7 +442,7 @@ class _Bar:
             bar_format="{l_bar}{bar}| {n:.2f}/{total:g} decades [{elapsed}{postfix}]",
         )
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> _Bar:
         return self
 
     def update(self, state: Any) -> None:

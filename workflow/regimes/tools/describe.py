@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from regimes.config.layers import SECTIONS
+from regimes.config.layers import SECTIONS, hint
 from regimes.config.models import Config
 from regimes.errors import ConfigError
 from regimes.tools import settings
@@ -68,23 +68,27 @@ def listed(config: Config) -> str:
     return "\n".join(lines[1:])
 
 
-def described(config: Config, name: str) -> str:
-    """The settings of what has this name; an experiment, if several have.
+def settings_of(config: Config, name: str) -> tuple[str, list[Setting]]:
+    """The section and the settings of what has this name; an experiment, if several have.
 
     Raises ConfigError, naming the experiments, when nothing has it.
     """
     for section in ("experiments", "datasets", "figures"):
         entry = getattr(config, section).get(name)
         if entry is not None:
-            break
-    else:
-        raise ConfigError(
-            f"there is no experiment, data set or figure {name!r}; experiments: "
-            f"{', '.join(config.experiments)}"
-        )
-    key = f"{section}.{name}"
-    lines = [f"{SECTIONS[section]} {name} at scale {config.scale}: {config.place(key)}", ""]
-    rows = list(_settings(config, key, entry))
+            return section, list(_settings(config, f"{section}.{name}", entry))
+    names = list(config.experiments)
+    raise ConfigError(
+        f"there is no experiment, data set or figure {name!r}; {hint(name, names)}experiments: "
+        f"{', '.join(names)}"
+    )
+
+
+def described(config: Config, name: str) -> str:
+    """The settings of what has this name, as text; see `settings_of`."""
+    section, rows = settings_of(config, name)
+    place = config.place(f"{section}.{name}")
+    lines = [f"{SECTIONS[section]} {name} at scale {config.scale}: {place}", ""]
     heads = Setting("setting", "value", "default", "from", "")
     sizes = [max(len(row[column]) for row in (heads, *rows)) for column in range(3)]
     for row in (heads, *rows):
