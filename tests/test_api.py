@@ -185,10 +185,37 @@ def test_data_may_be_given(here: Path) -> None:
     for data, message in (
         ((x, np.ones(4)), r"inputs \(5, 1\) and targets \(4,\)"),
         ((x, x * np.nan), "must be finite"),
-        ((["a"], [1]), "must be arrays of numbers"),
+        ((["a"], [1]), "must be arrays of real numbers"),
+        ((x + 1j, x), "must be arrays of real numbers"),
+        ((x, x, x), "must be a pair of inputs and targets, or a Dataset"),
+        (x, "must be a pair of inputs and targets, or a Dataset"),
+        ((np.empty((5, 0)), x), r"inputs \(5, 0\)"),
+        (whole.drop_vars("split"), "split over point is missing"),
+        (whole.assign(split=whole["split"] + 1), "no training points"),
+        (whole.expand_dims("draw"), "has draws, which engine gradient_flow does not use"),
     ):
         with pytest.raises(DataError, match=message):
             simulate(**QUICK, data=data)
+
+
+def test_targets_may_be_a_column(here: Path) -> None:
+    x = np.linspace(-1, 1, 5)
+    losses = [simulate(**QUICK, data=(x, y))["final_loss"] for y in (x**2, x[:, None] ** 2)]
+    assert losses[0] == losses[1]
+
+
+def test_a_key_that_is_an_axis_too_takes_several_values(here: Path) -> None:
+    rest = {"gamma": 1.0, "gamma_prime": 0.0, "width": 50, "epochs": 2}
+    runs = simulate("lab_sgd", learning_rate=[0.1, 0.2], **rest)
+    assert runs["final_loss"].dims == ("learning_rate",)
+    one = simulate("lab_sgd", learning_rate=0.2, **rest)
+    assert one["final_loss"] == runs["final_loss"].sel(learning_rate=0.2)
+
+
+def test_names_of_ones_own_take_the_place_of_the_experiments(here: Path) -> None:
+    own = {"node_scalings": {"mine": {"gamma": 0.3, "alpha": 0.5}}}
+    run = simulate("caron2023_simulated", width=40, max_steps=3, **own)
+    assert run["node_scaling"].item() == "mine" and run["gamma"].item() == 0.3
 
 
 def test_experiments_of_a_configfile(here: Path) -> None:
@@ -371,6 +398,11 @@ def test_nothing_is_written(here: Path) -> None:
         ((), {**QUICK, "gamma": "large"}, ["simulate: experiments.phase_diagram.axes.gamma", "'l"]),
         ((), {**QUICK, "gamma": float("nan")}, ["axes.gamma", "nan"]),
         ((), {**QUICK, "gamma": [0.5, "wide"]}, ["axes.gamma", "'wide' is not a number"]),
+        ((), {**QUICK, "gamma": {0.5, 1.0}}, ["gamma = {", "must be a value or a list of values"]),
+        ((), {**QUICK, "gamma": np.ones((1, 2))}, ["must be a value or a list of values"]),
+        ((), {**QUICK, "split_by": ["seed"]}, ["unknown key split_by"]),
+        ((["phase_diagram"],), {}, ["experiment = ['phase_diagram']"]),
+        ((), {**QUICK, "activations": "z"}, ["activations = 'z'; must be a mapping"]),
         ((), {**QUICK, "gamma": 0.5, "width": 101}, ["axes.width", "101 is odd"]),
         ((), {**QUICK, "width": 0}, ["axes.width", "0"]),
         ((), {**QUICK, "seed": -1}, ["axes.seed", "-1"]),

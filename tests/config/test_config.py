@@ -310,7 +310,20 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(raw: dict, text: str) -> No
         ),
         (descent(parameterisation="normalised"), ["axes.gamma is missing", "is normalised"]),
         (descent(axes={"gamma": [1]}), ["axes.gamma is only for", "normalised or alpha_beta"]),
-        (descent(parameterisation="abc"), ["exponents is missing", "parameterisation is abc"]),
+        (descent(parameterisation="abc", exponents={"alpha": 1}), ["exponents.alpha is only for"]),
+        (descent(exponents={"a1": 1}), ["exponents.a1 is only for", "abc"]),
+        (
+            descent(parameterisation="abc", exponents={"a1": 11}),
+            ["exponents.a1 = 11", "less than or equal to 10"],
+        ),
+        (descent(skip_first=True), ["skip_first is only for parameterisation node_scaled"]),
+        (descent(axes={"node_scaling": ["zipf"]}), ["axes.node_scaling is only for"]),
+        (descent(parameterisation="node_scaled", node_scalings={}), ["node_scalings is missing"]),
+        (
+            phase_diagram(record={"invariant": True}, layers="first"),
+            ["record.invariant is of both"],
+        ),
+        (phase_diagram(record={"invariant": True}, activation="tanh"), ["is not conserved"]),
         (descent(parameterisation="node_scaled"), ["node_scalings is missing"]),
         (
             descent(node_scalings={"zipf": {"gamma": 0, "alpha": 0.5}}),
@@ -508,6 +521,15 @@ def test_errors_are_one_line_that_names_the_key(
                 layers="second",
             ),
             ["experiments.descent: layers: second", "node_scaled are fixed; use layers: first"],
+        ),
+        (
+            descent(
+                parameterisation="node_scaled",
+                node_scalings={"zipf": {"gamma": 0, "alpha": 0.5}},
+                layers="first",
+                antisymmetric_initialisation="always",
+            ),
+            ["experiments.descent: antisymmetric_initialisation: always", "are no pairs"],
         ),
         (
             descent(parameterisation="abc", exponents={"a1": 0, "c": 1}),

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from regimes import endings
+from regimes.config.experiment import NAMED_BY
 from regimes.config.layers import Layer, hint, read
 from regimes.config.load import load
 from regimes.config.models import Config
@@ -43,8 +44,9 @@ CONFIG = "config.yaml"
 DEFAULTED = ("width", "seed")
 # Values of an axis that a message lists.
 MOST_VALUES = 20
-# Keys that `simulate` takes beside those of an experiment.
+# Keys that `simulate` takes beside those of an experiment, and keys of these that it sets itself.
 TOP_KEYS = ("tolerance",)
+NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure")
 
 
 def open(
@@ -167,9 +169,11 @@ def simulate(
     """
     root = _root(directory)
     path = _config_path(root)
+    if activations is not None and not isinstance(activations, Mapping):
+        raise ConfigError(f"activations = {activations!r}; must be a mapping of names")
     layers = _layers(configfile, {"activations": dict(activations)} if activations else {})
     experiments = load(path, layers).experiments
-    if experiment not in experiments:
+    if not isinstance(experiment, str) or experiment not in experiments:
         names = list(experiments)
         raise ConfigError(
             f"experiment = {experiment!r}; {hint(experiment, names)}allowed: {', '.join(names)}"
@@ -190,7 +194,7 @@ def simulate(
         with chdir(root), _mirror(config.data_mirror):
             points = _data(plan.data[chosen.dataset])
     else:
-        points = data if isinstance(data, xr.Dataset) else _points(*data)
+        points = _given(data, chosen)
     # Here, since it takes torch, which opening a file does not need.
     from regimes.engines.common.runner import train
 
@@ -241,9 +245,16 @@ def _chosen(
             known.setdefault(axis, {}).update(dict.fromkeys(values))
     if "axes" in changes:
         raise ConfigError(f"axes: give the values of each axis by its name: {', '.join(known)}")
-    # An axis that the experiment does not use, unless the key of that name says the same.
+    for axis, (key, _) in NAMED_BY.items():
+        if isinstance(changes.get(key), Mapping):
+            known[axis] = dict.fromkeys(changes[key])
+    # Axes that the experiment does not use; where a key has that name, for several values alone.
     fields = type(experiment).model_fields
-    others = [axis for axis in type(experiment.axes).model_fields if axis not in {*known, *fields}]
+    others = [
+        axis
+        for axis in type(experiment.axes).model_fields
+        if axis not in known and (axis not in fields or _is_listed(changes.get(axis)))
+    ]
     _check_keys(changes, experiment, [*known, *others])
     changes = dict(changes)
     axes: dict[str, Any] = {}
@@ -251,11 +262,15 @@ def _chosen(
     for axis in [*known, *(axis for axis in others if axis in changes)]:
         if axis in changes:
             value = changes.pop(axis)
-            if isinstance(value, str) or not np.ndim(value):
-                axes[axis] = [value]
-            else:
+            if _is_listed(value):
                 axes[axis] = [one.item() if hasattr(one, "item") else one for one in value]
                 several.append(axis)
+            elif isinstance(value, str | float | int | np.generic):
+                axes[axis] = [value.item() if isinstance(value, np.generic) else value]
+            else:
+                raise ConfigError(f"{axis} = {value!r}; must be a value or a list of values")
+            if axis in fields:
+                changes[axis] = None  # the key
         elif axis in DEFAULTED or len(known[axis]) == 1:
             axes[axis] = [next(iter(known[axis]))]
         else:
@@ -278,6 +293,13 @@ def _chosen(
     return settings, several
 
 
+def _is_listed(value: Any) -> bool:
+    """Whether several values of an axis are given."""
+    return isinstance(value, list | tuple | range) or (
+        isinstance(value, np.ndarray) and value.ndim == 1
+    )
+
+
 def _set_tolerance(
     name: str, experiment: EngineSettings, settings: dict[str, Any], axes: Mapping[str, Any]
 ) -> None:
@@ -296,20 +318,44 @@ def _set_tolerance(
     settings[place] = {**part, "tolerance": settings.pop("tolerance")}
 
 
+def _given(data: Any, experiment: EngineSettings) -> xr.Dataset:
+    """Data that were given; raises DataError unless they are in order."""
+    if not isinstance(data, xr.Dataset):
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise DataError("data must be a pair of inputs and targets, or a Dataset")
+        return _points(*data)
+    needed = {"inputs": {"point", "feature"}, "targets": {"point"}, "split": {"point"}}
+    for name, dims in needed.items():
+        if name not in data or not dims <= set(data[name].dims):
+            raise DataError(f"data: {name} over {', '.join(sorted(dims))} is missing")
+    if "draw" in data.dims and not experiment.takes_draws:
+        raise DataError(f"data has draws, which engine {experiment.name()} does not use")
+    if not (data["split"] == 0).any():
+        raise DataError("data has no training points")
+    if not all(bool(np.isfinite(data[name]).all()) for name in ("inputs", "targets")):
+        raise DataError("data: inputs and targets must be finite")
+    return data
+
+
 def _points(inputs: Any, targets: Any) -> xr.Dataset:
     """Training points as a data set; raises DataError unless they are numbers that fit."""
     try:
-        x, y = (np.asarray(values, dtype=np.float64) for values in (inputs, targets))
+        x, y = (np.asarray(values) for values in (inputs, targets))
+        if not (np.isrealobj(x) and np.isrealobj(y)):
+            raise TypeError
+        x, y = x.astype(np.float64), y.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError("data: inputs and targets must be arrays of numbers") from None
+        raise DataError("data: inputs and targets must be arrays of real numbers") from None
     if x.ndim == 1:
         x = x[:, None]
-    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or not len(x):
+    if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y) or not (x.size and y.size):
         raise DataError(
             f"data: inputs {x.shape} and targets {y.shape}; needed are (n, d) and (n,) or (n, k)"
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise DataError("data: inputs and targets must be finite")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
     return xr.Dataset(
         {
             "inputs": (("point", "feature"), x),
@@ -360,7 +406,7 @@ def _check_keys(
     changes: Mapping[str, Any], experiment: EngineSettings, axes: Iterable[str]
 ) -> None:
     """Raise ConfigError, with the key that was meant, for one that an experiment does not have."""
-    fields = [key for key in type(experiment).model_fields if key != "axes"]
+    fields = [key for key in type(experiment).model_fields if key not in NO_CHANGES]
     allowed = [*axes, *TOP_KEYS, *fields]
     for key, value in changes.items():
         if key in allowed:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from regimes.activations.load import load_activation
-from regimes.engines.common.observation import Network, Observer, Sample
-from regimes.engines.common.parameterised import Record
+from regimes.engines.common.observation import KERNEL, Network, Observer, Sample
+from regimes.engines.common.parameterised import OF_KERNEL, Record
+from regimes.engines.common.rates import stability_limit
 
 WIDTH, N_FEATURES, N_POINTS, N_TEST = 7, 3, 6, 5
 RATES = (0.7, 2.5)
@@ -198,3 +199,21 @@ def test_things_are_measured_when_they_are_wanted(when: str) -> None:
         assert all(np.isfinite(at_end[name]) for name in wanted)
         assert all(np.isfinite(on_the_way[name]) == (when == "steps") for name in wanted)
         assert np.isfinite(on_the_way["test_loss"])
+
+
+def test_dead_neurons_are_numbers() -> None:
+    start, _, train, test = problem(1)
+    dead = Network(-start.hidden.abs(), start.output)
+    positive = Sample(train.inputs.abs(), train.targets)
+    found = observer(dead, positive, test).observe(dead, is_end=True)
+    names = ("kernel_change", "kernel_alignment", "smallest_eigenvalue", "sharpness")
+    assert [found[name] for name in names] == [0.0] * 4
+    alive = Network(start.hidden.abs(), start.output)
+    woken = observer(dead, positive, test).observe(alive, is_end=True)
+    assert woken["kernel_change"] == np.inf and woken["sharpness"] > 0
+    assert stability_limit(torch.zeros(3, 3), 0.5) == 0.0
+    assert stability_limit(2 * torch.eye(3), 0.5) == 2.0
+
+
+def test_the_settings_know_what_needs_the_kernel() -> None:
+    assert set(OF_KERNEL) == KERNEL

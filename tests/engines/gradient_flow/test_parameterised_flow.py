@@ -12,6 +12,7 @@ from own_forms import CASES
 from regimes.activations import relu
 from regimes.engines.common.runner import train
 from regimes.kernels.tangent_kernel import tangent_kernel
+from regimes.storage.missing import check_complete
 
 WIDTH = 20
 AXES = {"gamma_prime": [0.0, 0.4], "gamma": [0.5, 1.2], "width": [WIDTH], "seed": [0, 1]}
@@ -112,6 +113,23 @@ def test_measurements_in_the_span_are_those_in_the_whole_space(
     for one in names | {"record_time"}:
         np.testing.assert_allclose(reduced[one], whole[one], rtol=2e-6, atol=1e-9, err_msg=one)
     assert len(set(reduced["test_loss"].values.tolist())) == len(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("solver", "reached"),
+    [({"relative_loss": 0.3}, [1.0, 0.5, 0.0]), ({"max_steps": 1}, [1.0, 0.0])],
+)
+def test_levels_that_a_run_does_not_get_to_have_no_values(
+    solver: dict, reached: list[float]
+) -> None:
+    record = {"levels": [1.0, 0.5, 0.1, 0.01, 0.0], "kernel": "steps"}
+    block = block_of(ONE, record=record, solver=SOLVER | solver)
+    run = train(block, few_points("inside"), "cpu").squeeze()
+    for name in ("record_time", "test_loss", "kernel_change", "relative_distance_w"):
+        there = run["record"].values[run[name].notnull().values].tolist()
+        assert there == reached, name
+    assert run["test_loss"].sel(record=0.0) == run["final_test_loss"]
+    check_complete("made_up", run.expand_dims("seed"))
 
 
 @pytest.mark.parametrize("reduce_inputs", [True, False])

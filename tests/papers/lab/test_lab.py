@@ -138,7 +138,7 @@ def plane_runs(rich: float = 0.01) -> tuple[xr.Dataset, xr.Dataset]:
         runs[name] = xr.full_like(one, name == "converged", dtype=np.int8)
     for values in runs.data_vars.values():
         values.attrs["long_name"] = "made up"
-    return runs, data
+    return runs.assign_attrs(loss="half_mean"), data
 
 
 def test_test_losses_are_over_that_of_the_mean() -> None:
@@ -146,6 +146,11 @@ def test_test_losses_are_over_that_of_the_mean() -> None:
     np.testing.assert_allclose(found["test_loss"].sel(gamma=0.5), 1.0)
     np.testing.assert_allclose(found["test_loss"].sel(gamma=1.5), 0.01)
     runs, data = plane_runs()
+    # Four test points: half the sum is four times half the mean.
+    sums = runs.assign_attrs(loss="half_sum")
+    sums["final_test_loss"] = sums["final_test_loss"] * 4
+    sums["final_test_loss"].attrs["long_name"] = "made up"
+    xr.testing.assert_allclose(plane.measure(sums, data)["test_loss"], found["test_loss"])
     with pytest.raises(DataError, match="these lack final_test_loss"):
         plane.measure(runs.drop_vars("final_test_loss"), data)
 

@@ -91,6 +91,8 @@ def sharpness(
     if size < 3:
         return float(np.linalg.eigvalsh(operator @ np.eye(size))[-1])
     start = np.random.default_rng(0).standard_normal(size)  # the same bits each time
+    if not np.any(operator @ start):
+        return 0.0  # of a network whose neurons are all dead
     try:
         found = eigsh(
             operator,

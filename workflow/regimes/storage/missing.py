@@ -46,5 +46,8 @@ def _expected(runs: xr.Dataset, values: xr.DataArray) -> Iterator[xr.DataArray]:
             yield runs[flag] != 1
     if "step" in values.dims and "stopping_time" in runs:
         yield runs["step"] <= runs["stopping_time"]
+    if "record" in values.dims and "record_time" in runs:
+        # A run ends before its loss has fallen to all levels.
+        yield runs["record_time"].notnull()
     if "checkpoint" in values.dims and "solver_steps" in runs:
         yield runs["solver_steps"] > 0

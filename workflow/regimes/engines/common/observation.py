@@ -3,6 +3,7 @@
 A network is f(x) = sum_k V_k act(w_k . x): the scale of its output is in V.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -116,12 +117,14 @@ class Observer:
         learning_rates: tuple[float, float] | None = None,
         ratio: float = 1.0,
         unit: float | np.ndarray = 1.0,
+        scores: bool = True,
     ):
         """rates: of w and V, relative to the learning rate, and 0 for a layer that is fixed.
 
         learning_rates: those of w and V, for the invariant, where they are not these. ratio: of the
         rates of V and w, times that of `rates`: of the descent, and with it of its stability, but
-        not of the tangent kernel. unit: V over a, (m,) or one number.
+        not of the tangent kernel. unit: V over a, (m,) or one number. scores: whether losses and
+        accuracies are measured.
         """
         self.initial = initial
         self.activation = activation
@@ -132,6 +135,7 @@ class Observer:
         self.rates = rates
         self._learning_rates = learning_rates or rates
         self._ratio = ratio
+        self._with_scores = scores
         self._unit = unit if isinstance(unit, float) else initial.output.new_tensor(unit)
         self._kernel: Tensor | None = None
 
@@ -153,7 +157,11 @@ class Observer:
                 for name in ("invariant_drift", "kernel_change", *STATES)
             },
         }
-        return [name for name, is_wanted in wanted.items() if is_wanted]
+        return [
+            name
+            for name, is_wanted in wanted.items()
+            if is_wanted and (self._with_scores or name not in SCORES)
+        ]
 
     def observe(self, now: Network, *, is_end: bool) -> dict[str, float]:
         """Measure the network; NaN stands for what is wanted at the ends alone.
@@ -192,11 +200,11 @@ class Observer:
         for way, size, name, share in zip(moved, sizes, names, relative, strict=True):
             if name in due:
                 measured[name] = _norm(way)
-                measured[share] = measured[name] / _norm(size)
+                measured[share] = _share(measured[name], _norm(size))
         if "invariant_drift" in due:
             rates = self._learning_rates
             (before, terms), (after, _) = invariants(start, rates), invariants(now, rates)
-            measured["invariant_drift"] = _norm(after - before) / _norm(terms)
+            measured["invariant_drift"] = _share(_norm(after - before), _norm(terms))
 
     def _states(self, now: Network, due: set[str], measured: dict[str, float]) -> None:
         if due & KERNEL:
@@ -244,8 +252,8 @@ def kernel_measures(kernel: Tensor, initial: Tensor, targets: Tensor) -> dict[st
     eigenvalues = torch.linalg.eigvalsh(kernel)
     size = float(targets @ targets) * _norm(kernel)
     return {
-        "kernel_change": _norm(kernel - initial) / _norm(initial),
-        "kernel_alignment": float(targets @ kernel @ targets) / size if size else float("nan"),
+        "kernel_change": _share(_norm(kernel - initial), _norm(initial)),
+        "kernel_alignment": _share(float(targets @ kernel @ targets), size),
         "smallest_eigenvalue": float(eigenvalues[0]),
         "largest_eigenvalue": float(eigenvalues[-1]),
     }
@@ -261,6 +269,13 @@ def invariants(network: Network, rates: tuple[float, float]) -> tuple[Tensor, Te
     through_w = rate_v * network.hidden.square().sum(1)
     through_v = rate_w * network.output.square().sum(0)
     return through_w - through_v, through_w + through_v
+
+
+def _share(part: float, whole: float) -> float:
+    """Part / whole; 0 of nothing is 0, as of a network whose neurons are all dead."""
+    if not whole:
+        return math.copysign(math.inf, part) if part else 0.0
+    return part / whole
 
 
 def _norm(values: Tensor) -> float:

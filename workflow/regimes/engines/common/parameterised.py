@@ -3,12 +3,12 @@
 import itertools
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from regimes.config.activations import ActivationName
-from regimes.config.axes import ExponentAxis, Name
+from regimes.config.axes import LARGEST_EXPONENT, ExponentAxis, Name
 from regimes.config.base import Model, Number
 from regimes.config.experiment import AxesSettings
 from regimes.engines.common.draws import is_antisymmetric, parameters
@@ -40,14 +40,16 @@ MODULES = {
 }
 # Keys that only some parameterisations read, and the axes that each needs.
 READS = {
-    "exponents": ("alpha_beta", "abc"),
+    **{f"exponents.{name}": ("alpha_beta",) for name in ("alpha", "beta1", "beta2")},
+    **{f"exponents.{name}": ("abc",) for name in ("a1", "a2", "b1", "b2", "c")},
+    "axes.node_scaling": ("node_scaled",),
+    "skip_first": ("node_scaled",),
     "node_scalings": ("node_scaled",),
     "axes.gamma": ("normalised", "alpha_beta"),
     "axes.gamma_prime": ("normalised", "alpha_beta"),
 }
 NEEDS = {
     "normalised": ("axes.gamma", "axes.gamma_prime"),
-    "abc": ("exponents",),
     "node_scaled": ("node_scalings",),
 }
 Layers = Literal["first", "second", "both"]
@@ -80,27 +82,30 @@ class ParameterAxes(AxesSettings):
     )
 
 
+Exponent = Annotated[Number, Field(ge=-LARGEST_EXPONENT, le=LARGEST_EXPONENT)]
+
+
 class Exponents(Model):
     """Scalings as powers of the width m."""
 
-    alpha: Number | None = Field(
+    alpha: Exponent | None = Field(
         default=None, description="alpha = m^(this number), of alpha_beta."
     )
-    beta1: Number | None = Field(
+    beta1: Exponent | None = Field(
         default=None, description="beta1 = m^(this number), of alpha_beta."
     )
-    beta2: Number | None = Field(
+    beta2: Exponent | None = Field(
         default=None, description="beta2 = m^(this number), of alpha_beta."
     )
-    a1: Number | None = Field(default=None, description="First layer's scale m^-a1, of abc.")
-    a2: Number | None = Field(default=None, description="Second layer's scale m^-a2, of abc.")
-    b1: Number | None = Field(
+    a1: Exponent | None = Field(default=None, description="First layer's scale m^-a1, of abc.")
+    a2: Exponent | None = Field(default=None, description="Second layer's scale m^-a2, of abc.")
+    b1: Exponent | None = Field(
         default=None, description="First layer's initial standard deviation m^-b1, of abc."
     )
-    b2: Number | None = Field(
+    b2: Exponent | None = Field(
         default=None, description="Second layer's initial standard deviation m^-b2, of abc."
     )
-    c: Number | None = Field(default=None, description="Learning rate's scale m^-c, of abc.")
+    c: Exponent | None = Field(default=None, description="Learning rate's scale m^-c, of abc.")
 
 
 When = Literal["never", "ends", "steps"]
@@ -207,6 +212,11 @@ class ParameterisedExperiment(EngineSettings):
                 f"layers: {self.layers}: the output weights of parameterisation: "
                 f"{self.parameterisation} are fixed; use layers: first"
             )
+        if is_antisymmetric(self, scales) and scales.node is not None:
+            raise ConfigError(
+                "antisymmetric_initialisation: always: the nodes of parameterisation: node_scaled "
+                "are no pairs; use auto or never"
+            )
         if is_antisymmetric(self, scales) and width % 2:
             raise ConfigError(
                 f"axes.width: {width} is odd; antisymmetric initialisation needs pairs of neurons "
@@ -224,7 +234,8 @@ class ParameterisedExperiment(EngineSettings):
         grids = self.all_grids()
         grid = grids[0]
         given = {f"axes.{name}" for name in grid}
-        given |= {"exponents"} if self.exponents.model_dump(exclude_none=True) else set()
+        given |= {f"exponents.{key}" for key in self.exponents.model_dump(exclude_none=True)}
+        given |= {"skip_first"} if self.skip_first else set()
         given |= {"node_scalings"} if self.node_scalings else set()
         for key in NEEDS.get(self.parameterisation, ()):
             if key not in given:
@@ -235,6 +246,11 @@ class ParameterisedExperiment(EngineSettings):
                     f"{key} is only for parameterisation {' or '.join(names)}, not "
                     f"{self.parameterisation}"
                 )
+        record: Record = getattr(self, "record", Record())
+        if record.invariant and self.layers != "both":
+            raise ValueError(f"record.invariant is of both layers; layers is {self.layers}")
+        if record.invariant and self.activation not in ("relu", "leaky_relu"):
+            raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         if self.node_scalings:
             for one in grids:
                 check_first_node(self.skip_first, one["width"], self.node_scalings)

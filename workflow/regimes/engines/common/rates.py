@@ -26,6 +26,8 @@ def stability_limit(kernel: Tensor, factor: float) -> float:
     """Learning rate up to which descent on a squared loss is stable, were the kernel to stay.
 
     2 over the largest eigenvalue of the tangent kernel with the rates of the layers; factor: of the
-    loss, see `regimes.engines.common.losses`.
+    loss, see `regimes.engines.common.losses`. 0 for a network of dead neurons, which moves at no
+    rate.
     """
-    return 2 / (factor * largest_eigenvalue(kernel))
+    largest = factor * largest_eigenvalue(kernel)
+    return 2 / largest if largest > 0 else 0.0

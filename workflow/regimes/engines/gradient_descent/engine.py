@@ -58,7 +58,7 @@ class Runs(Engine["GradientDescentExperiment"]):
     VARIABLES: ClassVar = {
         "stopping_time": Variable("number of steps T after which the run ended", dtype=np.int32),
         "converged": Variable(
-            "1 if the residual norm |e| fell below the wanted one", dtype=np.int8
+            "1 if the residual norm |e|, or the loss, fell below the wanted one", dtype=np.int8
         ),
         "aborted": Variable(
             "1 if the residual norm |e| grew in a step, which ended the run", dtype=np.int8

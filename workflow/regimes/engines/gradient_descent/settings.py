@@ -157,8 +157,8 @@ class GradientDescentExperiment(ParameterisedExperiment):
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":
-        grids = self.check_grids("width", "seed")
         self.check_parameterisation()
+        grids = self.check_grids("width", "seed")
         if "rate_ratio" in grids[0] and self.layers != "both":
             raise ValueError(f"axes.rate_ratio is of both layers; layers is {self.layers}")
         self.check_learning_rate()
@@ -169,10 +169,6 @@ class GradientDescentExperiment(ParameterisedExperiment):
                 f"target_scale: {self.target_scale} is of the data's targets, which labels: "
                 f"{self.labels} replaces"
             )
-        if self.record.invariant and self.layers != "both":
-            raise ValueError(f"record.invariant is of both layers; layers is {self.layers}")
-        if self.record.invariant and self.activation not in ("relu", "leaky_relu"):
-            raise ValueError(f"record.invariant is not conserved with activation {self.activation}")
         return self
 
 

@@ -66,8 +66,8 @@ class Runs(Engine["GradientFlowExperiment"]):
         "final_relative_distance_theta": Variable(
             "relative distance |theta(T) - theta(0)| / |theta(0)| of all weights at the end"
         ),
-        "initial_loss": Variable("loss R(0) = |e|^2 / (2 n) at the start"),
-        "final_loss": Variable("loss R(T) = |e|^2 / (2 n) at the end"),
+        "initial_loss": Variable("loss at the start, R(0) = |e|^2 / (2 n) unless it is another"),
+        "final_loss": Variable("loss at the end, R(T) = |e|^2 / (2 n) unless it is another"),
         "converged": Variable("1 if the loss fell below the wanted share of R(0)", dtype=np.int8),
         "stationary": Variable(
             "1 if the run ended where less than the wanted share of R(0) was left to gain",
@@ -86,7 +86,8 @@ class Runs(Engine["GradientFlowExperiment"]):
             coordinate=True,
         ),
         "train_loss": Variable(
-            "training loss along the run: R(t) = |e|^2 / (2 n)", ("checkpoint",)
+            "training loss along the run: R(t) = |e|^2 / (2 n) unless it is another",
+            ("checkpoint",),
         ),
         "output_weights": Variable("output weights a", ("snapshot", "neuron"), stored="float32"),
         "input_weights": Variable(
@@ -166,7 +167,7 @@ class Runs(Engine["GradientFlowExperiment"]):
             settings = [setting for setting in grid if setting["width"] == width]
             # Initial, present, predicted and new weights, the arrays of the path, and kernels with
             # their eigenvectors.
-            kept = 4 + len(self.records)
+            kept = 4 + len(self.kept_levels)
             numbers = width * (kept * (n_features + 1) + arrays * n_points) + 10 * n_points**2
             room = max(1, int(BATCH_BYTES / (numbers * self.inputs.element_size())))
             size = math.ceil(len(settings) / math.ceil(len(settings) / room))
@@ -301,12 +302,15 @@ class Runs(Engine["GradientFlowExperiment"]):
     ) -> dict[str, np.ndarray]:
         """What is measured of some runs where their loss fell to the levels."""
         chosen = [self.kept_levels.index(level) for level in self.records]
+        # Of levels that a run did not get to, its end is kept.
+        kept, levels = flow.snapshots, np.array(self.records)
+        missed = (kept.relative_loss[rows][:, chosen] > levels) & (levels > 0)
         found: dict[str, np.ndarray] = {}
         for position, row in enumerate(rows):
             networks = self._networks(settings[row], scales[row], flow, row, chosen)
             observer = self._observer(scales[row], networks[0])
-            for column, network in enumerate(networks):
-                is_end = self.records[column] in (0.0, 1.0)
+            for column in np.flatnonzero(~missed[position]):
+                network, is_end = networks[column], self.records[column] in (0.0, 1.0)
                 for name, value in observer.observe(network, is_end=is_end).items():
                     found.setdefault(name, np.full((len(rows), len(chosen)), np.nan))
                     found[name][position, column] = value
@@ -314,8 +318,9 @@ class Runs(Engine["GradientFlowExperiment"]):
         measured = arranged(final, found, self.settings.record)
         # Of runs of one precision alone; these are measured in the span, in float64.
         ends = ("final_relative_distance_w", "final_relative_distance_a")
-        kept = {name: values for name, values in measured.items() if name not in ends}
-        return kept | {"record_time": flow.snapshots.time[rows][:, chosen]}
+        others = {name: values for name, values in measured.items() if name not in ends}
+        times = np.where(missed, np.nan, kept.time[rows][:, chosen])
+        return others | {"record_time": times}
 
     def _networks(
         self,
@@ -381,6 +386,10 @@ class Runs(Engine["GradientFlowExperiment"]):
             "input_norm": np.sqrt(squares + orthogonal.squared_norm[chosen, None]),
             "input_projection": moving + orthogonal.products[chosen],
         }
+
+    def attributes(self) -> dict[str, Any]:
+        """The name of the loss."""
+        return {"loss": self.settings.loss}
 
     def coordinates(self) -> dict[str, Coordinate]:
         """The levels of the loss at which weights are kept, and at which networks are measured."""

@@ -165,8 +165,8 @@ class GradientFlowExperiment(ParameterisedExperiment):
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientFlowExperiment":
-        self.check_grids()
         self.check_parameterisation()
+        self.check_grids()
         _check_falling("snapshots", self.snapshots or ())
         _check_falling("record.levels", self.record.levels)
         if self.record.levels[:1] != (1,) or self.record.levels[-1:] != (0,):

@@ -107,8 +107,8 @@ class StochasticDescentExperiment(ParameterisedExperiment):
 
     @model_validator(mode="after")
     def _consistent(self) -> "StochasticDescentExperiment":
-        self.check_grids()
         self.check_parameterisation()
+        self.check_grids()
         self.check_learning_rate()
         if self.rate_unit == "stability_limit" and self.loss == "cross_entropy":
             raise ValueError("rate_unit: stability_limit is of squared losses, not cross_entropy")

@@ -89,7 +89,7 @@ def features_help(measures: Measures) -> Finding:
     """Ratio of the test losses of the two regimes."""
     plane = measures[PARITY]
     _need_width(plane, PLANE_WIDTH)
-    loss = plane["test_loss"].isel(width=-1).sel(gamma_prime=0).median("seed")
+    loss = plane["test_loss"].isel(width=-1).sel(gamma_prime=0).median("seed", skipna=False)
     rich, lazy = (float(loss.sel(gamma=gamma, method="nearest")) for gamma in (CONDENSED, LINEAR))
     return Finding(rich / lazy, f"{rich:.2g} and {lazy:.2g} of the loss of the mean")
 
@@ -107,7 +107,7 @@ def sharpness_of_the_linear_regime(measures: Measures) -> Finding:
     """Largest relative change of the sharpness along a run of the linear regime."""
     runs = _sharpness(measures, LINEAR, "relative_sharpness").isel(learning_rate=0)
     change = abs(runs / runs.isel(step=0) - 1).max("step")
-    return Finding(float(change.max()), f"over {change.sizes['seed']} seeds")
+    return Finding(float(change.max(skipna=False)), f"over {change.sizes['seed']} seeds")
 
 
 @claim(
@@ -125,7 +125,7 @@ def edge_of_stability(measures: Measures) -> Finding:
     ends = _sharpness(measures, 1.0, "final_relative_sharpness")
     last = ends.sel(learning_rate=0.5, method="nearest")
     return Finding(
-        float(abs(last - 1).median("seed")),
+        float(abs(last - 1).median("seed", skipna=False)),
         f"ends at {', '.join(f'{float(one):.2f}' for one in np.atleast_1d(last.values))} of 2/rate",
     )
 
@@ -133,4 +133,5 @@ def edge_of_stability(measures: Measures) -> Finding:
 def _sharpness(measures: Measures, gamma: float, name: str) -> xr.DataArray:
     runs = measures[SHARPNESS]
     _need_width(runs, PLANE_WIDTH)
-    return runs[name].sel(gamma=gamma, method="nearest")
+    # Of a run that diverged nothing counts.
+    return runs[name].where(runs["diverged"] == 0).sel(gamma=gamma, method="nearest")

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from regimes import endings
+from regimes.engines.common.losses import gradient_factor
 from regimes.errors import DataError
 from regimes.storage.layout import labelled
 
@@ -22,10 +23,12 @@ MEASURED = {
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The ends of the runs, their test loss as a share of that of the mean of the targets.
 
-    runs: over AXES, on data with test points, with the tangent kernel recorded. data: `targets` and
-    `split`. Returns the variables of MEASURED over AXES and how the runs ended. Raises DataError
-    when an axis or a variable is missing.
+    runs: of gradient flow over AXES, on data with test points, with the tangent kernel recorded.
+    data: `targets` and `split`. Returns the variables of MEASURED over AXES and how the runs ended.
+    Raises DataError when an axis or a variable is missing.
     """
+    if other := [str(name) for name in runs["diverged"].dims if name not in AXES]:
+        raise DataError(f"lab.plane measures runs over {', '.join(AXES)}, not {', '.join(other)}")
     missing = [f"axis {name}" for name in AXES if name not in runs.dims]
     missing += [name for name in MEASURED.values() if name not in runs]
     if missing:
@@ -33,9 +36,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             f"lab.plane needs runs with test points, record.kernel and the axes {', '.join(AXES)}; "
             f"these lack {', '.join(missing)}"
         )
-    targets = data["targets"].values[..., data["split"].values == 1]
-    # The loss of the engines, |e|^2 / (2 n), of the best constant.
-    constant = float(np.var(targets)) / 2
+    targets = data["targets"].isel(point=data["split"].values == 1).values
+    # Of the best constant.
+    constant = gradient_factor(runs.attrs["loss"], 1, targets.size) / 2 * targets.size
+    constant *= float(np.var(targets))
     flags = [name for name in endings.FLAGS if name in runs]
     result = runs[flags].transpose(*AXES)
     for name, there in MEASURED.items():

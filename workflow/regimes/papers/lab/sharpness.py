@@ -20,6 +20,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """
     if missing := [name for name in NEEDED if name not in runs]:
         raise DataError(f"lab.sharpness needs record.sharpness: steps; no {', '.join(missing)}")
+    if absent := [name for name in (*AXES, "gamma_prime", "width") if name not in runs.dims]:
+        raise DataError(f"lab.sharpness needs the axes {', '.join(absent)} too")
     for name in ("gamma_prime", "width"):
         if runs.sizes[name] > 1:
             raise DataError(f"axes.{name}: lab.sharpness measures runs of one {name}")

@@ -16,7 +16,6 @@ from regimes.engines.common.draws import scaled_weights, scales_of
 from regimes.engines.common.engine import Job, Variable
 from regimes.engines.common.losses import gradient_factor
 from regimes.engines.common.observation import (
-    SCORES,
     Network,
     Observer,
     Sample,
@@ -132,6 +131,7 @@ class Model:
             trained=self.settings.layers,
             rates=layers,
             unit=scales.unit,
+            scores=False,
         )
 
     def _points(self, inputs: np.ndarray, targets: np.ndarray) -> Points:
@@ -181,7 +181,6 @@ class Start:
         return {
             name: torch.tensor([one[name] for one in measured], dtype=torch.float64)
             for name in measured[0]
-            if name not in SCORES
         }
 
     def variables(
