@@ -111,6 +111,7 @@ EXPERIMENT = {
     "engine": "gradient_descent",
     "paper": "luo2021",
     "dataset": "features",
+    "parameterisation": "unscaled",
     "loss": "mean_square",
     "learning_rate": 0.001,
     "stopping": {"max_steps": 100},

@@ -502,7 +502,7 @@ def test_jobs_that_take_very_long_are_told(tmp_path: Path) -> None:
     assert not list(make(**table_of(1000)).long_jobs(tmp_path))
     plan = make(**table_of(13_000), max_memory_mb=10**6)
     (line,) = plan.long_jobs(tmp_path)
-    assert line.startswith("experiments.mine: 2 of its jobs may take up to 12 h of a core each")
+    assert line.startswith("experiments.mine: 2 of its jobs may take up to 16 h of a core each")
     assert "(datasets.noisy)" in line and "another engine" in line and "\n" not in line
     for job in plan.jobs_of("mine"):
         path = tmp_path / job.path
