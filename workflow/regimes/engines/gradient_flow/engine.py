@@ -81,14 +81,11 @@ class Runs(Engine["GradientFlowExperiment"]):
         "solver_steps": Variable("number of accepted steps", dtype=np.int32),
         "rejected_steps": Variable("number of rejected steps", dtype=np.int32),
         "time": Variable(
-            "log-spaced times of the recorded loss, in the time of the parameterisation",
+            "time t of the flow, log-spaced",
             ("checkpoint",),
             coordinate=True,
         ),
-        "train_loss": Variable(
-            "training loss along the run: R(t) = |e|^2 / (2 n) unless it is another",
-            ("checkpoint",),
-        ),
+        "train_loss": Variable("training loss R(t) along the run", ("checkpoint",)),
         "output_weights": Variable("output weights a", ("snapshot", "neuron"), stored="float32"),
         "input_weights": Variable(
             "first-layer weights w, one row per feature",
