@@ -15,12 +15,12 @@ import pytest
 import torch
 import xarray as xr
 import yaml
+from flow_names import LONG_NAMES
 
 import regimes
 from regimes.config.load import load
 from regimes.datasets import points
 from regimes.engines.common import runner
-from regimes.engines.common.observation import measured_variables
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow.engine import Runs
 from regimes.errors import ConfigError, DataError, DeviceError, StoreError
@@ -31,16 +31,6 @@ from regimes.plan.settings import training_modules
 from regimes.plan.stages import Job
 from regimes.storage import store
 
-# What every run has; the rest is measured at levels of the loss, where that is asked for.
-MEASURED = measured_variables("record").keys() - {
-    "final_relative_distance_w",
-    "final_relative_distance_a",
-}
-LONG_NAMES = [
-    name
-    for name, one in Runs.VARIABLES.items()
-    if set(one.dims) <= {"checkpoint"} and name not in MEASURED
-]
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.yaml"
 SMOKE = {"scale": "smoke"}

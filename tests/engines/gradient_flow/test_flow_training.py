@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from flow_blocks import LONG_NAMES, SOLVER, block_of, four_points
+from flow_blocks import SOLVER, block_of, four_points
+from flow_names import LONG_NAMES
 
 from regimes.engines.common.runner import train
 from regimes.engines.gradient_flow import engine as gradient_flow

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from flow_blocks import LONG_NAMES, MEASURED, SOLVER, block_of, four_points
+from flow_blocks import SOLVER, block_of, four_points
+from flow_names import LONG_NAMES, MEASURED
 from own_forms import CASES
 
 from regimes.activations import relu

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from flow_blocks import LONG_NAMES, SOLVER, four_points
+from flow_blocks import SOLVER, four_points
+from flow_names import LONG_NAMES
 
 from regimes.config.load import load
 from regimes.engines.common.draws import antisymmetric
