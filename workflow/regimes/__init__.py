@@ -2,7 +2,9 @@
 
 In a notebook: `regimes.open("phase_diagram")` reads a result, `regimes.simulate(gamma=1.5,
 gamma_prime=0.0, width=1000)` trains a single setting, `regimes.catalog()` lists the experiments and
-`regimes.describe("phase_diagram")` explains the settings of one.
+`regimes.describe("phase_diagram")` explains the settings of one. `regimes.locate(scheme="he")` says
+where a network lies on the phase plane, `regimes.boundary((x, y))` where the boundary lies on one's
+own data.
 """
 
 from importlib import import_module
@@ -10,7 +12,14 @@ from typing import Any
 
 # Loaded by name and only when asked for: no stage of the workflow imports them, so that a change
 # in them reruns nothing.
-_PUBLIC = {"catalog": "api", "describe": "api", "open": "api", "simulate": "api"}
+_PUBLIC = {
+    "boundary": "api",
+    "catalog": "api",
+    "describe": "api",
+    "locate": "location",
+    "open": "api",
+    "simulate": "api",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -46,6 +46,8 @@ DEFAULTED = ("width", "seed")
 MOST_VALUES = 20
 # Keys that `simulate` takes beside those of an experiment, and keys of these that it sets itself.
 TOP_KEYS = ("tolerance",)
+# Whose search is done on data that are given.
+BOUNDARY_OF_GIVEN = "four_point"
 NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure")
 
 
@@ -90,7 +92,8 @@ def catalog(
 
     directory, configfile: as of `simulate`. Columns: paper, engine, dataset, axes (numbers of their
     values), runs, figures (that show them), cpu_minutes (of one core, from what such jobs took
-    elsewhere; NaN where that is not known), has_results (whether its measures are there).
+    elsewhere; NaN where that is not known), has_results (whether its measures are there). What is
+    made on request alone is listed when it has results.
     """
     import pandas as pd
 
@@ -100,7 +103,8 @@ def catalog(
     rows = {}
     for paper in config.papers:
         for name, experiment in config.experiments.items():
-            if experiment.paper != paper:
+            done = (root / "results/measures" / f"{name}.nc").is_file()
+            if experiment.paper != paper or (experiment.on_request and not done):
                 continue
             grids = experiment.all_grids()
             sizes = [{axis: len(values) for axis, values in grid.items()} for grid in grids]
@@ -116,7 +120,7 @@ def catalog(
                     figure for figure, one in config.figures.items() if name in one.measures
                 ),
                 "cpu_minutes": round(jobs * times.get((name, config.scale), math.nan) / 60, 1),
-                "has_results": (root / "results/measures" / f"{name}.nc").is_file(),
+                "has_results": done,
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("experiment")
 
@@ -222,6 +226,50 @@ def simulate(
     if "time" in result.coords and result["time"].dims == ("checkpoint",):
         result = result.swap_dims(checkpoint="time")
     return result
+
+
+def boundary(
+    data: str | xr.Dataset | tuple[Any, Any] = "four_point",
+    *,
+    gamma_prime: float | Iterable[float] = 0.0,
+    **changes: Any,
+) -> xr.Dataset:
+    """The boundary between the linear and the condensed regime, on one's own problem.
+
+    At each gamma', the zero gamma* of S_w, the slope of log RD(theta_w) against log m of equation
+    (19) of Luo et al. (2021), is searched by runs of gradient flow at several widths and seeds,
+    until its standard error over seeds is at most `standard_error`.
+
+    data: a data set of the config, or points, as of `simulate`. changes: activation, widths,
+    standard_error (0.005), min_seeds, max_seeds, start (two gammas), solver; and directory,
+    configfile, device, progress, activations, as of `simulate`.
+
+    Returns boundary_gamma with boundary_gamma_stderr and theory_boundary_gamma over gamma_prime
+    (one: without that axis); n_networks, the number that was trained; and the runs:
+    relative_distance_w (trial, seed, width) and slope_w (trial) at each trial_gamma, NaN where
+    nothing was trained. Warns where the error stays larger, and where there is no boundary.
+    Raises ConfigError and DataError as `simulate`.
+
+        >>> found = regimes.boundary(widths=[100, 400], standard_error=0.1, progress=False)
+        >>> abs(float(found["boundary_gamma"]) - float(found["theory_boundary_gamma"])) < 0.2
+        True
+    """
+    from regimes.papers.lab.boundary import measure
+
+    named = isinstance(data, str)
+    name = f"boundary_{data if named else BOUNDARY_OF_GIVEN}"
+    if not named:
+        changes["data"] = data
+    if isinstance(gamma_prime, Iterable):
+        gamma_prime = list(gamma_prime)
+    runs = simulate(name, gamma_prime=gamma_prime, **changes)
+    for one in np.atleast_1d(runs["gamma_prime"].values[runs["bracketed"].values == 0]):
+        warnings.warn(
+            f"no boundary at gamma' = {one:g}: S_w does not change its sign between the gammas "
+            "that were tried, or networks diverged",
+            stacklevel=2,
+        )
+    return measure(runs, runs)
 
 
 def _layers(configfile: str | Path | None, own: Mapping[str, Any]) -> list[Layer]:
@@ -449,7 +497,8 @@ def _data(planned: Data) -> xr.Dataset:
 
 def _bar(settings: Mapping[str, Any]) -> _Bar | _Line:
     """What shows how far a job is."""
-    return _Bar(settings) if "relative_loss" in settings.get("solver", {}) else _Line(settings)
+    is_flow = "width" in settings["axes"] and "relative_loss" in settings.get("solver", {})
+    return _Bar(settings) if is_flow else _Line(settings)
 
 
 class _Line:

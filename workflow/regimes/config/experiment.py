@@ -38,6 +38,9 @@ class ExperimentSettings(Model):
     measure: ModuleName = Field(
         description="Module that measures the runs: of the experiment's paper, or `paper.module`."
     )
+    on_request: bool = Field(
+        default=False, description="Made only when it is asked for by name, not by `all`."
+    )
 
     def all_grids(self) -> list[dict[str, tuple]]:
         """Return the complete grids, their axes in the order of the files.

@@ -8,7 +8,8 @@ settings of the papers' files at the scale, so that an override of one experimen
 other; what the user writes inherits what the user has changed, too. Whatever is null, be it a key
 within an entry, an entry or a key of the top level, is as if it were not there in this layer and
 those below: it has its default, and what was inherited or shipped is taken away. A data set that is
-given another `kind` is replaced as a whole.
+given another `kind` is replaced as a whole. An entry of a paper's file whose name has `{dataset}`
+in it stands for one for each data set, the user's included.
 """
 
 import difflib
@@ -39,6 +40,8 @@ SECTIONS = {"datasets": "data set", "experiments": "experiment", "figures": "fig
 INHERITS, AT_SCALES = "inherits", "scales"
 # Of data sets: which keys they have.
 KIND = "kind"
+# In the name of an entry, and in its texts, the name of a data set.
+EACH_DATASET = "{dataset}"
 # Keys that name a module below regimes.papers; of the entry's own paper where there is no dot.
 MODULES = {"experiments": "measure", "figures": "plot"}
 # Places of what the user says: the file beside the Snakefile, and the command line; a config file's
@@ -269,7 +272,7 @@ def resolve(user: Sequence[Layer]) -> Resolved:
     if scale not in SCALES:
         place = Resolved({}, {}, user).place("scale")
         raise ConfigError(f"{place}: scale = {scale!r}; allowed: {', '.join(SCALES)}")
-    written = _written()
+    written = _for_each_dataset(_written(), said.get("datasets"))
     shipped = {key: _shipped(key, written, scale) for key in written}
     sections = ("papers", "claims", *SECTIONS)
     keys = [
@@ -363,6 +366,33 @@ def _written() -> dict[tuple[str, str], _Entry]:
                     raise ConfigError(f"{place}: {section}.{name} is in {other} already")
                 written[section, name] = _Entry(paper, place, entry)
     return written
+
+
+def _for_each_dataset(
+    written: Mapping[tuple[str, str], _Entry], own: Any
+) -> dict[tuple[str, str], _Entry]:
+    """The entries, with one for each data set, shipped or own, in the place of each template."""
+    own = own if _is_mapping(own) else {}
+    shipped = [name for section, name in written if section == "datasets"]
+    datasets = [one for one in dict.fromkeys([*shipped, *own]) if own.get(one, "") is not None]
+    found = {}
+    for (section, name), entry in written.items():
+        if EACH_DATASET not in name:
+            found[section, name] = entry
+            continue
+        for dataset in datasets:
+            made = name.replace(EACH_DATASET, str(dataset))
+            found[section, made] = replace(entry, content=_filled(entry.content, str(dataset)))
+    return found
+
+
+def _filled(value: Any, dataset: str) -> Any:
+    """Settings with the name of a data set in the place of EACH_DATASET."""
+    if isinstance(value, Mapping):
+        return {key: _filled(item, dataset) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, dataset) for item in value]
+    return value.replace(EACH_DATASET, dataset) if isinstance(value, str) else value
 
 
 def _shipped(

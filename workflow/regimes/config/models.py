@@ -87,6 +87,9 @@ class FigureSettings(Model):
         default=False,
         description="Write it as CSV too: the module has a function `table` beside `draw`.",
     )
+    on_request: bool = Field(
+        default=False, description="Made only when it is asked for by name, not by `all`."
+    )
     caption: str = Field(description="Caption in the report, plain text.")
     labels: dict[Line, Line] = Field(default={}, description="Columns of its row in the report.")
 
@@ -209,6 +212,7 @@ class Config(Model):
     )
 
     _places: Resolved | None = PrivateAttr(default=None)
+    _left_out: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def with_places(self, resolved: Resolved) -> "Config":
         """Let the configuration know where its keys stand, and return it."""
@@ -222,6 +226,20 @@ class Config(Model):
     def origin(self, key: str) -> str | None:
         """Where a dotted key stands; None for a key that nobody sets, which has its default."""
         return self._places.origin(key) if self._places else None
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Why experiments on request, and their figures, cannot be made, by their names."""
+        return self._left_out
+
+    def leave_out(self, experiment: str, reason: str) -> None:
+        """Take an experiment on request away, and the figures on request that show it."""
+        del self.experiments[experiment]
+        self._left_out[experiment] = reason
+        for name, figure in list(self.figures.items()):
+            if figure.on_request and experiment in figure.measures:
+                del self.figures[name]
+                self._left_out[name] = reason
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Config":
@@ -240,8 +258,8 @@ class Config(Model):
                 _check_images(f"datasets.{name}", dataset, self.datasets)
             if isinstance(dataset, TeacherLabelsDataset):
                 _check_taught(f"datasets.{name}", dataset, self.datasets)
-        for name, experiment in self.experiments.items():
-            key = f"experiments.{name}"
+
+        def check_experiment(key: str, experiment: EngineSettings) -> None:
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
             check_activation(key, experiment, self.activations)
@@ -255,6 +273,14 @@ class Config(Model):
             # Data made of images have as many points as there are images.
             sized = self.datasets[getattr(dataset, "images", experiment.dataset)]
             _check_draws(key, experiment, sized)
+
+        for name, experiment in list(self.experiments.items()):
+            try:
+                check_experiment(f"experiments.{name}", experiment)
+            except ValueError as error:
+                if not experiment.on_request:
+                    raise
+                self.leave_out(name, str(error))
         for name, figure in self.figures.items():
             key = f"figures.{name}"
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")

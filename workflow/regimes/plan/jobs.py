@@ -29,6 +29,12 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data], memory: Memor
     """
     experiment = config.experiments[name]
     dataset = data[experiment.dataset]
+    if memory.sizes[experiment.dataset].n_outputs > 1 and not experiment.takes_outputs:
+        key = f"experiments.{name}.dataset"
+        raise ConfigError(
+            f"{config.place(key)}: {key} = {experiment.dataset!r} has targets of several outputs, "
+            f"and engine: {experiment.engine} trains one; take targets: label, or another engine"
+        )
     torch = torch_version()
     # By the modules that they name: thousands of jobs share one.
     codes: dict[tuple[str, ...], str] = {}

@@ -68,6 +68,8 @@ class Plan:
     all_claims: Stage | None
     figures: dict[str, Figure]
     explorer: Stage
+    # Why what is made on request cannot be made, by name.
+    left_out: Mapping[str, str]
 
     @classmethod
     @fixed_sources()
@@ -87,8 +89,14 @@ class Plan:
         jobs: list[Job] = []
         probes: list[Probe] = []
         measures = {}
-        for name in config.experiments:
-            own_jobs = plan_jobs(name, config, data, memory)
+        for name, experiment in list(config.experiments.items()):
+            try:
+                own_jobs = plan_jobs(name, config, data, memory)
+            except ConfigError as error:
+                if not experiment.on_request:
+                    raise
+                config.leave_out(name, str(error))
+                continue
             own_probes = plan_probes(name, config, data, own_jobs, memory)
             measures[name] = _measure(name, config, data, own_jobs, own_probes, memory)
             jobs += own_jobs
@@ -108,6 +116,7 @@ class Plan:
                 for name in config.figures
             },
             explorer=_explorer(config, measures, claims),
+            left_out=config.left_out,
         )
 
     def stages(self) -> Iterator[Stage]:
@@ -145,8 +154,13 @@ class Plan:
         if path in files:
             return
         folder = next((one for one in TARGETS if path.startswith(one)), "")
+        name = path.removeprefix(folder).rpartition(".")[0]
+        if name in self.left_out:
+            raise ConfigError(f"{path} cannot be made: {self.left_out[name]}")
         there = [file.removeprefix(folder) for file in files if file.startswith(folder)]
-        names = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in there))
+        every = [file for one in self.stages() if not one.on_request for file in one.outputs]
+        shown = [file.removeprefix(folder) for file in every if file.startswith(folder)]
+        names = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in shown))
         meant = hint(path.removeprefix(folder), there)
         raise ConfigError(
             f"{path}: no rule makes this file with the present config; {meant}{folder} may have "
@@ -159,7 +173,7 @@ class Plan:
 
     def long_jobs(self, directory: str | Path = ".") -> Iterator[str]:
         """A line for each experiment with jobs that are not done and will take very long."""
-        for name in self.measures:
+        for name in [name for name, one in self.measures.items() if not one.on_request]:
             long = [job for job in self.jobs_of(name) if (job.seconds or 0) > LONG]
             hours = [
                 (job.seconds or 0) / 3600
@@ -183,13 +197,13 @@ class Plan:
 
         All figures, if none of the targets is one of these.
         """
-        figures: list[Stage] = list(self.figures.values())
+        figures = list(self.figures.values())
         named = [
             figure
             for figure in figures
             if figure.paper in targets or not set(targets).isdisjoint(figure.outputs)
         ]
-        return named or figures
+        return [*named] or [figure for figure in figures if not figure.on_request]
 
     def targets(self, paper: str) -> list[str]:
         """Final files of a paper: its measures, its figures, and its claims if it has any.
@@ -198,7 +212,8 @@ class Plan:
         again while what was made from it is there.
         """
         stages = [*self.measures.values(), *self.figures.values(), *self.claims.values()]
-        return [path for stage in stages if stage.paper == paper for path in stage.outputs]
+        stages = [one for one in stages if one.paper == paper and not one.on_request]
+        return [path for stage in stages for path in stage.outputs]
 
     def all_targets(self) -> list[str]:
         """Final files of all papers, the claims of all together, and the explorer."""
@@ -315,6 +330,7 @@ def _measure(
         outputs=(f"results/measures/{name}.nc",),
         stamp=f"results/code/measures-{name}.txt",
         grids=jobs_by_grid(experiment),
+        on_request=experiment.on_request,
         memory_mb=memory.of_measure(name, [job.settings["axes"] for job in jobs]),
     )
 
@@ -413,6 +429,7 @@ def _figure(
         ),
         stamp=f"results/code/figures-{name.replace('/', '-')}.txt",
         arguments=figure.arguments,
+        on_request=figure.on_request,
         labels={"figure": name} | figure.labels,
     )
 

@@ -69,7 +69,7 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
 def training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "split_by"):
+    for key in ("paper", "measure", "split_by", "on_request"):
         del settings[key]
     settings.pop("probes", None)
     expression = config.activations.get(settings.get("activation", ""))

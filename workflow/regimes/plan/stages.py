@@ -24,7 +24,7 @@ class Stage:
     that it makes, the main one first. paper: the paper that it belongs to, if to a single one.
     stamp: the file that tells Snakemake when code or settings have changed; None where the hash in
     the file's name does. memory_mb: what the job needs in MB, as far as that is estimated: no part
-    of any hash, nor of what the scripts are given.
+    of any hash, nor of what the scripts are given. on_request: whether `all` does not ask for it.
     """
 
     rule: str
@@ -38,6 +38,7 @@ class Stage:
     paper: str = ""
     stamp: str | None = None
     memory_mb: int = 0
+    on_request: bool = False
 
     @property
     def path(self) -> str:

@@ -60,11 +60,16 @@ def listed(config: Config) -> str:
     for paper, about in config.papers.items():
         lines += ["", f"{paper}: {about.title}"]
         of_paper = {name: one for name, one in config.experiments.items() if one.paper == paper}
+        on_request = [name for name, one in of_paper.items() if one.on_request]
         for name, experiment in of_paper.items():
+            if experiment.on_request:
+                continue
             first, *others = experiment.all_grids()
             axes = " x ".join(f"{len(values)} {axis}" for axis, values in first.items())
             axes += f", and {len(others)} more grids" if others else ""
             lines.append(f"  {name}: {experiment.engine} on {experiment.dataset}; {axes}")
+        if on_request:
+            lines.append(f"  on request alone: {', '.join(on_request)}")
     return "\n".join(lines[1:])
 
 

@@ -21,6 +21,7 @@ class EngineSettings(ExperimentSettings):
     limit: key, from the outside in, of the number that only says how long runs go on, if a job
     with a larger one can go on from where another ended. takes_draws: whether data may have a draw
     of its own for each seed.
+    takes_outputs: whether targets may have several components.
     uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
     against_divergence: what helps where runs diverge, in words.
     """
@@ -30,6 +31,7 @@ class EngineSettings(ExperimentSettings):
 
     limit: ClassVar[tuple[str, ...] | None] = None
     takes_draws: ClassVar[bool] = False
+    takes_outputs: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
     against_divergence: ClassVar[str] = "a smaller learning_rate"
 

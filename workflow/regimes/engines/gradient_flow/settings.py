@@ -1,16 +1,19 @@
 """Experiments that are trained by gradient flow."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from regimes.config.activations import ActivationName
 from regimes.config.axes import (
+    ExponentAxis,
     SeedAxis,
     ToleranceAxis,
     WidthAxis,
 )
 from regimes.config.base import Integer, Model, Number
-from regimes.config.experiment import SplitBy
+from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import NUMBER_BYTES, Axes, n_runs
 from regimes.engines.common.parameterised import (
@@ -20,6 +23,8 @@ from regimes.engines.common.parameterised import (
     Record,
     SquaredLoss,
 )
+from regimes.engines.common.settings import EngineSettings
+from regimes.errors import ConfigError
 
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
@@ -82,6 +87,7 @@ class GradientFlowExperiment(ParameterisedExperiment):
     """An experiment trained by gradient flow."""
 
     limit = ("solver", "max_steps")
+    takes_outputs = False
     against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
@@ -176,6 +182,112 @@ class GradientFlowExperiment(ParameterisedExperiment):
                 "snapshots need width in split_by: a file holds the weights of one width"
             )
         return self
+
+
+class BoundaryAxes(AxesSettings):
+    """The grid of an experiment."""
+
+    gamma_prime: ExponentAxis = Field(
+        description="Exponents gamma' of the ratio of the layers' learning rates."
+    )
+
+
+class BoundaryExperiment(EngineSettings):
+    """An experiment that searches the boundary of the regimes along gamma, for each gamma'.
+
+    Its networks are those of gradient_flow in the normalised parameterisation.
+    """
+
+    takes_outputs = False
+    against_divergence = GradientFlowExperiment.against_divergence
+
+    engine: Literal["gradient_flow.boundary"] = Field(description="How the networks are trained.")
+    axes: BoundaryAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("gamma_prime",)
+    activation: ActivationName = Field(default="relu", description="Activation function.")
+    antisymmetric_initialisation: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Start from f = 0; `auto` means at gamma <= 1/2."
+    )
+    widths: WidthAxis = Field(
+        default=(1000, 6000, 40000),
+        description="Numbers of hidden neurons, even ones, over which S_w is fitted.",
+    )
+    standard_error: Number = Field(
+        default=0.005,
+        gt=0,
+        lt=1,
+        description="Standard error of the boundary, over seeds, at which the search ends.",
+    )
+    start: tuple[
+        Annotated[Number, Field(ge=0, le=5)],
+        Annotated[Number, Field(ge=0, le=5)],
+    ] = Field(
+        default=(0.75, 1.25),
+        description="The first two gammas; they are moved until the boundary is between them.",
+    )
+    min_seeds: Integer = Field(
+        default=5, ge=2, le=1000, description="Smallest number of random initialisations."
+    )
+    max_seeds: Integer = Field(
+        default=20, ge=2, le=1000, description="Largest number of random initialisations."
+    )
+    solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
+
+    def flow(self, axes: Mapping[str, Any]) -> GradientFlowExperiment:
+        """The settings of some of the networks."""
+        shared = {
+            key: getattr(self, key)
+            for key in ("paper", "dataset", "measure", "activation", "antisymmetric_initialisation")
+        }
+        return GradientFlowExperiment(
+            engine="gradient_flow",
+            solver=self.solver,
+            axes=FlowAxes(**axes),
+            split_by=(),
+            **shared,
+        )
+
+    def memory(self, axes: Axes, data: DataSize) -> float:
+        """Of the largest batch of networks."""
+        return self._largest(axes).memory({**axes, "width": self.widths, **self._seeds()}, data)
+
+    def seconds(self, axes: Axes, data: DataSize) -> float | None:
+        """Of the networks of the least number of seeds, at one gamma, and half as many more."""
+        of_one: Axes = {**axes, "width": self.widths, "seed": range(self.min_seeds)}
+        seconds = self._largest(axes).seconds(of_one, data)
+        return None if seconds is None else 1.5 * seconds
+
+    def kept(self, axes: Axes, data: DataSize) -> float:
+        """The relative distances."""
+        return n_runs(axes) * 24 * self.max_seeds * len(self.widths)
+
+    def _seeds(self) -> dict[str, list[int]]:
+        return {"seed": list(range(self.max_seeds))}
+
+    def _largest(self, axes: Axes) -> GradientFlowExperiment:
+        return self.flow({**axes, "gamma": [1.0], "width": self.widths, **self._seeds()})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "BoundaryExperiment":
+        self.check_grids()
+        if len(self.widths) < 2:
+            raise ValueError("widths: S_w needs at least two widths")
+        if self.start[0] >= self.start[1]:
+            raise ValueError("start must be two gammas, the smaller one first")
+        if self.min_seeds > self.max_seeds:
+            raise ValueError(f"min_seeds: {self.min_seeds} is more than max_seeds")
+        return self
+
+    def check(self) -> None:
+        """Raise ConfigError for odd widths where the search may need pairs of neurons."""
+        if self.antisymmetric_initialisation == "never":
+            return
+        for width in self.widths:
+            if width % 2:
+                raise ConfigError(
+                    f"widths: {width} is odd; antisymmetric initialisation needs pairs of neurons "
+                    "(even widths, or antisymmetric_initialisation: never)"
+                )
 
 
 def _check_falling(name: str, levels: tuple[float, ...]) -> None:

@@ -42,8 +42,8 @@ MARKER_AREA = 36
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     """The plane of gamma and gamma' at infinite width: it needs no measures and has no scale."""
     figure, axes = plt.subplots(figsize=(5.4, 5.2), layout="constrained")
-    _shade(axes)
-    _draw_boundary(axes)
+    shade(axes)
+    draw_boundary(axes)
     for initialisation in INITIALISATIONS:
         if gamma(initialisation).free_symbols:
             _draw_family(axes, initialisation)
@@ -60,7 +60,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     return figure
 
 
-def _shade(axes: Axes) -> None:
+def shade(axes: Axes) -> None:
+    """Colour the regimes of theory and name them."""
     across, up = (_centres(*limits) for limits in (GAMMA_PRIME_RANGE, GAMMA_RANGE))
     axes.imshow(
         regime(up[:, None], across) == "condensed",
@@ -77,7 +78,8 @@ def _shade(axes: Axes) -> None:
         axes.text(x, y - 0.02, rf"$\mathrm{{RD}}(\theta_w) {limit}$", ha="center", va="top")
 
 
-def _draw_boundary(axes: Axes) -> None:
+def draw_boundary(axes: Axes) -> None:
+    """Draw the boundary of theory and name it."""
     # 0, where the boundary bends, is one of the points.
     across = xr.DataArray(np.union1d(GAMMA_PRIME_RANGE, 0.0))
     axes.plot(across, boundary_gamma(across), color="black", linewidth=2.2, zorder=2)

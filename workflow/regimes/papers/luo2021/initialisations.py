@@ -69,12 +69,12 @@ def kappa_prime(initialisation: Initialisation) -> sympy.Expr:
 
 def gamma(initialisation: Initialisation) -> sympy.Expr:
     """Limit of -log kappa / log m for large m: equations (2), (14)."""
-    return _exponent(kappa(initialisation))
+    return exponent(kappa(initialisation))
 
 
 def gamma_prime(initialisation: Initialisation) -> sympy.Expr:
     """Limit of -log kappa' / log m for large m: equations (2), (14)."""
-    return _exponent(kappa_prime(initialisation))
+    return exponent(kappa_prime(initialisation))
 
 
 def slopes(
@@ -99,7 +99,8 @@ def _scales(initialisation: Initialisation) -> tuple[sympy.Expr, sympy.Expr, sym
     return parse(initialisation.alpha), parse(initialisation.beta1), parse(initialisation.beta2)
 
 
-def _exponent(scale: sympy.Expr) -> sympy.Expr:
+def exponent(scale: sympy.Expr) -> sympy.Expr:
+    """Limit of -log scale / log m for large m, of an expression in m and d."""
     # Expanded logarithms make the limit a matter of rational functions of log m.
     logarithm = sympy.expand_log(sympy.log(scale), force=True)
     return sympy.limit(-logarithm / sympy.log(WIDTH), WIDTH, sympy.oo)
