@@ -176,7 +176,9 @@ def simulate(
     if activations is not None and not isinstance(activations, Mapping):
         raise ConfigError(f"activations = {activations!r}; must be a mapping of names")
     layers = _layers(configfile, {"activations": dict(activations)} if activations else {})
-    experiments = load(path, layers).experiments
+    known = load(path, layers)
+    experiments = known.experiments
+    _require_made(experiment, known.left_out)
     if not isinstance(experiment, str) or experiment not in experiments:
         names = list(experiments)
         raise ConfigError(
@@ -191,6 +193,7 @@ def simulate(
     except ConfigError as error:
         raise ConfigError(f"simulate: experiments.{experiment}: {error}") from None
     plan = _plan_of(experiment, config, root)
+    _require_made(experiment, plan.left_out)
     place = resolve(device)
     if place == "cuda":
         _require_cuda()
@@ -270,6 +273,12 @@ def boundary(
             stacklevel=2,
         )
     return measure(runs, runs)
+
+
+def _require_made(experiment: Any, left_out: Mapping[str, str]) -> None:
+    """Raise ConfigError for an experiment on request that cannot be made."""
+    if isinstance(experiment, str) and experiment in left_out:
+        raise ConfigError(f"{experiment} cannot be made: {left_out[experiment]}")
 
 
 def _layers(configfile: str | Path | None, own: Mapping[str, Any]) -> list[Layer]:

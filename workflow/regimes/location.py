@@ -337,7 +337,8 @@ def _of_widths(
     kappa_prime = logs["std_a"] - logs["std_w"] + 0.5 * (logs["rate_w"] - logs["rate_a"])
     variance = sum((error**2 for error in errors.values()), np.zeros(len(widths)))
     error = float(np.sqrt(weights**2 @ variance))
-    gamma, gamma_prime = float(weights @ kappa), float(weights @ kappa_prime)
+    # Of exact powers, without what rounding adds; 0.0 is not to be -0.0.
+    gamma, gamma_prime = (round(float(weights @ one), 12) + 0.0 for one in (kappa, kappa_prime))
     listed = ", ".join(map(str, widths))
     assumed.append(f"the powers of m between widths {listed} go on to all larger ones")
     last = int(np.argmax(widths))

@@ -65,13 +65,18 @@ class Memory:
 
         axes: the values of each axis of the job.
         """
-        experiment = self.config.experiments[name]
+        settings = self.config.experiments[name]
 
-        def needed(axes: Axes, data: DataSize) -> float:
+        def needed(axes: Axes, data: DataSize, experiment: Any = settings) -> float:
             results = RESULTS * NUMBER_BYTES * experiment.kept(axes, data)
             return DATA * data.bytes + experiment.memory(axes, data) + results
 
-        return self._of_runs(name, axes, needed, ())
+        data = self.sizes[settings.dataset]
+        smaller = (
+            Smaller(f"experiments.{name}.{key}", value, needed(axes, data, changed))
+            for key, value, changed in _smaller(settings)
+        )
+        return self._of_runs(name, axes, needed, smaller)
 
     def of_probe(self, name: str, probe: str, axes: Axes) -> int:
         """For a probe of the runs of a job."""
@@ -159,3 +164,5 @@ def _smaller(settings: Any) -> Iterator[tuple[str, int, Any]]:
         value = getattr(settings, key, None)
         if isinstance(value, int):
             yield key, value, settings.model_copy(update={key: 1})
+    if several := getattr(settings, "widths", None):
+        yield "widths", max(several), settings.model_copy(update={"widths": (2,) * len(several)})
