@@ -232,12 +232,17 @@ class Config(Model):
         """Why experiments on request, and their figures, cannot be made, by their names."""
         return self._left_out
 
+    def may_leave_out(self, experiment: str) -> bool:
+        """Whether an experiment is on request, as is all that shows it."""
+        shown = [one.on_request for one in self.figures.values() if experiment in one.measures]
+        return self.experiments[experiment].on_request and all(shown)
+
     def leave_out(self, experiment: str, reason: str) -> None:
-        """Take an experiment on request away, and the figures on request that show it."""
+        """Take an experiment away, and the figures that show it."""
         del self.experiments[experiment]
         self._left_out[experiment] = reason
         for name, figure in list(self.figures.items()):
-            if figure.on_request and experiment in figure.measures:
+            if experiment in figure.measures:
                 del self.figures[name]
                 self._left_out[name] = reason
 
@@ -278,7 +283,7 @@ class Config(Model):
             try:
                 check_experiment(f"experiments.{name}", experiment)
             except ValueError as error:
-                if not experiment.on_request:
+                if not self.may_leave_out(name):
                     raise
                 self.leave_out(name, str(error))
         for name, figure in self.figures.items():

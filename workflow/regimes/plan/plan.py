@@ -89,11 +89,11 @@ class Plan:
         jobs: list[Job] = []
         probes: list[Probe] = []
         measures = {}
-        for name, experiment in list(config.experiments.items()):
+        for name in list(config.experiments):
             try:
                 own_jobs = plan_jobs(name, config, data, memory)
             except ConfigError as error:
-                if not experiment.on_request:
+                if not config.may_leave_out(name):
                     raise
                 config.leave_out(name, str(error))
                 continue
