@@ -37,8 +37,8 @@ def render(
 
     measures: by experiment, as read from their files, whose attribute `source` names the module
     that made them. claims: verdicts by paper. titles: of the papers. paths: names of the files of
-    the measures (by experiment) and of the claims (by paper, as `claims/<paper>`). figures: names of
-    the figures that show an experiment, by experiment. A paper without data has no section.
+    the measures (by experiment) and of the claims (by paper, as `claims/<paper>`). figures: names
+    of the figures that show an experiment, by experiment. A paper without data has no section.
     """
     environment = Environment(
         loader=FileSystemLoader(PAGE),
@@ -105,7 +105,7 @@ def collect(
 def made(origins: Sequence[Mapping[str, str]]) -> str:
     """Say of which scale, version, commit and time some files are, as far as they tell.
 
-    origins: as made by `values.origin`; they alone say it, so that the same files make the same page.
+    origins: as made by `values.origin`. They alone say it: the same files make the same page.
     """
 
     def known(key: str) -> list[str]:

@@ -62,10 +62,18 @@ const Explorer = (() => {
     const path = `figures/${name}.png`;
     const address = `../${path.split("/").map(encodeURIComponent).join("/")}`;
     const made = element("span", undefined, { class: "figure" });
+    // A long name may break after its words.
+    const parts = path.split(/(?<=[/_])/).flatMap((part) => [part, element("wbr")]);
     const settle = (there) => {
       looked[name] = there;
-      made.replaceChildren(there ? element("a", path, { href: address, target: "_blank" }) : `${path} (missing)`);
-      if (!there) made.title = `snakemake --cores 8 ${path} draws it`;
+      if (there) {
+        const link = element("a", undefined, { href: address, target: "_blank" });
+        link.append(...parts);
+        made.replaceChildren(link);
+      } else {
+        made.replaceChildren(...parts, " (missing)");
+        made.title = `snakemake --cores 8 ${path} draws it`;
+      }
     };
     if (name in looked) {
       settle(looked[name]);
@@ -76,8 +84,15 @@ const Explorer = (() => {
     probe.addEventListener("load", () => settle(true));
     probe.addEventListener("error", () => settle(false));
     probe.src = address;
-    made.append(path, probe);
+    made.append(...parts, probe);
     return made;
+  }
+
+  // Links to some figures; without any their line is hidden.
+  function showFigures(line, names) {
+    line.hidden = !names.length;
+    line.querySelector('[data-role="figures"]').replaceChildren(
+      ...names.flatMap((name, n) => [n ? ", " : "", figureLink(name)]));
   }
 
   // A view of a section as the fragment of an address; fields without a value are left out.
@@ -121,13 +136,13 @@ const Explorer = (() => {
     return drawn;
   }
 
-  // After a zoom a logarithmic axis has the ticks of what it shows.
+  // After a zoom an axis with ticks of its own has those of what it shows.
   function tickAgain(div) {
     const changes = {};
     for (const name of ["xaxis", "yaxis"]) {
       const axis = div._fullLayout[name];
-      if (axis.type !== "log") continue;
-      const wanted = logTicks(...axis.range);
+      if (axis.tickmode !== "array") continue;
+      const wanted = axis.type === "log" ? logTicks(...axis.range) : ticks(evenly(...axis.range));
       if (String(axis.tickvals) === String(wanted.tickvals)) continue;
       for (const [key, values] of Object.entries(wanted)) changes[`${name}.${key}`] = values;
     }
@@ -182,7 +197,16 @@ const Explorer = (() => {
     return { tickvals: values, ticktext: values.map(write) };
   }
 
-  const linear = (title) => ({ type: "linear", title: { text: Formulas.markup(title) } });
+  // A linear axis for some values; without any its range and ticks are Plotly's.
+  function linear(title, values) {
+    const axis = { type: "linear", title: { text: Formulas.markup(title) }, exponentformat: "power" };
+    const there = (values || []).filter((one) => one !== null);
+    if (!there.length) return axis;
+    const [low, high] = [Math.min(...there), Math.max(...there)];
+    const room = 0.55 * (high - low) || 0.05 * Math.abs(low) || 0.5;
+    const range = [(low + high) / 2 - room, (low + high) / 2 + room];
+    return { ...axis, range, ...ticks(evenly(...range)) };
+  }
 
   function setTheme(name) {
     theme = name;
@@ -192,7 +216,7 @@ const Explorer = (() => {
   }
 
   return {
-    data, narrow, colour, dash, number, grouped, option, element, say, figureLink, address, variable, draw, log,
+    data, narrow, colour, dash, number, grouped, option, element, say, figureLink, showFigures, address, variable, draw, log,
     linear, ticks, setTheme, theme: () => theme, onTheme: (redraw) => redraws.push(redraw),
     // Sections say that a user chose something; `start.js` puts it into the page's address.
     moved: () => moved(), onMove: (follow) => { moved = follow; },

@@ -1,7 +1,7 @@
 "use strict";
 // Phase diagrams: a map of cells, and what is behind the chosen one.
 Explorer.diagrams = (section, panel) => {
-  const { number, grouped, option, element, say, figureLink, draw, log, linear, ticks, colour,
+  const { number, grouped, option, element, say, showFigures, draw, log, linear, ticks, colour,
     variable } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
   const SYMBOLS = { w: "S_w", a: "S_a", theta: "S_theta" };
@@ -327,9 +327,8 @@ Explorer.diagrams = (section, panel) => {
   }
 
   function show() {
-    const figures = [diagram, condensation()].flatMap((one) => (one ? one.figures : []));
-    role("figures").replaceChildren(...figures.map(figureLink));
-    role("figures-label").hidden = !figures.length;
+    showFigures(role("figures-label"),
+      [diagram, condensation()].flatMap((one) => (one ? one.figures : [])));
     drawMap();
     drawDetails();
   }

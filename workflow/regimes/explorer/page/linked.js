@@ -1,7 +1,7 @@
 "use strict";
 // Plots of the same settings: what is chosen in one of them is marked in all.
 Explorer.linked = (section, panel) => {
-  const { number, option, element, say, figureLink, draw, log, linear, colour, dash, variable } = Explorer;
+  const { number, option, element, say, showFigures, draw, log, linear, colour, dash, variable } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
   const FAINT = 0.12;
   // With more points than these a curve needs no markers.
@@ -75,8 +75,8 @@ Explorer.linked = (section, panel) => {
       const div = role("plots").children[index].querySelector(".plot");
       const all = (name) => plot.curves.flatMap((one) => one[name] || one.y);
       draw(div, tracesOf(plot), {
-        xaxis: plot.log_x ? log(plot.x, all("x")) : linear(plot.x),
-        yaxis: plot.log_y ? log("", [...all("low"), ...all("high")]) : linear(""),
+        xaxis: (plot.log_x ? log : linear)(plot.x, all("x")),
+        yaxis: (plot.log_y ? log : linear)("", [...all("low"), ...all("high")]),
         hovermode: "closest",
       });
       return div;
@@ -207,8 +207,7 @@ Explorer.linked = (section, panel) => {
     say(role("at-name"), shared());
     role("at").max = abscissas().length - 1;
     slide();
-    role("figures").replaceChildren(...group.figures.map(figureLink));
-    role("figures-label").hidden = !group.figures.length;
+    showFigures(role("figures-label"), group.figures);
     drawAll();
     divs.forEach(listenTo);
   }

@@ -78,7 +78,9 @@ def _over(
                 rows = table[table[settings] == value].sort_values(across)
                 columns = [rows[f"{quantity}_{name}"] for name in ("mean", "min", "max")]
                 curves.append(printed(key, f"{label}, paper", rows[across], *columns))
-        plots.append(plot(quantity, title, axis, curves, log_x=across == "width", log_y=quantity in LOG))
+        plots.append(
+            plot(quantity, title, axis, curves, log_x=across == "width", log_y=quantity in LOG)
+        )
     return group(name, f"against {axis_symbol}, a curve for each {symbol}", plots, across)
 
 
