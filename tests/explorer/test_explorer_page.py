@@ -421,7 +421,9 @@ def test_every_axis_has_three_labels(page: Page, section_names: list[str]) -> No
         chromium.resize(page.browser, size)
         page.browser.refresh()
         for name in section_names:
-            page.panel(name)
+            panel = page.panel(name)
+            if name == "luo2021":
+                page.role(panel, "nearest").click()
             assert chromium.few_ticks(page.browser) == []
 
 

@@ -262,12 +262,12 @@ Explorer.diagrams = (section, panel) => {
       neurons += cells[1][n];
     });
     const top = Math.ceil(Math.max(1, ...z.flat()));
-    const powers = Array.from({ length: top + 1 }, (_, power) => power);
+    const counted = top > 1 ? Array.from({ length: top + 1 }, (_, power) => 10 ** power) : [1, 2, 5, 10];
     draw(role("scatter"), [{
       type: "heatmap", x: of.position, y: of.height, z, customdata: counts, zmin: 0, zmax: top,
       colorscale: COUNTS[Explorer.theme()], hovertemplate: "%{customdata} neurons<extra></extra>",
-      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: powers,
-        ticktext: powers.map((power) => number(10 ** power)) },
+      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: counted.map(Math.log10),
+        ticktext: counted.map((one) => number(one)) },
     }], { xaxis: linear(of.position_name), yaxis: { ...linear("A / max A"), range: [0, 1] } });
     const share = of.share[i][j][k];
     const text = role("scatter-words").textContent.split(":")[0];
