@@ -1,6 +1,7 @@
 """Headless Chromium for tests of pages: from Debian's packages chromium and chromium-driver."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,12 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--force-device-scale-factor=1",
+)
+
+# Not names of files and experiments, such as own_gamma.
+GREEK = "alpha|beta|gamma|eta|theta|kappa|lambda|mu|nu|sigma|phi|chi|omega|Phi"
+RAW = re.compile(
+    rf"(?<!\w)(?:(?:{GREEK})(?:_\w+|\d|')?|slope_\w+|[A-Za-z]_\w+)(?!\w)|[\\^$]|<=|>=|\de-\d"
 )
 
 
@@ -79,3 +86,49 @@ def requests(browser: Any) -> list[str]:
         if message["method"] == "Network.requestWillBeSent"
     ]
     return [one for one in addresses if not one.startswith(("data:", "blob:", "about:"))]
+
+
+def few_ticks(browser: Any) -> list[str]:
+    """Axes and colour bars of the plots that are shown with fewer than three labelled ticks."""
+    return browser.execute_script("""
+        const few = [];
+        for (const div of document.querySelectorAll('.js-plotly-plot')) {
+          if (!div.offsetParent) continue;
+          const box = div.getBoundingClientRect();
+          const inside = (one) => {
+            const {x, y, width, height} = one.getBoundingClientRect();
+            return width > 0 && x >= box.x && y >= box.y
+              && x + width <= box.right && y + height <= box.bottom;
+          };
+          const kinds = ['.xtick text', '.ytick text'];
+          if (div.querySelector('.colorbar')) kinds.push('.colorbar .cbaxis text');
+          for (const kind of kinds) {
+            const texts = [...div.querySelectorAll(kind)].filter(inside)
+              .map((one) => one.textContent);
+            if (new Set(texts.filter(Boolean)).size < 3) {
+              const title = div.parentElement.querySelector('h4');
+              few.push(`${title ? title.textContent : div.dataset.role} ${kind}: ${texts}`);
+            }
+          }
+        }
+        return few;
+    """)
+
+
+def raw_formulas(browser: Any) -> list[str]:
+    """Words of formulas that stand as they are typed in what is shown, in hover texts too."""
+    texts = browser.execute_script("""
+        const texts = [];
+        for (const panel of document.querySelectorAll('[role=tabpanel]:not([hidden])')) {
+          const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const { data, parentElement } = walker.currentNode;
+            if (!parentElement.closest('.figure')) texts.push(data);
+          }
+          for (const div of panel.querySelectorAll('.js-plotly-plot')) {
+            div.data.forEach((one) => texts.push(...[one.text || []].flat(2), one.name || ''));
+          }
+        }
+        return texts;
+    """)
+    return [text for text in texts if RAW.search(text)]

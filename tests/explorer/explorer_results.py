@@ -9,6 +9,7 @@ import luo_runs
 import numpy as np
 import song_runs
 import xarray as xr
+from PIL import Image
 
 from regimes.claims.core import Claim, Finding, evaluate, within
 from regimes.explorer.page import render
@@ -22,6 +23,13 @@ TITLES = {
     "chen2022": "Feature learning (Chen et al., 2022)",
     "caron2023": "Node scaling (Caron et al., 2023)",
     "song2021": "Subquadratic (Song et al., 2021)",
+}
+FORMULA = "|W_T - W_0| <= 1e-3 at gamma_prime = -0.5, log_view aside"
+# Of these the first two are there.
+FIGURES = {
+    "phase_diagram": ["phase_diagram"],
+    "condensation": ["luo2021/fig"],
+    "song2021_mnist": ["song2021/gone"],
 }
 FOUR_POINTS = {"kind": "points", "inputs": [-1.0, -0.3, 0.3, 1.0]}
 MNIST = {"kind": "mnist", "n_train": 45}
@@ -66,6 +74,10 @@ def write_results(directory: Path) -> Results:
             references="made up",
             config={"scale": "smoke"},
         )
+    for name in ("phase_diagram", "luo2021/fig"):
+        figure = directory / f"figures/{name}.png"
+        figure.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(figure)
     results = Results(files, directory / "results/explorer.html")
     results.page.write_text(rendered(results, tuple(files)), encoding="utf-8")
     return results
@@ -80,7 +92,7 @@ def rendered(results: Results, names: tuple[str, ...]) -> str:
         if name.startswith("claims/")
     }
     paths = {name: f"results/{name}.nc" for name in names}
-    return render(measures, claims, TITLES, paths)
+    return render(measures, claims, TITLES, paths, FIGURES)
 
 
 def made_up_measures() -> dict[str, tuple[xr.Dataset, str, dict]]:
@@ -188,5 +200,9 @@ def made_up_claims() -> dict[str, xr.Dataset]:
             {},
             "smoke",
         ),
-        "razborov2022": evaluate([claim("R1", 1.0, "gradient descent converges")], {}, "smoke"),
+        "razborov2022": evaluate(
+            [claim("R1", 1.0, FORMULA)],
+            {},
+            "smoke",
+        ),
     }

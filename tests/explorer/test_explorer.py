@@ -134,7 +134,7 @@ def test_a_diverged_run_is_left_out_of_the_curves(results: Results) -> None:
     runs = results.read("chen2022_random_labels")
     runs["diverged"][{"seed": 0}] = 1
     (section,) = page.collect(
-        {"chen2022_random_labels": runs}, {}, TITLES, {"chen2022_random_labels": "f"}
+        {"chen2022_random_labels": runs}, {}, TITLES, {"chen2022_random_labels": "f"}, {}
     )["sections"]
     drawn = section["groups"][0]["plots"][0]["curves"][0]
     kept = runs["train_loss"].isel(model=0, width=0, n_train=0, seed=1)
@@ -171,6 +171,35 @@ def test_each_section_says_where_its_numbers_come_from(
         attributes = results.read(Path(one["file"]).stem).attrs
         assert (one["commit"], one["created"]) == (attributes["git_commit"], attributes["created"])
         assert one["scale"] == "smoke"
+
+
+def test_the_header_says_what_all_files_say() -> None:
+    one = {"scale": "laptop", "version": "0.2.0", "commit": "aaa", "created": "2026-01-02T03:04:05"}
+    other = one | {"commit": "bbb", "created": "2026-01-05T00:00:00"}
+    assert page.made([one]) == "Scale laptop · regimes 0.2.0 · commit aaa · made 2026-01-02"
+    assert page.made([other, one]) == (
+        "Scale laptop · regimes 0.2.0 · commit aaa, bbb · made 2026-01-02 to 2026-01-05"
+    )
+    many = [one | {"commit": commit} for commit in "abcd"]
+    assert "commit 4 different ones" in page.made(many)
+    # What nobody knows is not said.
+    assert page.made([dict.fromkeys(one, "unknown")]) == page.made([]) == ""
+
+
+def test_views_have_the_figures_of_their_experiment(sections: dict[str, dict]) -> None:
+    diagrams = sections["luo2021"]["diagrams"]
+    assert [one["figures"] for one in diagrams] == [["phase_diagram"], [], []]
+    assert sections["luo2021"]["condensations"][0]["figures"] == ["luo2021/fig"]
+    assert sections["song2021"]["groups"][0]["figures"] == ["song2021/gone"]
+
+
+@pytest.mark.parametrize("paper", ["razborov2022", "chen2022", "caron2023", "song2021"])
+def test_views_and_plots_have_names_of_their_own(sections: dict[str, dict], paper: str) -> None:
+    groups = sections[paper]["groups"]
+    assert len({one["id"] for one in groups}) == len(groups)
+    for group in groups:
+        assert group["id"].startswith(group["experiment"])
+        assert len({one["id"] for one in group["plots"]}) == len(group["plots"])
 
 
 def test_what_is_missing_has_no_section(results: Results) -> None:

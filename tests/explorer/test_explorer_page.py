@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import browser as chromium
 import numpy as np
@@ -42,8 +43,14 @@ class Page:
         return panel.find_element(By.CSS_SELECTOR, f'[data-role="{name}"]')
 
     def text(self, panel: Any, name: str) -> str:
-        """The text of an element, with plain spaces."""
-        return self.role(panel, name).text.replace("\u202f", "")
+        """The text of an element, with its numbers as Python reads them."""
+        text = self.role(panel, name).text.replace("\u202f", "").replace("−", "-")
+        for power in set(re.findall("[⁻⁰¹²³⁴-⁹]+", text)):
+            exponent = power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+            text = text.replace(f"×10{power}", f"e{exponent}").replace(
+                f"10{power}", f"1e{exponent}"
+            )
+        return text
 
     def traces(self, div: Any) -> list[dict]:
         """What Plotly shows in a div."""
@@ -83,6 +90,17 @@ def page(browser: Any, results: Results) -> Page:
     return Page(browser)
 
 
+def eventually(condition: Callable[[], Any]) -> None:
+    """Wait for what follows a change of the address: the browser tells the page of it later."""
+    WebDriverWait(None, SECONDS).until(lambda _: condition())
+
+
+def probes(page: Page) -> list:
+    """Figures that are shown and still looked for."""
+    found = page.browser.find_elements(By.CSS_SELECTOR, ".probe")
+    return [probe for probe in found if probe.is_displayed()]
+
+
 def test_every_section_opens_without_errors_or_requests(page: Page, results: Results) -> None:
     tabs = page.browser.find_elements(By.CSS_SELECTOR, '[role="tab"]')
     assert len(tabs) == 6
@@ -94,8 +112,14 @@ def test_every_section_opens_without_errors_or_requests(page: Page, results: Res
         plots = shown[0].find_elements(By.CSS_SELECTOR, ".plot")
         drawn = shown[0].find_elements(By.CSS_SELECTOR, ".plot .main-svg")
         assert (len(drawn) > 0) == (len(plots) > 0)
-    assert chromium.console(page.browser) == []
-    assert chromium.requests(page.browser) == [results.page.as_uri()]
+    # Nothing but the figures beside it, one of which is missing
+    folder = results.page.parents[1].as_uri()
+    names = ("phase_diagram", "luo2021/fig", "song2021/gone")
+    figures = [f"{folder}/figures/{name}.png" for name in names]
+    eventually(lambda: not probes(page))
+    assert sorted(chromium.requests(page.browser)) == sorted([*figures, results.page.as_uri()])
+    (missing,) = chromium.console(page.browser)
+    assert missing.startswith(figures[2]) and "ERR_FILE_NOT_FOUND" in missing
     # Plotly's button that would open a web site
     assert not page.browser.find_elements(By.CSS_SELECTOR, '[data-title*="loud"]')
 
@@ -106,7 +130,7 @@ def check_cell(page: Page, results: Results, gamma_prime: float, gamma: float) -
     assert page.text(panel, "chosen") == f"γ′ = {gamma_prime:g}, γ = {gamma:g}"
     measure = results.read("phase_diagram").sel(gamma_prime=gamma_prime, gamma=gamma)
     slope, error = (float(measure[name]) for name in ("slope_w", "slope_w_stderr"))
-    shown = re.search(r"S_w = ([-\d.e]+) ± ([-\d.e]+)\.", page.text(panel, "words"))
+    shown = re.search(r"Sw = ([-\d.e]+) ± ([-\d.e]+)\.", page.text(panel, "words"))
     assert float(shown[1]) == pytest.approx(slope, rel=1e-3, abs=1e-12)
     assert float(shown[2]) == pytest.approx(error, rel=0.05)
     distance = measure["relative_distance_w"]
@@ -143,7 +167,7 @@ def test_the_keyboard_does_what_the_pointer_does(page: Page, results: Results) -
     focused = page.browser.switch_to.active_element
     assert focused.value_of_css_property("outline-style") == "solid"
     focused.send_keys(Keys.ARROW_LEFT, Keys.ARROW_DOWN, Keys.ARROW_DOWN)
-    assert page.text(panel, "cursor").startswith("γ′ = -0.5, γ = 1: S_w = ")
+    assert page.text(panel, "cursor").startswith("γ′ = -0.5, γ = 1: Sw = ")
     assert page.text(panel, "chosen") == "γ′ = 0, γ = 1.5"  # not yet
     focused.send_keys(Keys.ENTER)
     check_cell(page, results, -0.5, 1.0)
@@ -235,7 +259,7 @@ def test_a_point_in_one_plot_is_marked_in_the_others(page: Page, results: Result
     values = runs["kappa_h"]
     expected = [float(f"{value:.4g}") for value in (values.mean(), values.min(), values.max())]
     assert (
-        "kappa_H = lambda_min(H_T) / lambda_min(H_0): {:g} ({:g} to {:g}, mean of {} seeds)".format(
+        "κH = λmin(HT) / λmin(H0): {:g} ({:g} to {:g}, mean of {} seeds)".format(
             *expected, runs.sizes["seed"]
         )
         in words
@@ -255,7 +279,7 @@ def test_the_list_and_the_slider_mark_by_the_keyboard(page: Page) -> None:
     slider.send_keys(Keys.END)
     over_steps = [one for one in rings(page, panel) if one]
     assert len(over_steps) >= 3 and all(one == [100000] for one in over_steps)
-    assert page.text(panel, "words").startswith("gamma = 0, alpha = 0.4. number of steps: 100000.")
+    assert page.text(panel, "words").startswith("γ = 0, α = 0.4. number of steps: 100000.")
     buttons[3].send_keys(Keys.SPACE)
     assert all(set().union(*plot.values()) == {1} for plot in opacities(page, panel))
 
@@ -383,3 +407,267 @@ def test_what_is_shown_is_told_to_screen_readers(page: Page, section_names: list
         for control in panel.find_elements(By.CSS_SELECTOR, "select, input, button"):
             if control.is_displayed():
                 assert control.accessible_name, control.get_attribute("outerHTML")[:200]
+
+
+def test_the_header_says_what_made_the_results(page: Page, results: Results) -> None:
+    attributes = results.read("phase_diagram").attrs
+    shown = page.browser.find_element(By.CSS_SELECTOR, "header .made").text
+    assert shown.startswith(f"Scale smoke · regimes {attributes['regimes_version']}")
+    assert attributes["created"][:10] in shown
+
+
+def test_every_axis_has_three_labels(page: Page, section_names: list[str]) -> None:
+    for size in (chromium.DESKTOP, chromium.PHONE):
+        chromium.resize(page.browser, size)
+        page.browser.refresh()
+        for name in section_names:
+            panel = page.panel(name)
+            if name == "luo2021":
+                page.role(panel, "nearest").click()
+            assert chromium.few_ticks(page.browser) == []
+
+
+@pytest.mark.parametrize("decades", [1e-4, 0.01, 0.2, 0.5, 0.9, 1.2, 1.7, 2.5, 4, 9, 30])
+def test_logarithmic_axes_have_labels_whatever_they_span(page: Page, decades: float) -> None:
+    for low in (-12.34, -3.01, -0.1, 0.0, 2.7, 5.5):
+        axis = page.browser.execute_script(
+            "return Explorer.log('', arguments[0])", [10**low, 10 ** (low + decades)]
+        )
+        ticks = np.log10(axis["tickvals"])
+        assert axis["range"][0] <= low and axis["range"][1] >= low + decades
+        assert np.all((ticks >= axis["range"][0] - 1e-9) & (ticks <= axis["range"][1] + 1e-9))
+        assert 3 <= len(ticks) == len(set(axis["ticktext"])) <= 9, axis
+
+
+def test_an_axis_of_equal_or_of_no_values_has_labels(page: Page) -> None:
+    for values in ([2.0, 2.0], [], [0.0, -1.0]):
+        axis = page.browser.execute_script("return Explorer.log('', arguments[0])", values)
+        assert len(axis["tickvals"]) >= 3
+
+
+def test_a_zoomed_axis_has_labels(page: Page) -> None:
+    panel = page.panel("caron2023")
+    div = panel.find_elements(By.CSS_SELECTOR, ".grid .plot")[1]
+    for change in ("'yaxis.range': [0.01, 0.1]", "'yaxis.autorange': true"):
+        page.browser.execute_script(f"Plotly.relayout(arguments[0], {{{change}}})", div)
+        assert chromium.few_ticks(page.browser) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("slope_w <= gamma - gamma_prime - 1", "S<sub>w</sub> ≤ γ − γ′ − 1"),
+        ("kappa' a_k^2 - |w_k|^2", "κ′ a<sub>k</sub><sup>2</sup> − |w<sub>k</sub>|<sup>2</sup>"),
+        ("kappa_H = lambda_min(H_T)", "κ<sub>H</sub> = λ<sub>min</sub>(H<sub>T</sub>)"),
+        ("exp(-gamma kappa_n t / 2) L_0", "exp(−γ κ<sub>n</sub> t / 2) L<sub>0</sub>"),
+        ("C_0(X) sum_j lambda_mj^2", "C<sub>0</sub>(X) ∑<sub>j</sub> λ<sub>mj</sub><sup>2</sup>"),
+        ("beta1 = m^-1/2, (m n)^(1/3)", "β<sub>1</sub> = m<sup>−1/2</sup>, (m n)<sup>1/3</sup>"),
+        ("|Phi - Phi~|, 2.5e5, 1e-3", "|Φ − Φ\u0303|, 2.5×10<sup>5</sup>, 10<sup>−3</sup>"),
+        (r"$\gamma'$, \omega_2 and m^{-1/2}", "γ′, ω<sub>2</sub> and m<sup>−1/2</sup>"),
+        ("|boundary_gamma - theory|, log10 of slope_theta",
+         "|γ<sub>boundary</sub> − theory|, log<sub>10</sub> of S<sub>θ</sub>"),
+        # Names and words stay what they are.
+        ("L1, A2-cifar10: own_gamma, gamma_sweep, n_train, chen2022_scalings, a slope, 1-2", None),
+        ("beta-smoothness", "β-smoothness"),
+        ("a < b & <b>c</b>", "a &lt; b &amp; &lt;b&gt;c&lt;/b&gt;"),
+    ],
+)  # fmt: skip
+def test_formulas_are_typeset(page: Page, text: str, printed: str | None) -> None:
+    typeset = page.browser.execute_script(
+        "const made = document.createElement('p'); Explorer.say(made, arguments[0]);"
+        "return [made.innerHTML, Formulas.markup(arguments[0])]",
+        text,
+    )
+    assert typeset == [text if printed is None else printed] * 2
+
+
+def test_what_takes_no_tags_has_characters_instead(page: Page) -> None:
+    plain = page.browser.execute_script("return Formulas.plain('omega_2, m^-1, kappa_H')")
+    assert plain == "ω₂, m⁻¹, κ_H"
+
+
+def test_no_formula_is_shown_as_it_is_typed(page: Page, section_names: list[str]) -> None:
+    for name in section_names:
+        page.panel(name)
+        assert chromium.raw_formulas(page.browser) == []
+    third = rows(page.panel("claims"))[2]
+    assert "|WT − W0| ≤ 10−3 at γ′ = −0.5, log_view aside" in third.text
+    assert [one.text for one in third.find_elements(By.TAG_NAME, "sub")] == ["T", "0"]
+
+
+def test_claims_are_found_by_what_is_typed_and_by_what_is_shown(page: Page) -> None:
+    panel = page.panel("claims")
+    for text in ("gamma_prime", "γ′"):
+        page.role(panel, "text").clear()
+        page.role(panel, "text").send_keys(text)
+        assert shown_claims(panel) == ["R1"]
+
+
+def test_a_point_is_told_in_words_and_signs(page: Page) -> None:
+    panel = page.panel("caron2023")
+    divs = panel.find_elements(By.CSS_SELECTOR, ".grid .plot")
+    trace = page.browser.execute_script(
+        "return arguments[0].data.find((one) => one.text).text", divs[0]
+    )
+    label, first = trace[0].split("<br>")
+    assert label == "γ = 1"
+    assert re.fullmatch(r"0: [\d.]+ \(mean of \d seeds\)", first)
+
+
+def settled(page: Page, panel: Any, name: str) -> Any:
+    """The line of figures, or a claim's, when it is known what is there."""
+    eventually(lambda: not probes(page))
+    return panel.find_element(By.CSS_SELECTOR, name)
+
+
+def test_figures_that_are_there_are_linked(page: Page, results: Results) -> None:
+    folder = results.page.parents[1] / "figures"
+    line = settled(page, page.panel("luo2021"), '[data-role="figures"]')
+    assert line.text == "figures/phase_diagram.png, figures/luo2021/fig.png"
+    addresses = [link.get_attribute("href") for link in line.find_elements(By.TAG_NAME, "a")]
+    expected = [folder / "phase_diagram.png", folder / "luo2021/fig.png"]
+    assert addresses == [path.as_uri() for path in expected]
+    assert all(path.is_file() for path in expected)
+    link = settled(page, rows(page.panel("claims"))[0], ".figure a")
+    assert link.get_attribute("href") == expected[1].as_uri()
+
+
+def test_figures_that_are_missing_are_said_to_be(page: Page) -> None:
+    panel = page.panel("song2021")
+    line = settled(page, panel, '[data-role="figures"]')
+    assert line.text == "figures/song2021/gone.png (missing)"
+    assert not line.find_elements(By.TAG_NAME, "a")
+    # No figure shows this experiment.
+    assert not page.role(page.panel("chen2022"), "figures-label").is_displayed()
+
+
+def fragment(page: Page) -> dict[str, str]:
+    return dict(parse_qsl(page.browser.current_url.partition("#")[2]))
+
+
+def reopened(page: Page, address: str) -> None:
+    """Open an address as if it had been sent."""
+    page.browser.get("about:blank")
+    page.browser.get(address)
+
+
+def test_a_cell_is_in_the_address(page: Page, results: Results) -> None:
+    panel = page.panel("luo2021")
+    Select(page.role(panel, "activation")).select_by_visible_text("tanh")
+    Select(page.role(panel, "layer")).select_by_value("a")
+    page.click(page.role(panel, "map"), 0.5, 2.0)
+    assert fragment(page) == {
+        "section": "luo2021",
+        "experiment": "phase_diagram_tanh",
+        "layer": "a",
+        "gamma_prime": "0.5",
+        "gamma": "2",
+    }
+    words, address = page.text(panel, "words"), page.browser.current_url
+    reopened(page, address)
+    panel = page.browser.find_element(By.ID, "panel-luo2021")
+    assert page.text(panel, "words") == words and "tanh" in words
+    assert page.text(panel, "chosen") == "γ′ = 0.5, γ = 2"
+    assert page.role(panel, "layer").get_attribute("value") == "a"
+    assert page.browser.current_url == address
+
+
+def test_neurons_are_in_the_address(page: Page) -> None:
+    panel = page.panel("luo2021")
+    page.role(panel, "nearest").click()
+    Select(page.role(panel, "width")).select_by_index(0)
+    assert (fragment(page)["neurons"], fragment(page)["width"]) == ("nearest", str(NEURONS[0]))
+    words = page.text(panel, "scatter-words")
+    reopened(page, page.browser.current_url)
+    panel = page.browser.find_element(By.ID, "panel-luo2021")
+    assert page.text(panel, "scatter-words") == words
+    assert words.startswith(f"Nearest setting, γ′ = 0, γ = 1: {NEURONS[0]} neurons")
+
+
+def test_linked_plots_are_in_the_address(page: Page) -> None:
+    panel = page.panel("chen2022")
+    Select(page.role(panel, "group")).select_by_index(1)
+    page.role(panel, "legend").find_elements(By.TAG_NAME, "button")[1].click()
+    page.role(panel, "at").send_keys(Keys.END)
+    panel.find_elements(By.CSS_SELECTOR, ".grid h4 a")[2].click()
+    eventually(lambda: panel.find_elements(By.CSS_SELECTOR, ".grid .chosen"))
+    shown = fragment(page)
+    assert shown["view"] == "chen2022_random_labels/8192" and shown["plot"] == "feature_movement"
+    words = page.text(panel, "words")
+    assert "n = " in words and "number of steps" in words
+    reopened(page, page.browser.current_url)
+    panel = page.browser.find_element(By.ID, "panel-chen2022")
+    assert page.text(panel, "words") == words
+    assert Select(page.role(panel, "group")).first_selected_option.text.endswith("m = 8192")
+    assert fragment(page) == shown
+    (chosen,) = panel.find_elements(By.CSS_SELECTOR, ".grid .chosen")
+    assert chosen.find_element(By.TAG_NAME, "h4").text == "mean movement of the features"
+    top = page.browser.execute_script("return arguments[0].getBoundingClientRect().top", chosen)
+    assert 0 <= top < chromium.DESKTOP[1], "it is in view"
+    # The heading lets go of it.
+    chosen.find_element(By.TAG_NAME, "a").click()
+    eventually(lambda: not panel.find_elements(By.CSS_SELECTOR, ".grid .chosen"))
+
+
+def test_the_filter_of_claims_is_in_the_address(page: Page) -> None:
+    panel = page.panel("claims")
+    Select(page.role(panel, "verdict")).select_by_visible_text("reproduced")
+    page.role(panel, "text").send_keys("gamma", Keys.ENTER)
+    assert fragment(page) == {"section": "claims", "verdict": "reproduced", "text": "gamma"}
+    reopened(page, page.browser.current_url)
+    assert shown_claims(page.browser.find_element(By.ID, "panel-claims")) == ["R1"]
+
+
+def test_back_and_forward_go_from_choice_to_choice(page: Page) -> None:
+    panel = page.panel("luo2021")
+    plot = page.role(panel, "map")
+    page.click(plot, -0.5, 1.0)
+    page.click(plot, 0.5, 2.0)
+    page.panel("song2021")
+    page.role(page.panel("song2021"), "legend").find_elements(By.TAG_NAME, "button")[1].click()
+
+    def shown() -> tuple[str, str]:
+        (tab,) = page.browser.find_elements(By.CSS_SELECTOR, '[role="tab"][aria-selected="true"]')
+        pressed = page.browser.find_elements(
+            By.CSS_SELECTOR, '#panel-song2021 [aria-pressed="true"]'
+        )
+        chosen = pressed[0].text if pressed else page.text(panel, "chosen")
+        return tab.text, chosen
+
+    first, second = ("Luo et al.", "γ′ = -0.5, γ = 1"), ("Luo et al.", "γ′ = 0.5, γ = 2")
+    assert shown() == ("Song et al.", "mean square")
+    for wanted in (("Song et al.", ""), second, first, ("Luo et al.", "γ′ = 0, γ = 1.5")):
+        page.browser.back()
+        eventually(lambda wanted=wanted: shown() == wanted)
+    for wanted in (first, second):
+        page.browser.forward()
+        eventually(lambda wanted=wanted: shown() == wanted)
+
+
+@pytest.mark.parametrize(
+    ("bad", "shown"),
+    [
+        ("nonsense", "luo2021"),
+        ("section=other&layer=x", "luo2021"),
+        ("%E0%A4%A&section=%ZZ", "luo2021"),
+        ("section=luo2021&experiment=gone&layer=constructor&gamma=a&gamma_prime=", "luo2021"),
+        ("section=caron2023&view=gone&setting=toString&at=1e999&plot=%22%5D", "caron2023"),
+        ("section=claims&paper=gone&verdict=%3Cb%3E", "claims"),
+    ],
+)  # fmt: skip
+def test_a_bad_address_opens_the_default(
+    page: Page, results: Results, bad: str, shown: str
+) -> None:
+    chromium.console(page.browser)
+    reopened(page, f"{results.page.as_uri()}#{bad}")
+    (tab,) = page.browser.find_elements(By.CSS_SELECTOR, '[role="tab"][aria-selected="true"]')
+    assert tab.get_attribute("id") == f"tab-{shown}"
+    assert page.browser.execute_script("return document.documentElement.dataset.ready") == "yes"
+    assert chromium.console(page.browser) == []
+    # What was not understood is gone from the address.
+    assert fragment(page)["section"] == shown
+    assert not {"paper", "verdict", "setting", "at", "plot", "nonsense"} & set(fragment(page))
+    if shown == "luo2021":
+        panel = page.browser.find_element(By.ID, "panel-luo2021")
+        assert page.text(panel, "chosen") == "γ′ = 0, γ = 1.5"
+        assert fragment(page)["experiment"] == "phase_diagram"

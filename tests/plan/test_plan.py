@@ -453,6 +453,19 @@ def test_the_explorer_finds_measures_by_their_module() -> None:
     assert all(explorer.path not in plan.targets(paper) for paper in plan.papers)
 
 
+def test_the_explorer_knows_the_figures_of_what_it_shows() -> None:
+    figures = make(figures={"song2021/fig1_mnist": None}).explorer.settings["figures"]
+    assert figures["phase_diagram"] == [
+        "phase_diagram",
+        "luo2021/table01_initializations",
+        "luo2021/fig10_all_parameters",
+    ]
+    assert figures["song2021_mnist"] == []
+    # The atlas shows all experiments, and is another paper's.
+    assert not any("atlas" in names for names in figures.values())
+    assert set(figures) == set(make().explorer.paths["measures"])
+
+
 def test_the_explorers_stamp_covers_its_page_and_titles(monkeypatch: pytest.MonkeyPatch) -> None:
     def text() -> str:
         plan = make()

@@ -30,6 +30,30 @@ def test_it_opens_in_a_browser(everything: Workflow, browser: Any) -> None:
     assert [tab.text for tab in tabs] == names
     for tab in tabs:
         tab.click()
+    # All figures of the config are there, and asked for as they come into view.
     assert chromium.console(browser) == []
-    assert chromium.requests(browser) == [page.as_uri()]
+    figures = (everything.directory / "figures").as_uri()
+    others = [one for one in chromium.requests(browser) if not one.startswith(f"{figures}/")]
+    assert others == [page.as_uri()]
     assert page.stat().st_size < 12e6
+
+
+def test_every_panel_has_labelled_axes_and_typeset_formulas(
+    everything: Workflow, browser: Any
+) -> None:
+    panels = 0
+    for size in (chromium.DESKTOP, chromium.PHONE):
+        chromium.resize(browser, size)
+        browser.get("about:blank")
+        browser.get((everything.directory / EXPLORER).as_uri())
+        for tab in browser.find_elements("css selector", '[role="tab"]'):
+            tab.click()
+            panel = browser.find_element("id", tab.get_attribute("aria-controls"))
+            views = panel.find_elements("css selector", '[data-role="group"] option')
+            for view in views or [None]:
+                if view is not None:
+                    view.click()
+                assert chromium.few_ticks(browser) == [], view and view.text
+                assert chromium.raw_formulas(browser) == [], view and view.text
+                panels += len(panel.find_elements("css selector", ".js-plotly-plot"))
+    assert panels > 200

@@ -7,9 +7,8 @@ from regimes.storage.atomic import replacing
 with running(snakemake) as script:
     measures, claims = script.read("measures"), script.read("claims")
     verdicts = {f"claims/{paper}": path for paper, path in script.paths("claims").items()}
-    html = render(
-        measures, claims, script.stage.settings["titles"], script.paths("measures") | verdicts
-    )
+    settings, paths = script.stage.settings, script.paths("measures") | verdicts
+    html = render(measures, claims, settings["titles"], paths, settings["figures"])
     with replacing(snakemake.output[0]) as temporary:
         temporary.write_text(html, encoding="utf-8")
     script.progress(

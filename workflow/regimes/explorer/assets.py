@@ -5,7 +5,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent / "page"
 # Scripts, in the order in which the page runs them.
-SCRIPTS = ("common.js", "diagrams.js", "linked.js", "claims.js", "start.js")
+SCRIPTS = ("formulas.js", "common.js", "diagrams.js", "linked.js", "claims.js", "start.js")
 
 
 def assets_hash() -> str:

@@ -44,6 +44,7 @@ def printed(key: str, label: str, x: Any, mean: Any, low: Any, high: Any) -> dic
 
 
 def plot(
+    quantity: str,
     title: str,
     x: str,
     curves: list[dict[str, Any] | None],
@@ -53,18 +54,32 @@ def plot(
 ) -> dict[str, Any] | None:
     """One plot, None without a curve.
 
+    quantity: its name, by which addresses name the plot. title: in words and formulas.
     x: name of its abscissa, which the plots of a group may share.
     """
     there = [one for one in curves if one is not None]
     if not there:
         return None
-    return {"title": title, "x": x, "log_x": log_x, "log_y": log_y, "curves": there}
+    return {"id": quantity, "title": title, "x": x, "log_x": log_x, "log_y": log_y, "curves": there}
 
 
-def group(label: str, plots: list[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Plots that are shown together; None without any."""
+def group(
+    experiment: str, says: str, plots: list[dict[str, Any] | None], part: str = ""
+) -> dict[str, Any] | None:
+    """Plots of an experiment that are shown together; None without any.
+
+    says: what they show of it. part: tells it from other groups of the experiment, in addresses.
+    """
     there = [one for one in plots if one is not None]
-    return {"label": label, "plots": there} if there else None
+    if not there:
+        return None
+    name = f"{experiment}/{part}" if part else experiment
+    return {
+        "id": name,
+        "experiment": experiment,
+        "label": f"{experiment}: {says}",
+        "plots": there,
+    }
 
 
 def linked(groups: list[dict[str, Any]]) -> dict[str, Any] | None:

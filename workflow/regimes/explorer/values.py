@@ -28,11 +28,12 @@ def _rounded(values: Any) -> Any:
 
 
 def origin(path: str, dataset: xr.Dataset) -> dict[str, str]:
-    """Where the numbers of a file come from: its name, scale, git commit and time."""
+    """Where the numbers of a file come from: its name, scale, git commit, version and time."""
     return {
         "file": path,
         "scale": str(settings(dataset).get("scale", "unknown")),
         "commit": str(dataset.attrs.get("git_commit", "unknown")),
+        "version": str(dataset.attrs.get("regimes_version", "unknown")),
         "created": str(dataset.attrs.get("created", "unknown")),
     }
 

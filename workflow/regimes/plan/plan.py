@@ -455,6 +455,14 @@ def _explorer(
     }
     shown = [one for one in measures.values() if one.module in modules]
     papers = {one.paper for one in [*shown, *claims.values()]}
+    figures = {
+        one.name: [
+            name
+            for name, figure in config.figures.items()
+            if one.name in figure.measures and figure.paper == one.paper
+        ]
+        for one in shown
+    }
     module = "regimes.explorer.page"
     roots = with_parts([module])
     return Stage(
@@ -463,6 +471,8 @@ def _explorer(
         module=module,
         settings={
             "titles": {key: paper.title for key, paper in config.papers.items() if key in papers},
+            # To which the page has links.
+            "figures": figures,
             "page": assets_hash(),
             # Plotly's script is part of the page.
             "plotly": package_versions("plotly")["plotly"],

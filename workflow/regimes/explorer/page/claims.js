@@ -1,12 +1,13 @@
 "use strict";
 // The claims of the papers, filtered by paper, verdict and text.
 Explorer.claims = (section, panel) => {
-  const { number, option, element } = Explorer;
+  const { number, option, element, say, figureLink } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
   const all = [["", "all"]];
+  const FILTERS = ["paper", "verdict", "text"];
 
   function cell(label, text, className = "") {
-    return element("td", text, { "data-label": label, class: className });
+    return say(element("td", undefined, { "data-label": label, class: className }), text);
   }
 
   function row(one) {
@@ -14,9 +15,13 @@ Explorer.claims = (section, panel) => {
     const value = (size) => (size === null ? "" : number(size)
       + (one.units === "1" ? "" : ` ${one.units}`));
     const statement = cell("Statement", one.statement);
-    statement.append(element("span", one.source, { class: "source" }));
+    statement.append(say(element("span", undefined, { class: "source" }), one.source));
     const detail = cell("What decided it", one.detail);
-    if (one.figure) detail.append(element("span", `figures/${one.figure}.pdf`, { class: "source" }));
+    if (one.figure) {
+      const source = element("span", undefined, { class: "source" });
+      source.append(figureLink(one.figure));
+      detail.append(source);
+    }
     made.append(
       cell("Claim", one.claim), statement, cell("Measured", value(one.value), "number"),
       cell("Paper", value(one.paper_value), "number"),
@@ -27,10 +32,24 @@ Explorer.claims = (section, panel) => {
     return made;
   }
 
+  const state = () => Object.fromEntries(FILTERS.map((name) => [name, role(name).value]));
+
+  function restore(wanted) {
+    for (const name of FILTERS) {
+      role(name).value = wanted[name] || "";
+      // A select without such an option has no value.
+      if (role(name).value !== (wanted[name] || "")) role(name).value = "";
+    }
+    show();
+  }
+
   function show() {
-    const [paper, verdict, text] = ["paper", "verdict", "text"].map((name) => role(name).value);
-    const within = (one) => [one.claim, one.statement, one.detail, one.source].join(" ")
-      .toLowerCase().includes(text.trim().toLowerCase());
+    const { paper, verdict, text } = state();
+    // As it is printed, and as it would be typed.
+    const within = (one) => {
+      const written = [one.claim, one.statement, one.detail, one.source].join(" ");
+      return `${written} ${Formulas.plain(written)}`.toLowerCase().includes(text.trim().toLowerCase());
+    };
     const chosen = section.rows.filter((one) => (!paper || one.paper === paper)
       && (!verdict || one.verdict === verdict) && within(one));
     role("rows").replaceChildren(...chosen.map(row));
@@ -46,6 +65,7 @@ Explorer.claims = (section, panel) => {
     .map((one) => [one, one])]);
   for (const name of ["paper", "verdict"]) role(name).addEventListener("change", show);
   role("text").addEventListener("input", show);
+  for (const name of FILTERS) role(name).addEventListener("change", () => Explorer.moved());
   show();
-  return { show: () => {} };
+  return { show: () => {}, state, restore };
 };

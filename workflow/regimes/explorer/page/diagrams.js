@@ -1,11 +1,11 @@
 "use strict";
 // Phase diagrams: a map of cells, and what is behind the chosen one.
 Explorer.diagrams = (section, panel) => {
-  const { number, grouped, option, element, draw, log, linear, ticks, colour,
+  const { number, grouped, option, element, say, showFigures, draw, log, linear, ticks, colour,
     variable } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
-  const SYMBOLS = { w: "S_w", a: "S_a", theta: "S_θ" };
-  const DISTANCES = { w: "RD(w)", a: "RD(a)", theta: "RD(θ)" };
+  const SYMBOLS = { w: "S_w", a: "S_a", theta: "S_theta" };
+  const DISTANCES = { w: "RD_w", a: "RD_a", theta: "RD_theta" };
   // Red below 0 and blue above, as in the paper.
   const SLOPES = ["#67001f", "#b2182b", "#d6604d", "#f4a582", "#fddbc7", "#f7f7f7", "#d1e5f0",
     "#92c5de", "#4393c3", "#2166ac", "#053061"].map((one, index) => [index / 10, one]);
@@ -76,14 +76,15 @@ Explorer.diagrams = (section, panel) => {
       if (symbol) marked.push([x[i], y[j], symbol]);
     }));
     const span = (values) => [edges(values, 0)[0], edges(values, values.length - 1)[1]];
-    document.getElementById("map-title").textContent =
-      `${SYMBOLS[layer]}: slope of log relative distance of the ${of.name} against log width`;
+    say(document.getElementById("map-title"),
+      `${SYMBOLS[layer]}: slope of log relative distance of the ${of.name} against log width`);
     const passive = { hoverinfo: "skip", type: "scatter" };
     draw(role("map"), [
       {
         type: "heatmap", x, y, z: transposed(of.slope), zmin: -1, zmax: 1, colorscale: SLOPES,
-        colorbar: { title: { text: SYMBOLS[layer] }, thickness: 14, xpad: 4 },
-        text: y.map((_, j) => x.map((_, i) => `${place({ i, j })}<br>${slopeInWords({ i, j })}`)),
+        colorbar: { title: { text: Formulas.markup(SYMBOLS[layer]) }, thickness: 14, xpad: 4 },
+        text: y.map((_, j) => x.map((_, i) =>
+          `${place({ i, j })}<br>${Formulas.markup(slopeInWords({ i, j }))}`)),
         hovertemplate: "%{text}<extra></extra>", xgap: 1, ygap: 1,
       },
       {
@@ -133,19 +134,18 @@ Explorer.diagrams = (section, panel) => {
     const seeds = diagram.seed.map((seed, index) => ({
       type: "scatter", mode: "markers", name: `seed ${seed}`, x: diagram.width,
       y: distances.map((one) => one[index]), marker: { color: colour(index), size: 8 },
-      hovertemplate: `m = %{x}<br>${DISTANCES[layer]} = %{y:.5g}<extra>seed ${seed}</extra>`,
+      text: distances.map((one, k) => `m = ${grouped(diagram.width[k])}<br>`
+        + `${Formulas.markup(DISTANCES[layer])} = ${number(one[index], 5)}`),
+      hovertemplate: `%{text}<extra>seed ${seed}</extra>`,
     }));
     const line = {
       type: "scatter", mode: "lines", name: "fit", x: diagram.width, y: fitted(distances),
       line: { color: variable("--text"), dash: "dash", width: 1.5 }, hoverinfo: "skip",
     };
     // Where the distances hardly change, an axis of their own range would show noise.
-    const logs = distances.flat().filter((one) => one > 0).map(Math.log10);
-    const [low, high] = [Math.min(...logs), Math.max(...logs)];
-    const half = Math.max(0.55 * (high - low), 0.5);
     draw(role("distance"), [...seeds, line], {
-      xaxis: { ...log("width m", diagram.width), ...ticks(diagram.width) },
-      yaxis: { ...log(DISTANCES[layer], distances.flat()), range: [(low + high) / 2 - half, (low + high) / 2 + half] },
+      xaxis: log("width m", diagram.width),
+      yaxis: log(DISTANCES[layer], distances.flat(), 0.5),
       ...legend(),
     });
     const head = element("tr");
@@ -173,7 +173,8 @@ Explorer.diagrams = (section, panel) => {
     draw(role("loss"), diagram.seed.map((seed, index) => ({
       type: "scatter", mode: "lines", name: `seed ${seed}`, x: times[index], y: losses[index],
       line: { color: colour(index) },
-      hovertemplate: `t = %{x:.4g}<br>loss = %{y:.4g}<extra>seed ${seed}</extra>`,
+      text: times[index].map((time, n) => `t = ${number(time)}<br>loss = ${number(losses[index][n])}`),
+      hovertemplate: `%{text}<extra>seed ${seed}</extra>`,
     })), {
       xaxis: log(`time t, m = ${grouped(widest())}`, times.flat()),
       yaxis: log("loss", losses.flat()), ...legend(),
@@ -196,12 +197,12 @@ Explorer.diagrams = (section, panel) => {
       .map(([words, share], k) => `${number(100 * share)} %${k ? "" : " of the runs"} ${words}`);
     const losses = at(diagram.train_loss, chosen).map((one) => one[one.length - 1]);
     const known = losses.filter((one) => one !== null);
-    role("words").textContent = `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
+    say(role("words"), `${diagram.data}, ${diagram.activation}: ${slopeInWords(chosen)}. `
       + `Mean relative distance ${average(0)} at m = ${grouped(diagram.width[0])} and `
       + `${average(diagram.width.length - 1)} at m = ${grouped(widest())}; ${diagram.seed.length} `
       + `seed${diagram.seed.length > 1 ? "s" : ""}. `
       + (known.length ? `Loss at the end ${number(Math.max(...known))} or less. ` : "")
-      + `${ended.join(", ") || "Nothing was run"}.`;
+      + `${ended.join(", ") || "Nothing was run"}.`);
   }
 
   // Condensation: of the same data and activation, if anything.
@@ -228,7 +229,7 @@ Explorer.diagrams = (section, panel) => {
       const found = nearestSetting(of);
       const setting = `γ′ = ${number(of.gamma_prime[found.i])}, γ = ${number(of.gamma[found.j])}`;
       if (found.distance < 1e-9 || near) {
-        scatter = { of, i: found.i, j: found.j };
+        scatter = { of, i: found.i, j: found.j, near };
         words.textContent = near ? `Nearest setting, ${setting}:` : "";
       } else {
         words.textContent = `Not simulated at this setting; the nearest is ${setting}.`;
@@ -261,12 +262,12 @@ Explorer.diagrams = (section, panel) => {
       neurons += cells[1][n];
     });
     const top = Math.ceil(Math.max(1, ...z.flat()));
-    const powers = Array.from({ length: top + 1 }, (_, power) => power);
+    const counted = top > 1 ? Array.from({ length: top + 1 }, (_, power) => 10 ** power) : [1, 2, 5, 10];
     draw(role("scatter"), [{
       type: "heatmap", x: of.position, y: of.height, z, customdata: counts, zmin: 0, zmax: top,
       colorscale: COUNTS[Explorer.theme()], hovertemplate: "%{customdata} neurons<extra></extra>",
-      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: powers,
-        ticktext: powers.map((power) => number(10 ** power)) },
+      colorbar: { title: { text: "neurons" }, thickness: 14, tickvals: counted.map(Math.log10),
+        ticktext: counted.map((one) => number(one)) },
     }], { xaxis: linear(of.position_name), yaxis: { ...linear("A / max A"), range: [0, 1] } });
     const share = of.share[i][j][k];
     const text = role("scatter-words").textContent.split(":")[0];
@@ -287,16 +288,47 @@ Explorer.diagrams = (section, panel) => {
   function moveCursor(cell) {
     cursor = cell;
     Plotly.relayout(role("map"), { shapes: frames() });
-    role("cursor").textContent = `${place(cursor)}: ${slopeInWords(cursor)}`;
+    say(role("cursor"), `${place(cursor)}: ${slopeInWords(cursor)}`);
   }
 
   function choose(cell) {
     chosen = cell;
     moveCursor(cell);
     drawDetails();
+    Explorer.moved();
+  }
+
+  const state = () => ({
+    experiment: diagram.experiment, layer, gamma_prime: gammaPrime(chosen), gamma: gamma(chosen),
+    neurons: scatter && scatter.near ? "nearest" : null,
+    width: scatter ? scatter.of.width[Number(role("width").value)] : null,
+  });
+
+  // Open what an address names; what is not there is as if it were not named.
+  function restore(wanted) {
+    const one = section.diagrams.find((each) => each.experiment === wanted.experiment);
+    role("data").value = (one || section.diagrams[0]).data;
+    offerActivations((one || section.diagrams[0]).activation);
+    layer = Object.hasOwn(diagram.layers, wanted.layer) ? wanted.layer : "w";
+    role("layer").value = layer;
+    const index = (axis) => diagram[axis].findIndex((value) => String(value) === wanted[axis]);
+    const [i, j] = [index("gamma_prime"), index("gamma")];
+    if (i >= 0) chosen = { ...chosen, i };
+    if (j >= 0) chosen = { ...chosen, j };
+    cursor = chosen;
+    option(role("width"), []);
+    show();
+    if (wanted.neurons === "nearest") showScatter(true);
+    const k = scatter ? scatter.of.width.findIndex((value) => String(value) === wanted.width) : -1;
+    if (k >= 0) {
+      role("width").value = String(k);
+      drawScatter();
+    }
   }
 
   function show() {
+    showFigures(role("figures-label"),
+      [diagram, condensation()].flatMap((one) => (one ? one.figures : [])));
     drawMap();
     drawDetails();
   }
@@ -311,20 +343,27 @@ Explorer.diagrams = (section, panel) => {
 
   const distinct = (values) => [...new Set(values)];
 
-  function offerActivations() {
+  function offerActivations(wanted = role("activation").value) {
     const there = section.diagrams.filter((one) => one.data === role("data").value);
-    const wanted = role("activation").value;
     option(role("activation"), there.map((one) => [one.activation, one.activation]));
     if (there.some((one) => one.activation === wanted)) role("activation").value = wanted;
     open(there.find((one) => one.activation === role("activation").value));
   }
 
   function listen() {
-    role("data").addEventListener("change", () => { offerActivations(); show(); });
-    role("activation").addEventListener("change", () => { offerActivations(); show(); });
-    role("layer").addEventListener("change", () => { layer = role("layer").value; show(); });
-    role("width").addEventListener("change", drawScatter);
-    role("nearest").addEventListener("click", () => { showScatter(true); role("width").focus(); });
+    const follow = (name, change) => role(name).addEventListener("change", () => {
+      change();
+      Explorer.moved();
+    });
+    follow("data", () => { offerActivations(); show(); });
+    follow("activation", () => { offerActivations(); show(); });
+    follow("layer", () => { layer = role("layer").value; show(); });
+    follow("width", drawScatter);
+    role("nearest").addEventListener("click", () => {
+      showScatter(true);
+      role("width").focus();
+      Explorer.moved();
+    });
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
     panel.querySelector(".map").addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
@@ -344,7 +383,7 @@ Explorer.diagrams = (section, panel) => {
 
   option(role("data"), distinct(section.diagrams.map((one) => one.data)).map((one) => [one, one]));
   option(role("layer"), Object.entries(diagram.layers).map(([key, one]) =>
-    [key, `${one.name}, ${SYMBOLS[key]}`]));
+    [key, one.name]));
   offerActivations();
   listen();
   show();
@@ -354,5 +393,5 @@ Explorer.diagrams = (section, panel) => {
     choose({ i: nearest(diagram.gamma_prime, point.x), j: nearest(diagram.gamma, point.y) });
   });
   Explorer.onTheme(() => { if (!panel.hidden) show(); else panel.dataset.stale = "yes"; });
-  return { show };
+  return { show, state, restore };
 };

@@ -1,7 +1,7 @@
 "use strict";
 // Plots of the same settings: what is chosen in one of them is marked in all.
 Explorer.linked = (section, panel) => {
-  const { number, option, element, draw, log, linear, colour, dash, variable } = Explorer;
+  const { number, option, element, say, showFigures, draw, log, linear, colour, dash, variable } = Explorer;
   const role = (name) => panel.querySelector(`[data-role="${name}"]`);
   const FAINT = 0.12;
   // With more points than these a curve needs no markers.
@@ -13,6 +13,8 @@ Explorer.linked = (section, panel) => {
   // What was chosen by a click or a key, and what the pointer is on.
   let fixed = { key: null, x: null };
   let over = null;
+  // The plot that was chosen, by its heading.
+  let panelled = null;
   let divs = [];
   // What the plots are marked with.
   let marked = {};
@@ -40,13 +42,15 @@ Explorer.linked = (section, panel) => {
           fillcolor: transparent(paint, 0.18), line: { width: 0 },
         });
       }
-      const of = one.seeds ? " (%{customdata})" : "";
-      const hover = `${one.label}<br>%{x}: %{y:.5g}${of}<extra></extra>`;
+      const text = one.y.map((value, n) => [Formulas.markup(one.label),
+        `${number(one.x[n])}: ${number(value, 5)}${one.seeds ? ` (${inSeeds(one.seeds[n])})` : ""}`,
+      ].join("<br>"));
+      const hover = { text, hovertemplate: "%{text}<extra></extra>" };
       if (one.printed) {
         const [above, below] = [one.high, one.low].map((end) =>
           one.y.map((value, n) => (end[n] === null ? 0 : Math.abs(end[n] - value))));
         traces.push({
-          type: "scatter", mode: "markers", meta, x: one.x, y: one.y, hovertemplate: hover,
+          type: "scatter", mode: "markers", meta, x: one.x, y: one.y, ...hover,
           marker: { symbol: "diamond-open", size: 8, color: paint },
           error_y: { type: "data", array: above, arrayminus: below, thickness: 1, color: paint },
         });
@@ -54,7 +58,7 @@ Explorer.linked = (section, panel) => {
         traces.push({
           type: "scatter", mode: one.x.length > MARKED ? "lines" : "lines+markers", meta, x: one.x,
           y: one.y, line: { color: paint, dash: dash(index), width: 2 }, marker: { size: 6 },
-          hovertemplate: hover, customdata: one.seeds.map(inSeeds),
+          ...hover,
         });
       }
     }
@@ -71,8 +75,8 @@ Explorer.linked = (section, panel) => {
       const div = role("plots").children[index].querySelector(".plot");
       const all = (name) => plot.curves.flatMap((one) => one[name] || one.y);
       draw(div, tracesOf(plot), {
-        xaxis: plot.log_x ? log(plot.x, all("x")) : linear(plot.x),
-        yaxis: plot.log_y ? log("", [...all("low"), ...all("high")]) : linear(""),
+        xaxis: (plot.log_x ? log : linear)(plot.x, all("x")),
+        yaxis: (plot.log_y ? log : linear)("", [...all("low"), ...all("high")]),
         hovermode: "closest",
       });
       return div;
@@ -94,6 +98,13 @@ Explorer.linked = (section, panel) => {
     for (const button of role("legend").children) {
       button.setAttribute("aria-pressed", String(button.dataset.key === fixed.key));
     }
+    group.plots.forEach((plot, index) => {
+      const figure = role("plots").children[index];
+      figure.classList.toggle("chosen", plot.id === panelled);
+      // The link of the chosen plot's heading lets go of it.
+      const plotOf = plot.id === panelled ? null : plot.id;
+      figure.querySelector("h4 a").href = Explorer.address(section.id, { ...state(), plot: plotOf });
+    });
     inWords();
   }
 
@@ -125,10 +136,10 @@ Explorer.linked = (section, panel) => {
     const { key, x } = fixed;
     const where = x === null ? "" : `${shared()}: ${number(x)}. `;
     if (key === null) {
-      role("words").textContent = x === null
+      say(role("words"), x === null
         ? "Point at a curve, or choose a setting in the list, to mark it in all plots; the slider marks "
           + "a place on all curves."
-        : `${where}Choose a setting in the list to hear its values.`;
+        : `${where}Choose a setting in the list to hear its values.`);
       return;
     }
     const values = group.plots.flatMap((plot) => plot.curves
@@ -143,7 +154,7 @@ Explorer.linked = (section, panel) => {
         return `${plot.title}${one.printed ? " in the paper" : ""}${at}: ${number(one.y[n])}`
           + (about && ` (${about})`);
       }).filter((text) => text !== null));
-    role("words").textContent = `${labels[key]}. ${where}${values.join("; ") || "no value here"}.`;
+    say(role("words"), `${labels[key]}. ${where}${values.join("; ") || "no value here"}.`);
   }
 
   function fillLegend() {
@@ -162,10 +173,11 @@ Explorer.linked = (section, panel) => {
     role("legend").replaceChildren(...keys.map((key, index) => {
       const button = element("button", undefined, { type: "button", "aria-pressed": "false" });
       button.dataset.key = key;
-      button.append(swatch(index), labels[key]);
+      button.append(swatch(index), ...Formulas.nodes(labels[key]));
       button.addEventListener("click", () => {
         fixed.key = fixed.key === key ? null : key;
         mark();
+        Explorer.moved();
       });
       button.addEventListener("mouseenter", () => { over = { key, x: fixed.x }; mark(); });
       button.addEventListener("mouseleave", () => { over = null; mark(); });
@@ -181,19 +193,48 @@ Explorer.linked = (section, panel) => {
     labels = Object.fromEntries(curves.map((one) => [one.key, one.label.replace(/, paper$/, "")]));
     fixed = { key: null, x: null };
     over = null;
+    panelled = null;
+    role("group").value = String(index);
     divs.forEach((div) => Plotly.purge(div));
     role("plots").replaceChildren(...group.plots.map((plot) => {
       const figure = element("div");
-      figure.append(element("h4", plot.title), element("div", undefined, { class: "plot" }));
+      const heading = element("h4");
+      heading.append(say(element("a"), plot.title));
+      figure.append(heading, element("div", undefined, { class: "plot" }));
       return figure;
     }));
     fillLegend();
-    role("at-name").textContent = shared();
+    say(role("at-name"), shared());
     role("at").max = abscissas().length - 1;
-    role("at").value = 0;
-    role("at-value").textContent = " –";
+    slide();
+    showFigures(role("figures-label"), group.figures);
     drawAll();
     divs.forEach(listenTo);
+  }
+
+  // The slider stands where the marked points are.
+  function slide() {
+    const index = abscissas().indexOf(fixed.x);
+    role("at").value = Math.max(index, 0);
+    role("at-value").textContent = index < 0 ? " –" : ` ${number(fixed.x)}`;
+  }
+
+  const state = () => ({ view: group.id, setting: fixed.key, at: fixed.x, plot: panelled });
+
+  // Open what an address names; what is not there is as if it were not named.
+  function restore(wanted) {
+    const index = Math.max(section.groups.findIndex((one) => one.id === wanted.view), 0);
+    if (group !== section.groups[index]) open(index);
+    const x = abscissas().find((one) => String(one) === wanted.at);
+    fixed = { key: keys.includes(wanted.setting) ? wanted.setting : null, x: x === undefined ? null : x };
+    over = null;
+    const before = panelled;
+    panelled = group.plots.some((one) => one.id === wanted.plot) ? wanted.plot : null;
+    slide();
+    mark();
+    if (panelled !== null && panelled !== before) {
+      role("plots").querySelector(".chosen").scrollIntoView({ block: "center" });
+    }
   }
 
   function listenTo(div) {
@@ -207,23 +248,25 @@ Explorer.linked = (section, panel) => {
     div.on("plotly_unhover", () => { over = null; mark(); });
     div.on("plotly_click", (event) => {
       fixed = found(event) || fixed;
-      const index = abscissas().indexOf(fixed.x);
-      if (index >= 0) {
-        role("at").value = index;
-        role("at-value").textContent = ` ${number(fixed.x)}`;
-      }
+      slide();
       mark();
+      Explorer.moved();
     });
   }
 
-  option(role("group"), section.groups.map((one, index) => [String(index), one.label]));
-  role("group").addEventListener("change", () => open(Number(role("group").value)));
+  option(role("group"), section.groups.map((one, index) => [String(index), Formulas.plain(one.label)]));
+  role("group").addEventListener("change", () => {
+    open(Number(role("group").value));
+    Explorer.moved();
+  });
   role("at").addEventListener("input", () => {
     fixed.x = abscissas()[Number(role("at").value)];
-    role("at-value").textContent = ` ${number(fixed.x)}`;
+    slide();
     mark();
   });
+  // Once, where the slider is let go.
+  role("at").addEventListener("change", () => Explorer.moved());
   open(0);
   Explorer.onTheme(() => { if (!panel.hidden) drawAll(); else panel.dataset.stale = "yes"; });
-  return { show: drawAll };
+  return { show: drawAll, state, restore };
 };

@@ -53,8 +53,8 @@ def _group(name: str, runs: xr.Dataset) -> dict[str, Any] | None:
             curve(setting, _label(runs, setting), values.sel(node_scaling=setting), axis)
             for setting in runs["node_scaling"].values.tolist()
         ]
-        plots.append(plot(title, ABSCISSAS[axis], curves, log_x=log_x, log_y=log_y))
-    return group(f"{name}: m = {int(runs.attrs['width'])}", plots)
+        plots.append(plot(quantity, title, ABSCISSAS[axis], curves, log_x=log_x, log_y=log_y))
+    return group(name, f"m = {int(runs.attrs['width'])}", plots)
 
 
 def _label(runs: xr.Dataset, setting: str) -> str:

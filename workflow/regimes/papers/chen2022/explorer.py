@@ -47,5 +47,5 @@ def _group(name: str, runs: xr.Dataset, width: int) -> dict[str, Any] | None:
                 label = f"{model.replace('_', ' ')}, n = {n}" if several else f"n = {n}"
                 one = runs[quantity].sel(model=model, n_train=n)
                 curves.append(curve(f"{model},n={n}", label, one, "step"))
-        plots.append(plot(title, STEPS, curves, log_y=log_y))
-    return group(f"{name}: m = {width}", plots)
+        plots.append(plot(quantity, title, STEPS, curves, log_y=log_y))
+    return group(name, f"m = {width}", plots, str(width))

@@ -78,8 +78,10 @@ def _over(
                 rows = table[table[settings] == value].sort_values(across)
                 columns = [rows[f"{quantity}_{name}"] for name in ("mean", "min", "max")]
                 curves.append(printed(key, f"{label}, paper", rows[across], *columns))
-        plots.append(plot(title, axis, curves, log_x=across == "width", log_y=quantity in LOG))
-    return group(f"{name}: against {axis_symbol}, a curve for each {symbol}", plots)
+        plots.append(
+            plot(quantity, title, axis, curves, log_x=across == "width", log_y=quantity in LOG)
+        )
+    return group(name, f"against {axis_symbol}, a curve for each {symbol}", plots, across)
 
 
 def _over_ratio(name: str, runs: xr.Dataset) -> dict[str, Any] | None:
@@ -95,5 +97,5 @@ def _over_ratio(name: str, runs: xr.Dataset) -> dict[str, Any] | None:
             for width in runs["width"].values.tolist()
             for n_train in runs["n_train"].values.tolist()
         ]
-        plots.append(plot(title, RATIO, curves, log_x=True, log_y=quantity in LOG))
-    return group(f"{name}: against eta_z / eta_w", plots)
+        plots.append(plot(quantity, title, RATIO, curves, log_x=True, log_y=quantity in LOG))
+    return group(name, "against the ratio of the learning rates", plots)

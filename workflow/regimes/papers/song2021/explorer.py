@@ -40,5 +40,5 @@ def _group(name: str, runs: xr.Dataset) -> dict[str, Any] | None:
             curve(loss, loss.replace("_", " "), values.sel(loss=loss), "omega_2")
             for loss in runs["loss"].values.tolist()
         ]
-        plots.append(plot(title, OMEGA, curves))
-    return group(f"{name}: m = {int(runs.attrs['width'])}", plots)
+        plots.append(plot(quantity, title, OMEGA, curves))
+    return group(name, f"m = {int(runs.attrs['width'])}", plots)
