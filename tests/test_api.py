@@ -87,7 +87,10 @@ def test_the_catalog_has_every_experiment(here: Path) -> None:
     (here / "results/measures").mkdir(parents=True)
     (here / "results/measures/lab_sgd.nc").touch()
     table, config = regimes.catalog(), load(CONFIG)
-    assert set(table.index) == set(config.experiments)
+    every = {name for name, one in config.experiments.items() if not one.on_request}
+    assert set(table.index) == every
+    (here / "results/measures/boundary_four_point.nc").touch()
+    assert set(regimes.catalog().index) == every | {"boundary_four_point"}
     row = table.loc["phase_diagram"]
     assert (row["paper"], row["engine"], row["runs"]) == ("luo2021", "gradient_flow", 2565)
     assert row["axes"] == "9 gamma_prime x 19 gamma x 5 width x 3 seed"
@@ -113,7 +116,8 @@ def test_settings_are_described(here: Path) -> None:
 
 
 def test_the_package_shows_its_public_names_alone() -> None:
-    assert dir(regimes) == ["__version__", "catalog", "describe", "open", "simulate"]
+    names = ["boundary", "catalog", "describe", "locate", "open", "simulate"]
+    assert dir(regimes) == ["__version__", *names]
 
 
 # simulate

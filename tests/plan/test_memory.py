@@ -32,6 +32,8 @@ EXPERIMENTS = {
     "at_initialisation.first_update": "caron2023_theorems_relu",
     "at_initialisation.jacobian_spectrum": "song2021_lemma3",
 }
+# Whose widths are no axis.
+SEARCHES = {"gradient_flow.boundary": "boundary_four_point"}
 LARGE_DATA = {
     "kind": "function",
     "formula": "x1",
@@ -53,7 +55,7 @@ def estimate(config: Config, name: str, **axes: list) -> int:
     return memory.of_job(name, grid | axes)
 
 
-@pytest.mark.parametrize("engine", settings_classes())
+@pytest.mark.parametrize("engine", EXPERIMENTS)
 def test_a_job_needs_more_for_more(engine: str) -> None:
     name, config = EXPERIMENTS[engine], smoke()
     small = estimate(config, name, width=[1000])
@@ -64,6 +66,18 @@ def test_a_job_needs_more_for_more(engine: str) -> None:
     assert many_runs > small + 1000
     if "n_train" in type(config.experiments[name].axes).model_fields:
         assert estimate(config, name, width=[1000], n_train=[1_000_000]) > small + 1000
+
+
+def test_every_engine_is_looked_at() -> None:
+    assert EXPERIMENTS.keys() | SEARCHES.keys() == settings_classes().keys()
+
+
+def test_a_search_of_wide_networks_needs_more_and_is_refused_in_one_line() -> None:
+    name, key = SEARCHES["gradient_flow.boundary"], "widths = 100000000"
+    wide = {"experiments": {name: {"widths": [100, 100_000_000]}}}
+    assert estimate(smoke(), name) < 1000 < estimate(smoke(**wide), name)
+    plan = Plan.from_config(load(CONFIG, {"scale": "smoke", **wide}))
+    assert plan.left_out[name].startswith(f"--config: experiments.{name}.{key}: a job of ")
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,10 @@ def test_without_a_name_experiments_are_listed_by_paper(
     config = load()
     papers = [line.partition(":")[0] for line in lines if line and not line.startswith(" ")]
     assert papers == list(config.papers)
-    named = {line.strip().partition(":")[0] for line in lines if line.startswith(" ")}
-    assert named == set(config.experiments)
+    described = dict(line.strip().split(": ", 1) for line in lines if line.startswith(" "))
+    on_request = described.pop("on request alone").split(", ")
+    assert {*described, *on_request} == set(config.experiments)
+    assert "boundary_four_point" in on_request
     assert "  typical_cases: gradient_flow on four_point; 1 gamma_prime x 3 gamma x 1 width" in (
         "\n".join(lines)
     )

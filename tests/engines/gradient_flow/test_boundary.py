@@ -54,14 +54,14 @@ def test_the_search_ends_with_a_standard_error() -> None:
     assert 0 < found["boundary_gamma_stderr"] <= 0.1
     tried = found["trial_gamma"].values
     assert (np.diff(tried[np.isfinite(tried)]) > 0).all()
-    assert found["n_networks"] == found["relative_distance_w"].notnull().sum()
+    assert found["n_networks"] == found["final_relative_distance_w"].notnull().sum()
 
 
 def test_networks_are_those_of_gradient_flow() -> None:
     """Each distance is that of a run of engine gradient_flow of the same streams, bit by bit."""
     found = searched().isel(gamma_prime=0)
     gammas = found["trial_gamma"].values
-    last = int(np.isfinite(found["relative_distance_w"].values).sum((1, 2)).argmax())
+    last = int(np.isfinite(found["final_relative_distance_w"].values).sum((1, 2)).argmax())
     axes = {
         "gamma_prime": [0.0], "gamma": [float(gammas[last])],
         "width": [160], "seed": [0, 1],
@@ -69,12 +69,14 @@ def test_networks_are_those_of_gradient_flow() -> None:
     runs = runner.train(block_of(axes, experiment="boundary"), four_points(), "cpu")
     expected = runs["final_relative_distance_w"].values.ravel()
     width = list(found["width"].values).index(160)
-    np.testing.assert_array_equal(found["relative_distance_w"][last, :2, width].values, expected)
+    np.testing.assert_array_equal(
+        found["final_relative_distance_w"][last, :2, width].values, expected
+    )
 
 
 def test_the_zero_follows_from_the_recorded_distances() -> None:
     found = searched().isel(gamma_prime=0)
-    distance = found["relative_distance_w"]
+    distance = found["final_relative_distance_w"]
     slopes, _ = power_law_slope(distance)
     complete = slopes.notnull().sum("seed")
     last = int(complete.values.argmax())

@@ -13,7 +13,10 @@ from regimes.errors import DataError
 # That are 1 where a run, or the network that a probe trained on it, diverged.
 FLAGS = ("diverged", "transfer_diverged")
 # There is no Zipf law at gamma = 1, no line through few steps, and no neuron beyond the width.
-MAY_LACK = ("alpha", "r_squared", "feature_map")
+MAY_LACK = ["alpha", "r_squared", "feature_map"]
+# A search, which has as many trials as it needs, may find nothing.
+MAY_LACK += ["boundary_gamma", "boundary_gamma_stderr", "steepness"]
+OF_A_SEARCH = "trial"
 
 
 def check_complete(experiment: str, runs: xr.Dataset) -> None:
@@ -23,7 +26,7 @@ def check_complete(experiment: str, runs: xr.Dataset) -> None:
     """
     for name, values in {**runs.coords, **runs.data_vars}.items():
         missing = values.isnull()
-        if name in MAY_LACK or not missing.any():
+        if name in MAY_LACK or OF_A_SEARCH in values.dims or not missing.any():
             continue
         for expected in _expected(runs, values):
             missing = missing & expected

@@ -2,7 +2,7 @@
 
 import subprocess
 import tomllib
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -52,6 +52,8 @@ def package_versions(*names: str) -> dict[str, str]:
     return versions
 
 
+# Read for each experiment, from a file of thousands of lines.
+@cache
 def torch_version() -> str:
     """The public version of torch: builds for CPUs and GPUs agree to rounding."""
     return package_versions("torch")["torch"].partition("+")[0]

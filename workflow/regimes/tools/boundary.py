@@ -2,7 +2,9 @@
 
 At each gamma' networks are trained at several widths and seeds until the zero of S_w along gamma
 (equation (19) of Luo et al., 2021) has the standard error that is wanted. Nothing is written; the
-same with files and a figure: snakemake figures/boundary_DATASET.pdf
+same with files and a figure: snakemake figures/boundary_DATASET.pdf. For example:
+
+    regimes boundary four_point --gamma-prime -0.5 0 0.5
 """
 
 import argparse

@@ -96,7 +96,7 @@ class Runs(Engine["BoundaryExperiment"]):
         "converged": Variable("1 if the standard error is at most the wanted one", dtype=np.int8),
         "bracketed": Variable("1 if S_w changes its sign between two gammas", dtype=np.int8),
         "trial_gamma": Variable("gamma that was tried", ("trial",), coordinate=True),
-        "relative_distance_w": Variable(
+        "final_relative_distance_w": Variable(
             "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights at the end",
             ("trial", "seed", "width"),
         ),
@@ -210,7 +210,7 @@ class Runs(Engine["BoundaryExperiment"]):
             "converged": found["boundary_gamma_stderr"] <= self.settings.standard_error,
             "bracketed": bracketed,
             "trial_gamma": trial_gamma,
-            "relative_distance_w": distances,
+            DISTANCE: distances,
         }
 
     def coordinates(self) -> dict[str, Coordinate]:

@@ -33,6 +33,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """
     if "boundary_gamma" not in runs:
         raise DataError("lab.boundary measures runs of engine gradient_flow.boundary")
+    runs = runs.rename(final_relative_distance_w="relative_distance_w")
     distance = runs["relative_distance_w"]
     slopes, _ = power_law_slope(distance)
     count = slopes.notnull().sum("seed")
