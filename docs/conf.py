@@ -5,6 +5,7 @@ a forge alike. What follows from the code (the public names, the settings, the g
 to its page when the site is built.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -125,6 +126,12 @@ def unlink_folders(_: Sphinx, document: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def shorten_signature(_: Sphinx, what: str, name: str, *rest) -> tuple[str, str | None]:
+    """Leave out of a signature the keys of all engines, which have a page of their own."""
+    *_, signature, returned = rest
+    return re.sub(r", \w+=Ellipsis", "", signature or ""), returned
+
+
 def visit_math(translator, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers set themselves."""
     try:
@@ -148,5 +155,6 @@ def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.connect("source-read", append)
+    app.connect("autodoc-process-signature", shorten_signature)
     app.connect("doctree-read", unlink_folders)
     app.connect("build-finished", first_page)
