@@ -45,11 +45,12 @@ autodoc_typehints = "none"
 html_theme = "furo"
 html_title = f"regimes {release}"
 html_copy_source = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_math_renderer = "mathml"
 
 # The pages below each heading of the menu. A page that is in none of them is an error.
 MENU = {
+    "Start": ["The model, install, draw <self>"],
     "Tutorials": ["first_figure", "own_problem", "clusters"],
     "How to": ["data", "activations", "parameterisations", "tools", "explorer", "workflow"],
     "Papers": [
@@ -90,7 +91,7 @@ def menu() -> str:
     """The tables of contents of which the theme makes its menu."""
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n"
-        + "\n".join(page if page.startswith("/") else f"/docs/{page}" for page in pages)
+        + "\n".join(f"/docs/{page}" if page.isidentifier() else page for page in pages)
         + "\n```\n"
         for caption, pages in MENU.items()
     )
