@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 import regimes
+from regimes.config.load import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("[A-Z]*.md")), *sorted(ROOT.glob("docs/*.md"))]
@@ -85,6 +87,20 @@ def verdicts_of(page: str) -> dict[str, str]:
         for verdict in filter(None, said):
             found |= dict.fromkeys(names[0].split(", "), verdict[1]) if names else {}
     return found
+
+
+def test_the_papers_are_cited() -> None:
+    references = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"]
+    papers = load(ROOT / "config.yaml").papers
+    citations = [one.citation.lower() for name, one in papers.items() if name[-4:].isdigit()]
+    assert len(citations) == len(references) == 5
+    for reference in references:
+        (citation,) = [one for one in citations if reference["title"].lower() in one]
+        assert str(reference["year"]) in citation
+        for author in reference["authors"]:
+            assert author["family-names"].lower().split("-")[-1] in citation
+        given = [reference, *reference.get("identifiers", ())]
+        assert any("10.48550/arXiv." in one.get("doi", one.get("value", "")) for one in given)
 
 
 def test_one_version() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import itertools
 import json
 import math
@@ -23,6 +24,7 @@ from regimes.config.layers import Layer, hint, read
 from regimes.config.load import load
 from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
+from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError, DataError, DeviceError, StoreError
 from regimes.jobs.devices import resolve
 from regimes.plan.plan import Plan
@@ -48,7 +50,7 @@ MOST_VALUES = 20
 TOP_KEYS = ("tolerance",)
 # Whose search is done on data that are given.
 BOUNDARY_OF_GIVEN = "four_point"
-NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure")
+NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure", "on_request")
 
 
 def open(
@@ -64,6 +66,12 @@ def open(
     the present one that has `results`, else the checkout. configfile: the file of more experiments
     that Snakemake was given, for runs of these.
     Raises StoreError when there is no such result, naming those that there are.
+
+    For example, after `snakemake --cores 1 results/data/four_point.nc`:
+
+    >>> import regimes
+    >>> regimes.open("four_point")["targets"].values
+    array([ 0.3, -0.6,  0.7,  0.2])
     """
     name = str(name)
     if name.endswith(".nc") and Path(name).is_file():
@@ -94,6 +102,12 @@ def catalog(
     values), runs, figures (that show them), cpu_minutes (of one core, from what such jobs took
     elsewhere; NaN where that is not known), has_results (whether its measures are there). What is
     made on request alone is listed when it has results.
+
+    For example:
+
+    >>> import regimes
+    >>> regimes.catalog().loc["phase_diagram", ["paper", "engine"]].tolist()
+    ['luo2021', 'gradient_flow']
     """
     import pandas as pd
 
@@ -132,6 +146,12 @@ def describe(
 
     directory, configfile: as of `simulate`. Columns: value, default, origin (the file or place that
     says it) and meaning. Raises ConfigError when there is no such name.
+
+    For example:
+
+    >>> import regimes
+    >>> regimes.describe("phase_diagram").loc["layers", ["default", "meaning"]].tolist()
+    ['both', 'Layers that are trained...']
     """
     import pandas as pd
 
@@ -170,6 +190,20 @@ def simulate(
     runs that came to their limit.
     Raises ConfigError, naming the key, for what is not allowed; DataError where the data cannot be
     made, as without network; DeviceError for device "cuda" where torch finds no GPU.
+
+    For example, how far the first layer moves in the linear and in the condensed regime:
+
+    >>> import regimes
+    >>> runs = regimes.simulate(gamma=[0.5, 1.75], gamma_prime=0.0, width=100, progress=False)
+    >>> runs["final_relative_distance_w"].round(1).values
+    array([ 0.2, 10.3])
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 8)
+    >>> run = regimes.simulate(
+    ...     gamma=1.0, gamma_prime=0.0, width=50, data=(x, np.sin(3 * x)), progress=False
+    ... )
+    >>> run["train_loss"].dims
+    ('time',)
     """
     root = _root(directory)
     path = _config_path(root)
@@ -253,9 +287,12 @@ def boundary(
     nothing was trained. Warns where the error stays larger, and where there is no boundary.
     Raises ConfigError and DataError as `simulate`.
 
-        >>> found = regimes.boundary(widths=[100, 400], standard_error=0.1, progress=False)
-        >>> abs(float(found["boundary_gamma"]) - float(found["theory_boundary_gamma"])) < 0.2
-        True
+    For example:
+
+    >>> import regimes
+    >>> found = regimes.boundary(widths=[100, 400], standard_error=0.1, progress=False)
+    >>> abs(float(found["boundary_gamma"]) - float(found["theory_boundary_gamma"])) < 0.2
+    True
     """
     from regimes.papers.lab.boundary import measure
 
@@ -279,6 +316,26 @@ def _require_made(experiment: Any, left_out: Mapping[str, str]) -> None:
     """Raise ConfigError for an experiment on request that cannot be made."""
     if isinstance(experiment, str) and experiment in left_out:
         raise ConfigError(f"{experiment} cannot be made: {left_out[experiment]}")
+
+
+def _signature() -> inspect.Signature:
+    """The signature of `simulate` with the axes and keys of all engines by name.
+
+    Notebooks complete them. They have no default of their own: it is the experiment's.
+    """
+    signature = inspect.signature(simulate)
+    *named, changes = signature.parameters.values()
+    keys = dict.fromkeys(TOP_KEYS)
+    for settings in settings_classes().values():
+        axes: Any = settings.model_fields["axes"].annotation
+        fields = (key for key in settings.model_fields if key not in NO_CHANGES)
+        keys |= dict.fromkeys([*axes.model_fields, *fields])
+    kind = inspect.Parameter.KEYWORD_ONLY
+    more = [inspect.Parameter(key, kind, default=...) for key in keys]
+    return signature.replace(parameters=[*named, *more, changes])
+
+
+simulate.__signature__ = _signature()  # type: ignore[attr-defined]
 
 
 def _layers(configfile: str | Path | None, own: Mapping[str, Any]) -> list[Layer]:

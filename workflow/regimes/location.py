@@ -72,8 +72,11 @@ class Location:
         axes: to draw on; by default new ones. diagram: measured slopes behind it, in place of the
         regimes of theory, such as `regimes.open("phase_diagram")`.
 
-            >>> regimes.locate(scheme="he").plot().get_xlabel()
-            "$\\gamma'$"
+        For example:
+
+        >>> import regimes
+        >>> regimes.locate(scheme="he").plot().get_xlabel()
+        "$\\gamma'$"
         """
         import matplotlib.pyplot as plt
 
@@ -170,11 +173,14 @@ def locate(
     (2021).
     Raises ConfigError, naming the argument, for what is missing, unknown or contradictory.
 
-        >>> place = regimes.locate(scheme="mean_field")
-        >>> place.gamma, place.gamma_prime, place.regime
-        (1.0, 0.0, 'critical')
-        >>> regimes.locate(std_w="1", std_a="1/m", factor="1/m", rate_a="1/m").regime
-        'condensed'
+    For example:
+
+    >>> import regimes
+    >>> place = regimes.locate(scheme="mean_field")
+    >>> place.gamma, place.gamma_prime, place.regime
+    (1.0, 0.0, 'critical')
+    >>> regimes.locate(std_w="1", std_a="1/m", factor="1/m", rate_a="1/m").regime
+    'condensed'
     """
     assumed: list[str] = []
     given = {"std_w": std_w, "std_a": std_a, "factor": factor, "rate_w": rate_w, "rate_a": rate_a}

@@ -118,8 +118,8 @@ def _settings(config: Config, key: str, model: BaseModel, below: str = "") -> It
             needed = field.default is PydanticUndefined
             yield Setting(
                 dotted,
-                _shown(value),
-                "needed" if needed else _shown(field.default),
+                shown(value),
+                "needed" if needed else shown(field.default),
                 config.origin(f"{key}.{dotted}") or "default",
                 field.description or "",
             )
@@ -129,22 +129,22 @@ def _named_models(value: Any) -> bool:
     return isinstance(value, Mapping) and any(isinstance(one, BaseModel) for one in value.values())
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as it would stand in YAML, shortened if it is long."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        items = [_shown(item) for item in value]
+        items = [shown(item) for item in value]
         text = f"[{', '.join(items)}]"
         if len(text) > LONGEST_VALUE and len(items) > 3:
             text = f"[{items[0]}, {items[1]}, ..., {items[-1]}] ({len(items)})"
     elif isinstance(value, BaseModel):
         said = {name: item for name, item in dict(value).items() if name in value.model_fields_set}
-        text = f"{{{', '.join(f'{name}: {_shown(item)}' for name, item in said.items())}}}"
+        text = f"{{{', '.join(f'{name}: {shown(item)}' for name, item in said.items())}}}"
     elif isinstance(value, Mapping):
-        text = f"{{{', '.join(f'{name}: {_shown(item)}' for name, item in value.items())}}}"
+        text = f"{{{', '.join(f'{name}: {shown(item)}' for name, item in value.items())}}}"
     else:
         text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
