@@ -52,7 +52,15 @@ html_math_renderer = "mathml"
 MENU = {
     "Start": ["The model, install, draw <self>"],
     "Tutorials": ["first_figure", "own_problem", "clusters"],
-    "How to": ["data", "activations", "parameterisations", "tools", "explorer", "workflow"],
+    "How to": [
+        "phase_plane",
+        "data",
+        "activations",
+        "parameterisations",
+        "tools",
+        "explorer",
+        "workflow",
+    ],
     "Papers": [
         "luo2021",
         "razborov2022",

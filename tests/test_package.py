@@ -90,7 +90,9 @@ def test_a_wheel_has_what_is_no_module(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith(f"regimes-{regimes.__version__}-")
     names = set(zipfile.ZipFile(wheel).namelist())
-    kept = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    kept = [
+        path for path in PACKAGE.rglob("*") if path.is_file() and path.parent.name != "__pycache__"
+    ]
     missing = {f"regimes/{path.relative_to(PACKAGE)}" for path in kept} - names
     assert missing == set()
     assert "regimes/py.typed" in names

@@ -10,25 +10,12 @@ own data.
 from importlib import import_module
 from typing import Any
 
-# Loaded by name and only when asked for: no stage of the workflow imports them, so that a change
-# in them reruns nothing.
-_PUBLIC = {
-    "boundary": "api",
-    "catalog": "api",
-    "describe": "api",
-    "locate": "location",
-    "open": "api",
-    "simulate": "api",
-}
+# The code of this module is a part of that of every run: the names are in one that is not.
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(import_module(f"regimes.{_PUBLIC[name]}"), name)
-    if name == "__version__":
-        return import_module("regimes.storage.versions").package_version()
-    raise AttributeError(f"module 'regimes' has no attribute {name!r}")
+    return import_module("regimes.public").load(name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*_PUBLIC, "__version__"])
+    return import_module("regimes.public").names()

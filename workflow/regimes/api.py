@@ -210,9 +210,9 @@ def simulate(
     if activations is not None and not isinstance(activations, Mapping):
         raise ConfigError(f"activations = {activations!r}; must be a mapping of names")
     layers = _layers(configfile, {"activations": dict(activations)} if activations else {})
-    known = load(path, layers)
-    experiments = known.experiments
-    _require_made(experiment, known.left_out)
+    before = load(path, layers)
+    experiments = before.experiments
+    _require_made(experiment, before.left_out)
     if not isinstance(experiment, str) or experiment not in experiments:
         names = list(experiments)
         raise ConfigError(
