@@ -13,7 +13,7 @@ min_version("9.27")
 
 # The folder of this file. `workflow.basedir` is that of a workflow which has this one as a module.
 # Of a file that Snakemake fetched from a forge, the folder of the installed package.
-if getattr(workflow.current_basedir, "is_local", False):
+if isinstance(workflow.current_basedir, os.PathLike):
     ROOT = Path(workflow.current_basedir)
 else:
     ROOT = Path(find_spec("regimes").origin).parents[2]
