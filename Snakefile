@@ -15,8 +15,10 @@ min_version("9.27")
 # Of a file that Snakemake fetched from a forge, the folder of the installed package.
 if isinstance(workflow.current_basedir, os.PathLike):
     ROOT = Path(workflow.current_basedir)
+elif package := find_spec("regimes"):
+    ROOT = Path(package.origin).parents[2]
 else:
-    ROOT = Path(find_spec("regimes").origin).parents[2]
+    sys.exit("error: the package regimes is not installed here, which the Snakefile needs")
 
 # The code of this checkout runs, here and in the jobs, whatever other version is installed.
 CODE = str(ROOT / "workflow")
@@ -110,3 +112,11 @@ include: "workflow/rules/measures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explorer.smk"
+
+
+onsuccess:
+    logger.info(made(workflow.dag.derived_targetfiles, Path.cwd(), Path(workflow.rundir)))
+
+
+onerror:
+    logger.error("\n".join(failed(failures(), Path.cwd(), Path(workflow.rundir))))

@@ -3,11 +3,13 @@
 import re
 
 from snakemake.cli import get_argument_parser
+from snakemake.logging import logger
 
 from regimes.config.layers import said_by
 from regimes.config.load import load
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
+from regimes.plan.outcome import failed, made
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
 from regimes.storage.failures import check_writable
@@ -102,6 +104,12 @@ def check_targets():
     for target in get_argument_parser().parse_known_args(sys.argv[1:])[0].targets:
         if target in named:
             PLAN.check_target(target)
+
+
+def failures():
+    """Rule, output files and logs of each job that failed."""
+    jobs = (one for job in workflow.scheduler.failed for one in getattr(job, "jobs", [job]))
+    return [(job.rule.name, list(job.output), list(job.log)) for job in jobs]
 
 
 def planned(rule, what):
