@@ -25,12 +25,12 @@ use rule * from regimes as regimes_*
 
 
 def alone(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """A configuration at smoke scale without any shipped experiment but one, and no others' figures."""
+    """Settings at smoke scale with one experiment alone, and the figures that are of it."""
     config = load().model_dump(mode="json")
     kept = {"phase_diagram", "scorecard"}
     return {
         "scale": "smoke",
-        "experiments": {one: None for one in config["experiments"]} | {name: settings},
+        "experiments": dict.fromkeys(config["experiments"]) | {name: settings},
         "figures": {one: None for one in config["figures"] if one not in kept},
     }
 
@@ -164,9 +164,7 @@ def test_the_other_workflow_says_what_is_made_by_default(fresh: Workflow, tmp_pa
         ),
     ],
 )
-def test_wrong_settings_are_one_line(
-    fresh: Workflow, tmp_path: Path, more: str, line: str
-) -> None:
+def test_wrong_settings_are_one_line(fresh: Workflow, tmp_path: Path, more: str, line: str) -> None:
     write(tmp_path / "outer", fresh.checkout, more)
     result = call(tmp_path / "outer", FIGURE, "-n")
     (error,) = [one for one in result.output.splitlines() if "rror" in one]
