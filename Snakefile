@@ -1,17 +1,31 @@
 # Simulations of the training regimes of wide shallow networks: data -> runs -> measures -> figures.
 # What runs is stated in workflow/regimes/papers/*/experiments.yaml and config.yaml; rules are in workflow/rules/, one file per stage.
 
+import gc
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.27")
 
+# Planning makes many objects that stay: looking for those that do not is a tenth of its time.
+gc.set_threshold(100_000)
+
+# The folder of this file. `workflow.basedir` is that of a workflow which has this one as a module.
+# Of a file that Snakemake fetched from a forge, the folder of the installed package.
+if isinstance(workflow.current_basedir, os.PathLike):
+    ROOT = Path(workflow.current_basedir)
+elif package := find_spec("regimes"):
+    ROOT = Path(package.origin).parents[2]
+else:
+    sys.exit("error: the package regimes is not installed here, which the Snakefile needs")
+
 # The code of this checkout runs, here and in the jobs, whatever other version is installed.
-CODE = str(Path(workflow.basedir) / "workflow")
+CODE = str(ROOT / "workflow")
 if sys.path[0] != CODE:
     sys.path.insert(0, CODE)
     # Environment variables reach the jobs; sys.path does not.
@@ -29,7 +43,7 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 2**20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(512 * 2**20))
 
 
-configfile: Path(workflow.basedir) / "config.yaml"
+configfile: ROOT / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -37,31 +51,31 @@ include: "workflow/rules/common.smk"
 
 # Layer by layer: in what Snakemake merges, `scales` of a file would lie over the command line.
 SETTINGS = or_exit(settings_of)
-# Jobs and the report find there what holds, the papers' settings included. It is no parameter: to
-# reword a citation or move a mirror reruns nothing.
-config.update(SETTINGS.model_dump(mode="json"))
+PREFIX = or_exit(prefix)
 PLAN = or_exit(Plan.from_config, SETTINGS)
 or_exit(check_targets)
 # Without its own folder Snakemake would end in a traceback, a little later.
 or_exit(check_writable, ".snakemake" if Path(".snakemake").is_dir() else Path.cwd())
-or_exit(PLAN.write_stamps)
-# Jobs compare the code with it; to reword a comment reruns nothing.
-config["fingerprint"] = fingerprint()
+or_exit(PLAN.write_stamps, PREFIX)
+# Jobs and the report find there what holds, the papers' settings included. It is no parameter: to
+# reword a citation or move a mirror reruns nothing, nor does rewording a comment, of which jobs
+# learn by the fingerprint. What the name had before may be another workflow's.
+config = SETTINGS.model_dump(mode="json") | {"fingerprint": fingerprint(), "prefix": PREFIX}
 
 # The device is looked for once, where Snakemake was started: the node of a job may have another.
 # Jobs are told, and ask for a GPU exactly when training is to use one.
 if workflow.is_main_process:
     os.environ["REGIMES_DEVICE"] = resolve(SETTINGS.device)
-    or_exit(PLAN.remove_empty)
-    if any(map(re.compile("--report(=|$)").match, sys.argv)):
+    or_exit(PLAN.remove_empty, PREFIX)
+    if not IS_MODULE and any(map(re.compile("--report(=|$)").match, sys.argv)):
         from regimes.tools.check import require_current
 
         or_exit(PLAN.require_files, PLAN.asked_for(sys.argv))
         or_exit(require_current, PLAN.asked_for(sys.argv))
     if os.environ["REGIMES_DEVICE"] == "cpu":
-        for line in PLAN.long_jobs():
+        for line in PLAN.long_jobs(PREFIX):
             print(f"warning: {line}", file=sys.stderr)
-    or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results)
+    or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results, PREFIX)
 
 
 envvars:
@@ -79,7 +93,8 @@ wildcard_constraints:
 
 
 rule all:
-    default_target: True
+    # The workflow that has this one as a module says what it makes by default.
+    default_target: not IS_MODULE
     input:
         PLAN.all_targets(),
 
@@ -101,3 +116,11 @@ include: "workflow/rules/measures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/explorer.smk"
+
+
+onsuccess:
+    logger.info(made(workflow.dag.derived_targetfiles, Path.cwd(), Path(workflow.rundir)))
+
+
+onerror:
+    logger.error("\n".join(failed(failures(), Path.cwd(), Path(workflow.rundir))))

@@ -251,6 +251,11 @@ def test_texts_of_the_command_line_are_read_as_yaml_reads_them() -> None:
     assert said_by({}) == []
 
 
+def test_texts_of_a_module_stay_texts_where_no_command_line_was() -> None:
+    (layer,) = said_by({"papers": {"own": {"title": "2021"}}}, (), "config of module m", False)
+    assert layer == Layer("config of module m", {"papers": {"own": {"title": "2021"}}})
+
+
 def test_without_a_checkout_the_papers_hold() -> None:
     config = load()
     assert isinstance(config, Config) and config.scale == "laptop"

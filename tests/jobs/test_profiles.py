@@ -37,8 +37,15 @@ def test_every_profile_is_tested() -> None:
 @pytest.mark.parametrize("name", ["gpu", "slurm"])
 def test_profiles_repeat_the_default(name: str) -> None:
     default = profile("default")
-    assert set(SHARED) == set(default) - {"resources"}
+    assert set(SHARED) == set(default) - {"resources", "quiet"}
     assert {key: profile(name).get(key) for key in SHARED} == {key: default[key] for key in SHARED}
+
+
+def test_only_where_jobs_are_not_submitted_their_errors_are_left_to_the_end() -> None:
+    for name in ("default", "gpu"):
+        assert profile(name)["quiet"] == ["rules", "host"]
+    # What Slurm says of a job that fails is part of what `rules` hides.
+    assert profile("slurm")["quiet"] == ["host"]
 
 
 def test_jobs_on_gpus_are_counted_on_one_machine() -> None:

@@ -46,6 +46,7 @@ def snakemake(tmp_path: Path) -> SimpleNamespace:
         config={
             "papers": {"p": {"citation": "P (2000)"}, "q": {"citation": "Q (2001)"}},
             "fingerprint": fingerprint(),
+            "prefix": "",
         },
     )
 

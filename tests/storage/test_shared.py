@@ -45,6 +45,13 @@ def test_a_run_outlives_the_file_of_its_job(trained: Path, folder: Path) -> None
     assert trained.exists()
 
 
+def test_a_run_below_a_folder_is_shared_as_one_beside_it(trained: Path, folder: Path) -> None:
+    shared.take_all({OWN: IDENTITY}, str(folder), "below/")
+    assert read_attributes(f"below/{OWN}")["identity"] == IDENTITY
+    said = shared.give(f"below/{OWN}", IDENTITY, str(folder), "below/")
+    assert said == f"{trained} is there already"
+
+
 def test_what_is_there_is_kept(trained: Path, folder: Path) -> None:
     before = trained.read_bytes()
     write(OWN, "the same run")

@@ -190,6 +190,7 @@ def claimed(
         config={
             "papers": {paper: {"citation": "c"} for paper in plan.claims},
             "fingerprint": fingerprint(),
+            "prefix": "",
         },
     )
     runpy.run_path(str(PACKAGE.parent / "scripts/all_claims.py"), {"snakemake": job})

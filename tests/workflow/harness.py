@@ -54,12 +54,14 @@ class Workflow:
     """A checkout and a directory with its results.
 
     targets, config: what is asked for, and with which settings, unless a call says otherwise.
+    options: of every call; each job is printed with its files, settings and reason.
     """
 
     checkout: Path
     directory: Path
     targets: tuple[str, ...] = TARGETS
     config_arguments: tuple[str, ...] = SMALL
+    options: tuple[str, ...] = ("--quiet", "host")
 
     def command(
         self,
@@ -72,7 +74,7 @@ class Workflow:
         config = self.config_arguments if config is None else config
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.checkout / "Snakefile"]
         # Targets first: some options would take them for their own.
-        command += ["--directory", self.directory, *targets, *arguments]
+        command += ["--directory", self.directory, *targets, *self.options, *arguments]
         return [str(word) for word in (*command, *(("--config", *config) if config else ()))]
 
     def run(

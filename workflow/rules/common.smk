@@ -3,15 +3,20 @@
 import re
 
 from snakemake.cli import get_argument_parser
+from snakemake.logging import logger
 
 from regimes.config.layers import said_by
 from regimes.config.load import load
 from regimes.jobs.devices import resolve
-from regimes.errors import RegimesError
+from regimes.errors import ConfigError, RegimesError
+from regimes.plan.outcome import failed, made
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
 from regimes.storage.failures import check_writable
 from regimes.storage.shared import take_all
+
+# Whether another workflow has this one as a module, with settings, names and paths of its own.
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 
 def or_exit(function, *arguments):
@@ -24,12 +29,32 @@ def or_exit(function, *arguments):
 
 
 def settings_of():
-    """The validated settings of config.yaml, if it counts, and of the command line."""
-    said = workflow.config_settings
-    own = Path(workflow.basedir) / "config.yaml"
-    replaced = said.replace_workflow_config and said.overwrite_config
-    layers = said_by(said.config, said.configfiles)
+    """The validated settings of config.yaml, if it counts, and of the command line.
+
+    For a module what its `config:` says, in the place of both; without that config.yaml alone: the
+    command line is the other workflow's.
+    """
+    said, own = workflow.config_settings, ROOT / "config.yaml"
+    if IS_MODULE:
+        replaced = workflow.modifier.skip_configfile
+        layers = said_by(config, (), f"config of module {__name__}", bool(said.config))
+        layers = layers if replaced else []
+    else:
+        replaced = said.replace_workflow_config and said.overwrite_config
+        layers = said_by(said.config, said.configfiles)
     return load(own if own.is_file() and not replaced else None, layers)
+
+
+def prefix():
+    """What the `prefix` of a module puts before all paths; empty without one."""
+    modified = workflow.modifier.path_modifier.replace_prefix
+    before = modified("")
+    if any(modified(folder) != before + folder for folder in TARGETS):
+        raise ConfigError(
+            f"module {__name__}: replace_prefix is not known here; use prefix, a folder below which "
+            "all files lie"
+        )
+    return before
 
 
 def alternatives(names):
@@ -40,7 +65,8 @@ def alternatives(names):
 # Options that show the whole workflow, or force all of it.
 WHOLE_WORKFLOW = re.compile(
     "--report|--dag|--rulegraph|--filegraph|--d3dag|--(detailed-)?summary|--forceall"
-    "|-[A-Za-z]*[FSD]$|(-R|--forcerun=)?(train|probe)$"
+    "|-[A-Za-z]*[FSD]$|(-R|--forcerun=)?"
+    f"({alternatives(map(workflow.modifier.modify_rulename, ('train', 'probe')))})$"
 )
 
 
@@ -57,7 +83,8 @@ def to_be_made(stages):
         return every
     jobs, done = [], []
     for stage in stages.values():
-        missing = stage.path in sys.argv or not Path(stage.path).exists()
+        path = Path(PREFIX) / stage.path
+        missing = str(path) in sys.argv or not path.exists()
         (jobs if missing else done).append(stage.name[-16:])
     # The shorter list of the two: Snakemake handles the expression once for each file.
     if len(jobs) <= len(done):
@@ -66,14 +93,23 @@ def to_be_made(stages):
 
 
 def check_targets():
-    """Raise ConfigError for a target that nothing makes: Snakemake would not say what was meant."""
+    """Raise ConfigError for a target that nothing makes: Snakemake would not say what was meant.
+
+    What is asked for where this is a module, another workflow may make.
+    """
     named = [word for word in sys.argv[1:] if word.startswith(TARGETS)]
-    if not named or not workflow.is_main_process:
+    if IS_MODULE or not named or not workflow.is_main_process:
         return
     # Words may also be values of options.
     for target in get_argument_parser().parse_known_args(sys.argv[1:])[0].targets:
         if target in named:
             PLAN.check_target(target)
+
+
+def failures():
+    """Rule, output files and logs of each job that failed."""
+    jobs = (one for job in workflow.scheduler.failed for one in getattr(job, "jobs", [job]))
+    return [(job.rule.name, list(job.output), list(job.log)) for job in jobs]
 
 
 def planned(rule, what):
@@ -107,7 +143,8 @@ def files(rule):
         stage = PLAN.stage(rule, "/".join(wildcards))
         or_exit(PLAN.require_files, [stage])
         # Stamps are written where the workflow is planned, and are no results to be kept elsewhere.
-        stamp = {"stamp": local(stage.stamp)} if stage.stamp else {}
+        # To what is local Snakemake adds no prefix.
+        stamp = {"stamp": local(str(Path(PREFIX) / stage.stamp))} if stage.stamp else {}
         return {kind: list(paths.values()) for kind, paths in stage.paths.items()} | stamp
 
     return unpack(inputs)

@@ -12,7 +12,10 @@ from regimes.jobs.torch_script import running_with_torch
 from regimes.storage import store
 
 with running_with_torch(snakemake) as script:
-    stage = script.stage
+    stage, prefix = script.stage, script.prefix
+    # What the plan names lies below the prefix, as inputs and outputs do.
+    checkpoint = prefix + stage.checkpoint
+    end_states = prefix + stage.end_states if stage.end_states else None
     if script.take():
         runs = store.read(snakemake.output[0])
     else:
@@ -23,15 +26,15 @@ with running_with_torch(snakemake) as script:
             data,
             script.device,
             script.progress,
-            checkpoint=stage.checkpoint,
+            checkpoint=checkpoint,
             # Whether they are kept is no parameter: it changes no result.
-            end_states=stage.end_states if snakemake.config["keep_states"] else None,
+            end_states=end_states if snakemake.config["keep_states"] else None,
         )
         script.write(
             runs,
             f"Runs of experiment {stage.settings['experiment']}, job {snakemake.wildcards.job}",
             config=stage.settings | json.loads(data.attrs["config"]),
         )
-        delete_checkpoint(stage.checkpoint, script.device)
+        delete_checkpoint(checkpoint, script.device)
         script.give()
     script.progress.closing = closing_line(runs, stage.settings, snakemake.log[0])

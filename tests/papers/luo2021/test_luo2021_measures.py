@@ -134,7 +134,7 @@ def measured(module: str, blocks: list[xr.Dataset], data: xr.Dataset, folder: Pa
         params=SimpleNamespace(stage=stage),
         input=SimpleNamespace(probes=[], runs=runs, data=[write(data, "data.nc")]),
         output=[str(folder / "measures.nc")],
-        config={"papers": {"p": {"citation": "c"}}, "fingerprint": fingerprint()},
+        config={"papers": {"p": {"citation": "c"}}, "fingerprint": fingerprint(), "prefix": ""},
     )
     runpy.run_path(str(SCRIPT), init_globals={"snakemake": snakemake})
     return store.read(folder / "measures.nc")

@@ -230,17 +230,24 @@ def _check_depth(text: bytes, shown: str) -> None:
             raise ConfigError(f"{shown}: settings may be nested at most {DEEPEST} deep")
 
 
-def said_by(config: Mapping[str, Any], configfiles: Iterable[Path | str] = ()) -> list[Layer]:
+def said_by(
+    config: Mapping[str, Any],
+    configfiles: Iterable[Path | str] = (),
+    place: str = COMMAND_LINE,
+    texts: bool = True,
+) -> list[Layer]:
     """The layers of Snakemake's `--configfile` and `--config`, from low to high.
 
+    place: what errors call the place of `config`. texts: whether its values may be texts that stand
+    for others, as they are on the command line.
     Raises ConfigError for a file that cannot be read, and for values without end.
     """
     layers = []
     for file in configfiles:
-        place = f"--configfile {file}"
-        layers.append(Layer(place, read(Path(file), place)))
-    check_size(config, COMMAND_LINE)
-    return [*layers, Layer(COMMAND_LINE, _typed(config))] if config else layers
+        shown = f"--configfile {file}"
+        layers.append(Layer(shown, read(Path(file), shown)))
+    check_size(config, place)
+    return [*layers, Layer(place, _typed(config) if texts else config)] if config else layers
 
 
 def _typed(value: Any) -> Any:

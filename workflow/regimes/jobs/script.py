@@ -18,12 +18,14 @@ class Script:
     """A script that runs.
 
     snakemake: the object that Snakemake gives to scripts. stage: what the plan hands to the script
-    (`regimes.plan.stages.Stage.handed`). progress: writes a line to the log.
+    (`regimes.plan.stages.Stage.handed`). prefix: the folder that its paths lie below, where the
+    workflow is a module of another one; else empty. progress: writes a line to the log.
     """
 
     def __init__(self, snakemake: Any, progress: Log):
         self.snakemake = snakemake
         self.stage = SimpleNamespace(**snakemake.params.stage)
+        self.prefix: str = snakemake.config["prefix"]
         self.progress = progress
         # What is loaded later would not be what is checked here.
         for module in self.stage.roots:

@@ -26,7 +26,7 @@ class TorchScript(Script):
     def take(self) -> bool:
         """Whether somebody else has made and shared the file meanwhile, which is linked then."""
         folder, path = self.snakemake.config["shared_results"], self.snakemake.output[0]
-        taken = folder is not None and shared.take(path, self.stage.hash, folder)
+        taken = folder is not None and shared.take(path, self.stage.hash, folder, self.prefix)
         if taken:
             self.progress(f"linked from {folder}")
         return taken
@@ -35,7 +35,8 @@ class TorchScript(Script):
         """Share the file that was written, if the config names a folder for that."""
         # Read from the config: where files are shared is no parameter.
         if folder := self.snakemake.config["shared_results"]:
-            self.progress(shared.give(self.snakemake.output[0], self.stage.hash, folder))
+            path = self.snakemake.output[0]
+            self.progress(shared.give(path, self.stage.hash, folder, self.prefix))
 
     def check(self) -> None:
         """Raise DataError unless code and torch are those that the job was planned with."""

@@ -255,14 +255,14 @@ class Plan:
             if stage.stamp and stage.path not in self._unreadable:
                 write_stamp(Path(directory) / stage.stamp, stage.stamp_text)
 
-    def remove_empty(self) -> None:
-        """Remove the files that are empty, as an interrupted copy leaves them.
+    def remove_empty(self, directory: str | Path = ".") -> None:
+        """Remove the files below a directory that are empty, as an interrupted copy leaves them.
 
         Snakemake takes any file that is there for done, and jobs write all or nothing.
         Raises StoreError for a folder where a file should be.
         """
         for stage in self.stages():
-            for path in map(Path, stage.outputs):
+            for path in (Path(directory) / output for output in stage.outputs):
                 try:
                     if path.is_dir():
                         raise StoreError(f"{path} is a folder where a file should be: move it away")

@@ -19,14 +19,15 @@ from regimes.storage.store import read_attributes
 RESULTS = Path("results")
 
 
-def take_all(planned: Mapping[str, str], folder: str | None) -> None:
+def take_all(planned: Mapping[str, str], folder: str | None, directory: str = "") -> None:
     """Link the planned files that are missing here and are in the shared folder.
 
     planned: identities by path. folder: `shared_results` of the config; None: nothing is shared.
+    directory: what the paths are relative to.
     Raises ConfigError unless it is a folder, and StoreError where a folder of results is a link,
     behind which jobs would delete the files of others.
     """
-    for own in (RESULTS / "runs", RESULTS / "probes"):
+    for own in (directory / RESULTS / "runs", directory / RESULTS / "probes"):
         if own.is_symlink():
             raise StoreError(
                 f"{own} is a link to {os.readlink(own)}: jobs would delete the files of others "
@@ -38,13 +39,16 @@ def take_all(planned: Mapping[str, str], folder: str | None) -> None:
     if not Path(folder).is_dir():
         raise ConfigError(f"shared_results = {folder!r} is no folder; make it, or take null")
     for path, identity in planned.items():
-        if not Path(path).exists():
-            take(path, identity, folder)
+        if not (Path(directory) / path).exists():
+            take(str(Path(directory) / path), identity, folder, directory)
 
 
-def take(path: str, identity: str, folder: str) -> bool:
-    """Make `path` a link to the shared file, if that is whole and the planned one."""
-    shared = _place(path, folder)
+def take(path: str, identity: str, folder: str, directory: str = "") -> bool:
+    """Make `path` a link to the shared file, if that is whole and the planned one.
+
+    directory: the part of the path before `results/`.
+    """
+    shared = _place(path, folder, directory)
     if not _is_there(shared, identity):
         return False
     try:
@@ -55,9 +59,12 @@ def take(path: str, identity: str, folder: str) -> bool:
     return True
 
 
-def give(path: str, identity: str, folder: str) -> str:
-    """Give a file its name in the shared folder too, unless it is there; returns what was done."""
-    shared = _place(path, folder)
+def give(path: str, identity: str, folder: str, directory: str = "") -> str:
+    """Give a file its name in the shared folder too, unless it is there; returns what was done.
+
+    directory: the part of the path before `results/`.
+    """
+    shared = _place(path, folder, directory)
     if _is_there(shared, identity):
         return f"{shared} is there already"
     try:
@@ -75,8 +82,8 @@ def give(path: str, identity: str, folder: str) -> str:
     return f"shared as {shared}"
 
 
-def _place(path: str, folder: str) -> Path:
-    return Path(folder).resolve() / Path(path).relative_to(RESULTS)
+def _place(path: str, folder: str, directory: str) -> Path:
+    return Path(folder).resolve() / Path(path).relative_to(directory / RESULTS)
 
 
 def _is_there(shared: Path, identity: str) -> bool:

@@ -1,0 +1,50 @@
+"""What is printed where nobody asks for more: a screen for a dry run, and where results lie."""
+
+from dataclasses import replace
+
+from harness import SMALL, Workflow
+
+
+def plain(workflow: Workflow) -> Workflow:
+    """The same, with what the profile says of the output."""
+    return replace(workflow, options=())
+
+
+def test_a_dry_run_of_everything_fits_a_screen(fresh: Workflow) -> None:
+    result = plain(fresh).plan(targets=(), config=())
+    lines = result.output.splitlines()
+    assert len(lines) <= 50 and max(map(len, lines)) < 200, result.output
+    assert result.jobs["train"] > 100
+    # Why, by rule.
+    assert "output files have to be generated:" in result.output
+
+
+def test_a_changed_setting_is_told_by_rule(finished: Workflow) -> None:
+    change = "experiments={phase_diagram: {axes: {seed: [0, 1, 2]}}}"
+    result = plain(finished).plan(targets=("figures/phase_diagram.pdf",), config=(*SMALL, change))
+    # The stamp of the measures.
+    assert "updated input files:\n        measure\n" in result.output, result.output
+
+
+def test_the_end_says_where_results_lie(workflow: Workflow) -> None:
+    (workflow.directory / "figures/phase_diagram.pdf").unlink()
+    result = plain(workflow).run("--cores", "1", targets=("figures/phase_diagram.pdf",))
+    assert result.code == 0, result.output
+    # Seen from where Snakemake was called, the root.
+    figure = workflow.directory.relative_to("/") / "figures/phase_diagram.pdf"
+    assert f"\nmade: {figure}\n" in result.output
+    # Of each job that it is done, not its files.
+    assert "Finished jobid" in result.output and "wildcards:" not in result.output
+
+
+def test_a_failed_job_is_named_with_its_log(fresh: Workflow) -> None:
+    table = fresh.directory.parent / "own.csv"
+    table.write_text("a,y\n1,2\nx,3\n")
+    config = (*SMALL, f"datasets={{mine: {{kind: file, path: {table}, target: y}}}}")
+    result = plain(fresh).run("--cores", "1", targets=("results/data/mine.nc",), config=config)
+    assert result.code == 1
+    folder = fresh.directory.relative_to("/") / "results"
+    assert (
+        f"failed: 1 job\n  data: {folder}/data/mine.nc\n  log: {folder}/logs/data/mine.log\n"
+    ) in result.output
+    assert f"\n    error: {table}: column 'a' is no finite number at row 2: x\n" in result.output
