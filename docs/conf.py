@@ -60,6 +60,7 @@ MENU = {
         "tools",
         "explorer",
         "workflow",
+        "module",
     ],
     "Papers": [
         "luo2021",
