@@ -5,7 +5,7 @@ import re
 from snakemake.cli import get_argument_parser
 
 from regimes.config.layers import said_by
-from regimes.config.load import load
+from regimes.config.load import load, load_in
 from regimes.jobs.devices import resolve
 from regimes.errors import RegimesError
 from regimes.plan.plan import TARGETS, Plan
@@ -24,12 +24,12 @@ def or_exit(function, *arguments):
 
 
 def settings_of():
-    """The validated settings of config.yaml, if it counts, and of the command line."""
+    """The validated settings of the config.yaml that count, and of the command line."""
     said = workflow.config_settings
-    own = Path(workflow.basedir) / "config.yaml"
-    replaced = said.replace_workflow_config and said.overwrite_config
     layers = said_by(said.config, said.configfiles)
-    return load(own if own.is_file() and not replaced else None, layers)
+    if said.replace_workflow_config and said.overwrite_config:
+        return load(None, layers)
+    return load_in(Path(), Path(workflow.basedir), layers)
 
 
 def alternatives(names):

@@ -82,6 +82,7 @@ class GradientFlowExperiment(ParameterisedExperiment):
     """An experiment trained by gradient flow."""
 
     limit = ("solver", "max_steps")
+    takes_numbers = True
     against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
