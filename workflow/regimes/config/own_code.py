@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 # No blanks: the metadata of PDF files separate their entries by them.
-NAME = re.compile(r"(?P<file>[^\s:]*[^\W\d]\w*\.py)(?::(?P<function>[^\W\d]\w*))?", re.ASCII)
+NAME = re.compile(r"(?P<file>(?:[^\s:]*/)?[^\W\d]\w*\.py)(?::(?P<function>[^\W\d]\w*))?", re.ASCII)
 # What the stages call the function that a name stands for. Others go with it, such as `table`:
 # they have its name and theirs, `rise_table`.
 MAIN = ("measure", "draw", "activation")

@@ -250,8 +250,8 @@ def _source_file(module: str) -> Path | None:
 
 def _beside(module: str, folder: Path) -> str:
     """A module that own code imports, by its path if it is one of that code's folder."""
-    path = _module_at(folder.joinpath(*module.split(".")))
-    return path.as_posix() if module and path else module
+    path = _module_at(folder.joinpath(*module.split("."))) if module else None
+    return path.as_posix() if path else module
 
 
 def _module_at(base: Path) -> Path | None:
