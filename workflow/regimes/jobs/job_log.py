@@ -49,7 +49,9 @@ def job(log: str | Path) -> Iterator[Log]:
             if line:
                 print(f"error: {line}", file=sys.stderr)
             with suppress(OSError, UnboundLocalError):
-                own = isinstance(error, RegimesError) and not isinstance(error, OwnCodeError)
+                own = isinstance(error, RegimesError)
+                if isinstance(error, OwnCodeError) and error.__cause__:
+                    stream.writelines(traceback.format_exception(error.__cause__))
                 stream.write(f"error: {line}\n" if own else traceback.format_exc())
             if not line:
                 raise

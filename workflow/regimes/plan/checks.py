@@ -118,7 +118,7 @@ def _check_numbers(config: Config, name: str) -> None:
     """Raise ConfigError unless an own activation has what the engine of an experiment needs."""
     experiment = config.experiments[name]
     activation = getattr(experiment, "activation", None)
-    own = config.activations.get(activation, "")
+    own = config.activations.get(activation or "", "")
     if not (experiment.takes_numbers and is_own(own)):
         return
     module = module_named(own)

@@ -32,10 +32,10 @@ def own_code(module: str, *passed: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except (RegimesError, MemoryError, *passed):
+    except (RegimesError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if not is_own(module):
+        if not is_own(module) or isinstance(error, passed):
             raise
         folder = Path(split(module)[0]).resolve().parent
         place = module

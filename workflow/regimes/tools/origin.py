@@ -4,7 +4,7 @@
   regimes origin results/measures/phase_diagram.nc --config scale=smoke
 
 The file's own metadata tell, so that it may have been copied or renamed; the measures behind a
-figure are looked up below --directory. The config is that of the checkout, at the scale that the
+figure are looked up below --directory. The config is that which holds there, at the scale that the
 file says unless --config names one.
 """
 
