@@ -5,6 +5,8 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from numba import njit
+from numba.core.errors import NumbaError
 from torch import Tensor
 
 from regimes.errors import ConfigError
@@ -71,6 +73,13 @@ def _check(name: str, function: Function, numbers: Numbers | None) -> None:
     given = None if numbers is None else np.array([numbers(point) for point in CHECKED])
     if given is not None and given.shape != (len(CHECKED), 3):
         raise ConfigError(f"{name}_numbers must return act, act' and act'' of a number")
+    if numbers is not None:
+        try:
+            njit(numbers)(CHECKED[0])
+        except NumbaError:
+            raise ConfigError(
+                f"{name}_numbers cannot be compiled by Numba: use numbers and Python's math alone"
+            ) from None
     for order, what in enumerate(("the value", "the derivative", "the second derivative")):
         for index, point in enumerate(CHECKED):
             expected = derivatives[order, index]
