@@ -7,7 +7,7 @@ import yaml
 
 from regimes.config import layers
 from regimes.config.layers import FILE, PAPERS, Layer, said_by
-from regimes.config.load import load, validate
+from regimes.config.load import load, load_in, validate
 from regimes.config.models import Config
 from regimes.errors import ConfigError
 
@@ -298,3 +298,18 @@ def test_a_key_of_another_kind_is_called_so() -> None:
     )
     with pytest.raises(ConfigError, match=message):
         validate({"datasets": {"mine": MINE | {"targets": [1.0]}}})
+
+
+def test_the_config_of_a_directory_lies_over_that_of_the_checkout(tmp_path: Path) -> None:
+    checkout, study = tmp_path / "checkout", tmp_path / "study"
+    for folder, text in ((checkout, "root_seed: 1\nscale: smoke\n"), (study, "root_seed: 2\n")):
+        folder.mkdir()
+        (folder / "config.yaml").write_text(text)
+    config = load_in(study, checkout, {"max_memory_mb": 1234})
+    assert (config.root_seed, config.scale, config.max_memory_mb) == (2, "smoke", 1234)
+    assert config.origin("root_seed") == "config.yaml"
+    assert config.origin("scale") == str(checkout / "config.yaml")
+    # The checkout itself, a folder without one, and a package without a checkout.
+    assert load_in(checkout, checkout).origin("scale") == "config.yaml"
+    assert load_in(tmp_path, checkout).origin("root_seed") == "config.yaml"
+    assert load_in(study, None).scale == "laptop"

@@ -20,8 +20,8 @@ import xarray as xr
 
 from regimes import endings
 from regimes.config.experiment import NAMED_BY
-from regimes.config.layers import Layer, hint, read
-from regimes.config.load import load
+from regimes.config.layers import CONFIG, Layer, hint, read
+from regimes.config.load import load_in
 from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDERS = ("measures", "claims", "data", "")
-CONFIG = "config.yaml"
 # Axes of which an experiment's first value is taken when none is given.
 DEFAULTED = ("width", "seed")
 # Values of an axis that a message lists.
@@ -63,8 +62,8 @@ def open(
     name: an experiment ("phase_diagram": its measures), a paper ("luo2021": its claims), a data
     set ("four_point"), "runs/<experiment>" (all its runs that exist, on their grid), or the path
     of a NetCDF file. directory: where the workflow ran; by default the nearest folder at or above
-    the present one that has `results`, else the checkout. configfile: the file of more experiments
-    that Snakemake was given, for runs of these.
+    the present one that has `results` or a config.yaml of settings, else the checkout. configfile:
+    the file of more experiments that Snakemake was given, for runs of these.
     Raises StoreError when there is no such result, naming those that there are.
 
     For example, after `snakemake --cores 1 results/data/four_point.nc`:
@@ -112,7 +111,7 @@ def catalog(
     import pandas as pd
 
     root = _root(directory)
-    config = load(_config_path(root), _layers(configfile, {}))
+    config = load_in(root, CHECKOUT, _layers(configfile, {}))
     times = {(one.name, one.scale): one.seconds for one in read_table() if one.rule == "train"}
     rows = {}
     for paper in config.papers:
@@ -155,7 +154,7 @@ def describe(
     """
     import pandas as pd
 
-    config = load(_config_path(_root(directory)), _layers(configfile, {}))
+    config = load_in(_root(directory), CHECKOUT, _layers(configfile, {}))
     _, settings = settings_of(config, name)
     return pd.DataFrame(settings, columns=Setting._fields).set_index("key")
 
@@ -179,7 +178,8 @@ def simulate(
     them an axis with one value has that, `width` and `seed` the experiment's first ones. data:
     training points, inputs (n, d) and targets (n,) or (n, k), or a Dataset in the layout of the
     data files, in place of the experiment's. activations: of your own, as in config.yaml, such as
-    {"swish": "z * sigmoid(z)"}, for activation="swish". directory: that of config.yaml, from which
+    {"swish": "z * sigmoid(z)"}, or {"swish": "activations.py:swish"}, a function in a file, for
+    activation="swish". directory: that of config.yaml, from which
     the paths in it count, as in `open`. configfile: a file of more experiments, as Snakemake's
     `--configfile`. The same setting of the same experiment gives the numbers of the workflow but
     for rounding.
@@ -206,11 +206,10 @@ def simulate(
     ('time',)
     """
     root = _root(directory)
-    path = _config_path(root)
     if activations is not None and not isinstance(activations, Mapping):
         raise ConfigError(f"activations = {activations!r}; must be a mapping of names")
     layers = _layers(configfile, {"activations": dict(activations)} if activations else {})
-    before = load(path, layers)
+    before = load_in(root, CHECKOUT, layers)
     experiments = before.experiments
     _require_made(experiment, before.left_out)
     if not isinstance(experiment, str) or experiment not in experiments:
@@ -220,7 +219,7 @@ def simulate(
         )
     settings, several = _chosen(experiment, experiments[experiment], changes)
     said = {"experiments": {experiment: settings}, "device": device}
-    config = load(path, [*layers, Layer("simulate", said)])
+    config = load_in(root, CHECKOUT, [*layers, Layer("simulate", said)])
     chosen = config.experiments[experiment]
     try:
         chosen.check()
@@ -241,12 +240,14 @@ def simulate(
 
     results = []
     for job in plan.jobs.values():
-        if not progress:
-            results.append(train(job.settings, points, place))
-            continue
-        with _bar(job.settings) as bar:
-            results.append(train(job.settings, points, place, watch=bar.update))
-            bar.end(results[-1])
+        # There: a function of the user's own is loaded.
+        with chdir(root):
+            if not progress:
+                results.append(train(job.settings, points, place))
+                continue
+            with _bar(job.settings) as bar:
+                results.append(train(job.settings, points, place, watch=bar.update))
+                bar.end(results[-1])
     result = results[0]
     if len(results) > 1:
         result = merge_grids([_combined(results)])
@@ -509,6 +510,9 @@ def _plan_of(experiment: str, config: Config, root: Path) -> Plan:
     alone = {
         "experiments": {experiment: config.experiments[experiment]},
         "datasets": datasets,
+        "papers": {
+            name: paper.model_copy(update={"claims": None}) for name, paper in config.papers.items()
+        },
         "figures": {},
         "claims": {},
     }
@@ -630,19 +634,22 @@ def _root(directory: str | Path | None) -> Path:
         return Path(directory)
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "results").is_dir():
+        if (folder / "results").is_dir() or _is_study(folder):
             return folder
     return CHECKOUT
 
 
-def _config_path(root: Path) -> Path | None:
-    """The config.yaml that counts in a directory; None in a package without a checkout."""
-    paths = (root / CONFIG, CHECKOUT / CONFIG)
-    return next((path for path in paths if path.is_file()), None)
+def _is_study(folder: Path) -> bool:
+    """Whether a folder has settings of this project, in a file that others call so too."""
+    path = folder / CONFIG
+    try:
+        return path.is_file() and set(read(path, str(path))) <= set(Config.model_fields)
+    except ConfigError:
+        return False
 
 
 def _runs(experiment: str, root: Path, configfile: str | Path | None) -> xr.Dataset:
-    config = load(_config_path(root), _layers(configfile, {}))
+    config = load_in(root, CHECKOUT, _layers(configfile, {}))
     if experiment not in config.experiments:
         there = ", ".join(config.experiments)
         raise StoreError(f"no experiment {experiment!r}; there are: {there}")

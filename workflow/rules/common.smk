@@ -6,7 +6,7 @@ from snakemake.cli import get_argument_parser
 from snakemake.logging import logger
 
 from regimes.config.layers import said_by
-from regimes.config.load import load
+from regimes.config.load import load, load_in
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
 from regimes.plan.outcome import failed, made
@@ -29,20 +29,20 @@ def or_exit(function, *arguments):
 
 
 def settings_of():
-    """The validated settings of config.yaml, if it counts, and of the command line.
+    """The validated settings of the config.yaml that count, and of the command line.
 
-    For a module what its `config:` says, in the place of both; without that config.yaml alone: the
-    command line is the other workflow's.
+    For a module what its `config:` says, in the place of all; without that the config.yaml beside
+    the Snakefile alone: the command line is the other workflow's.
     """
     said, own = workflow.config_settings, ROOT / "config.yaml"
     if IS_MODULE:
-        replaced = workflow.modifier.skip_configfile
         layers = said_by(config, (), f"config of module {__name__}", bool(said.config))
-        layers = layers if replaced else []
-    else:
-        replaced = said.replace_workflow_config and said.overwrite_config
-        layers = said_by(said.config, said.configfiles)
-    return load(own if own.is_file() and not replaced else None, layers)
+        replaced = workflow.modifier.skip_configfile
+        return load(None, layers) if replaced else load(own if own.is_file() else None)
+    layers = said_by(said.config, said.configfiles)
+    if said.replace_workflow_config and said.overwrite_config:
+        return load(None, layers)
+    return load_in(Path(), ROOT, layers)
 
 
 def prefix():

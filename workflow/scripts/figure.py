@@ -1,10 +1,10 @@
 """Draw a figure."""
 
-from importlib import import_module
-
 import matplotlib
+from matplotlib.figure import Figure
 
 from regimes.jobs.script import running
+from regimes.plan.loading import function_of
 from regimes.plan.provenance import config_hash
 from regimes.plotting import style
 from regimes.plotting.endings import note_endings
@@ -16,7 +16,8 @@ with running(snakemake) as script:
     stage, measures = script.stage, script.read("measures")
     scale = stage.settings["scale"]
     with style.publication():
-        figure = import_module(stage.module).draw(measures, scale, **stage.arguments)
+        draw = function_of(stage.module, "draw", Figure)
+        figure = draw(measures, scale, **stage.arguments)
         note_endings(figure, measures)
         save(
             figure,

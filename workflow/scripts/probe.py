@@ -11,11 +11,13 @@ from importlib import import_module
 
 from regimes.config.load import merge
 from regimes.jobs.torch_script import running_with_torch
+from regimes.plan.loading import install_activation
 
 names = snakemake.wildcards
 with running_with_torch(snakemake) as script:
     stage = script.stage
     if not script.take():
+        install_activation(stage.job_settings)
         (run,), data = script.datasets("run"), list(script.datasets("data"))
         script.progress(f"{stage.module} on {script.device}")
         probed = import_module(stage.module).probe(

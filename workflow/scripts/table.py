@@ -1,13 +1,15 @@
 """Write a table as CSV."""
 
-from importlib import import_module
+import pandas as pd
 
 from regimes.jobs.script import running
+from regimes.plan.loading import function_of
 from regimes.storage.atomic import replacing
 
 with running(snakemake) as script:
     stage = script.stage
-    table = import_module(stage.module).table(script.read("measures"), **stage.arguments)
+    make = function_of(stage.module, "table", pd.DataFrame)
+    table = make(script.read("measures"), **stage.arguments)
     with replacing(snakemake.output[0]) as temporary:
         table.to_csv(temporary, index=False)
     script.progress(f"{stage.module}: {len(table)} rows of {len(table.columns)} columns")

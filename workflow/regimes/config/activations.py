@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, WithJsonSchema
 
 from regimes.config.axes import Name
+from regimes.config.own_code import check_function
 from regimes.errors import ConfigError
 
 BUILT_IN = ("relu", "leaky_relu", "tanh", "gelu", "softplus")
@@ -28,6 +29,8 @@ ActivationName = Annotated[
 
 
 def _canonical(text: str) -> str:
+    if ".py" in text:
+        return check_function(text)
     # SymPy takes a second to load: only a config with activations of its own waits for it.
     from regimes.expressions.activations import canonical
 
@@ -37,7 +40,8 @@ def _canonical(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
-Expression = Annotated[str, AfterValidator(_canonical)]
+# An expression, or the name of a function.
+OwnActivation = Annotated[str, AfterValidator(_canonical)]
 
 
 def _not_built_in(name: str) -> str:

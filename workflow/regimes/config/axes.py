@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from regimes.config.base import finite
+from regimes.config.own_code import check_function, looks_own
 
 RANGE_KEYS = ("start", "stop", "step")
 LONGEST_AXIS = 10_000
@@ -177,14 +178,16 @@ def _path_name(name: str) -> str:
 
 
 def _module_name(name: str) -> str:
-    for part in name.split("."):
+    if looks_own(name):
+        return check_function(name)
+    for part in _short(name).split("."):
         _plain_name(part)
     return name
 
 
 Name = Annotated[str, AfterValidator(_short), AfterValidator(_plain_name)]
 FigureName = Annotated[str, AfterValidator(_short), AfterValidator(_path_name)]
-ModuleName = Annotated[str, AfterValidator(_short), AfterValidator(_module_name)]
+ModuleName = Annotated[str, AfterValidator(_module_name)]
 
 
 def check_split(split_by: tuple[str, ...], axes: list[str]) -> None:

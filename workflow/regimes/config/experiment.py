@@ -36,7 +36,8 @@ class ExperimentSettings(Model):
     axes: AxesSettings = Field(description="The grid of settings.")
     split_by: SplitBy
     measure: ModuleName = Field(
-        description="Module that measures the runs: of the experiment's paper, or `paper.module`."
+        description="Module that measures the runs, of the experiment's paper or `paper.module`, "
+        "or a function of your own, `FILE.py:FUNCTION`."
     )
     on_request: bool = Field(
         default=False, description="Made only when it is asked for by name, not by `all`."

@@ -29,7 +29,26 @@ from regimes.errors import ConfigError
 NAMED = SECTIONS | {"papers": "paper"}
 
 # `merge` is re-exported for callers that merge several overrides.
-__all__ = ["load", "merge", "validate"]
+__all__ = ["load", "load_in", "merge", "validate"]
+
+
+def load_in(
+    directory: Path, checkout: Path | None, overrides: Sequence[Layer] | Mapping[str, Any] = ()
+) -> Config:
+    """The configuration that holds in a directory: that of a study of the user's own, or another.
+
+    The directory's config.yaml, if it has one, lies over the checkout's, if there is one, and
+    below the overrides. Errors and `describe` call the directory's by its name, and the
+    checkout's, if it is another one, by its path. Raises ConfigError as `load`.
+    """
+    own = directory / CONFIG
+    layers = [Layer(CONFIG, read(own, CONFIG))] if own.is_file() else []
+    file = checkout / CONFIG if checkout else None
+    if file and file.is_file() and not (layers and file.samefile(own)):
+        layers.insert(0, Layer(str(file) if layers else CONFIG, read(file, str(file))))
+    if isinstance(overrides, Mapping):
+        overrides = [Layer(COMMAND_LINE, overrides)]
+    return validate([*layers, *overrides])
 
 
 def load(

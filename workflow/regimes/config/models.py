@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from regimes.config.activations import Expression, OwnName, check_activation
+from regimes.config.activations import OwnActivation, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
 from regimes.config.layers import LAST, Resolved, Scale
+from regimes.config.own_code import OwnFile
 from regimes.datasets.settings import (
     DatasetSettings,
     ImageFeaturesDataset,
@@ -55,6 +56,9 @@ class Paper(Model):
     order: Integer = Field(
         default=LAST, description="Papers are shown in this order, low numbers first."
     )
+    claims: OwnFile | None = Field(
+        default=None, description="File of your own with claims, `FILE.py`, beside the paper's own."
+    )
 
 
 if TYPE_CHECKING:
@@ -71,7 +75,8 @@ class FigureSettings(Model):
     """A figure; its key is its path below figures/, without suffix."""
 
     plot: ModuleName = Field(
-        description="Module below regimes.papers whose function `draw` draws it."
+        description="Module below regimes.papers whose function `draw` draws it, or a function of "
+        "your own, `FILE.py:FUNCTION`."
     )
     arguments: dict[Name, str | bool | int | float] = Field(
         default={}, description="Arguments of `draw`, and of `table`, by name."
@@ -85,7 +90,8 @@ class FigureSettings(Model):
     )
     table: bool = Field(
         default=False,
-        description="Write it as CSV too: the module has a function `table` beside `draw`.",
+        description="Write it as CSV too: the module has a function `table` beside `draw`; a file "
+        "of your own, FUNCTION_table beside FUNCTION.",
     )
     on_request: bool = Field(
         default=False, description="Made only when it is asked for by name, not by `all`."
@@ -198,10 +204,10 @@ class Config(Model):
     papers: dict[Name, Paper] = Field(
         default={}, description="Papers by name, and what is said of all of them together."
     )
-    activations: dict[OwnName, Expression] = Field(
+    activations: dict[OwnName, OwnActivation] = Field(
         default={},
-        description="Activation functions of your own: expressions in z by name, such as "
-        '"z * sigmoid(z)".',
+        description="Activation functions of your own by name: expressions in z, such as "
+        '"z * sigmoid(z)", or functions, `FILE.py:FUNCTION`.',
     )
     datasets: dict[Name, DatasetSettings] = Field(default={}, description="Data sets by name.")
     experiments: dict[Name, Experiment] = Field(default={}, description="Experiments by name.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from regimes.errors import RegimesError
+from regimes.plan.loading import OwnCodeError
 from regimes.storage.failures import one_line
 
 
@@ -32,8 +33,8 @@ def job(log: str | Path) -> Iterator[Log]:
     """Run a script's body with a log file.
 
     Yields what writes to the log. The project's own errors become one line in the log and on stderr
-    and exit code 1, and so do those of the system and a lack of memory, with a traceback in the
-    log; anything else is a defect, so that the exception goes on.
+    and exit code 1, and so do those of the system, of code of the user's own and a lack of memory,
+    with a traceback in the log; anything else is a defect, so that the exception goes on.
     """
     with ExitStack() as stack:
         try:
@@ -49,6 +50,8 @@ def job(log: str | Path) -> Iterator[Log]:
                 print(f"error: {line}", file=sys.stderr)
             with suppress(OSError, UnboundLocalError):
                 own = isinstance(error, RegimesError)
+                if isinstance(error, OwnCodeError) and error.__cause__:
+                    stream.writelines(traceback.format_exception(error.__cause__))
                 stream.write(f"error: {line}\n" if own else traceback.format_exc())
             if not line:
                 raise

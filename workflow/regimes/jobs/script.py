@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
 
+from regimes.config.own_code import is_own
 from regimes.errors import DataError
 from regimes.jobs.job_log import Log, job
+from regimes.plan.loading import load
 from regimes.plan.provenance import code_hash, fingerprint
 from regimes.storage import store
 
@@ -29,7 +30,7 @@ class Script:
         self.progress = progress
         # What is loaded later would not be what is checked here.
         for module in self.stage.roots:
-            import_module(module)
+            load(module)
         self.check()
 
     def datasets(self, kind: str) -> Iterator[xr.Dataset]:
@@ -78,7 +79,8 @@ class Script:
     def check(self) -> None:
         """Raise DataError unless the code is that with which the workflow was planned."""
         # The text of the whole package is compared first, which takes a moment.
-        if fingerprint() == self.snakemake.config["fingerprint"]:
+        own = any(map(is_own, self.stage.roots))
+        if not own and fingerprint() == self.snakemake.config["fingerprint"]:
             return
         if code_hash(self.stage.roots) != self.stage.code:
             raise DataError(

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from regimes.config.own_code import is_own, split
 from regimes.errors import ConfigError
-from regimes.plan.provenance import module_path, sources, syntax_tree
+from regimes.plan.provenance import module_path, sources, tree_of
 
 
 def constants(module: str) -> dict[str, Any]:
@@ -38,7 +39,9 @@ def claims_need(modules: Iterable[str]) -> tuple[str, ...]:
         known = constants(module)
         for node in ast.walk(_tree(module)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "claim":
-                (needs,) = (one.value for one in node.keywords if one.arg == "needs")
+                needs = next((one.value for one in node.keywords if one.arg == "needs"), None)
+                if needs is None:
+                    raise ConfigError(f"{module}, line {node.lineno}: the claim says no needs=...")
                 try:
                     found |= dict.fromkeys(_value(needs, known))
                 except ValueError as error:
@@ -56,18 +59,23 @@ class Argument:
 
 def arguments_of(module: str, function: str) -> dict[str, Argument] | None:
     """Keyword-only arguments of a function of a module; None if it has no such function."""
-    for node in _tree(module).body:
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {one.arg: Argument(default is None, _allowed(one)) for one, default in pairs}
-    return None
+    node = functions_of(module).get(function)
+    if node is None:
+        return None
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return {one.arg: Argument(default is None, _allowed(one)) for one, default in pairs}
+
+
+def functions_of(module: str) -> dict[str, ast.FunctionDef]:
+    """The functions at the top level of a module by their names."""
+    return {one.name: one for one in _tree(module).body if isinstance(one, ast.FunctionDef)}
 
 
 def _tree(module: str) -> ast.Module:
     path = module_path(module)
     if path is None:
         raise ModuleNotFoundError(f"no module {module}")
-    return syntax_tree(sources().text(path))
+    return tree_of(split(module)[0] if is_own(module) else module, sources().text(path))
 
 
 def _allowed(argument: ast.arg) -> tuple[Any, ...] | None:

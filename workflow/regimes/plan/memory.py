@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from regimes.config.models import Config
+from regimes.config.own_code import function_name, module_named
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import Axes
 from regimes.errors import ConfigError
@@ -106,7 +107,8 @@ class Memory:
         data = self.sizes[experiment.dataset]
         kept = [NUMBER_BYTES * experiment.kept(axes, data) for axes in jobs]
         # What a measure reduces is never there as a whole.
-        reduces = arguments_of(f"regimes.papers.{experiment.measure}", "reduce") is not None
+        module = module_named(experiment.measure)
+        reduces = arguments_of(module, function_name(module, "reduce")) is not None
         results = RESULTS * (max(kept) if reduces else sum(kept))
         return PROCESS_MB + math.ceil((DATA * data.bytes + results) / MB)
 

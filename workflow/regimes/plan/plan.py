@@ -12,6 +12,7 @@ from pathlib import Path
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.config.layers import hint
 from regimes.config.models import RULES, Config
+from regimes.config.own_code import module_named
 from regimes.errors import ConfigError, StoreError
 from regimes.explorer.assets import assets_hash
 from regimes.plan.checks import check_modules
@@ -313,7 +314,7 @@ def _measure(
 ) -> Measure:
     """The measures of an experiment."""
     experiment = config.experiments[name]
-    module = f"regimes.papers.{experiment.measure}"
+    module = module_named(experiment.measure)
     roots = (module, "regimes.storage.grids")
     return Measure(
         name=name,
@@ -341,8 +342,10 @@ def _claims(
     """The claims of the papers that declare some on experiments of the config."""
     declared = modules_with("claims")
     claims = {}
-    for paper in config.papers:
+    for paper, about in config.papers.items():
         modules = declared.get(paper, ())
+        own = module_named(about.claims) if about.claims else None
+        modules += (own,) if own else ()
         needed = claims_need(modules)
         names = [name for name in needed if name in config.experiments]
         if paper in config.claims:
@@ -355,12 +358,18 @@ def _claims(
                     f"{', '.join(needed) or 'none, the paper has no claims'}"
                 )
         if not names:
+            if own:
+                key = f"papers.{paper}.claims"
+                raise ConfigError(
+                    f"{config.place(key)}: {key} = {about.claims!r}: none of its claims needs an "
+                    f"experiment of the config; they need {', '.join(needed) or 'none'}"
+                )
             continue
         roots = (*modules, "regimes.claims.core")
         claims[paper] = Claims(
             name=paper,
             paper=paper,
-            module=f"regimes.papers.{paper}.claims",
+            module=own or f"regimes.papers.{paper}.claims",
             settings=settings_behind(names, config, data),
             roots=roots,
             code=code_hash(roots),
@@ -403,7 +412,7 @@ def _figure(
 ) -> Figure:
     """A figure; one that shows the claims of all papers finds them among its measures."""
     figure = config.figures[name]
-    module = f"regimes.papers.{figure.plot}"
+    module = module_named(figure.plot)
     every = ("save", "style", "endings")
     roots = with_parts([module, *(f"regimes.plotting.{name}" for name in every)])
     inputs: dict[str, Stage] = {key: measures[key] for key in figure.measures}

@@ -5,6 +5,10 @@ that these import, anywhere in their text, read from the source without running 
 code does counts: comments, docstrings, layout, imports for type checkers alone and file times do
 not. The code of a run is that of its engine and of the modules that the engine loads by name. What
 starts a job, reads and writes its files and goes on from its states is no part of it.
+
+Code of the user's own is a root by the path of its file, `measures.py`, with the modules in that
+file's folder that it imports; `measures.py:rise` is that without the functions of the file that
+`rise` does not reach, so that functions that share a file change one by one.
 """
 
 import ast
@@ -16,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from regimes.errors import StoreError
+from regimes.config.own_code import companions, is_own, split
+from regimes.errors import ConfigError, StoreError
 from regimes.storage.atomic import replacing
 from regimes.storage.failures import one_line
 
@@ -25,15 +30,18 @@ PACKAGE_NAME = PACKAGE.name
 
 
 class Sources:
-    """The source files of `regimes`, each looked for and read once."""
+    """The source files of `regimes` and of the user's own, each looked for and read once."""
 
     def __init__(self) -> None:
         self._paths: dict[str, Path | None] = {}
         self._texts: dict[Path, bytes] = {}
-        self._imports: dict[str, list[str]] = {}
+        self._imports: dict[tuple[str, Path | None], list[str]] = {}
 
     def path(self, module: str) -> Path | None:
-        """Source file of a dotted module (`__init__.py` for a package), None if absent."""
+        """Source file of a dotted module (`__init__.py` for a package), None if absent.
+
+        Own code, which is named by its path, has the file of that path.
+        """
         if module not in self._paths:
             self._paths[module] = _source_file(module)
         return self._paths[module]
@@ -44,17 +52,21 @@ class Sources:
             self._texts[path] = path.read_bytes()
         return self._texts[path]
 
-    def imports(self, module: str, path: Path) -> list[str]:
-        """Modules of `regimes` that a module imports.
+    def imports(self, module: str, path: Path, folder: Path | None = None) -> list[str]:
+        """Modules of `regimes`, and of a folder of own code, that a module imports.
 
         A package's `__init__` is among those of each of its modules, since importing these runs it.
+        Raises ConfigError for own code that is no Python.
         """
-        if module not in self._imports:
-            parent = module.rpartition(".")[0]
-            package = module if path.name == "__init__.py" else parent
-            found = dict.fromkeys([parent, *_imported(self.text(path), package)])
-            self._imports[module] = [one for one in found if self.path(one) is not None]
-        return self._imports[module]
+        if (module, folder) not in self._imports:
+            name = module if folder is None else dotted(module, folder)
+            parent = name.rpartition(".")[0]
+            package = name if path.name == "__init__.py" else parent
+            tree = tree_of(module, self.text(path))
+            found = dict.fromkeys([parent, *_imported(tree, package)])
+            modules = [one if folder is None else _beside(one, folder) for one in found]
+            self._imports[module, folder] = [one for one in modules if self.path(one) is not None]
+        return self._imports[module, folder]
 
 
 _fixed: Sources | None = None
@@ -87,29 +99,38 @@ def module_path(name: str) -> Path | None:
 def import_closure(roots: Iterable[str]) -> dict[str, Path]:
     """All sources that some modules import, directly or not, these modules included.
 
-    Returns a mapping from dotted module name to source file.
+    Returns a mapping from module name, dotted or that of own code, to source file.
     Raises ModuleNotFoundError for a root that does not exist.
     """
     known = sources()
     closure: dict[str, Path] = {}
-    queue = list(roots)
+    # With the folder from which own code imports.
+    queue = [(root, Path(split(root)[0]).parent if is_own(root) else None) for root in roots]
     while queue:
-        name = queue.pop()
+        name, folder = queue.pop()
         if name in closure:
             continue
         path = known.path(name)
         if path is None:  # of imports only those are listed that exist
             raise ModuleNotFoundError(f"no module {name}")
         closure[name] = path
-        queue.extend(known.imports(name, path))
+        inside = folder if is_own(name) else None
+        queue.extend((one, folder) for one in known.imports(name, path, inside))
     return closure
+
+
+def own_files(roots: Iterable[str]) -> list[str]:
+    """Paths of the files of own code in the import closure of the roots, in order."""
+    return sorted({split(name)[0] for name in import_closure(roots) if is_own(name)})
 
 
 def code_hash(roots: Iterable[str]) -> str:
     """sha256 of what the import closure of the roots does (see the module's docstring)."""
     with fixed_sources():
         text = sources().text
-        return config_hash({k: _text_hash(text(path)) for k, path in import_closure(roots).items()})
+        return config_hash(
+            {name: _hash_of(name, text(path)) for name, path in import_closure(roots).items()}
+        )
 
 
 def fingerprint() -> str:
@@ -138,6 +159,57 @@ def syntax_tree(source: bytes) -> ast.Module:
     return ast.parse(source)
 
 
+def tree_of(module: str, source: bytes) -> ast.Module:
+    """The syntax tree of a module: of a function of own code, without what it does not reach.
+
+    Raises ConfigError, with the line, for own code that is no Python.
+    """
+    if not is_own(module):
+        return syntax_tree(source)
+    file, function = split(module)
+    try:
+        return reached(source, function) if function else syntax_tree(source)
+    except SyntaxError as error:
+        raise ConfigError(f"{file}, line {error.lineno}: {error.msg}") from None
+    except ValueError as error:  # bytes that no text has
+        raise ConfigError(f"{file}: {error}") from None
+
+
+@cache
+def reached(source: bytes, function: str) -> ast.Module:
+    """The tree of a text without the functions that one of them does not reach by their names.
+
+    Only plain functions of the top level are left out. Those that go with the function, such as
+    its `<function>_table`, stay.
+    """
+    tree = syntax_tree(source)
+    functions = {
+        node.name: node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list
+    }
+    kept = {name for name in functions if name == function or name in companions(function)}
+    plain = list(functions.values())
+    queue: list[ast.AST] = [node for node in tree.body if node not in plain]
+    queue += [functions[name] for name in kept]
+    while queue:
+        for node in ast.walk(queue.pop()):
+            # A text may be the argument of getattr.
+            name = node.id if isinstance(node, ast.Name) else getattr(node, "value", None)
+            if isinstance(name, str) and name in functions and name not in kept:
+                kept.add(name)
+                queue.append(functions[name])
+    body = [node for node in tree.body if node not in plain or node.name in kept]
+    return ast.Module(body=body, type_ignores=[])
+
+
+def dotted(module: str, folder: Path) -> str:
+    """The name by which modules in a folder of own code import another one."""
+    path = Path(split(module)[0]).relative_to(folder)
+    parts = path.parent.parts if path.name == "__init__.py" else path.with_suffix("").parts
+    return ".".join(parts)
+
+
 def write_stamp(path: str | Path, text: str) -> bool:
     """Write a stamp atomically, only when its text differs; True when it was written.
 
@@ -155,16 +227,34 @@ def write_stamp(path: str | Path, text: str) -> bool:
     return True
 
 
+def _hash_of(module: str, source: bytes) -> str:
+    if not is_own(module):
+        return _text_hash(source)
+    return hashlib.sha256(_dump(tree_of(module, source)).encode()).hexdigest()
+
+
 @cache
 def _text_hash(source: bytes) -> str:
     return hashlib.sha256(_dump(syntax_tree(source)).encode()).hexdigest()
 
 
 def _source_file(module: str) -> Path | None:
+    if is_own(module):
+        path = Path(split(module)[0])
+        return path if path.is_file() else None
     parts = module.split(".")
     if parts[0] != PACKAGE_NAME or not all(part.isidentifier() for part in parts):
         return None
-    base = PACKAGE.joinpath(*parts[1:])
+    return _module_at(PACKAGE.joinpath(*parts[1:]))
+
+
+def _beside(module: str, folder: Path) -> str:
+    """A module that own code imports, by its path if it is one of that code's folder."""
+    path = _module_at(folder.joinpath(*module.split("."))) if module else None
+    return path.as_posix() if path else module
+
+
+def _module_at(base: Path) -> Path | None:
     for candidate in (base / "__init__.py", base.with_suffix(".py")):
         if candidate.is_file():
             return candidate
@@ -172,10 +262,10 @@ def _source_file(module: str) -> Path | None:
 
 
 @cache
-def _imported(source: bytes, package: str) -> tuple[str, ...]:
-    """Modules of `regimes` that a source text in some package imports."""
+def _imported(tree: ast.Module, package: str) -> tuple[str, ...]:
+    """Modules that a source text in some package imports."""
     found: list[str] = []
-    for node in _statements(syntax_tree(source)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -187,7 +277,7 @@ def _imported(source: bytes, package: str) -> tuple[str, ...]:
             found.append(base)
             # `from regimes.x import y`: y may be a module. What is none is dropped later.
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return tuple(module for module in found if module.split(".")[0] == PACKAGE_NAME)
+    return tuple(found)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from regimes.config.models import Config
+from regimes.config.own_code import is_own, module_named
 from regimes.datasets.settings import (
     FileDataset,
     ImageFeaturesDataset,
@@ -72,9 +73,11 @@ def training_settings(name: str, config: Config) -> dict[str, Any]:
     for key in ("paper", "measure", "split_by", "on_request"):
         del settings[key]
     settings.pop("probes", None)
-    expression = config.activations.get(settings.get("activation", ""))
-    if expression is not None:
-        settings["activation_expression"] = expression
+    own = config.activations.get(settings.get("activation", ""))
+    if own is not None and is_own(own):
+        settings["activation_function"] = module_named(own)
+    elif own is not None:
+        settings["activation_expression"] = own
     return {"experiment": name, "root_seed": config.root_seed, **settings}
 
 

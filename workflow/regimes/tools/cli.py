@@ -14,7 +14,17 @@ from regimes.tools import cost
 
 # Modules below regimes.tools: each has SUMMARY, add_arguments(parser) and run(arguments) -> exit
 # code. Its docstring is the subcommand's help.
-SUBCOMMANDS = ("describe", "locate", "boundary", "cost", "origin", "check", "prune", "compare")
+SUBCOMMANDS = (
+    "new",
+    "describe",
+    "locate",
+    "boundary",
+    "cost",
+    "origin",
+    "check",
+    "prune",
+    "compare",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from regimes.errors import ConfigError
 from regimes.plan.provenance import PACKAGE, config_hash
+from regimes.storage.versions import CHECKOUT
 from regimes.tools.records import WITH_SETTINGS, kind_of, work
 
 
@@ -102,6 +103,10 @@ def main() -> None:
     from snakemake import api, cli
 
     parser, options = cli.parse_args(sys.argv[1:])
+    # In a study of the user's own, which has none.
+    if options.snakefile is None and not any(map(os.path.exists, api.SNAKEFILE_CHOICES)):
+        file = CHECKOUT / "Snakefile"
+        options.snakefile = file if file.is_file() else None
     cores = options.cores or options.jobs or 1
     execute_workflow = api.DAGApi.execute_workflow
 

@@ -4,21 +4,23 @@
   regimes origin results/measures/phase_diagram.nc --config scale=smoke
 
 The file's own metadata tell, so that it may have been copied or renamed; the measures behind a
-figure are looked up below --directory. The config is that of the checkout, at the scale that the
+figure are looked up below --directory. The config is that which holds there, at the scale that the
 file says unless --config names one.
 """
 
 import argparse
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 from regimes.claims.files import ALL_CLAIMS, CLAIMS
 from regimes.config.layers import Layer
+from regimes.config.own_code import is_own
 from regimes.errors import StoreError
 from regimes.plan.plan import Plan
-from regimes.plan.provenance import config_hash, module_path
+from regimes.plan.provenance import config_hash, module_path, own_files
 from regimes.plan.settings import with_arguments
 from regimes.plotting.wording import pluralise
 from regimes.storage.versions import CHECKOUT
@@ -85,10 +87,13 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     if module is None and metadata.name in plan.figures:
         module = plan.figures[metadata.name].module
     if module:
-        path = module_path(module)
-        where = path.relative_to(CHECKOUT) if path else "not in this checkout"
-        name = module if rule == "claims" else f"{module}.{FUNCTIONS.get(rule, rule)}"
-        yield "function", f"{name} ({where})"
+        yield "function", _function(module, rule)
+        # Of a stage of the same name, whose code may have changed: the state tells.
+        planned = plan.by_rule.get(rule, {}).get(metadata.name)
+        with chdir(directory):
+            files = own_files(planned.roots) if planned and is_own(module) else []
+        if files:
+            yield "own files", ", ".join(files)
     if metadata.scale:
         yield "scale", metadata.scale
     for key, label in SHOWN.items():
@@ -100,6 +105,16 @@ def origin(metadata: Metadata, plan: Plan, directory: Path) -> Iterator[tuple[st
     yield "state", "not up to date:" if changes else "up to date"
     for change in changes:
         yield "", change
+
+
+def _function(module: str, rule: str) -> str:
+    """The function that made a file, and its place; of claims the module with their functions."""
+    if is_own(module):
+        return module
+    path = module_path(module)
+    where = path.relative_to(CHECKOUT) if path else "not in this checkout"
+    name = module if rule == "claims" else f"{module}.{FUNCTIONS.get(rule, rule)}"
+    return f"{name} ({where})"
 
 
 def _rule_file(rule: str) -> str:

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from regimes.config.layers import COMMAND_LINE, Layer, merge, parsed, said_by
-from regimes.config.load import load
+from regimes.config.load import load_in
 from regimes.config.models import Config
 from regimes.errors import ConfigError
 from regimes.plan.plan import Plan
 from regimes.storage.versions import CHECKOUT
 
-# None in a package without a checkout: the papers' settings alone.
-CONFIG = path if (path := CHECKOUT / "config.yaml").is_file() else None
 # What `backbone: auto` may stand for.
 AUTO_BACKBONES = ("resnet18", "efficientnet_lite0")
 # Values of differing settings are cut to so many characters.
@@ -61,18 +59,18 @@ def overrides(config: Iterable[str], configfiles: Iterable[str]) -> list[Layer]:
 
 
 def config_of(settings: Settings = (), directory: Path = Path()) -> Config:
-    """The checkout's configuration with some overrides; raises ConfigError as `load` does."""
+    """The configuration of a directory with some overrides; raises ConfigError as `load` does."""
     with _within(directory):
-        return load(CONFIG, settings)
+        return load_in(Path(), CHECKOUT, settings)
 
 
 def plan_of(settings: Settings = (), directory: Path = Path()) -> Plan:
-    """The plan of the checkout's config.yaml with some overrides; raises ConfigError as it does.
+    """The plan of `config_of`; raises ConfigError as that does.
 
     directory: where the workflow ran, from which relative paths in the config count.
     """
     with _within(directory):
-        return Plan.from_config(load(CONFIG, settings))
+        return Plan.from_config(load_in(Path(), CHECKOUT, settings))
 
 
 def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
@@ -81,7 +79,7 @@ def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
     They are two for `backbone: auto`, which depends on the files that are there, else one.
     """
     with _within(directory):
-        config = load(CONFIG, settings)
+        config = load_in(Path(), CHECKOUT, settings)
         auto = [
             name
             for name, dataset in config.datasets.items()
@@ -91,7 +89,7 @@ def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
         layers = [Layer(COMMAND_LINE, {"datasets": datasets}) for datasets in chosen]
-        return [Plan.from_config(load(CONFIG, [*settings, layer])) for layer in layers]
+        return [Plan.from_config(load_in(Path(), CHECKOUT, [*settings, layer])) for layer in layers]
 
 
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ from regimes.engines.common.engine import Engine, Job, MakeState, Session
 from regimes.engines.common.record import dataset_of, write_run
 from regimes.engines.common.resume import Checkpoint, EndStates
 from regimes.engines.registry import engine_module, settings_classes
+from regimes.plan.loading import install_activation
 from regimes.plan.state_names import complete_name
 
 SECONDS_BETWEEN_REPORTS = 10.0
@@ -137,6 +138,7 @@ def runs_of(block: Mapping[str, Any], data: xr.Dataset, device: str) -> Engine:
 
 def job_of(block: Mapping[str, Any], kind: type[Engine]) -> Job:
     """Make a job, with typed settings, of its plain settings."""
+    install_activation(block)
     settings = settings_classes()[block["engine"]]
     own = {name: block[name] for name in settings.model_fields if name in block}
     return Job(

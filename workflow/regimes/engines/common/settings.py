@@ -24,6 +24,7 @@ class EngineSettings(ExperimentSettings):
     takes_outputs: whether targets may have several components.
     uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
     against_divergence: what helps where runs diverge, in words.
+    takes_numbers: whether it needs an activation's value and derivatives at single numbers, too.
     """
 
     if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class EngineSettings(ExperimentSettings):
     takes_outputs: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
     against_divergence: ClassVar[str] = "a smaller learning_rate"
+    takes_numbers: ClassVar[bool] = False
 
     @classmethod
     def name(cls) -> str:
@@ -44,6 +46,11 @@ class EngineSettings(ExperimentSettings):
     @classmethod
     def modules(cls, settings: Mapping[str, Any]) -> dict[str, str]:
         """Modules that the engine loads by name, by the key of the plain settings that says so."""
+        if "activation_function" in settings:
+            return {
+                "activation": settings["activation_function"],
+                "activation_form": "regimes.activations.own",
+            }
         if "activation_expression" in settings:
             return {"activation": "regimes.activations.expression"}
         if "activation" in settings:

@@ -88,6 +88,7 @@ class GradientFlowExperiment(ParameterisedExperiment):
 
     limit = ("solver", "max_steps")
     takes_outputs = False
+    takes_numbers = True
     against_divergence = "a smaller solver.tolerance, or data of order 1 (standardise)"
 
     engine: Literal["gradient_flow"] = Field(description="How the networks are trained.")
@@ -199,6 +200,7 @@ class BoundaryExperiment(EngineSettings):
     """
 
     takes_outputs = False
+    takes_numbers = True
     against_divergence = GradientFlowExperiment.against_divergence
 
     engine: Literal["gradient_flow.boundary"] = Field(description="How the networks are trained.")
