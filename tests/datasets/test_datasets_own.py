@@ -192,6 +192,10 @@ def test_a_missing_file_stops_only_what_needs_it(csv: Path, tmp_path: Path) -> N
         plan.measures["own"],
         plan.figures["own"],
         plan.explorer,
+        # Its boundary, which is made on request.
+        *plan.jobs_of("boundary_mine"),
+        plan.measures["boundary_mine"],
+        plan.figures["boundary_mine"],
     ]
     for stage in needing:
         with pytest.raises(ConfigError, match=line):

@@ -105,8 +105,8 @@ def catalog(
     For example:
 
     >>> import regimes
-    >>> regimes.catalog().loc["phase_diagram", ["paper", "engine"]].tolist()
-    ['luo2021', 'gradient_flow']
+    >>> regimes.catalog().loc["phase_diagram", ["paper", "dataset"]].tolist()
+    ['luo2021', 'four_point']
     """
     import pandas as pd
 

@@ -43,17 +43,18 @@ def git_commit() -> str:
 
 def package_versions(*names: str) -> dict[str, str]:
     """Installed versions of the named distributions, without importing them."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return {name: _installed_version(name) for name in names}
 
 
-# Read for each experiment, from a file of thousands of lines.
+# Asked for each experiment, and read from files of thousands of lines.
 @cache
+def _installed_version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def torch_version() -> str:
     """The public version of torch: builds for CPUs and GPUs agree to rounding."""
     return package_versions("torch")["torch"].partition("+")[0]
