@@ -51,7 +51,7 @@ html_math_renderer = "mathml"
 # The pages below each heading of the menu. A page that is in none of them is an error.
 MENU = {
     "Start": ["The model, install, draw <self>"],
-    "Tutorials": ["first_figure", "own_problem", "clusters"],
+    "Tutorials": ["first_figure", "own_problem", "own_study", "clusters"],
     "How to": [
         "phase_plane",
         "data",
