@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import regimes
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, DataError
 from regimes.papers.luo2021 import initialisations as table
 from regimes.papers.luo2021.regime_map import regime
 from regimes.tools.cli import main
@@ -31,6 +31,16 @@ def module(width: int, seed: int = 0, bias: bool = True, outputs: int = 1) -> nn
     torch.manual_seed(seed)
     layers = nn.Linear(N_FEATURES, width, bias=bias), nn.ReLU(), nn.Linear(width, outputs)
     return nn.Sequential(*layers)
+
+
+def with_complex_weights(network: nn.Module) -> nn.Module:
+    network[0].weight = nn.Parameter(network[0].weight.detach().to(torch.complex64))
+    return network
+
+
+def zeroed(network: nn.Module) -> nn.Module:
+    nn.init.zeros_(network[0].weight)
+    return network
 
 
 @pytest.mark.parametrize("row", table.INITIALISATIONS, ids=lambda row: row.name)
@@ -118,6 +128,20 @@ def test_a_single_module_is_compared_with_the_schemes() -> None:
         regimes.locate(scaled, factor=0.3)
 
 
+def test_laws_hold_at_any_width() -> None:
+    # Xavier's is no power of so small a width, and a law has no need of one.
+    place = regimes.locate(scheme="xavier", width=[10, 20], n_features=784)
+    assert (place.gamma, place.gamma_prime, place.width) == (1.0, 0.0, 20)
+
+
+def test_a_factor_as_a_law_decides_between_schemes_of_equal_weights() -> None:
+    network = module(2000)
+    for layer in (network[0], network[2]):
+        nn.init.normal_(layer.weight)
+    assert regimes.locate(network, factor="1/m").regime == "critical"
+    assert regimes.locate(network, factor="1/sqrt(m)").gamma == 0.5
+
+
 def test_learning_rates_move_a_network_as_the_theory_says() -> None:
     # muP: N(0, 1/d) and N(0, 1/m^2) at rates m and 1/m is mean-field.
     place = regimes.locate(
@@ -167,18 +191,25 @@ def test_rates_are_those_of_gradient_flow(case: int) -> None:
         ({"scheme": "hee"}, "did you mean 'he'?"),
         ({"scheme": "he", "std_a": 1.0}, "std_a: scheme he says it already"),
         ({"std_w": 1.0, "std_a": 1.0}, "width and n_features are needed"),
-        ({"std_w": 0.0, "std_a": "1"}, "std_w = 0.0; must be positive"),
+        ({"scheme": ["he"]}, r"scheme = \['he'\]"),
+        ({"scheme": "he", "rate_w": -1.0}, "rate_w = -1.0; must be a positive number"),
+        ({"std_w": True, "std_a": "1"}, "std_w = True; must be a positive number"),
+        ({"std_w": "-1/m", "std_a": "1"}, "std_w = '-1/m' is .*; must be positive"),
+        ({"std_w": "10-m/100", "std_a": "1", "width": 10}, "must be positive"),
+        ({"std_w": "1", "std_a": "1", "width": True}, "width = True"),
+        ({"std_w": "1", "std_a": "1", "width": 10**400}, "width = 1000"),
+        ({"std_w": "1", "std_a": "1", "n_features": 2.5}, "n_features = 2.5"),
+        ({"std_w": 0.0, "std_a": "1"}, "std_w = 0.0; must be a positive number"),
         ({"std_w": "nothing", "std_a": "1"}, "std_w: 'nothing'"),
         ({"std_w": "__import__('os')", "std_a": "1"}, "std_w: "),
         ({"std_w": "exp(m)", "std_a": "1"}, "is no power of the width"),
         ({"std_w": [1, 2], "std_a": 1, "width": [1, 2, 3]}, "std_w has 2 values; needed are 3"),
-        ({"std_w": "1", "std_a": "1", "width": [5, 5]}, r"width = \[5, 5\]"),
+        ({"std_w": "1", "std_a": "1", "width": [5, 5]}, r"width = \[5, 5\]; several widths"),
         ({"std_w": "1", "std_a": "1", "width": "5"}, "width = '5'"),
         ({"std_w": "1", "std_a": "1", "n_features": 0}, "n_features = 0"),
-        ({"std_w": "sqrt(1/d)", "std_a": "1", "width": [5, 6]}, "n_features is missing"),
-        ({"std_w": "1-m", "std_a": "1", "width": [5, 6]}, "must be positive"),
-        ({"std_w": None, "std_a": {}}, "std_w missing"),
-        ({"std_w": "1", "std_a": {}}, "std_a = {}; must be a number"),
+        ({"std_w": "sqrt(1/d)", "std_a": [1, 2], "width": [5, 6]}, "n_features is missing"),
+        ({"std_w": "1-m", "std_a": [1, 2], "width": [5, 6]}, "must be positive"),
+        ({"std_w": "1", "std_a": {}}, "std_a = {}; must be a positive number"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: dict[str, Any], message: str) -> None:
@@ -194,6 +225,10 @@ def test_what_is_wrong_is_said_in_one_line(arguments: dict[str, Any], message: s
         ([nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 1))], "two linear layers"),
         (["he"], "name a scheme as scheme="),
         ([module(10), module(10, seed=1)], "of different widths"),
+        ([nn.Sequential(nn.Conv1d(1, 1, 1), module(10))], "no other parameters"),
+        ([module(10).to("meta")], "real numbers, in memory"),
+        ([with_complex_weights(module(10))], "real numbers, in memory"),
+        ([zeroed(module(10))], "all 0, or not finite"),
     ],
 )
 def test_networks_that_cannot_be_located(networks: list, message: str) -> None:
@@ -218,6 +253,8 @@ def test_plot_shows_the_place_on_theory_and_on_measures() -> None:
     marks = [line for line in axes.get_lines() if line.get_marker() == "o"]
     assert [tuple(one.get_xydata()[0]) for one in marks] == [(0.0, 0.5)]
     other = plt.subplots()[1]
+    with pytest.raises(DataError, match="lacks gamma, gamma_prime, slope_w"):
+        place.plot(diagram="phase_diagram")  # type: ignore[arg-type]
     far = regimes.locate(std_w="1", std_a="1", factor="m**-4")
     assert far.plot(other) is other
     assert other.get_ylim()[1] > 4

@@ -78,3 +78,16 @@ def test_errors_of_what_all_makes_stop_the_plan() -> None:
     experiments = {"growth_unit": {"dataset": "mnist_one_hot"}}
     with pytest.raises(ConfigError, match=r"^--config: experiments\.growth_unit\.dataset = "):
         plan(experiments=experiments)
+
+
+def test_what_is_left_out_says_where_its_settings_stand() -> None:
+    name = "boundary_four_point"
+    made = plan(experiments={name: {"activation": "rleu"}})
+    assert made.left_out[name].startswith(f"--config: experiments.{name}.activation = 'rleu'")
+
+
+def test_a_figure_goes_with_the_experiment_that_is_taken_away() -> None:
+    made = plan(experiments={"boundary_four_point": None})
+    assert "boundary_four_point" not in made.figures
+    with pytest.raises(ConfigError, match="there is no experiment boundary_four_point"):
+        made.check_target("figures/boundary_four_point.pdf")

@@ -73,3 +73,8 @@ def test_an_unknown_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     assert (
         "no experiment, data set or figure 'phase'; experiments: phase_" in capsys.readouterr().err
     )
+
+
+def test_what_cannot_be_made_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "boundary_unit_sphere_40"]) == 1
+    assert "boundary_unit_sphere_40 cannot be made: " in capsys.readouterr().err

@@ -205,6 +205,24 @@ def simulate(
     >>> run["train_loss"].dims
     ('time',)
     """
+    result, chosen = _simulated(
+        experiment, data, directory, configfile, device, progress, activations, changes
+    )
+    _warn_of_limits(experiment, chosen, result)
+    return result
+
+
+def _simulated(
+    experiment: Any,
+    data: Any,
+    directory: str | Path | None,
+    configfile: str | Path | None,
+    device: str,
+    progress: bool,
+    activations: Mapping[str, str] | None,
+    changes: Mapping[str, Any],
+) -> tuple[xr.Dataset, EngineSettings]:
+    """What `simulate` returns, and the settings of the experiment; warns of nothing."""
     root = _root(directory)
     if activations is not None and not isinstance(activations, Mapping):
         raise ConfigError(f"activations = {activations!r}; must be a mapping of names")
@@ -220,6 +238,7 @@ def simulate(
     settings, several = _chosen(experiment, experiments[experiment], changes)
     said = {"experiments": {experiment: settings}, "device": device}
     config = load_in(root, CHECKOUT, [*layers, Layer("simulate", said)])
+    _require_made(experiment, config.left_out)
     chosen = config.experiments[experiment]
     try:
         chosen.check()
@@ -251,7 +270,6 @@ def simulate(
     result = results[0]
     if len(results) > 1:
         result = merge_grids([_combined(results)])
-    _warn_of_limits(experiment, chosen, result)
     result.attrs |= {
         "title": f"Runs of experiment {experiment}",
         "config": json.dumps(job.settings, sort_keys=True),
@@ -263,13 +281,18 @@ def simulate(
     result = result.squeeze(known)
     if "time" in result.coords and result["time"].dims == ("checkpoint",):
         result = result.swap_dims(checkpoint="time")
-    return result
+    return result, chosen
 
 
 def boundary(
     data: str | xr.Dataset | tuple[Any, Any] = "four_point",
     *,
     gamma_prime: float | Iterable[float] = 0.0,
+    directory: str | Path | None = None,
+    configfile: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    activations: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> xr.Dataset:
     """The boundary between the linear and the condensed regime, on one's own problem.
@@ -278,14 +301,15 @@ def boundary(
     (19) of Luo et al. (2021), is searched by runs of gradient flow at several widths and seeds,
     until its standard error over seeds is at most `standard_error`.
 
-    data: a data set of the config, or points, as of `simulate`. changes: activation, widths,
-    standard_error (0.005), min_seeds, max_seeds, start (two gammas), solver; and directory,
-    configfile, device, progress, activations, as of `simulate`.
+    data: a data set of the config, or points, as of `simulate`. directory, configfile, device,
+    progress, activations: as of `simulate`, too. changes: activation, widths, standard_error
+    (0.005), min_seeds, max_seeds, start (two gammas), tolerance, solver.
 
     Returns boundary_gamma with boundary_gamma_stderr and theory_boundary_gamma over gamma_prime
     (one: without that axis); n_networks, the number that was trained; and the runs:
     relative_distance_w (trial, seed, width) and slope_w (trial) at each trial_gamma, NaN where
-    nothing was trained. Warns where the error stays larger, and where there is no boundary.
+    nothing was trained. Warns where the error stays larger, where there is no boundary, and where
+    networks were not trained to their end.
     Raises ConfigError and DataError as `simulate`.
 
     For example:
@@ -297,20 +321,58 @@ def boundary(
     """
     from regimes.papers.lab.boundary import measure
 
-    named = isinstance(data, str)
-    name = f"boundary_{data if named else BOUNDARY_OF_GIVEN}"
-    if not named:
-        changes["data"] = data
-    if isinstance(gamma_prime, Iterable):
-        gamma_prime = list(gamma_prime)
-    runs = simulate(name, gamma_prime=gamma_prime, **changes)
-    for one in np.atleast_1d(runs["gamma_prime"].values[runs["bracketed"].values == 0]):
-        warnings.warn(
-            f"no boundary at gamma' = {one:g}: S_w does not change its sign between the gammas "
-            "that were tried, or networks diverged",
-            stacklevel=2,
-        )
+    if data is None or "dataset" in changes:
+        raise ConfigError("dataset: give a name of the config, or points, as the first argument")
+    name = f"boundary_{BOUNDARY_OF_GIVEN}"
+    if isinstance(data, str):
+        name = f"boundary_{data}"
+        config = load_in(_root(directory), CHECKOUT, _layers(configfile, {}))
+        if name not in config.left_out | config.experiments:
+            known = list(config.datasets)
+            raise ConfigError(
+                f"data = {data!r} is no data set; {hint(data, known)}allowed: {', '.join(known)}"
+            )
+    if isinstance(gamma_prime, Iterable) and not isinstance(gamma_prime, str):
+        gamma_prime = np.asarray(gamma_prime).tolist()
+    changes = {key: list(one) if _is_listed(one) else one for key, one in changes.items()}
+    runs, chosen = _simulated(
+        name,
+        None if isinstance(data, str) else data,
+        directory,
+        configfile,
+        device,
+        progress,
+        activations,
+        {**changes, "gamma_prime": gamma_prime},
+    )
+    for line in _missed(runs, chosen):
+        warnings.warn(line, stacklevel=2)
     return measure(runs, runs)
+
+
+def _missed(searches: xr.Dataset, settings: EngineSettings) -> Iterator[str]:
+    """What is to be said of searches for a boundary that did not end as they were to."""
+    for gamma_prime in np.atleast_1d(searches["gamma_prime"].values):
+        one = searches.sel(gamma_prime=gamma_prime) if searches["gamma_prime"].ndim else searches
+        place = f"gamma' = {gamma_prime:g}"
+        share = float(one["flows_converged"])
+        if share < 1:
+            yield (
+                f"{1 - share:.0%} of the networks at {place} were not trained to their end "
+                "(solver.max_steps, or they diverged)"
+            )
+        if not one["bracketed"]:
+            yield (
+                f"no boundary at {place}: S_w does not change its sign between the gammas that "
+                "were tried, or networks diverged"
+            )
+        elif not one["converged"]:
+            error, count = float(one["boundary_gamma_stderr"]), int(one["boundary_gamma_n_seeds"])
+            yield (
+                f"the standard error at {place} is {error:.2g} after {count} seeds (max_seeds = "
+                f"{dict(settings)['max_seeds']}, standard_error = "
+                f"{dict(settings)['standard_error']:g}), or the boundary moved too far"
+            )
 
 
 def _require_made(experiment: Any, left_out: Mapping[str, str]) -> None:
@@ -447,8 +509,10 @@ def _given(data: Any, experiment: EngineSettings) -> xr.Dataset:
         raise DataError(f"data has draws, which engine {experiment.name()} does not use")
     if not (data["split"] == 0).any():
         raise DataError("data has no training points")
-    if not all(bool(np.isfinite(data[name]).all()) for name in ("inputs", "targets")):
-        raise DataError("data: inputs and targets must be finite")
+    if any(data[name].dtype.kind not in "fiu" for name in ("inputs", "targets", "split")):
+        raise DataError("data: inputs, targets and split must be numbers")
+    if not all(bool(np.isfinite(data[name]).all()) for name in needed):
+        raise DataError("data: inputs, targets and split must be finite")
     return data
 
 
@@ -650,6 +714,7 @@ def _is_study(folder: Path) -> bool:
 
 def _runs(experiment: str, root: Path, configfile: str | Path | None) -> xr.Dataset:
     config = load_in(root, CHECKOUT, _layers(configfile, {}))
+    _require_made(experiment, config.left_out)
     if experiment not in config.experiments:
         there = ", ".join(config.experiments)
         raise StoreError(f"no experiment {experiment!r}; there are: {there}")

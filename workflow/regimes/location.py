@@ -12,7 +12,7 @@ import sympy
 import xarray as xr
 
 from regimes.config.layers import hint
-from regimes.errors import ConfigError
+from regimes.errors import ConfigError, DataError
 from regimes.expressions.formulas import parse
 from regimes.papers.luo2021.boundaries import boundary_gamma
 from regimes.papers.luo2021.initialisations import N_FEATURES, WIDTH, exponent
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 LAWS = SCHEMES | {"pytorch": Scheme("1", "sqrt(1/(3*m))", "sqrt(1/(3*d))", symmetric=True)}
 # Scales agree with those of a scheme up to this, or so many standard errors of measured ones.
 AGREEMENT, ERRORS = 0.02, 4.0
+LARGEST = 10**9
+# Widths at which laws have to be positive, and the number of features where none is given.
+LARGE, SOME_FEATURES = (10**6, 10**9), 10
 SYMBOLS = {"m": WIDTH, "d": N_FEATURES}
 # The quantities by their names in `locate`.
 NAMES = ("std_w", "std_a", "factor", "rate_w", "rate_a")
@@ -45,7 +48,7 @@ class Location:
     "critical" or "condensed", which theory predicts as the width grows. boundary_gamma: the gamma
     of the boundary at this gamma'. alpha, beta1, beta2: of f = (1/alpha) sum_k a_k act(w_k . x)
     with a ~ N(0, beta1^2), w ~ N(0, beta2^2) and equal learning rates, at the (largest) width;
-    None where a law was given without width. assumptions: sentences.
+    None where a law was given without width. assumptions: what was taken for granted.
     """
 
     gamma: float
@@ -95,6 +98,13 @@ class Location:
             draw_boundary(axes)
             limits = GAMMA_PRIME_RANGE, GAMMA_RANGE
         else:
+            if missing := {"gamma", "gamma_prime", "slope_w"} - {
+                *getattr(diagram, "variables", ())
+            }:
+                raise DataError(
+                    'diagram must be measures as regimes.open("phase_diagram"); it lacks '
+                    f"{', '.join(sorted(missing))}"
+                )
             drawn = {"slope": "slope_w", "symbol": "S_w", "boundary": "boundary_gamma"}
             draw_plane(
                 cast("Figure", axes.get_figure(root=True)),
@@ -182,17 +192,18 @@ def locate(
     >>> regimes.locate(std_w="1", std_a="1/m", factor="1/m", rate_a="1/m").regime
     'condensed'
     """
-    assumed: list[str] = []
+    assumed = ["the activation is ReLU, or homogeneous as that is"]
     given = {"std_w": std_w, "std_a": std_a, "factor": factor, "rate_w": rate_w, "rate_a": rate_a}
     errors: dict[str, np.ndarray] = {}
     widths = _widths(width)
     if networks:
-        if scheme is not None or std_w is not None or std_a is not None or width is not None:
-            raise ConfigError("give networks, or scheme, width, std_w and std_a; not both")
+        if any(one is not None for one in (scheme, std_w, std_a, width, n_features)):
+            raise ConfigError("give networks, or scheme, width, n_features, std_w, std_a; not both")
         widths, n_features, measured, errors = _measured(networks, assumed)
         given |= measured
-    if n_features is not None and (not isinstance(n_features, int) or n_features < 1):
-        raise ConfigError(f"n_features = {n_features!r}; must be a whole number of at least 1")
+    if n_features is not None:
+        (n_features,) = _whole("n_features", [n_features])
+    given = {name: _quantity(name, one, max(1, len(widths))) for name, one in given.items()}
     if scheme is not None:
         given |= _of_scheme(scheme, given)
     elif given["std_w"] is None or given["std_a"] is None:
@@ -204,31 +215,59 @@ def locate(
     if given["factor"] is None:
         given["factor"] = 1.0
         assumed.append("nothing in front of the sum: factor = 1")
-    if len(widths) > 1:
+    # Of several widths, whose slopes are not needed where all are laws.
+    if len(widths) > 1 and any(isinstance(one, list) for one in given.values()):
         return _of_widths(widths, n_features, given, errors, assumed)
     numbers = [name for name in NAMES[:3] if not isinstance(given[name], str)]
     if scheme is None and (networks or len(numbers) == 3):
         found = _matching(widths, n_features, {name: given[name] for name in numbers}, errors)
         given |= {name: law for name, law in _of_scheme(found, {}).items() if name in numbers}
         assumed.append(f"the scales follow the law of scheme {found}, with which they agree")
-    return _of_laws(widths[0] if widths else None, n_features, given, assumed)
+    return _of_laws(max(widths) if widths else None, n_features, given, assumed)
 
 
 def _widths(width: Any) -> list[int]:
     """The widths that were given."""
     if width is None:
         return []
-    listed = [width] if isinstance(width, int | np.integer) else width
-    try:
-        widths = [int(one) for one in listed]
-        whole = all(one == other for one, other in zip(widths, listed, strict=True))
-    except (TypeError, ValueError):
-        widths, whole = [], False
-    if not widths or not whole or min(widths) < 1 or len(set(widths)) < len(widths):
-        raise ConfigError(
-            f"width = {width!r}; must be a whole number of at least 1, or several different ones"
-        )
+    widths = _whole("width", [width] if np.ndim(width) == 0 else list(width))
+    if len(set(widths)) < len(widths):
+        raise ConfigError(f"width = {width!r}; several widths must be different ones")
     return widths
+
+
+def _whole(name: str, values: list[Any]) -> list[int]:
+    """Whole numbers from 1 to LARGEST, as the argument of this name is to have."""
+    for value in values or [None]:
+        if (
+            isinstance(value, bool | np.bool_)
+            or not isinstance(value, int | np.integer)
+            or not 1 <= value <= LARGEST
+        ):
+            raise ConfigError(f"{name} = {value!r}; must be a whole number, 1 to {LARGEST:g}")
+    return [int(value) for value in values]
+
+
+def _quantity(name: str, value: Any, count: int) -> Any:
+    """A quantity as None, a law as text, a positive number, or a list of such for all widths."""
+    if value is None or isinstance(value, str):
+        return value
+    listed = [value] if np.ndim(value) == 0 else list(value)
+    if any(
+        isinstance(one, bool | np.bool_)
+        or not isinstance(one, int | float | np.number)
+        or not 0 < one < math.inf
+        for one in listed
+    ):
+        raise ConfigError(
+            f"{name} = {value!r}; must be a positive number, a law in m and d as text, or a list "
+            "of numbers, one for each width"
+        )
+    if np.ndim(value) == 0 or (len(listed) == 1 == count):
+        return float(listed[0])
+    if len(listed) != count:
+        raise ConfigError(f"{name} has {len(listed)} values; needed are {count}, as of width")
+    return [float(one) for one in listed]
 
 
 def _measured(
@@ -245,13 +284,22 @@ def _measured(
                 "scheme=..."
             )
         layers = [one for one in network.modules() if isinstance(one, nn.Linear)]
-        if len(layers) != 2 or layers[0].out_features != layers[1].in_features:
+        counted = sum(one.numel() for layer in layers for one in layer.parameters())
+        if (
+            len(layers) != 2
+            or layers[0].out_features != layers[1].in_features
+            or counted != sum(one.numel() for one in network.parameters())
+        ):
             raise ConfigError(
                 "networks: a module must have two linear layers, of which the second takes what "
-                f"the first gives; this one has {len(layers)}"
+                f"the first gives, and no other parameters; this one has {len(layers)} such layers"
             )
+        if any(one.weight.is_meta or one.weight.is_complex() for one in layers):
+            raise ConfigError("networks: the weights of a module must be real numbers, in memory")
         squares = [float(one.weight.detach().double().square().mean()) for one in layers]
         counts = [one.weight.numel() for one in layers]
+        if not all(0 < one < math.inf for one in squares):
+            raise ConfigError("networks: the weights of a layer are all 0, or not finite")
         has_bias = layers[0].bias is not None
         rows.append(
             (layers[0].out_features, layers[0].in_features, *np.sqrt(squares), *counts, has_bias)
@@ -263,7 +311,7 @@ def _measured(
         )
     assumed.append("the modules are as they were initialised, not trained")
     if any(biased):
-        assumed.append("the first layer's bias is the weight of a constant input")
+        assumed.append("biases are the weights of a constant input, or left out")
     # Of root mean squares of normal weights; those of uniform ones are smaller.
     errors = {
         "std_w": 1 / np.sqrt(2 * np.array(count_w)),
@@ -274,7 +322,7 @@ def _measured(
 
 def _of_scheme(scheme: Any, given: Mapping[str, Any]) -> dict[str, str]:
     """The laws of a named scheme."""
-    if scheme not in LAWS:
+    if not isinstance(scheme, str) or scheme not in LAWS:
         raise ConfigError(
             f"scheme = {scheme!r}; {hint(scheme, list(LAWS))}allowed: {', '.join(LAWS)}"
         )
@@ -294,7 +342,7 @@ def _matching(
     """The scheme whose scales, of those given, a single network has; ConfigError if none has."""
     matching = {}
     if widths and n_features is not None:
-        values = {name: _numbers(name, one, 1)[0] for name, one in given.items()}
+        values = {name: np.atleast_1d(one)[0] for name, one in given.items()}
         for name in LAWS:
             laws = {key: _law(key, one) for key, one in _of_scheme(name, {}).items()}
             place = {WIDTH: widths[0], N_FEATURES: n_features}
@@ -306,8 +354,9 @@ def _matching(
                 )
                 for key in values
             ):
+                known = laws["factor"] if "factor" in values else 1
                 matching[name] = (
-                    exponent(laws["factor"] * laws["std_a"] * laws["std_w"]),
+                    exponent(known * laws["std_a"] * laws["std_w"]),
                     exponent(laws["std_a"] / laws["std_w"]),
                 )
     if len(set(matching.values())) == 1:
@@ -335,20 +384,25 @@ def _of_widths(
         if isinstance(given[name], str):
             values[name] = np.array([_at(name, given[name], one, n_features) for one in widths])
         else:
-            values[name] = _numbers(name, given[name], len(widths))
+            values[name] = np.broadcast_to(given[name], len(widths))
     x = np.log(widths) - np.mean(np.log(widths))
     weights = -x / (x @ x)
     logs = {name: np.log(one) for name, one in values.items()}
     kappa = logs["factor"] + logs["std_a"] + logs["std_w"]
     kappa_prime = logs["std_a"] - logs["std_w"] + 0.5 * (logs["rate_w"] - logs["rate_a"])
-    variance = sum((error**2 for error in errors.values()), np.zeros(len(widths)))
-    error = float(np.sqrt(weights**2 @ variance))
+    slopes = {name: float(np.sqrt(weights**2 @ one**2)) for name, one in errors.items()}
+    error_w, error_a = (slopes.get(name, 0.0) for name in ("std_w", "std_a"))
     # Of exact powers, without what rounding adds; 0.0 is not to be -0.0.
     gamma, gamma_prime = (round(float(weights @ one), 12) + 0.0 for one in (kappa, kappa_prime))
     listed = ", ".join(map(str, widths))
     assumed.append(f"the powers of m between widths {listed} go on to all larger ones")
     last = int(np.argmax(widths))
     scales = {name: float(one[last]) for name, one in values.items()}
+    # Where gamma' moves the boundary, the distance is that of kappa / kappa', in std_w^2.
+    of_distance = 2 * error_w if gamma_prime > 0 else math.hypot(error_w, error_a)
+    if abs(gamma - float(boundary_gamma(xr.DataArray(gamma_prime)))) < 2 * of_distance:
+        assumed.append("the boundary is within two standard errors: wider networks would tell")
+    error = math.hypot(error_w, error_a)
     return _location(gamma, gamma_prime, error, scales, widths[last], n_features, assumed)
 
 
@@ -371,6 +425,9 @@ def _of_laws(
         if not limit.is_number or not limit.is_finite:
             raise ConfigError(f"{name} = {scale} is no power of the width m for large m")
         places[name] = float(limit)
+    for name in NAMES:
+        for large in LARGE:
+            _at(name, given[name], large, n_features or SOME_FEATURES)
     scales = None
     free = set().union(*(law.free_symbols for law in laws.values()))
     if width is not None and (N_FEATURES not in free or n_features is not None):
@@ -388,9 +445,6 @@ def _location(
     assumed: list[str],
 ) -> Location:
     boundary = float(boundary_gamma(xr.DataArray(gamma_prime)))
-    # Where gamma' moves the boundary, kappa / kappa' counts, whose error is that of std_w alone.
-    if error and abs(gamma - boundary) < 2 * error:
-        assumed.append("the boundary is within two standard errors: wider networks would tell")
     alpha = beta1 = beta2 = None
     if scales is not None:
         alpha = 1 / (scales["factor"] * math.sqrt(scales["rate_a"] * scales["rate_w"]))
@@ -415,7 +469,7 @@ def _location(
 def _law(name: str, value: Any) -> sympy.Expr:
     """A quantity as an expression in m and d."""
     if not isinstance(value, str):
-        return sympy.nsimplify(_numbers(name, value, 1)[0], rational=True)
+        return sympy.nsimplify(np.atleast_1d(value)[0], rational=True)
     try:
         expression = parse(value, list(SYMBOLS))
     except ConfigError as error:
@@ -431,22 +485,5 @@ def _at(name: str, value: Any, width: int, n_features: int | None) -> float:
         raise ConfigError(f"n_features is missing: {name} = {value!r} has d in it")
     found = law.subs({WIDTH: width} | ({N_FEATURES: n_features} if n_features else {})).evalf()
     if not found.is_real or not found > 0 or not math.isfinite(float(found)):
-        raise ConfigError(f"{name} = {value!r} is {found} at width {width}; must be positive")
+        raise ConfigError(f"{name} = {value!r} is {found} at width {width:g}; must be positive")
     return float(found)
-
-
-def _numbers(name: str, value: Any, count: int) -> np.ndarray:
-    """Positive numbers, one for each width."""
-    listed = value if isinstance(value, Sequence | np.ndarray) else [value] * count
-    try:
-        numbers = np.array([float(one) for one in listed])
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"{name} = {value!r}; must be a number, a law in m and d as text, or a list of "
-            "numbers, one for each width"
-        ) from None
-    if len(numbers) != count:
-        raise ConfigError(f"{name} has {len(numbers)} values; needed are {count}, as of width")
-    if not (np.isfinite(numbers) & (numbers > 0)).all():
-        raise ConfigError(f"{name} = {value!r}; must be positive and finite")
-    return numbers

@@ -136,6 +136,7 @@ def made_up(zero: float, scatter: float = 0.0) -> Any:
         return {
             "final_relative_distance_w": widths ** np.array(exponents),
             "converged": np.ones(len(exponents)),
+            "stationary": np.zeros(len(exponents)),
         }
 
     return train
@@ -173,12 +174,50 @@ def test_no_boundary_is_data_and_a_warning(zero: float, monkeypatch: pytest.Monk
 def test_diverged_networks_are_no_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(self: Any, batch: Any, session: Any) -> dict[str, np.ndarray]:
         count = len(batch.settings)
-        return {"final_relative_distance_w": np.full(count, np.nan), "converged": np.zeros(count)}
+        found = {"final_relative_distance_w": np.full(count, np.nan)}
+        return found | {name: np.zeros(count) for name in ("converged", "stationary")}
 
     monkeypatch.setattr(boundary.FlowRuns, "train", train)
     with pytest.warns(UserWarning, match="or networks diverged"):
         found = found_by()
     assert np.isnan(found["boundary_gamma"])
+
+
+def test_networks_that_were_not_trained_are_no_boundary() -> None:
+    with pytest.warns(UserWarning, match="were not trained to their end") as warned:
+        found = found_by(solver={"max_steps": 3}, standard_error=0.9)
+    assert found["converged"] == 0 and found["flows_converged"] < 0.9
+    assert all(one.filename == __file__ for one in warned)
+
+
+def test_a_large_error_is_said_with_what_limits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary.FlowRuns, "train", made_up(1.0, 0.02))
+    with pytest.warns(UserWarning, match=r"after 4 seeds \(max_seeds = 4, standard_error = 0.001"):
+        found_by(standard_error=0.001)
+
+
+@pytest.mark.parametrize("shift", [-20.0, 20.0])
+def test_a_zero_beyond_all_bounds_is_not_found(
+    shift: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all seeds but the one that brackets it have another zero, far away."""
+
+    def train(self: Any, batch: Any, session: Any) -> dict[str, np.ndarray]:
+        zeros = [1.0 + shift * (one["seed"] > 0) for one in batch.settings]
+        exponents = np.array([one["gamma"] for one in batch.settings]) - zeros
+        widths = np.array([one["width"] for one in batch.settings], dtype=float)
+        count = np.ones(len(zeros))
+        return {
+            "final_relative_distance_w": widths**exponents,
+            "converged": count,
+            "stationary": 0 * count,
+        }
+
+    monkeypatch.setattr(boundary.FlowRuns, "train", train)
+    found = runner.train(block(), four_points(), "cpu")
+    assert found["converged"].item() == 0
+    tried = found["trial_gamma"].values
+    assert np.nanmin(tried) >= 0 and np.nanmax(tried) <= 5
 
 
 def test_measures_say_the_slopes_and_theory() -> None:
@@ -195,12 +234,12 @@ def test_the_figure_shows_what_was_tried() -> None:
     settings = {"dataset": "four_point", "activation": "relu"}
     config = {"experiments": {"boundary_four_point": settings}}
     figure = draw({"boundary_four_point": found.assign_attrs(config=json.dumps(config))}, "smoke")
-    slopes, plane = figure.axes
+    slopes, deviation = figure.axes
     tried = found["slope_w"].values[0]
     drawn = slopes.containers[0].lines[0].get_ydata()
     np.testing.assert_array_equal(drawn, tried[np.isfinite(tried)])
-    (zero,) = plane.containers[0].lines[0].get_ydata()
-    assert zero == found["boundary_gamma"].item()
+    (apart,) = deviation.containers[0].lines[0].get_ydata()
+    assert apart == found["boundary_gamma"].item() - 1.0
     assert "scale: smoke" in " ".join(text.get_text() for text in figure.texts)
 
 
@@ -215,7 +254,10 @@ def test_own_data_and_several_gamma_prime() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "four_pointt"}, "did you mean 'boundary_four_point'?"),
+        ({"data": "four_pointt"}, "is no data set; did you mean 'four_point'?"),
+        ({"data": None}, "dataset: give a name of the config, or points"),
+        ({"dataset": "mnist_45"}, "dataset: give a name of the config, or points"),
+        ({"activation": "rleu"}, "activation = 'rleu'; allowed: relu"),
         ({"widths": [100]}, "S_w needs at least two widths"),
         ({"widths": [100, 401]}, "widths: 401 is odd"),
         ({"start": [1.0, 0.5]}, "start must be two gammas"),
@@ -237,7 +279,7 @@ def test_the_command_prints_a_line_each(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["0", "0.5"]
     assert main(["boundary", "nothing"]) == 1
-    assert capsys.readouterr().err.startswith("error: experiment = 'boundary_nothing'")
+    assert capsys.readouterr().err.startswith("error: data = 'nothing' is no data set")
 
 
 @pytest.mark.slow

@@ -223,6 +223,9 @@ class Config(Model):
     def with_places(self, resolved: Resolved) -> "Config":
         """Let the configuration know where its keys stand, and return it."""
         self._places = resolved
+        # Reasons that were found before this was known do not say where the settings stand.
+        for name, reason in self._left_out.items():
+            self._left_out[name] = f"{self.place(reason.partition(' ')[0].rstrip(':'))}: {reason}"
         return self
 
     def place(self, key: str) -> str:
@@ -292,8 +295,13 @@ class Config(Model):
                 if not self.may_leave_out(name):
                     raise
                 self.leave_out(name, str(error))
-        for name, figure in self.figures.items():
+        for name, figure in list(self.figures.items()):
             key = f"figures.{name}"
+            if figure.on_request and (gone := set(figure.measures) - self.experiments.keys()):
+                reason = f"{key}.measures: there is no experiment {', '.join(sorted(gone))}"
+                self._left_out[name] = reason
+                del self.figures[name]
+                continue
             check(f"{key}.paper", (figure.paper,), self.papers, "paper")
             check(f"{key}.measures", figure.measures, self.experiments, "experiment")
         for name, claims in self.claims.items():

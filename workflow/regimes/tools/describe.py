@@ -82,6 +82,8 @@ def settings_of(config: Config, name: str) -> tuple[str, list[Setting]]:
         entry = getattr(config, section).get(name)
         if entry is not None:
             return section, list(_settings(config, f"{section}.{name}", entry))
+    if name in config.left_out:
+        raise ConfigError(f"{name} cannot be made: {config.left_out[name]}")
     names = list(config.experiments)
     raise ConfigError(
         f"there is no experiment, data set or figure {name!r}; {hint(name, names)}experiments: "

@@ -10,7 +10,8 @@ from the same draws, so that few runs suffice:
    is gamma_0 and whose slope is D.
 2. All widths and several seeds at gamma_0: each seed has a zero gamma_0 - S_w / D. Their mean is
    gamma*, and their spread its standard error, until which is small enough there are more seeds.
-   Where the mean is too far away for the line to hold, it is the new gamma_0.
+   Where the mean is too far away for the line to hold, it is the new gamma_0. The error of D, from
+   one seed, is not in the standard error, since it only counts in proportion to gamma* - gamma_0.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
 DISTANCE = "final_relative_distance_w"
 # Two gammas with a zero between them are joined by a line when they are nearer than this.
 NEAR = 0.15
-# The line holds to a tenth: a zero that is farther from gamma_0 than so many of the wanted standard
-# errors, of which that would be half a one, becomes the new gamma_0, so many times at most.
+# The line holds to a tenth: a zero that is farther from gamma_0 than so many standard errors, of
+# which that would be half a one, becomes the new gamma_0, so many times at most.
 FAR, MOST_MOVES = 5.0, 4
-# Gammas are looked for between these, and so many are tried at most.
-LOWEST, HIGHEST, MOST_GAMMAS = 0.0, 5.0, 24
+# Gammas are looked for between these, by so many shifts, and so many are tried at most, all in all.
+LOWEST, HIGHEST, MOST_SHIFTS, MOST_GAMMAS = 0.0, 5.0, 12, 32
+# A boundary counts where at least this share of the networks was trained to its end.
+ENOUGH = 0.9
 
 
 class Trials:
@@ -49,12 +52,12 @@ class Trials:
 
     def __init__(self, state: dict[str, Any] | None):
         self.distances: dict[tuple[float, int, int], float] = {}
-        # How the flows ended, in the same order.
-        self.converged: list[float] = []
+        # Whether the flows got to their end, in the same order.
+        self.ended: list[float] = []
         if state is not None:
             keys = zip(state["gamma"], state["seed"], state["width"], strict=True)
             self.distances = dict(zip(keys, state["distance"], strict=True))
-            self.converged = list(state["converged"])
+            self.ended = list(state["ended"])
 
     def state(self) -> dict[str, Any]:
         """What the search needs to go on: it asks again for what is known."""
@@ -64,7 +67,7 @@ class Trials:
             "seed": seed,
             "width": width,
             "distance": list(self.distances.values()),
-            "converged": self.converged,
+            "ended": self.ended,
         }
 
     def gammas(self) -> list[float]:
@@ -92,8 +95,11 @@ class Runs(Engine["BoundaryExperiment"]):
         "boundary_gamma_n_seeds": Variable("number of seeds behind boundary_gamma", dtype=np.int32),
         "steepness": Variable("rise of S_w per unit of gamma, near the boundary"),
         "n_networks": Variable("number of networks that were trained", dtype=np.int32),
-        "flows_converged": Variable("share of these that converged"),
-        "converged": Variable("1 if the standard error is at most the wanted one", dtype=np.int8),
+        "flows_converged": Variable("share of these that converged or were stationary"),
+        "converged": Variable(
+            "1 if the boundary was found with the wanted standard error, of trained networks",
+            dtype=np.int8,
+        ),
         "bracketed": Variable("1 if S_w changes its sign between two gammas", dtype=np.int8),
         "trial_gamma": Variable("gamma that was tried", ("trial",), coordinate=True),
         "final_relative_distance_w": Variable(
@@ -116,16 +122,16 @@ class Runs(Engine["BoundaryExperiment"]):
         """Search the boundary at one gamma'."""
         (setting,) = batch.settings
         trials = Trials(session.state)
-        wanted, step = self.settings, batch.label
+        wanted = self.settings
         ends = [self.widths[0], self.widths[-1]]
 
         def require(gamma: float, widths: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
-            self._follow(setting["gamma_prime"], gamma, widths, seeds, trials, session, step)
+            self._follow(setting["gamma_prime"], gamma, widths, seeds, trials, session)
             return trials.slopes(gamma, widths, seeds)
 
         bracket = _bracket(lambda gamma: float(require(gamma, ends, [0])[0]), wanted.start)
         found = {"boundary_gamma": np.nan, "boundary_gamma_stderr": np.nan, "steepness": np.nan}
-        n_seeds = 0
+        n_seeds, is_found = 0, False
         if bracket is not None:
             (low, high), (below, above) = bracket
             steepness = (above - below) / (high - low)
@@ -136,21 +142,31 @@ class Runs(Engine["BoundaryExperiment"]):
                 n_seeds = len(zeros)
                 zero = float(zeros.mean()) if n_seeds else np.nan
                 error = float(zeros.std(ddof=1) / n_seeds**0.5) if n_seeds > 1 else np.nan
-                is_far = abs(zero - gamma) > FAR * wanted.standard_error
+                is_far = abs(zero - gamma) > FAR * max(wanted.standard_error, error)
                 if is_far and moves < MOST_MOVES:
-                    gamma, moves = zero, moves + 1
+                    gamma, moves = min(max(zero, LOWEST), HIGHEST), moves + 1
                 elif error > wanted.standard_error and count < wanted.max_seeds:
                     # As many as their spread asks for, but no leap on the word of a few.
                     needed = int(np.ceil(count * (error / wanted.standard_error) ** 2))
                     count = min(max(needed, count + 1), 2 * count, wanted.max_seeds)
                 else:
                     break
+            is_found = not is_far and error <= wanted.standard_error
+            is_found &= n_seeds >= wanted.min_seeds
             found = {
                 "boundary_gamma": zero,
                 "boundary_gamma_stderr": error,
                 "steepness": steepness,
             }
-        return one_run(found | self._ending(found, n_seeds, trials, bracket is not None))
+        return one_run(
+            found
+            | self._ending(trials)
+            | {
+                "boundary_gamma_n_seeds": n_seeds,
+                "bracketed": bracket is not None,
+                "converged": is_found and np.mean(trials.ended) >= ENOUGH,
+            }
+        )
 
     def _follow(
         self,
@@ -160,7 +176,6 @@ class Runs(Engine["BoundaryExperiment"]):
         seeds: Sequence[int],
         trials: Trials,
         session: Session,
-        label: str,
     ) -> None:
         """Train the networks that are missing at a gamma, of all asked for at once."""
         for width in widths:
@@ -185,18 +200,17 @@ class Runs(Engine["BoundaryExperiment"]):
             text = f"gamma = {gamma:.4f}, width {width}, seed {missing[0]} to {missing[-1]}"
             for batch in runs.batches():
                 values = runs.train(batch, _Inner(session, f"{text}, {{}}"))
-                for one, distance, converged in zip(
-                    batch.settings, values[DISTANCE], values["converged"], strict=True
+                ended = values["converged"] + values["stationary"]
+                for one, distance, is_ended in zip(
+                    batch.settings, values[DISTANCE], ended, strict=True
                 ):
                     trials.distances[gamma, one["seed"], width] = float(distance)
-                    trials.converged.append(float(converged))
+                    trials.ended.append(float(is_ended))
             session.note(f"{text}: done")
             session.offer(trials.state)
 
-    def _ending(
-        self, found: dict[str, float], n_seeds: int, trials: Trials, bracketed: bool
-    ) -> dict[str, Any]:
-        """What was tried, and how the search ended."""
+    def _ending(self, trials: Trials) -> dict[str, Any]:
+        """What was tried."""
         gammas = trials.gammas()
         distances = np.full((MOST_GAMMAS, self.settings.max_seeds, len(self.widths)), np.nan)
         for (gamma, seed, width), value in trials.distances.items():
@@ -204,11 +218,8 @@ class Runs(Engine["BoundaryExperiment"]):
         trial_gamma = np.full(MOST_GAMMAS, np.nan)
         trial_gamma[: len(gammas)] = gammas
         return {
-            "boundary_gamma_n_seeds": n_seeds,
             "n_networks": len(trials.distances),
-            "flows_converged": np.mean(trials.converged),
-            "converged": found["boundary_gamma_stderr"] <= self.settings.standard_error,
-            "bracketed": bracketed,
+            "flows_converged": np.mean(trials.ended),
             "trial_gamma": trial_gamma,
             DISTANCE: distances,
         }
@@ -238,7 +249,7 @@ def _bracket(slope: Callable[[float], float], start: Pair) -> tuple[Pair, Pair] 
     """
     low, high = start
     below, above = slope(low), slope(high)
-    for _ in range(MOST_GAMMAS // 2):
+    for _ in range(MOST_SHIFTS):
         reach = 2 * (high - low)
         if below > 0:
             high, above, low = low, below, max(low - reach, LOWEST)

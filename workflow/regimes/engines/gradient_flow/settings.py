@@ -34,6 +34,10 @@ BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
 MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, OF_EIGENVECTORS, STEPS = 500, 1.6e-9, 45, 200
 # Of kernels (n, n), beside what the engine counts, measured at 2000 and 6366 points.
 MORE_KERNELS, MORE_BYTES = 2, 250 * 1024**2
+# Of the first gammas of a search.
+NEAREST_START = 0.05
+# Of its engine: gammas that are tried at most.
+MOST_GAMMAS = 32
 # Of Numba, which compiles the own steps of neurons whose activation has a continuous slope.
 COMPILER_BYTES = 100 * 1024**2
 
@@ -261,7 +265,7 @@ class BoundaryExperiment(EngineSettings):
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The relative distances."""
-        return n_runs(axes) * 24 * self.max_seeds * len(self.widths)
+        return n_runs(axes) * MOST_GAMMAS * self.max_seeds * len(self.widths)
 
     def _seeds(self) -> dict[str, list[int]]:
         return {"seed": list(range(self.max_seeds))}
@@ -274,8 +278,10 @@ class BoundaryExperiment(EngineSettings):
         self.check_grids()
         if len(self.widths) < 2:
             raise ValueError("widths: S_w needs at least two widths")
-        if self.start[0] >= self.start[1]:
-            raise ValueError("start must be two gammas, the smaller one first")
+        if self.start[1] - self.start[0] < NEAREST_START:
+            raise ValueError(
+                f"start must be two gammas, the smaller one first, at least {NEAREST_START} apart"
+            )
         if self.min_seeds > self.max_seeds:
             raise ValueError(f"min_seeds: {self.min_seeds} is more than max_seeds")
         return self
