@@ -20,6 +20,7 @@ way. It depends on where the way ends, so that a move is tried twice: `predict`,
 the impulse that belongs to the kernel which the prediction found.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -34,6 +35,8 @@ from regimes.engines.gradient_flow.smooth import Smooth
 # Bytes of one array of points x neurons in a tile: calls cost little beside the arithmetic, and a
 # handful of them still fits a processor's last cache. Half or a quarter of it takes a third longer.
 TILE_BYTES = 4 * 1024 * 1024
+# From more points on, products of matrices are what takes the time, which libraries do best.
+MOST_POINTS = 40
 
 
 @dataclass
@@ -181,5 +184,15 @@ class TwoLayerNetwork:
 
 def motion(activation: ModuleType, inputs: Tensor) -> Motion:
     """How neurons with a module of `regimes.activations` move on inputs (n, d)."""
-    kind = Smooth if hasattr(activation, "value_and_slope_") else Kinked
-    return kind(activation, inputs)
+    if hasattr(activation, "value_and_slope_"):
+        return Smooth(activation, inputs)
+    if inputs.device.type != "cpu" or len(inputs) > MOST_POINTS:
+        return Kinked(activation, inputs)
+    try:
+        from regimes.engines.gradient_flow.fused import Fused
+    except ImportError as error:
+        warnings.warn(
+            f"numba cannot be loaded ({error}): gradient flow takes twice as long", stacklevel=2
+        )
+        return Kinked(activation, inputs)
+    return Fused(activation, inputs)
