@@ -19,9 +19,9 @@ def test_a_dry_run_of_everything_fits_a_screen(fresh: Workflow) -> None:
     assert "output files have to be generated:" in result.output
 
 
-def test_a_changed_setting_is_told_by_rule(finished: Workflow) -> None:
+def test_a_changed_setting_is_told_by_rule(workflow: Workflow) -> None:
     change = "experiments={phase_diagram: {axes: {seed: [0, 1, 2]}}}"
-    result = plain(finished).plan(targets=("figures/phase_diagram.pdf",), config=(*SMALL, change))
+    result = plain(workflow).plan(targets=("figures/phase_diagram.pdf",), config=(*SMALL, change))
     # The stamp of the measures.
     assert "updated input files:\n        measure\n" in result.output, result.output
 
