@@ -72,6 +72,10 @@ if workflow.is_main_process:
 
         or_exit(PLAN.require_files, PLAN.asked_for(sys.argv))
         or_exit(require_current, PLAN.asked_for(sys.argv))
+    # No more training at once than there are cores, whatever --cores says: jobs beyond that only
+    # fight for caches and memory. Where jobs go to other machines these see to it.
+    if workflow.nodes is None:
+        workflow.register_resource("training", available_cores())
     if os.environ["REGIMES_DEVICE"] == "cpu":
         for line in PLAN.long_jobs(PREFIX):
             print(f"warning: {line}", file=sys.stderr)

@@ -7,6 +7,7 @@ from snakemake.logging import logger
 
 from regimes.config.layers import said_by
 from regimes.config.load import load, load_in
+from regimes.jobs.cores import available_cores
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
 from regimes.plan.outcome import failed, made

@@ -16,6 +16,7 @@ rule features:
     # With more threads the sums would have another order, and --cores would change the last bits.
     threads: 1
     resources:
+        training=1,
         mem_mb=memory(4000, "features"),
         gpu=GPUS,
     params:

@@ -17,6 +17,7 @@ rule probe:
         "../../envs/training.yaml"
     threads: 1
     resources:
+        training=1,
         mem_mb=memory(4000, "probe"),
         gpu=GPUS,
     params:

@@ -23,6 +23,7 @@ rule train:
     # the last bits.
     threads: 1
     resources:
+        training=1,
         mem_mb=memory(4000, "train"),
         gpu=lambda wildcards: GPUS * planned("train", "uses_gpu")(wildcards),
     params:
