@@ -68,7 +68,7 @@ def test_networks_are_those_of_gradient_flow() -> None:
     }  # fmt: skip
     runs = runner.train(block_of(axes, experiment="boundary"), four_points(), "cpu")
     expected = runs["final_relative_distance_w"].values.ravel()
-    width = list(found["width"].values).index(160)
+    width = list(found["trial_width"].values).index(160)
     np.testing.assert_array_equal(
         found["final_relative_distance_w"][last, :2, width].values, expected
     )
@@ -76,8 +76,8 @@ def test_networks_are_those_of_gradient_flow() -> None:
 
 def test_the_zero_follows_from_the_recorded_distances() -> None:
     found = searched().isel(gamma_prime=0)
-    distance = found["final_relative_distance_w"]
-    slopes, _ = power_law_slope(distance)
+    distance = found["final_relative_distance_w"].rename(width_rank="width")
+    slopes, _ = power_law_slope(distance.assign_coords(width=found["trial_width"].values))
     complete = slopes.notnull().sum("seed")
     last = int(complete.values.argmax())
     zeros = found["trial_gamma"][last] - slopes[last].dropna("seed") / found["steepness"]
@@ -150,6 +150,31 @@ def test_boundaries_are_found_wherever_they_are(
     found = runner.train(block(max_seeds=20, min_seeds=4), four_points(), "cpu")
     assert float(found["boundary_gamma"].item()) == pytest.approx(zero, abs=1e-3)
     assert found["converged"].item() == 1
+
+
+def test_pairs_of_widths_have_a_boundary_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zero that falls with the width is found between each two widths, where theirs is."""
+
+    def train(self: Any, batch: Any, session: Any) -> dict[str, np.ndarray]:
+        gammas = np.array([one["gamma"] for one in batch.settings])
+        widths = np.array([one["width"] for one in batch.settings], dtype=float)
+        # d log RD / d log m = gamma - 1 - 1 / log m
+        count = np.ones(len(gammas))
+        return {
+            "final_relative_distance_w": widths ** (gammas - 1) / np.log(widths),
+            "converged": count,
+            "stationary": 0 * count,
+        }
+
+    monkeypatch.setattr(boundary.FlowRuns, "train", train)
+    axes = {"gamma_prime": [0.0], "width_low": [100, 1000]}
+    found = measure(runner.train(block(axes=axes), four_points(), "cpu"), four_points())
+    np.testing.assert_array_equal(found["trial_width"][0], [[100, 1000], [1000, 10000]])
+    for low in (100, 1000):
+        rise = np.log(np.log(10 * low) / np.log(low)) / np.log(10)
+        zero = found["boundary_gamma"].sel(gamma_prime=0.0, width_low=low)
+        assert float(zero) == pytest.approx(1 + rise, abs=1e-3)
+    assert found["slope_w"].dims == ("gamma_prime", "width_low", "trial")
 
 
 def test_more_seeds_are_taken_until_the_error_is_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from plots import Plot, texts
 from regimes.claims.core import evaluate
 from regimes.claims.discover import claims_of
 from regimes.errors import DataError
-from regimes.papers.lab import growth, phase_plane, plane, sharpness
+from regimes.papers.lab import finite_width, growth, phase_plane, plane, sharpness
 from regimes.papers.lab.paper import DESCENT, FLOW, PARITY, SHARPNESS, SINGLE_INDEX
 
 GAMMA, GAMMA_PRIME, WIDTHS = [0.6, 1.0, 1.4, 1.8], [-0.5, 0.5], [500, 1000, 4000]
@@ -277,3 +277,71 @@ def test_the_atlas_places_runs(make: Callable[[], xr.Dataset], n_settings: int) 
     assert len(placed) == n_settings
     for one in placed:
         assert one.exponent == pytest.approx(one.gamma - 1) and one.paper == "lab"
+
+
+# The boundary at finite widths
+
+
+def searches(apart: Callable[[np.ndarray], np.ndarray], error: float = 0.002) -> xr.Dataset:
+    """Searches whose zeros are that far from theory's boundary at the middles of the pairs."""
+    low = np.array([1000, 10_000, 100_000, 1_000_000])
+    shape = (2, 4)
+    theory = np.array([[1.0], [1.5]])
+    zeros = theory + apart(low * 10**0.5)
+    over = ("gamma_prime", "width_low")
+    return xr.Dataset(
+        {
+            "boundary_gamma": (over, zeros),
+            "boundary_gamma_stderr": (over, np.full(shape, error)),
+            "boundary_gamma_n_seeds": (over, np.full(shape, 3)),
+            "n_networks": (over, np.full(shape, 10)),
+            "final_relative_distance_w": (
+                (*over, "trial", "seed", "width_rank"),
+                np.ones((*shape, 1, 1, 2)),
+            ),
+            "trial_width": (
+                (*over, "width_rank"),
+                np.broadcast_to(np.stack([low, 10 * low], axis=1), (*shape, 2)),
+            ),
+        },
+        coords={"gamma_prime": [-0.25, 0.5], "width_low": low},
+    ).set_coords("trial_width")
+
+
+@pytest.mark.parametrize("law", finite_width.LAWS)
+def test_the_law_that_holds_has_the_limit(law: str) -> None:
+    found = finite_width.measure(
+        searches(lambda width: 0.01 + 0.3 * finite_width.LAWS[law](width)), NO_DATA
+    )
+    fitted = found.sel(law=law)
+    np.testing.assert_allclose(fitted["limit_boundary_gamma"], [1.01, 1.51], atol=1e-8)
+    np.testing.assert_allclose(fitted["fit_chi_square"], 0, atol=1e-8)
+    (other,) = set(finite_width.LAWS) - {law}
+    assert (found.sel(law=other)["fit_chi_square"] > 0.01).all()
+    assert (found["limit_boundary_gamma_stderr"] > 0).all()
+
+
+def test_few_boundaries_have_no_limit() -> None:
+    runs = searches(lambda width: 0 * width)
+    found = finite_width.measure(runs.isel(width_low=[0, 1]), NO_DATA)
+    assert found["limit_boundary_gamma"].isnull().all()
+    runs["boundary_gamma"][0, :2] = np.nan
+    found = finite_width.measure(runs, NO_DATA)
+    assert found["limit_boundary_gamma"].isnull().all("law").values.tolist() == [True, False]
+
+
+def test_without_pairs_of_widths_there_is_no_finite_width() -> None:
+    runs = searches(lambda width: 0 * width).isel(width_low=0)
+    with pytest.raises(DataError, match=r"axes\.width_low"):
+        finite_width.measure(runs.drop_vars("width_low"), NO_DATA)
+
+
+def test_the_figure_shows_how_far_theory_is() -> None:
+    found = finite_width.measure(searches(lambda width: 1 / np.log(width)), NO_DATA)
+    figure = Plot("luo2021/boundary_finite_width").draw({"boundary_finite_width": found}, "laptop")
+    approach, limits = figure.axes
+    drawn = [line.lines[0].get_ydata() for line in approach.containers]
+    expected = found["boundary_gamma"] - found["theory_boundary_gamma"]
+    np.testing.assert_array_equal(drawn, expected)
+    assert len(limits.containers) == len(finite_width.LAWS)
+    assert "80 networks of up to 10 000 000 neurons" in "".join(texts(figure))

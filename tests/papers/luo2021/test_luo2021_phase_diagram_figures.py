@@ -234,7 +234,7 @@ def test_it_says_where_means_have_fewer_seeds(diagram: xr.Dataset) -> None:
     runs = made_up_runs(seeds=3)
     runs["final_relative_distance_w"].loc[{"gamma_prime": 0.0, "gamma": 0.75, "seed": 1}] = np.nan
     note = drawn(measured(runs))[0].get_supxlabel()
-    assert note.endswith("; means of fewer seeds at 1 point")
+    assert note.splitlines()[0].endswith("; means of fewer seeds at 1 point")
 
 
 def without_a_boundary() -> xr.Dataset:
@@ -355,3 +355,27 @@ def test_figure_10_can_be_drawn_without_a_warning(make_diagram: Callable[[], xr.
     file = io.BytesIO()
     figure.savefig(file, format="pdf")
     assert file.tell() > 10_000
+
+
+def test_open_stars_are_the_zeros_of_the_two_largest_widths() -> None:
+    """Where the boundary moves with the width, they are elsewhere than the stars."""
+    runs = made_up_runs(seeds=3)
+    width, name = runs["width"], "final_relative_distance_w"
+    # A slope that is larger by 0.1 between the two largest widths.
+    factor = xr.where(width == width.max(), float(width.max() / width[-2]) ** 0.1, 1.0)
+    runs[name] = (runs[name] * factor).transpose(*runs[name].dims)
+    measures = measured(runs)
+    figure = drawn(measures)[0]
+    (stars,) = [
+        line
+        for line in figure.axes[0].get_lines()
+        if line.get_marker() == "*" and line.get_fillstyle() == "none"
+    ]
+    np.testing.assert_array_equal(stars.get_ydata(), measures["boundary_gamma_widest"])
+    known = measures["boundary_gamma_widest"].notnull() & measures["boundary_gamma"].notnull()
+    assert known.any()
+    assert (measures["boundary_gamma_widest"] < measures["boundary_gamma"]).where(known, True).all()
+    assert "open stars, zeros of the two largest widths alone" in figure.get_supxlabel()
+    few = measured(runs.isel(width=slice(0, 2)))
+    assert "boundary_gamma_widest" not in few
+    assert "open stars" not in drawn(few)[0].get_supxlabel()

@@ -88,7 +88,10 @@ class Trials:
 class Runs(Engine["BoundaryExperiment"]):
     """A search for each gamma'. Raises DataError for targets of several outputs."""
 
-    AXES: ClassVar = {"gamma_prime": PARAMETER_AXES["gamma_prime"]}
+    AXES: ClassVar = {
+        "gamma_prime": PARAMETER_AXES["gamma_prime"],
+        "width_low": "smaller number of hidden neurons of a pair",
+    }
     VARIABLES: ClassVar = {
         "boundary_gamma": Variable("gamma at which S_w rises through 0, mean over seeds"),
         "boundary_gamma_stderr": Variable("standard error of boundary_gamma over seeds"),
@@ -102,28 +105,32 @@ class Runs(Engine["BoundaryExperiment"]):
         ),
         "bracketed": Variable("1 if S_w changes its sign between two gammas", dtype=np.int8),
         "trial_gamma": Variable("gamma that was tried", ("trial",), coordinate=True),
+        "trial_width": Variable(
+            "number of hidden neurons m", ("width_rank",), dtype=np.int64, coordinate=True
+        ),
         "final_relative_distance_w": Variable(
             "relative distance |w(T) - w(0)| / |w(0)| of the first-layer weights at the end",
-            ("trial", "seed", "width"),
+            ("trial", "seed", "width_rank"),
         ),
     }
     INDICES: ClassVar = {
         "trial": "index of the gamma that was tried, from low to high",
         "seed": "index of the random initialisation",
+        "width_rank": "index of the width, from low to high",
     }
 
     def __init__(self, job: Job["BoundaryExperiment"], data: xr.Dataset, device: str):
         super().__init__(job, data, device)
         # Test points would only be measured.
         self.data = data.isel(point=data["split"].values == 0)
-        self.widths = list(self.settings.widths)
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Search the boundary at one gamma'."""
         (setting,) = batch.settings
         trials = Trials(session.state)
         wanted = self.settings
-        ends = [self.widths[0], self.widths[-1]]
+        widths = wanted.widths_at(setting)
+        ends = [widths[0], widths[-1]]
 
         def require(gamma: float, widths: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
             self._follow(setting["gamma_prime"], gamma, widths, seeds, trials, session)
@@ -137,7 +144,7 @@ class Runs(Engine["BoundaryExperiment"]):
             steepness = (above - below) / (high - low)
             gamma, moves, count = low - below / steepness, 0, wanted.min_seeds
             while True:
-                zeros = gamma - require(gamma, self.widths, range(count)) / steepness
+                zeros = gamma - require(gamma, widths, range(count)) / steepness
                 zeros = zeros[np.isfinite(zeros)]
                 n_seeds = len(zeros)
                 zero = float(zeros.mean()) if n_seeds else np.nan
@@ -160,7 +167,7 @@ class Runs(Engine["BoundaryExperiment"]):
             }
         return one_run(
             found
-            | self._ending(trials)
+            | self._ending(trials, widths)
             | {
                 "boundary_gamma_n_seeds": n_seeds,
                 "bracketed": bracket is not None,
@@ -209,24 +216,25 @@ class Runs(Engine["BoundaryExperiment"]):
             session.note(f"{text}: done")
             session.offer(trials.state)
 
-    def _ending(self, trials: Trials) -> dict[str, Any]:
+    def _ending(self, trials: Trials, widths: Sequence[int]) -> dict[str, Any]:
         """What was tried."""
         gammas = trials.gammas()
-        distances = np.full((MOST_GAMMAS, self.settings.max_seeds, len(self.widths)), np.nan)
+        distances = np.full((MOST_GAMMAS, self.settings.max_seeds, len(widths)), np.nan)
         for (gamma, seed, width), value in trials.distances.items():
-            distances[gammas.index(gamma), seed, self.widths.index(width)] = value
+            distances[gammas.index(gamma), seed, widths.index(width)] = value
         trial_gamma = np.full(MOST_GAMMAS, np.nan)
         trial_gamma[: len(gammas)] = gammas
         return {
             "n_networks": len(trials.distances),
             "flows_converged": np.mean(trials.ended),
             "trial_gamma": trial_gamma,
+            "trial_width": widths,
             DISTANCE: distances,
         }
 
     def coordinates(self) -> dict[str, Coordinate]:
-        """The widths."""
-        return {"width": Coordinate(self.widths, "number of hidden neurons m")}
+        """None beside the axes and indices."""
+        return {}
 
 
 class _Inner(Session):

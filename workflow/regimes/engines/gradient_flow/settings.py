@@ -195,6 +195,11 @@ class BoundaryAxes(AxesSettings):
     gamma_prime: ExponentAxis = Field(
         description="Exponents gamma' of the ratio of the layers' learning rates."
     )
+    width_low: WidthAxis | None = Field(
+        default=None,
+        description="Numbers of hidden neurons, even ones, each a pair with width_ratio times as "
+        "many, in the place of `widths`.",
+    )
 
 
 class BoundaryExperiment(EngineSettings):
@@ -218,6 +223,9 @@ class BoundaryExperiment(EngineSettings):
         default=(1000, 6000, 40000),
         description="Numbers of hidden neurons, even ones, over which S_w is fitted.",
     )
+    width_ratio: Integer = Field(
+        default=10, ge=2, le=1000, description="The larger width of a pair over the smaller one."
+    )
     standard_error: Number = Field(
         default=0.005,
         gt=0,
@@ -239,6 +247,14 @@ class BoundaryExperiment(EngineSettings):
     )
     solver: FlowSolver = Field(default=FlowSolver(), description="The solver of gradient flow.")
 
+    def widths_at(self, axes: Mapping[str, Any]) -> list[int]:
+        """The widths over which S_w is fitted, at a setting or for the largest of some axes."""
+        low = axes.get("width_low")
+        if low is None:
+            return list(self.widths)
+        largest = low if isinstance(low, int) else max(low)
+        return [largest, self.width_ratio * largest]
+
     def flow(self, axes: Mapping[str, Any]) -> GradientFlowExperiment:
         """The settings of some of the networks."""
         shared = {
@@ -255,23 +271,26 @@ class BoundaryExperiment(EngineSettings):
 
     def memory(self, axes: Axes, data: DataSize) -> float:
         """Of the largest batch of networks."""
-        return self._largest(axes).memory({**axes, "width": self.widths, **self._seeds()}, data)
+        of_flow = self._of_flow(axes) | self._seeds()
+        return self.flow(of_flow).memory(of_flow, data)
 
     def seconds(self, axes: Axes, data: DataSize) -> float | None:
         """Of the networks of the least number of seeds, at one gamma, and half as many more."""
-        of_one: Axes = {**axes, "width": self.widths, "seed": range(self.min_seeds)}
-        seconds = self._largest(axes).seconds(of_one, data)
+        of_flow = self._of_flow(axes) | {"seed": list(range(self.min_seeds))}
+        seconds = self.flow(of_flow).seconds(of_flow, data)
         return None if seconds is None else 1.5 * seconds
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The relative distances."""
-        return n_runs(axes) * MOST_GAMMAS * self.max_seeds * len(self.widths)
+        return n_runs(axes) * MOST_GAMMAS * self.max_seeds * len(self.widths_at(axes))
 
     def _seeds(self) -> dict[str, list[int]]:
         return {"seed": list(range(self.max_seeds))}
 
-    def _largest(self, axes: Axes) -> GradientFlowExperiment:
-        return self.flow({**axes, "gamma": [1.0], "width": self.widths, **self._seeds()})
+    def _of_flow(self, axes: Axes) -> dict[str, Any]:
+        """The axes of the largest networks."""
+        own = {"gamma_prime": axes["gamma_prime"], "gamma": [1.0]}
+        return own | {"width": self.widths_at(axes)}
 
     @model_validator(mode="after")
     def _consistent(self) -> "BoundaryExperiment":
@@ -290,10 +309,11 @@ class BoundaryExperiment(EngineSettings):
         """Raise ConfigError for odd widths where the search may need pairs of neurons."""
         if self.antisymmetric_initialisation == "never":
             return
-        for width in self.widths:
+        key = "axes.width_low" if self.axes.width_low else "widths"
+        for width in self.axes.width_low or self.widths:
             if width % 2:
                 raise ConfigError(
-                    f"widths: {width} is odd; antisymmetric initialisation needs pairs of neurons "
+                    f"{key}: {width} is odd; antisymmetric initialisation needs pairs of neurons "
                     "(even widths, or antisymmetric_initialisation: never)"
                 )
 

@@ -26,16 +26,26 @@ COLOURS = "viridis"
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The boundary, and S_w at the gammas that were tried.
 
-    runs: of engine gradient_flow.boundary. data is not needed. Adds slope_w (gamma_prime, trial),
-    of each seed over the widths at which it has a distance, two or more, the mean over seeds, with
-    slope_w_stderr (NaN for one seed), and the theory's theory_boundary_gamma. Raises DataError for
-    runs of another engine.
+    runs: of engine gradient_flow.boundary, over gamma_prime and perhaps width_low. data is not
+    needed. Adds, over these and trial, slope_w of each seed over the widths at which it has a
+    distance, two or more, the mean over seeds, with slope_w_stderr (NaN for one seed), and the
+    theory's theory_boundary_gamma. Where the widths are the same for all, they are the coordinate
+    `width`. Raises DataError for runs of another engine.
     """
     if "boundary_gamma" not in runs:
         raise DataError("lab.boundary measures runs of engine gradient_flow.boundary")
     runs = runs.rename(final_relative_distance_w="relative_distance_w")
-    distance = runs["relative_distance_w"]
-    slopes, _ = power_law_slope(distance)
+    widths = runs["trial_width"]
+    if "width_low" in runs.coords:
+        ends = runs["relative_distance_w"], widths
+        rise, span = (np.log(one.isel(width_rank=-1) / one.isel(width_rank=0)) for one in ends)
+        slopes = rise / span
+    else:
+        width = widths.isel({dim: 0 for dim in widths.dims if dim != "width_rank"})
+        runs = runs.drop_vars(["width_rank", "trial_width"], errors="ignore")
+        runs = runs.rename(width_rank="width")
+        runs = runs.assign_coords(width=("width", width.values, widths.attrs))
+        slopes, _ = power_law_slope(runs["relative_distance_w"])
     count = slopes.notnull().sum("seed")
     error = slopes.std("seed", ddof=1) / np.sqrt(count)
     found = {

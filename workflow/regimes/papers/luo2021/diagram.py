@@ -49,9 +49,21 @@ def draw(
         theory=boundary_gamma,
         theory_label="theory for ReLU" if other_activation else "theory",
     )
+    if "boundary_gamma_widest" in diagram:
+        plane.plot(
+            diagram["gamma_prime"],
+            diagram["boundary_gamma_widest"],
+            "*",
+            markersize=16,
+            fillstyle="none",
+            color="black",
+            markeredgewidth=0.8,
+        )
     _name_regimes(plane, diagram)
     _draw_slices(figure, slices, diagram)
-    finish(figure, diagram, scale, plane, slices, paper_widths=WIDTHS[data])
+    note = "the boundary moves with finite width: open stars, zeros of the two largest widths alone"
+    note = note if "boundary_gamma_widest" in diagram else ""
+    finish(figure, diagram, scale, plane, slices, paper_widths=WIDTHS[data], note=note)
     if other_activation:
         settings = json.loads(diagram.attrs["config"])["experiments"][name]
         figure.suptitle(f"activation: {_activation(settings)}", fontsize="medium")

@@ -65,7 +65,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     stationary_share, capped_share and diverged_share of n_runs runs; over gamma_prime,
     boundary_gamma, boundary_gamma_a and boundary_gamma_theta, where slope_w, slope_a and
     slope_theta vanish, with *_stderr and *_n_seeds (how many have a zero), and the theory's
-    theory_boundary_gamma and so on;
+    theory_boundary_gamma and so on; boundary_gamma_widest, that of the two largest widths alone,
+    with *_stderr, where there are more than two;
     smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
     axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width train_loss,
     with the coordinate `time`, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs
@@ -107,6 +108,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             theory(result["gamma_prime"]),
             f"gamma at which slope_{layer} vanishes in the limit of large width, by the theory",
         )
+    if result.sizes["width"] > 2:
+        result = result.assign(_widest(result["relative_distance_w"]))
     for ending, words in ENDINGS.items():
         result[f"{ending}_share"] = _described(
             result[ending].mean(("width", "seed")), f"share of the runs that {words}"
@@ -130,6 +133,21 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result = result.assign(_losses(runs))
     result.attrs = {}
     return result
+
+
+def _widest(distance: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The boundary as the two largest widths alone have it, which finite width moves least."""
+    by_seed, _ = power_law_slope(distance.sortby("width").isel(width=slice(-2, None)))
+    zeros = upward_zero(by_seed)
+    # Two widths lie on a line: without a second seed there is no error.
+    _, error = mean_and_error(zeros, xr.full_like(zeros, np.nan))
+    text = "gamma at which slope_w, of the two largest widths alone, rises through 0"
+    return {
+        "boundary_gamma_widest": _described(upward_zero(by_seed.mean("seed")), text, endings.USED),
+        "boundary_gamma_widest_stderr": _described(
+            error, "standard error of boundary_gamma_widest", endings.USED
+        ),
+    }
 
 
 def _losses(runs: xr.Dataset) -> xr.Dataset:

@@ -93,10 +93,11 @@ def finish(
     *panels: Axes,
     slopes: Collection[str] = ("slope_w",),
     paper_widths: Collection[int] = WIDTHS[FOUR_POINTS],
+    note: str = "",
 ) -> None:
     """Letter the panels, say what they are made of, and mark the scale below the paper's widths.
 
-    slopes: names of those that are shown.
+    slopes: names of those that are shown. note: a line below.
     """
     letter(panels)
     widths = diagram["width"].values.tolist()
@@ -105,7 +106,7 @@ def finish(
     counts = np.min([diagram[f"{slope}_n_seeds"] for slope in slopes], axis=0)
     figure.supxlabel(
         f"widths m = {listed_widths(widths)}; seeds: {seeds}; error bars: standard error {over}"
-        f"{fewer_seeds(counts, seeds)}",
+        f"{fewer_seeds(counts, seeds)}" + (f"\n{note}" if note else ""),
         fontsize="small",
     )
     if not set(paper_widths) <= set(widths):
