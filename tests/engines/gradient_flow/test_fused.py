@@ -16,7 +16,7 @@ from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import Batch, Weights
 
 # Largest differences, relative to the largest value, in units of the number format's rounding.
-ROUNDINGS = 200
+ROUNDINGS = 1000
 
 
 def batch(

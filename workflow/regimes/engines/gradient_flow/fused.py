@@ -97,7 +97,7 @@ def _values_at(inputs, w, low, values, slopes):
 def _mean_slope(z, slope, change, kick, low, tiny):
     """Mean slope on a step of one pre-activation; see `activations.relu.active_share`.
 
-    low: the slope where z <= 0, above being 1.
+    low: the slope where z <= 0, above being 1. Without branches, so that loops become vectors.
     """
     above = slope > low
     side = 1.0 if above else -1.0
@@ -105,11 +105,10 @@ def _mean_slope(z, slope, change, kick, low, tiny):
     away = side * change + distance
     b = away + distance - (1 - low) * kick
     c = min(away * distance, 0.0)
-    share = 1.0 if above else 0.0
-    if c != 0:
-        half = 0.5 * (math.sqrt(b * b - 4 * c) + abs(b))
-        beyond = -c / half if b > 0 else half
-        share -= side * (beyond / (distance + beyond))
+    half = 0.5 * (math.sqrt(b * b - 4 * c) + abs(b))
+    beyond = -c / half if b > 0 else half
+    share_beyond = 0.0 if c == 0 else beyond / (distance + beyond)
+    share = (1.0 if above else 0.0) - side * share_beyond
     return low + (1 - low) * share
 
 
@@ -215,16 +214,13 @@ def _predict(
                     change[i, k] *= by_a[k]
                     # <= : a neuron may start exactly on a kink
                     crosses[k] += 1.0 if (change[i, k] + z[i, k]) * z[i, k] <= 0 else 0.0
-            for k in range(min(BLOCK, a.shape[1] - start)):
-                if crosses[k] == 0:
-                    continue
-                for i in range(n_points):
-                    if (change[i, k] + z[i, k]) * z[i, k] <= 0:
-                        own = overlaps[i, i] * total[e, i] * by_a[k]
-                        slope = mean[i, k]
-                        mean[i, k] = _mean_slope(z[i, k], slope, change[i, k], own, low, tiny)
-                        for j in range(n_features):
-                            pull[j, k] += weighted[i, j] * (mean[i, k] - slope)
+            for i in range(n_points):
+                own = overlaps[i, i] * total[e, i]
+                for k in range(BLOCK):
+                    slope = mean[i, k]
+                    found = _mean_slope(z[i, k], slope, change[i, k], own * by_a[k], low, tiny)
+                    mean[i, k] = found if (change[i, k] + z[i, k]) * z[i, k] <= 0 else slope
+            _pull(weighted, mean, pull)
             _turn(pull, own_a, own_w, rate_a[e], rate_w[e], middle, end_a, end_w)
             squares[0, e] += _square_distance(end_a, start, initial_a[e])
             for j in range(n_features):
@@ -244,43 +240,51 @@ def _predict(
 
 
 @_compiled
-def _sweep(inputs, overlaps, impulse, z, start, slopes, change, change_of_w, low, tiny):
-    """Improve the mean slopes (n,) of one neuron that crosses kinks; see `Kinked._sweep`.
-
-    impulse: that of the points, times the response (n,). z, start: pre-activations and slopes at
-    the start (n,).
-    """
-    n_points, n_features = inputs.shape
-    for i in range(n_points):
-        change[i] = 0.0
-        for j in range(n_points):
-            change[i] += overlaps[i, j] * (impulse[j] * slopes[j])
-    for i in range(n_points):
-        own = overlaps[i, i] * impulse[i]
-        slopes[i] = _given_others(z[i], start[i], slopes[i], change[i], own, low, tiny)
-    for j in range(n_features):
-        change_of_w[j] = 0.0
-        for i in range(n_points):
-            change_of_w[j] += inputs[i, j] * (impulse[i] * slopes[i])
-    for i in range(n_points):
-        old = slopes[i]
-        along = 0.0
-        for j in range(n_features):
-            along += inputs[i, j] * change_of_w[j]
-        own = overlaps[i, i] * impulse[i]
-        slopes[i] = _given_others(z[i], start[i], old, along, own, low, tiny)
-        moved = impulse[i] * (slopes[i] - old)
-        for j in range(n_features):
-            change_of_w[j] += inputs[i, j] * moved
+def _given_others(z, slope, change, own, low, tiny):
+    """Mean slope at a point, given those of the others; see `Kinked._mean_slopes`."""
+    start = 1.0 if z > 0 else low
+    as_started = change + (start - slope) * own
+    found = _mean_slope(z, start, as_started, own, low, tiny)
+    return found if (as_started + z) * z <= 0 else start
 
 
 @_compiled
-def _given_others(z, start, slope, change, own, low, tiny):
-    """Mean slope at a point, given those of the others; see `Kinked._mean_slopes`."""
-    as_started = change + (start - slope) * own
-    if (as_started + z) * z <= 0:
-        return _mean_slope(z, start, as_started, own, low, tiny)
-    return start
+def _sweep(inputs, overlaps, impulse, z, slopes, count, low, tiny, change, change_of_w):
+    """Improve the mean slopes (n, B) of the first `count` neurons; see `Kinked._sweep`.
+
+    impulse: that of the points, times the response (n, B). z: pre-activations at the start (n, B).
+    Overwrites change (n, B) and change_of_w (d, B).
+    """
+    n_points, n_features = inputs.shape
+    for again in range(2):
+        for j in range(n_features):
+            for k in range(count):
+                change_of_w[j, k] = 0.0
+            for i in range(n_points):
+                x = inputs[i, j]
+                for k in range(count):
+                    change_of_w[j, k] += x * (impulse[i, k] * slopes[i, k])
+        for i in range(n_points):
+            for k in range(count):
+                change[i, k] = 0.0
+            for j in range(n_features):
+                x = inputs[i, j]
+                for k in range(count):
+                    change[i, k] += x * change_of_w[j, k]
+            own = overlaps[i, i]
+            for k in range(count):
+                old = slopes[i, k]
+                slopes[i, k] = _given_others(
+                    z[i, k], old, change[i, k], own * impulse[i, k], low, tiny
+                )
+                change[i, k] = impulse[i, k] * (slopes[i, k] - old)
+            # At first all points with the slopes that were predicted for the others, then one after
+            # the other.
+            if again:
+                for j in range(n_features):
+                    x = inputs[i, j]
+                    for k in range(count):
+                        change_of_w[j, k] += x * change[i, k]
 
 
 def _correct(
@@ -302,12 +306,11 @@ def _correct(
     middle = np.empty(BLOCK, inputs.dtype)
     block_a = np.empty(BLOCK, inputs.dtype)
     push = np.empty(BLOCK, inputs.dtype)
-    one_z = np.empty(n_points, inputs.dtype)
-    one_start = np.empty(n_points, inputs.dtype)
-    one_mean = np.empty(n_points, inputs.dtype)
-    one_change = np.empty(n_points, inputs.dtype)
-    impulse = np.empty(n_points, inputs.dtype)
-    change_of_w = np.empty(n_features, inputs.dtype)
+    # Of the neurons of a block that may cross kinks, put together.
+    place = np.empty(BLOCK, np.int64)
+    z = np.empty((n_points, BLOCK), inputs.dtype)
+    swept = np.empty((n_points, BLOCK), inputs.dtype)
+    impulse = np.empty((n_points, BLOCK), inputs.dtype)
     weighted = np.empty_like(inputs)
     for e in range(len(a)):
         for i in range(n_points):
@@ -320,22 +323,24 @@ def _correct(
                 _load(w[e, j], start, own_w[j])
             for i in range(n_points):
                 _load(slopes[e, i], start, mean[i])
+            crossing = 0
             for k in range(BLOCK):
-                if push[k] == 0:
-                    continue
-                for i in range(n_points):
-                    one_z[i] = 0.0
-                    for j in range(n_features):
-                        one_z[i] += inputs[i, j] * own_w[j, k]
-                    one_start[i] = 1.0 if one_z[i] > 0 else low
-                    one_mean[i] = mean[i, k]
-                    impulse[i] = total[e, i] * push[k]
-                _sweep(
-                    inputs, overlaps, impulse, one_z, one_start, one_mean, one_change,
-                    change_of_w, low, tiny,
-                )  # fmt: skip
-                for i in range(n_points):
-                    mean[i, k] = one_mean[i]
+                if push[k] != 0:
+                    place[crossing] = k
+                    crossing += 1
+            for i in range(n_points):
+                _multiply(inputs[i], own_w, values[i])
+                for c in range(crossing):
+                    k = place[c]
+                    z[i, c] = values[i, k]
+                    swept[i, c] = mean[i, k]
+                    impulse[i, c] = total[e, i] * push[k]
+            _sweep(
+                inputs, overlaps, impulse, z, swept, crossing, low, tiny, values, block_w,
+            )  # fmt: skip
+            for i in range(n_points):
+                for c in range(crossing):
+                    mean[i, place[c]] = swept[i, c]
             _pull(weighted, mean, pull)
             _turn(pull, own_a, own_w, rate_a[e], rate_w[e], middle, block_a, block_w)
             _store(block_a, start, end_a[e])

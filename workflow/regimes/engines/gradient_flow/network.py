@@ -36,7 +36,7 @@ from regimes.engines.gradient_flow.smooth import Smooth
 # handful of them still fits a processor's last cache. Half or a quarter of it takes a third longer.
 TILE_BYTES = 4 * 1024 * 1024
 # From more points on, products of matrices are what takes the time, which libraries do best.
-MOST_POINTS = 40
+MOST_POINTS = 200
 
 
 @dataclass
