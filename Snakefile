@@ -73,8 +73,9 @@ if workflow.is_main_process:
         or_exit(PLAN.require_files, PLAN.asked_for(sys.argv))
         or_exit(require_current, PLAN.asked_for(sys.argv))
     # No more training at once than there are cores, whatever --cores says: jobs beyond that only
-    # fight for caches and memory. Where jobs go to other machines these see to it.
-    if workflow.nodes is None:
+    # fight for caches and memory. Where jobs go to other machines these see to it; fewer can be
+    # asked for, `--resources training=1`.
+    if workflow.nodes is None and "training" not in workflow.global_resources:
         workflow.register_resource("training", available_cores())
     if os.environ["REGIMES_DEVICE"] == "cpu":
         for line in PLAN.long_jobs(PREFIX):

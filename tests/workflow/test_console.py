@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
 from harness import SMALL, Workflow
+
+from regimes.jobs.cores import available_cores
 
 
 def plain(workflow: Workflow) -> Workflow:
@@ -48,3 +51,16 @@ def test_a_failed_job_is_named_with_its_log(fresh: Workflow) -> None:
         f"failed: 1 job\n  data: {folder}/data/mine.nc\n  log: {folder}/logs/data/mine.log\n"
     ) in result.output
     assert f"\n    error: {table}: column 'a' is no finite number at row 2: x\n" in result.output
+
+
+@pytest.mark.parametrize("asked", [None, 1])
+def test_no_more_training_at_once_than_there_are_cores(
+    workflow: Workflow, asked: int | None
+) -> None:
+    """Whatever --cores says, unless fewer are asked for."""
+    (workflow.directory / "figures/phase_diagram.pdf").unlink()
+    more = () if asked is None else ("--resources", f"training={asked}", "gpu=1")
+    result = plain(workflow).run("--cores", "64", *more)
+    assert result.code == 0, result.output
+    expected = asked or available_cores()
+    assert f'training=Resource("training", {expected})' in result.output

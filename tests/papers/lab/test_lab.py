@@ -308,17 +308,26 @@ def searches(apart: Callable[[np.ndarray], np.ndarray], error: float = 0.002) ->
     ).set_coords("trial_width")
 
 
-@pytest.mark.parametrize("law", finite_width.LAWS)
-def test_the_law_that_holds_has_the_limit(law: str) -> None:
-    found = finite_width.measure(
-        searches(lambda width: 0.01 + 0.3 * finite_width.LAWS[law](width)), NO_DATA
-    )
+@pytest.mark.parametrize(("law", "more"), [("logarithm", ()), ("power", (0.25,))])
+def test_the_law_that_holds_has_the_limit(law: str, more: tuple[float, ...]) -> None:
+    of_law = finite_width.LAWS[law][0]
+    found = finite_width.measure(searches(lambda width: of_law(width, 0.01, -0.3, *more)), NO_DATA)
     fitted = found.sel(law=law)
-    np.testing.assert_allclose(fitted["limit_boundary_gamma"], [1.01, 1.51], atol=1e-8)
-    np.testing.assert_allclose(fitted["fit_chi_square"], 0, atol=1e-8)
-    (other,) = set(finite_width.LAWS) - {law}
-    assert (found.sel(law=other)["fit_chi_square"] > 0.01).all()
-    assert (found["limit_boundary_gamma_stderr"] > 0).all()
+    np.testing.assert_allclose(fitted["limit_boundary_gamma"], [1.01, 1.51], atol=1e-4)
+    np.testing.assert_allclose(fitted["fit_chi_square"], 0, atol=1e-4)
+    assert (fitted["limit_boundary_gamma_stderr"] > 0).all()
+    if more:
+        np.testing.assert_allclose(found["fit_power"], more[0], atol=1e-2)
+        assert (found.sel(law="logarithm")["fit_chi_square"] > 0.1).all()
+
+
+def test_a_boundary_that_does_not_move_has_no_power() -> None:
+    found = finite_width.measure(searches(lambda width: 0 * width), NO_DATA)
+    straight = found.sel(law="logarithm")
+    np.testing.assert_allclose(straight["limit_boundary_gamma"], [1.0, 1.5], atol=1e-8)
+    power = found.sel(law="power")
+    apart = abs(power["limit_boundary_gamma"] - found["theory_boundary_gamma"])
+    assert (apart.fillna(0) < 1e-3).all()
 
 
 def test_few_boundaries_have_no_limit() -> None:
