@@ -28,6 +28,7 @@ FIGURES = {
     "phase_diagram_tanh",
     "phase_diagram_gelu",
     "phase_diagram_leaky_relu",
+    "luo2021/boundary_finite_width",
     "luo2021/fig01_regimes",
     "luo2021/fig02_typical_cases",
     "luo2021/fig03_growth",
