@@ -5,12 +5,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from regimes.activations import leaky_relu, relu
-from regimes.engines.gradient_flow import fused, network
+from regimes.engines.gradient_flow import network
 from regimes.engines.gradient_flow.fused import BLOCK, Fused
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import Batch, Weights
@@ -141,16 +140,3 @@ def test_without_numba_it_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.warns(UserWarning, match="numba cannot be loaded .no numba.: gradient flow takes"):
         found = network.motion(relu, torch.ones(4, 2))
     assert type(found) is Kinked
-
-
-def test_it_is_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    numba = fused.njit
-
-    def njit(*arguments: Any, **options: Any) -> Any:
-        if options.get("cache"):
-            raise RuntimeError("no locator available")
-        return numba(*arguments, **options)
-
-    monkeypatch.setattr(fused, "njit", njit)
-    compiled = fused.compiled.__wrapped__(lambda x: x + 1.0)
-    assert compiled(np.ones(1)) == 2.0

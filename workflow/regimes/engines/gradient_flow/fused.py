@@ -10,8 +10,6 @@ Shapes: E elements of a batch, n points, d features, m neurons; B neurons of a b
 """
 
 import math
-from collections.abc import Callable
-from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +18,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from regimes.engines.common.compiled import compiled
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import Batch, Sums, Weights
 
@@ -356,15 +355,6 @@ def _correct(
             _add_grams(values, mean, 1.0, gram_a[e], gram_w[e])
     _mirror(gram_a)
     _mirror(gram_w)
-
-
-@cache
-def compiled(function: Callable[..., None]) -> Any:
-    """A pass, compiled when it is first called, and kept for other processes where that can be."""
-    try:
-        return njit(cache=True, error_model="numpy", fastmath={"contract"})(function)
-    except RuntimeError:  # Numba finds no folder that it can write to
-        return njit(error_model="numpy", fastmath={"contract"})(function)
 
 
 class Fused(Kinked):

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
+from regimes.engines.common.compiled import compiled
+
 _FLOAT, _COUNT = types.float64, types.int64
 _SCALAR = types.UniTuple(_FLOAT, 3)(_FLOAT)
 _LIST, _TABLE, _STACK = (types.Array(_FLOAT, ndim, "C") for ndim in (1, 2, 3))
@@ -174,7 +176,7 @@ def _travel(
 
 @cache
 def travel() -> Callable[..., None]:
-    """`_travel`, compiled for float64. It is kept for other processes where Numba can write."""
+    """`_travel`, compiled for float64. It is kept for other processes, see `compiled`."""
     signature = types.void(
         types.FunctionType(_SCALAR),
         _TABLE,
@@ -184,10 +186,7 @@ def travel() -> Callable[..., None]:
         types.Array(_COUNT, 1, "C"),
         *(_STACK, _STACK),
     )
-    try:
-        return njit(signature, cache=True, error_model="numpy")(_travel)
-    except RuntimeError:  # Numba finds no folder that it can write to
-        return njit(signature, error_model="numpy")(_travel)
+    return compiled(_travel, signature, fastmath=frozenset())
 
 
 @cache
