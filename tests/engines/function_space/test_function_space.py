@@ -15,14 +15,15 @@ from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import identity, quadratic, random_features
 from regimes.engines.function_space.engine import initial_pre_activations
 from regimes.engines.function_space.multistep import (
+    EigenPowers,
     MultistepControl,
+    Powers,
     control_of,
     cost_of_multistep,
     multistep,
     power_sums,
-    slopes_at_end,
 )
-from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
+from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork, Place
 from regimes.parameterisations.feature_scalings import SCALINGS
 
 WIDTH, N_POINTS, N_TEST, N_FEATURES, DIMENSION = 24, 7, 3, 4, 24
@@ -138,20 +139,29 @@ def test_power_sums(n_steps: int, eigenvalue: float) -> None:
         total, growing = powers.sum(), (steps * powers[::-1]).sum() / n_steps
         at_zero = np.longdouble(n_steps - 1) / 2
         slope = None if eigenvalue < 1e-7 else float((at_zero - growing) / eigenvalue)
-        power = float(powers[-1] * (1 - np.longdouble(eigenvalue)))
     else:
         x = Fraction(eigenvalue)
         powers = [(1 - x) ** k for k in range(n_steps)]
         total = sum(powers)
         growing = sum(k * powers[n_steps - 1 - k] for k in range(n_steps)) / n_steps
         slope = float((Fraction(n_steps - 1, 2) - growing) / x) if x else None
-        power = float((1 - x) ** n_steps)
     found = power_sums(torch.tensor([eigenvalue], dtype=torch.float64), n_steps)
-    assert found.growing_at_zero == (n_steps - 1) / 2
     assert found.total.item() == pytest.approx(float(total), rel=1e-9)
-    assert found.power.item() == pytest.approx(power, rel=1e-9, abs=1e-300)
     if slope is not None:
         assert found.growing_slope.item() == pytest.approx(slope, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 50, 400])
+def test_powers_are_those_of_the_eigenvalues(n_steps: int) -> None:
+    random = np.random.default_rng(0)
+    vectors = np.linalg.qr(random.standard_normal((9, 9)))[0]
+    eigenvalues = np.array([0, 1e-9, 1e-5, 1e-3, 0.02, 0.3, 1.0, 1.7, 1.99])
+    kernel = torch.tensor(vectors * eigenvalues @ vectors.T)
+    vector = torch.tensor(random.standard_normal(9))
+    one, other = Powers(kernel, n_steps), EigenPowers(kernel, n_steps)
+    torch.testing.assert_close(one.total(vector), other.total(vector), rtol=1e-9, atol=1e-9)
+    found, expected = one.growing_slope(vector), other.growing_slope(vector)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8 * n_steps**2)
 
 
 class Linear:
@@ -173,8 +183,8 @@ def test_multisteps_are_exact_while_the_kernel_stays(n_steps: int, in_weights: b
     found = multistep(together, n_steps)
     for _ in range(n_steps):
         stepping.step()
-    torch.testing.assert_close(found.coefficients, stepping.coefficients, rtol=1e-8, atol=1e-10)
-    torch.testing.assert_close(found.errors, stepping.errors, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(found.end.coefficients, stepping.coefficients, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(found.end.errors, stepping.errors, rtol=1e-8, atol=1e-10)
     assert found.error < 1e-8
 
 
@@ -187,7 +197,7 @@ def test_multisteps_are_of_second_order_for_smooth_activations() -> None:
         found = multistep(together, n_steps)
         for _ in range(n_steps):
             stepping.step()
-        errors.append(float((found.errors - stepping.errors).norm()))
+        errors.append(float((found.end.errors - stepping.errors).norm()))
     assert errors[0] > 4 * errors[1] > 16 * errors[2]
 
 
@@ -322,19 +332,19 @@ def test_multisteps_to_a_recorded_step_are_equally_long() -> None:
     assert control_of(problem("scalings"), 0.01).equal == 4
 
 
-def test_slopes_where_a_kink_drives_back() -> None:
+def test_slopes_are_kept_where_a_kink_drives_back() -> None:
     network = problem("scalings")
-    slopes = network.slopes
+    slopes, errors = network.slopes, network.errors
     crossed = slopes.new_zeros(slopes.shape, dtype=torch.bool)
     crossed[:, ::3] = True
-    slopes_1 = torch.where(crossed, 1 - slopes, slopes)
-    errors = network.errors
-    chosen = slopes_at_end(network, slopes, slopes_1, errors)
+    end = Place(network.coefficients, 2 * errors, torch.where(crossed, 1 - slopes, slopes))
     back = crossed & (network.output_weights[:, None] * errors > 0)
     assert bool(back.any()) and bool((crossed & ~back).any())
-    torch.testing.assert_close(chosen, torch.where(back, slopes, slopes_1), rtol=0, atol=0)
+    chosen = torch.where(back, slopes, end.slopes)
+    expected = [(one * end.errors).mul(network.factor) for one in (chosen, end.slopes - chosen)]
+    torch.testing.assert_close(network.directions_at_end(end), tuple(expected), rtol=0, atol=0)
     smooth = problem("random_labels")
-    assert slopes_at_end(smooth, slopes, slopes_1, errors) is slopes_1
+    assert smooth.directions_at_end(smooth.look(smooth.coefficients))[1] is None
 
 
 def test_a_run_that_diverges_keeps_what_was_recorded() -> None:

@@ -176,7 +176,7 @@ def _advance(network: Any, most: int, control: MultistepControl | None, result: 
     if control is not None and n_steps:
         tried = multistep(network, n_steps)
         if control.judge(n_steps, tried.error):
-            network.move_to(tried.coefficients, tried.errors, tried.slopes)
+            network.move_to(tried.end)
             result.multisteps += 1
             return n_steps
         result.failed_multisteps += 1

@@ -15,7 +15,8 @@ At a kink of the activation a pre-activation may be driven back from both sides.
 then makes it jump to and fro over the kink, active on the share of the steps at which what drives
 it cancels, and this share is what the tangent kernel sees. Two things keep it under multisteps:
 
-- The corrector leaves the slopes of such pre-activations at those of the start (`slopes_at_end`). A
+- The corrector leaves the slopes of such pre-activations at those of the start
+  (`directions_at_end`). A
   multistep then does to them what one large step would do, so that their displacement from the kink
   stays bounded and what drives them must cancel over the multisteps as over the steps. With the
   mean of the slopes at both ends a pre-activation would instead stay on the side where it is pushed
@@ -31,13 +32,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regimes.engines.function_space.network import FunctionSpaceNetwork
+from regimes.engines.function_space.network import FunctionSpaceNetwork, Place
 
 # Below this, K lambda is so small that differences of powers would lose digits.
 SERIES_BELOW = 1e-2
 # Near h = 0, where many neurons of a ReLU network cross their kinks at once, the outputs alone do
 # not tell: at m = 512, n = 200 and mean-field scaling the loss was 0.2 decades off without this.
 MOVE_WEIGHT = 3.0
+# From so many steps over the number of points on, eigenvalues take less time than powers.
+STEPS_OF_EIGENVALUES = 0.8
 # Residuals below this many roundings of the targets are noise, which no multistep has to follow.
 ROUNDING = 100.0
 # Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
@@ -55,14 +58,11 @@ SAFETY, LEAST_FACTOR, LARGEST_FACTOR = 0.8, 0.1, 3.0
 class PowerSums:
     """Functions of the eigenvalues lambda (n,) of Theta, for K steps.
 
-    power: (1 - lambda)^K. total: sum_{k<K} (1 - lambda)^k. growing_at_zero: (K - 1)/2, the value at
-    lambda = 0 of p(lambda) = (1/K) sum_{k<K} k (1 - lambda)^(K-1-k). growing_slope:
-    (p(0) - p(lambda)) / lambda.
+    total: sum_{k<K} (1 - lambda)^k. growing_slope: (p(0) - p(lambda)) / lambda, where p(lambda) =
+    (1/K) sum_{k<K} k (1 - lambda)^(K-1-k), so that p(0) = (K - 1)/2.
     """
 
-    power: Tensor
     total: Tensor
-    growing_at_zero: float
     growing_slope: Tensor
 
 
@@ -88,20 +88,69 @@ def power_sums(eigenvalues: Tensor, n_steps: int) -> PowerSums:
     series = sum(term * x**j for j, term in enumerate(terms))
     slope_series = sum(terms[j + 2] / n_steps * x**j for j in range(4))
     return PowerSums(
-        power.to(eigenvalues.dtype),
         torch.where(small, series, total).to(eigenvalues.dtype),
-        at_zero,
         torch.where(small, slope_series, slope).to(eigenvalues.dtype),
     )
 
 
+class Powers:
+    """Functions of Theta for K steps, by as many products of Theta with a vector.
+
+    kernel: Theta (n, n). n_steps: K. What they are is in `PowerSums`.
+    """
+
+    def __init__(self, kernel: Tensor, n_steps: int):
+        self.kernel, self.n_steps = kernel, n_steps
+
+    def total(self, vector: Tensor) -> Tensor:
+        """sum_{k<K} (1 - Theta)^k times a vector (n,)."""
+        return self._sums(vector)[0]
+
+    def growing_slope(self, vector: Tensor) -> Tensor:
+        """(p(0) - p(Theta)) Theta^-1 times a vector (n,)."""
+        return self._sums(vector)[1].div_(self.n_steps)
+
+    def _sums(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """s_K and sum_{j<K} (K - 1 - j) s_j of s_j = sum_{k<j} (1 - Theta)^k vector."""
+        total, weighted = torch.zeros_like(vector), torch.zeros_like(vector)
+        for j in range(self.n_steps):
+            weighted.add_(total, alpha=self.n_steps - 1 - j)
+            total = torch.addmv(total + vector, self.kernel, total, alpha=-1)
+        return total, weighted
+
+
+class EigenPowers:
+    """The same by the eigenvalues of Theta. Raises LinAlgError if they are not found."""
+
+    def __init__(self, kernel: Tensor, n_steps: int):
+        values, self._vectors = torch.linalg.eigh(kernel)
+        self._sums = power_sums(values.clamp_(min=0), n_steps)
+
+    def total(self, vector: Tensor) -> Tensor:
+        """As of `Powers`."""
+        return self._times(self._sums.total, vector)
+
+    def growing_slope(self, vector: Tensor) -> Tensor:
+        """As of `Powers`."""
+        return self._times(self._sums.growing_slope, vector)
+
+    def _times(self, values: Tensor, vector: Tensor) -> Tensor:
+        return self._vectors @ (values * (self._vectors.mT @ vector))
+
+
+def powers(kernel: Tensor, n_steps: int) -> Powers | EigenPowers:
+    """Functions of Theta (n, n) for K steps, the way that takes less work."""
+    on_cpu = kernel.device.type == "cpu"
+    if on_cpu and n_steps < STEPS_OF_EIGENVALUES * len(kernel):
+        return Powers(kernel, n_steps)
+    return EigenPowers(kernel, n_steps)
+
+
 @dataclass
 class Multistep:
-    """Where many steps lead: coefficients, residuals and slopes; error: estimated, relative."""
+    """Where many steps lead, and the estimated error, relative."""
 
-    coefficients: Tensor
-    errors: Tensor
-    slopes: Tensor
+    end: Place
     error: float
 
 
@@ -111,56 +160,33 @@ def multistep(network: FunctionSpaceNetwork, n_steps: int) -> Multistep:
     The error is the larger of |f_2 - f_1| / |e_2|, between predictor and corrector, relative to the
     residuals at the end (of that order is the error of the square root of the loss), and of the
     same for the coefficients, |A_2 - A_1| / |A_2|, times MOVE_WEIGHT; A_2 here with all slopes at
-    the end, those of `slopes_1`.
+    the end (`directions_at_end`).
     """
-    start, slopes, errors = network.coefficients, network.slopes, network.errors
+    errors, kernel = network.errors, network.tangent_kernel()
     try:
-        eigenvalues, vectors = torch.linalg.eigh(network.tangent_kernel())
+        of_kernel = powers(kernel, n_steps)
     except torch.linalg.LinAlgError:  # a kernel that is not finite: the run is about to diverge
-        return Multistep(start, errors, slopes, math.inf)
-    eigenvalues.clamp_(min=0)
-    sums = power_sums(eigenvalues, n_steps)
-
-    def of_kernel(values: Tensor, vector: Tensor) -> Tensor:
-        return vectors @ (values * (vectors.mT @ vector))
-
-    predicted = start + network.directions(slopes, of_kernel(sums.total, errors))
-    errors_1, slopes_1 = network.look(predicted)
+        return Multistep(network.look(network.coefficients), math.inf)
+    total = of_kernel.total(errors)
+    predicted = network.look(network.coefficients + network.directions(total))
     # F(theta_1); F(theta) + A (theta_1 - theta) is the way with the residuals that were expected
-    end_slopes = slopes_at_end(network, slopes, slopes_1, errors_1)
-    way_1 = network.directions(end_slopes, errors_1)
-    expected = of_kernel(sums.power, errors)
-    change = network.output_change(way_1) + of_kernel(eigenvalues, expected)
-    correction = of_kernel(sums.growing_slope, change) - sums.growing_at_zero * expected
-    moved = network.directions(slopes, correction).add_(way_1, alpha=sums.growing_at_zero)
-    corrected = predicted.add_(moved)
-    if end_slopes is not slopes_1:
+    way, lacking = network.directions_at_end(predicted)
+    expected = errors - kernel @ total
+    change = network.output_change(way) + kernel @ expected
+    growing = (n_steps - 1) / 2  # p(0)
+    moved = network.directions(of_kernel.growing_slope(change) - growing * expected)
+    moved.add_(way, alpha=growing)
+    end = network.look(predicted.coefficients + moved)
+    if lacking is not None:
         # What the corrector leaves out at kinks counts as error: some are crossed for good.
-        moved += network.directions(slopes_1 - end_slopes, sums.growing_at_zero * errors_1)
-    errors_2, slopes_2 = network.look(corrected)
+        moved.add_(lacking, alpha=growing)
     norm = torch.linalg.vector_norm
     rounding = ROUNDING * torch.finfo(errors.dtype).eps * norm(network.targets)
-    of_outputs = float(norm(errors_2 - errors_1) / (norm(errors_2) + rounding))
-    of_way = MOVE_WEIGHT * float(norm(moved) / norm(corrected))
+    of_outputs = float(norm(end.errors - predicted.errors) / (norm(end.errors) + rounding))
+    of_way = MOVE_WEIGHT * float(norm(moved) / norm(end.coefficients))
     # max() would pass over a NaN.
     error = max(of_outputs, of_way) if math.isfinite(of_outputs + of_way) else math.inf
-    return Multistep(corrected, errors_2, slopes_2, error)
-
-
-def slopes_at_end(
-    network: FunctionSpaceNetwork, slopes: Tensor, slopes_1: Tensor, errors_1: Tensor
-) -> Tensor:
-    """Slopes (m, n) with which the corrector goes on from the end of the predictor.
-
-    slopes, slopes_1: act' at the start and at the end, (m, n). errors_1: residuals at the end (n,).
-    They are those at the end, but those at the start for pre-activations that have crossed a kink
-    with c_i e_a > 0. Being active adds -c_i e_a times something positive to the change of h_i(x_a),
-    so that a kink can drive a pre-activation back from both sides for this sign alone.
-    """
-    if not network.kinked:
-        return slopes_1
-    driven_back = (network.output_weights[:, None] * errors_1 > 0).logical_and_(slopes_1 != slopes)
-    return torch.where(driven_back, slopes, slopes_1)
+    return Multistep(end, error)
 
 
 def cost_of_multistep(network: FunctionSpaceNetwork) -> float:

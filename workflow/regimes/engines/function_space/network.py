@@ -21,7 +21,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.activations.apply import activate_
+from regimes.activations.apply import activate_, kinked
+from regimes.engines.function_space.slope_products import slope_products
 
 # On the CPU the neurons are worked through in pieces whose pre-activations take this many bytes
 # and stay in a core's cache, but not of fewer neurons than this.
@@ -38,6 +39,18 @@ class Embedded:
 
     train: Tensor
     test: Tensor
+
+
+@dataclass
+class Place:
+    """Where a network is or may go: coefficients (m, r), residuals (n,) and slopes act'(h) (m, n).
+
+    slopes: None where they are made anew from the coefficients.
+    """
+
+    coefficients: Tensor
+    errors: Tensor
+    slopes: Tensor | None
 
 
 class FunctionSpaceNetwork:
@@ -67,6 +80,7 @@ class FunctionSpaceNetwork:
         squares = output_weights.square()
         self._squares = None if bool((squares == 1).all()) else squares[:, None]
         self.activation = activation
+        self._products = slope_products(activation, squares)
         self.output_scale = output_scale
         self.step_factor = step_factor
         self.in_weights = 2 * n_coordinates < n_points if in_weights is None else in_weights
@@ -99,7 +113,7 @@ class FunctionSpaceNetwork:
     @property
     def kinked(self) -> bool:
         """Whether act' is constant but for jumps, as that of ReLU: act(z) = act'(z) z."""
-        return not hasattr(self.activation, "value_and_slope_")
+        return kinked(self.activation)
 
     def step(self) -> None:
         """One step of gradient descent."""
@@ -112,11 +126,26 @@ class FunctionSpaceNetwork:
             self._add_outputs(outputs, rows, coefficients, slopes)
         self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
 
-    def directions(self, slopes: Tensor, errors: Tensor) -> Tensor:
-        """Return the change of the coefficients (m, rows of B) of the pre-activations in one step.
+    def directions(self, errors: Tensor) -> Tensor:
+        """Change of the coefficients (m, rows of B) in one step here with given residuals (n,)."""
+        return self._directions(self.slopes, errors)
 
-        slopes: (m, n). errors: the residuals (n,).
+    def directions_at_end(self, end: Place) -> tuple[Tensor, Tensor | None]:
+        """Changes of the coefficients in one step at the end of a way from here; and what they lack.
+
+        Slopes are those at the end, but those here for pre-activations that have crossed a kink
+        with c_i e_a > 0. Being active adds -c_i e_a times something positive to the change of
+        h_i(x_a), so that a kink can drive a pre-activation back from both sides for this sign
+        alone. What that makes of the changes is the second; None without kinks.
         """
+        assert end.slopes is not None
+        if not self.kinked:
+            return self._directions(end.slopes, end.errors), None
+        driven_back = self.output_weights[:, None] * end.errors > 0
+        kept = torch.where(driven_back, self.slopes, end.slopes)
+        return self._directions(kept, end.errors), self._directions(end.slopes - kept, end.errors)
+
+    def _directions(self, slopes: Tensor, errors: Tensor) -> Tensor:
         change = (slopes * errors).mul_(self.factor)
         return self._times_coordinates(change) if self.in_weights else change
 
@@ -125,20 +154,27 @@ class FunctionSpaceNetwork:
         # In this order a product with few columns is two to four times faster on a CPU.
         return (self.basis @ values.mT).mT
 
-    def look(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
-        """Return residuals (n,) and slopes act'(h) (m, n) at some coefficients."""
+    def look(self, coefficients: Tensor) -> Place:
+        """What some coefficients (m, r) lead to."""
         slopes = torch.empty_like(self.slopes)
-        return self._forward(coefficients, slopes), slopes
+        return Place(coefficients, self._forward(coefficients, slopes), slopes)
 
-    def move_to(self, coefficients: Tensor, errors: Tensor, slopes: Tensor) -> None:
-        """Go to coefficients at which `look` has given errors and slopes."""
-        self.coefficients, self.errors, self.slopes = coefficients, errors, slopes
+    def move_to(self, place: Place) -> None:
+        """Go to a place that `look` has given."""
+        assert place.slopes is not None
+        self.coefficients, self.errors, self.slopes = place.coefficients, place.errors, place.slopes
 
     def tangent_kernel(self) -> Tensor:
         """Theta (n, n): a step changes the residuals by -Theta e, to first order."""
         share = self.step_factor * self.output_scale / self.n_points
+        return (self._slope_products() * self.gram).mul_(share)
+
+    def _slope_products(self) -> Tensor:
+        """sum_i c_i^2 s_i s_i^T (n, n) of the slopes s; not to be written to."""
+        if self._products is not None:
+            return self._products.at((self.slopes > self._products.low).numpy())
         weighted = self.slopes if self._squares is None else self.slopes * self._squares
-        return (self.slopes.mT @ weighted).mul_(self.gram).mul_(share)
+        return self.slopes.mT @ weighted
 
     def output_change(self, directions: Tensor) -> Tensor:
         """Change of the outputs (n,) with a change of the coefficients, to first order."""
@@ -170,11 +206,14 @@ class FunctionSpaceNetwork:
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""
-        return {"coefficients": self.coefficients}
+        products = {} if self._products is None else self._products.state()
+        return {"coefficients": self.coefficients, **products}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of the same network, with the same bits."""
         self.coefficients.copy_(state["coefficients"])
+        if self._products is not None:
+            self._products.restore(state)
         self.errors = self._forward(self.coefficients, self.slopes)
 
     def _forward(self, coefficients: Tensor, slopes: Tensor) -> Tensor:

@@ -1,0 +1,270 @@
+"""Passes over the neurons of a two-layer network with few features, compiled by Numba for CPUs.
+
+With few features, products of matrices are thin, and most of a step's time goes into bringing
+pre-activations and slopes of all neurons and points to the processor and back. Here four neurons
+are worked through at a time, whose pre-activations z = w . x are made anew where they are needed
+and stay in the nearest cache. Activations are ReLU and leaky ReLU: act(z) = z, but low z where
+z <= 0.
+
+Shapes: m neurons, d features, n points. Features and neurons are filled up with zeros to multiples
+of four (`filled`), which change nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from regimes.engines.common.compiled import compiled
+
+# What is worked through together, and multiples of it: loops over points have few arrays then, of
+# which each is one in memory, as compilers need to turn them into the processor's vectors.
+FOUR = 4
+# Sums may be taken in the order that vectors ask for.
+FAST = frozenset({"contract", "reassoc", "nsz"})
+_inlined = njit(error_model="numpy", fastmath=set(FAST))
+
+
+def filled(values: np.ndarray, *axes: int) -> np.ndarray:
+    """A copy of values with zeros to multiples of four along some axes, contiguous."""
+    after = [(0, -size % FOUR if axis in axes else 0) for axis, size in enumerate(values.shape)]
+    return np.ascontiguousarray(np.pad(values, after))
+
+
+@_inlined
+def _multiply(inputs, w, z0, z1, z2, z3):
+    """Write z = w . x of four neurons with weights (4, d) at inputs (d, n), each (n,)."""
+    for j in range(0, len(inputs), FOUR):
+        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+        a0, a1, a2, a3 = w[0, j], w[0, j + 1], w[0, j + 2], w[0, j + 3]
+        b0, b1, b2, b3 = w[1, j], w[1, j + 1], w[1, j + 2], w[1, j + 3]
+        c0, c1, c2, c3 = w[2, j], w[2, j + 1], w[2, j + 2], w[2, j + 3]
+        d0, d1, d2, d3 = w[3, j], w[3, j + 1], w[3, j + 2], w[3, j + 3]
+        if j == 0:
+            for i in range(len(z0)):
+                z0[i] = a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+                z1[i] = b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
+                z2[i] = c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
+                z3[i] = d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
+        else:
+            for i in range(len(z0)):
+                z0[i] += a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+                z1[i] += b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
+                z2[i] += c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
+                z3[i] += d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
+
+
+@_inlined
+def _pull(inputs, s0, s1, s2, s3, pull):
+    """Write sum_i s_i x_i (4, d) of four neurons with s (n,)."""
+    zero = s0[0] - s0[0]
+    for j in range(0, len(inputs), FOUR):
+        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
+        c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zero
+        for i in range(len(s0)):
+            p, q, r, s = x0[i], x1[i], x2[i], x3[i]
+            a, b, c, d = s0[i], s1[i], s2[i], s3[i]
+            a0 += a * p
+            a1 += a * q
+            a2 += a * r
+            a3 += a * s
+            b0 += b * p
+            b1 += b * q
+            b2 += b * r
+            b3 += b * s
+            c0 += c * p
+            c1 += c * q
+            c2 += c * r
+            c3 += c * s
+            d0 += d * p
+            d1 += d * q
+            d2 += d * r
+            d3 += d * s
+        pull[0, j], pull[0, j + 1], pull[0, j + 2], pull[0, j + 3] = a0, a1, a2, a3
+        pull[1, j], pull[1, j + 1], pull[1, j + 2], pull[1, j + 3] = b0, b1, b2, b3
+        pull[2, j], pull[2, j + 1], pull[2, j + 2], pull[2, j + 3] = c0, c1, c2, c3
+        pull[3, j], pull[3, j + 1], pull[3, j + 2], pull[3, j + 3] = d0, d1, d2, d3
+
+
+@_inlined
+def _to_slopes(z, errors, low):
+    """Overwrite z (n,) with act'(z) times the residuals (n,)."""
+    for i in range(len(z)):
+        z[i] = errors[i] if z[i] > 0 else low * errors[i]
+
+
+def _gradient(inputs, w, errors, low, gradient):
+    """Write sum_i e_i act'(w . x_i) x_i (m, d)."""
+    n_points = inputs.shape[1]
+    z0 = np.empty(n_points, inputs.dtype)
+    z1 = np.empty(n_points, inputs.dtype)
+    z2 = np.empty(n_points, inputs.dtype)
+    z3 = np.empty(n_points, inputs.dtype)
+    for k in range(0, len(w), FOUR):
+        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        _to_slopes(z0, errors, low)
+        _to_slopes(z1, errors, low)
+        _to_slopes(z2, errors, low)
+        _to_slopes(z3, errors, low)
+        _pull(inputs, z0, z1, z2, z3, gradient[k : k + FOUR])
+
+
+def _outputs(inputs, w, output, low, outputs):
+    """Write sum_k c_k act(w_k . x) (n,)."""
+    n_points = inputs.shape[1]
+    z0 = np.empty(n_points, inputs.dtype)
+    z1 = np.empty(n_points, inputs.dtype)
+    z2 = np.empty(n_points, inputs.dtype)
+    z3 = np.empty(n_points, inputs.dtype)
+    outputs[:] = 0
+    for k in range(0, len(w), FOUR):
+        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        a, b, c, d = output[k], output[k + 1], output[k + 2], output[k + 3]
+        low_a, low_b, low_c, low_d = low * a, low * b, low * c, low * d
+        for i in range(n_points):
+            outputs[i] += (
+                (a if z0[i] > 0 else low_a) * z0[i]
+                + (b if z1[i] > 0 else low_b) * z1[i]
+                + (c if z2[i] > 0 else low_c) * z2[i]
+                + (d if z3[i] > 0 else low_d) * z3[i]
+            )
+
+
+def _output_change(inputs, w, output, low, direction, outputs):
+    """Write sum_k c_k act'(w_k . x) v_k . x (n,), the change with the weights along v (m, d)."""
+    n_points = inputs.shape[1]
+    z0 = np.empty(n_points, inputs.dtype)
+    z1 = np.empty(n_points, inputs.dtype)
+    z2 = np.empty(n_points, inputs.dtype)
+    z3 = np.empty(n_points, inputs.dtype)
+    v0 = np.empty(n_points, inputs.dtype)
+    v1 = np.empty(n_points, inputs.dtype)
+    v2 = np.empty(n_points, inputs.dtype)
+    v3 = np.empty(n_points, inputs.dtype)
+    outputs[:] = 0
+    for k in range(0, len(w), FOUR):
+        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        _multiply(inputs, direction[k : k + FOUR], v0, v1, v2, v3)
+        a, b, c, d = output[k], output[k + 1], output[k + 2], output[k + 3]
+        low_a, low_b, low_c, low_d = low * a, low * b, low * c, low * d
+        for i in range(n_points):
+            outputs[i] += (
+                (a if z0[i] > 0 else low_a) * v0[i]
+                + (b if z1[i] > 0 else low_b) * v1[i]
+                + (c if z2[i] > 0 else low_c) * v2[i]
+                + (d if z3[i] > 0 else low_d) * v3[i]
+            )
+
+
+@_inlined
+def _to_kept(z, z_end, c, errors, low):
+    """Overwrite pre-activations at the start (n,) with kept slopes, those at the end with the rest.
+
+    Both times the residuals.
+    """
+    for i in range(len(z)):
+        e = errors[i]
+        start = e if z[i] > 0 else low * e
+        end = e if z_end[i] > 0 else low * e
+        kept = start if c * e > 0 else end
+        z[i] = kept
+        z_end[i] = end - kept
+
+
+def _gradient_at_end(inputs, w, end, output, errors, low, gradient, rest):
+    """Write the gradients (m, d) at the weights `end`, with slopes kept where a kink drives back.
+
+    Slopes are those at `end`; but those at w where c_k e_i > 0. gradient: as of `_gradient`, with
+    these slopes. rest: what it lacks of that with the slopes at the end.
+    """
+    n_points = inputs.shape[1]
+    z0 = np.empty(n_points, inputs.dtype)
+    z1 = np.empty(n_points, inputs.dtype)
+    z2 = np.empty(n_points, inputs.dtype)
+    z3 = np.empty(n_points, inputs.dtype)
+    e0 = np.empty(n_points, inputs.dtype)
+    e1 = np.empty(n_points, inputs.dtype)
+    e2 = np.empty(n_points, inputs.dtype)
+    e3 = np.empty(n_points, inputs.dtype)
+    for k in range(0, len(w), FOUR):
+        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        _multiply(inputs, end[k : k + FOUR], e0, e1, e2, e3)
+        _to_kept(z0, e0, output[k], errors, low)
+        _to_kept(z1, e1, output[k + 1], errors, low)
+        _to_kept(z2, e2, output[k + 2], errors, low)
+        _to_kept(z3, e3, output[k + 3], errors, low)
+        _pull(inputs, z0, z1, z2, z3, gradient[k : k + FOUR])
+        _pull(inputs, e0, e1, e2, e3, rest[k : k + FOUR])
+
+
+def _positive(inputs, w, positive):
+    """Write whether w . x > 0 (m, n)."""
+    n_points = inputs.shape[1]
+    z0 = np.empty(n_points, inputs.dtype)
+    z1 = np.empty(n_points, inputs.dtype)
+    z2 = np.empty(n_points, inputs.dtype)
+    z3 = np.empty(n_points, inputs.dtype)
+    for k in range(0, len(w), FOUR):
+        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        row0, row1, row2, row3 = positive[k], positive[k + 1], positive[k + 2], positive[k + 3]
+        for i in range(n_points):
+            row0[i] = z0[i] > 0
+            row1[i] = z1[i] > 0
+            row2[i] = z2[i] > 0
+            row3[i] = z3[i] > 0
+
+
+class FewFeatures:
+    """Passes over networks with the same inputs (d, n), arrays whose features are `filled`.
+
+    low: the slope below 0. Weights (m, d) and output weights (m,) are `filled` throughout.
+    """
+
+    def __init__(self, inputs: np.ndarray, low: float):
+        self.inputs = inputs
+        self._low = inputs.dtype.type(low)
+
+    def gradient(self, w: np.ndarray, errors: np.ndarray) -> np.ndarray:
+        """sum_i e_i act'(w . x_i) x_i (m, d), of residuals (n,)."""
+        gradient = np.empty_like(w)
+        _run(_gradient, self.inputs, w, errors, self._low, gradient)
+        return gradient
+
+    def outputs(self, w: np.ndarray, output: np.ndarray) -> np.ndarray:
+        """sum_k c_k act(w_k . x) (n,)."""
+        outputs = np.empty(self.inputs.shape[1], w.dtype)
+        _run(_outputs, self.inputs, w, output, self._low, outputs)
+        return outputs
+
+    def output_change(
+        self, w: np.ndarray, output: np.ndarray, direction: np.ndarray
+    ) -> np.ndarray:
+        """Change of the outputs (n,) with the weights along a direction (m, d), to first order."""
+        outputs = np.empty(self.inputs.shape[1], w.dtype)
+        _run(_output_change, self.inputs, w, output, self._low, direction, outputs)
+        return outputs
+
+    def gradient_at_end(
+        self, w: np.ndarray, end: np.ndarray, output: np.ndarray, errors: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients (m, d) at the end of a way from w, and what they leave out.
+
+        Slopes are those at the end, but those at w where c_k e_i > 0, where a kink may drive a
+        pre-activation back.
+        """
+        gradient, rest = np.empty_like(w), np.empty_like(w)
+        _run(
+            _gradient_at_end, self.inputs, w, end, output, errors, self._low, gradient, rest
+        )
+        return gradient, rest
+
+    def positive(self, w: np.ndarray) -> np.ndarray:
+        """Whether w . x > 0, (m, n)."""
+        positive = np.empty((len(w), self.inputs.shape[1]), np.bool_)
+        _run(_positive, self.inputs, w, positive)
+        return positive
+
+
+def _run(function: Any, *arguments: Any) -> None:
+    compiled(function, fastmath=FAST)(*arguments)
