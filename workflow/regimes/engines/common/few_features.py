@@ -7,7 +7,7 @@ and stay in the nearest cache. Activations are ReLU and leaky ReLU: act(z) = z, 
 z <= 0.
 
 Shapes: m neurons, d features, n points. Features and neurons are filled up with zeros to multiples
-of four (`filled`), which change nothing.
+of four, which change nothing.
 """
 
 from typing import Any
@@ -23,12 +23,6 @@ FOUR = 4
 # Sums may be taken in the order that vectors ask for.
 FAST = frozenset({"contract", "reassoc", "nsz"})
 _inlined = njit(error_model="numpy", fastmath=set(FAST))
-
-
-def filled(values: np.ndarray, *axes: int) -> np.ndarray:
-    """A copy of values with zeros to multiples of four along some axes, contiguous."""
-    after = [(0, -size % FOUR if axis in axes else 0) for axis, size in enumerate(values.shape)]
-    return np.ascontiguousarray(np.pad(values, after))
 
 
 @_inlined
@@ -216,55 +210,87 @@ def _positive(inputs, w, positive):
 
 
 class FewFeatures:
-    """Passes over networks with the same inputs (d, n), arrays whose features are `filled`.
-
-    low: the slope below 0. Weights (m, d) and output weights (m,) are `filled` throughout.
-    """
+    """Passes over networks with the same inputs (d, n), in which low is the slope below 0."""
 
     def __init__(self, inputs: np.ndarray, low: float):
-        self.inputs = inputs
+        self._inputs = _filled(inputs, (_up(len(inputs)), inputs.shape[1]))
         self._low = inputs.dtype.type(low)
 
     def gradient(self, w: np.ndarray, errors: np.ndarray) -> np.ndarray:
-        """sum_i e_i act'(w . x_i) x_i (m, d), of residuals (n,)."""
-        gradient = np.empty_like(w)
-        _run(_gradient, self.inputs, w, errors, self._low, gradient)
-        return gradient
+        """sum_i e_i act'(w . x_i) x_i (m, d) at weights (m, d), of residuals (n,)."""
+        gradient = np.empty(self._shape(w), w.dtype)
+        self._run(_gradient, self._fill(w), errors, self._low, gradient)
+        return gradient[: len(w), : w.shape[1]]
 
     def outputs(self, w: np.ndarray, output: np.ndarray) -> np.ndarray:
-        """sum_k c_k act(w_k . x) (n,)."""
-        outputs = np.empty(self.inputs.shape[1], w.dtype)
-        _run(_outputs, self.inputs, w, output, self._low, outputs)
+        """sum_k c_k act(w_k . x) (n,), of output weights (m,)."""
+        outputs = np.empty(self._inputs.shape[1], w.dtype)
+        self._run(_outputs, self._fill(w), _filled_row(output), self._low, outputs)
         return outputs
 
     def output_change(
         self, w: np.ndarray, output: np.ndarray, direction: np.ndarray
     ) -> np.ndarray:
         """Change of the outputs (n,) with the weights along a direction (m, d), to first order."""
-        outputs = np.empty(self.inputs.shape[1], w.dtype)
-        _run(_output_change, self.inputs, w, output, self._low, direction, outputs)
+        outputs = np.empty(self._inputs.shape[1], w.dtype)
+        self._run(
+            _output_change,
+            self._fill(w),
+            _filled_row(output),
+            self._low,
+            self._fill(direction),
+            outputs,
+        )
         return outputs
 
     def gradient_at_end(
         self, w: np.ndarray, end: np.ndarray, output: np.ndarray, errors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients (m, d) at the end of a way from w, and what they leave out.
+        """The gradient (m, d) at the end of a way from w, and what it lacks.
 
-        Slopes are those at the end, but those at w where c_k e_i > 0, where a kink may drive a
-        pre-activation back.
+        Slopes are those at the end, but those at w where c_k e_i > 0, for output weights (m,).
         """
-        gradient, rest = np.empty_like(w), np.empty_like(w)
-        _run(
-            _gradient_at_end, self.inputs, w, end, output, errors, self._low, gradient, rest
+        gradient, rest = (np.empty(self._shape(w), w.dtype) for _ in range(2))
+        self._run(
+            _gradient_at_end,
+            self._fill(w),
+            self._fill(end),
+            _filled_row(output),
+            errors,
+            self._low,
+            gradient,
+            rest,
         )
-        return gradient, rest
+        return gradient[: len(w), : w.shape[1]], rest[: len(w), : w.shape[1]]
 
     def positive(self, w: np.ndarray) -> np.ndarray:
         """Whether w . x > 0, (m, n)."""
-        positive = np.empty((len(w), self.inputs.shape[1]), np.bool_)
-        _run(_positive, self.inputs, w, positive)
-        return positive
+        positive = np.empty((_up(len(w)), self._inputs.shape[1]), np.bool_)
+        self._run(_positive, self._fill(w), positive)
+        return positive[: len(w)]
+
+    def _run(self, function: Any, *arguments: Any) -> None:
+        compiled(function, fastmath=FAST)(self._inputs, *arguments)
+
+    def _shape(self, w: np.ndarray) -> tuple[int, int]:
+        return _up(len(w)), len(self._inputs)
+
+    def _fill(self, w: np.ndarray) -> np.ndarray:
+        return _filled(w, self._shape(w))
 
 
-def _run(function: Any, *arguments: Any) -> None:
-    compiled(function, fastmath=FAST)(*arguments)
+def _up(size: int) -> int:
+    return -(-size // FOUR) * FOUR
+
+
+def _filled_row(values: np.ndarray) -> np.ndarray:
+    return _filled(values, (_up(len(values)),))
+
+
+def _filled(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values with zeros up to a shape, contiguous."""
+    if values.shape == shape:
+        return np.ascontiguousarray(values)
+    result = np.zeros(shape, values.dtype)
+    result[tuple(slice(size) for size in values.shape)] = values
+    return result

@@ -8,14 +8,18 @@ Shapes: E networks of a batch, k outputs, m neurons, d features, n points.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from regimes.activations.apply import activate_
+from regimes.activations.apply import activate_, kinked, slope_below
+
+if TYPE_CHECKING:
+    from regimes.engines.common.few_features import FewFeatures
 
 Layers = Literal["first", "second", "both"]
 
@@ -24,6 +28,8 @@ Layers = Literal["first", "second", "both"]
 # neurons than this: products with thin matrices are slow.
 PIECE_BYTES = 1024**2
 LEAST_NEURONS = 100
+# Up to so many features passes over the neurons are compiled (`few_features`).
+MOST_FEATURES = 16
 # Matrix products sum in another order where their operands begin elsewhere in a cache line, so
 # that each network's part of a batch begins with a line, of this many bytes.
 LINE_BYTES = 64
@@ -238,6 +244,22 @@ class ShallowNetworks:
         scaled_inputs = scratch(n_features, n_points)
         neurons = [slice(first, min(first + rows, width)) for first in range(0, width, rows)]
         self._groups = [_Group(self, one, neurons, shared, scaled_inputs) for one in elements]
+
+
+def few_feature_passes(inputs: Tensor, activation: ModuleType) -> "FewFeatures | None":
+    """Compiled passes over networks with inputs (d, n), where they take less time than products.
+
+    That is on the CPU, with few features and an activation that is linear but for a kink.
+    """
+    few = len(inputs) <= MOST_FEATURES and inputs.device.type == "cpu"
+    if not few or not kinked(activation):
+        return None
+    try:
+        from regimes.engines.common.few_features import FewFeatures
+    except ImportError as error:
+        warnings.warn(f"numba cannot be loaded ({error}): steps take longer", stacklevel=2)
+        return None
+    return FewFeatures(inputs.numpy(), slope_below(activation))
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -215,12 +215,13 @@ class Run:
         region = ACTIVE_REGIONS[self.activation]
         n_points, n_test = network.n_points, len(self.test_targets)
         moved, test_outputs = 0.0, self.test_targets.new_zeros(n_test)
+        slopes = network.slopes
         active, squares = torch.zeros_like(network.targets), torch.zeros_like(network.targets)
         for rows in network.pieces():
             train, test = network.pre_activations(rows)
             moved += float((train - network.initial_pre_activations(rows)[0]).abs().sum())
             active += ((train > region.left) & (train < region.right)).sum(0)
-            squares += network.slopes[rows].square().sum(0)
+            squares += slopes[rows].square().sum(0)
             activate_(network.activation, test, torch.empty_like(test))
             test_outputs.addmv_(test.mT, network.output_weights[rows])
         test_errors = test_outputs.mul_(network.output_scale).sub_(self.test_targets)

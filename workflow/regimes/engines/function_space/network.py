@@ -18,6 +18,7 @@ Shapes: m neurons, n training points, r coordinates of the embedding, p further 
 from dataclasses import dataclass
 from types import ModuleType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,10 +96,9 @@ class FunctionSpaceNetwork:
             self._test_basis = embedded.train @ embedded.test.mT
         # What sum_a act'(h_i(x_a)) e_a is multiplied by in a step, (m, 1).
         self.factor = (output_weights * (-step_factor / n_points))[:, None].contiguous()
-        self.coefficients = initial.new_zeros(len(output_weights), len(self.basis))
-        self.slopes = torch.empty_like(self.initial)
         self._values = torch.empty_like(self.initial[: self._rows()])
-        self.errors = self._forward(self.coefficients, self.slopes)
+        self.coefficients = initial.new_zeros(len(output_weights), len(self.basis))
+        self.move_to(self.look(self.coefficients))
 
     @property
     def width(self) -> int:
@@ -115,11 +115,21 @@ class FunctionSpaceNetwork:
         """Whether act' is constant but for jumps, as that of ReLU: act(z) = act'(z) z."""
         return kinked(self.activation)
 
+    @property
+    def slopes(self) -> Tensor:
+        """act'(h) (m, n)."""
+        if self._slopes is not None:
+            return self._slopes
+        slopes = torch.empty_like(self.initial)
+        self._forward(self.coefficients, slopes)
+        return slopes
+
     def step(self) -> None:
         """One step of gradient descent."""
         outputs = torch.zeros_like(self.targets)
+        all_slopes = self.slopes
         for rows in self.pieces():
-            slopes, coefficients = self.slopes[rows], self.coefficients[rows]
+            slopes, coefficients = all_slopes[rows], self.coefficients[rows]
             slopes.mul_(self.errors)
             way = self._times_coordinates(slopes) if self.in_weights else slopes
             coefficients.addcmul_(way, self.factor[rows])
@@ -156,13 +166,13 @@ class FunctionSpaceNetwork:
 
     def look(self, coefficients: Tensor) -> Place:
         """What some coefficients (m, r) lead to."""
-        slopes = torch.empty_like(self.slopes)
+        slopes = torch.empty_like(self.initial)
         return Place(coefficients, self._forward(coefficients, slopes), slopes)
 
     def move_to(self, place: Place) -> None:
         """Go to a place that `look` has given."""
-        assert place.slopes is not None
-        self.coefficients, self.errors, self.slopes = place.coefficients, place.errors, place.slopes
+        self.coefficients, self.errors = place.coefficients, place.errors
+        self._slopes = place.slopes
 
     def tangent_kernel(self) -> Tensor:
         """Theta (n, n): a step changes the residuals by -Theta e, to first order."""
@@ -172,15 +182,19 @@ class FunctionSpaceNetwork:
     def _slope_products(self) -> Tensor:
         """sum_i c_i^2 s_i s_i^T (n, n) of the slopes s; not to be written to."""
         if self._products is not None:
-            return self._products.at((self.slopes > self._products.low).numpy())
+            return self._products.at(self._positive())
         weighted = self.slopes if self._squares is None else self.slopes * self._squares
         return self.slopes.mT @ weighted
 
+    def _positive(self) -> np.ndarray:
+        """Whether pre-activations (m, n) of a kinked activation are positive."""
+        return (self.slopes == 1).numpy()
+
     def output_change(self, directions: Tensor) -> Tensor:
         """Change of the outputs (n,) with a change of the coefficients, to first order."""
-        change = torch.zeros_like(self.targets)
+        change, slopes = torch.zeros_like(self.targets), self.slopes
         for rows in self.pieces():
-            moved = (directions[rows] @ self.basis).mul_(self.slopes[rows])
+            moved = (directions[rows] @ self.basis).mul_(slopes[rows])
             change += self.output_weights[rows] @ moved
         return change.mul_(self.output_scale)
 
@@ -214,7 +228,7 @@ class FunctionSpaceNetwork:
         self.coefficients.copy_(state["coefficients"])
         if self._products is not None:
             self._products.restore(state)
-        self.errors = self._forward(self.coefficients, self.slopes)
+        self.move_to(self.look(self.coefficients))
 
     def _forward(self, coefficients: Tensor, slopes: Tensor) -> Tensor:
         outputs = torch.zeros_like(self.targets)

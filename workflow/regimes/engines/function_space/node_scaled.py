@@ -27,7 +27,9 @@ from regimes.engines.common.losses import gradient_factor
 from regimes.engines.common.outputs import outputs, scores
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
+from regimes.engines.common.shallow import few_feature_passes
 from regimes.engines.function_space import descent
+from regimes.engines.function_space.compiled_network import CompiledNetwork
 from regimes.engines.function_space.descent import Descent, descend
 from regimes.engines.function_space.multistep import MultistepControl, control_of
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
@@ -198,16 +200,15 @@ class Run:
         self._first_kernel = self.kernel(hidden) if ntg else None
 
     def _function_space(self) -> FunctionSpaceNetwork:
-        return FunctionSpaceNetwork(
-            Embedded(self.inputs, self.inputs[:0]),
-            self.hidden @ self.inputs.mT,
-            self.output[0],
-            self.targets[0],
-            self.activation,
-            output_scale=1.0,
-            step_factor=self.rate * len(self.inputs),
-            in_weights=self.inputs.shape[1] < self.inputs.shape[0],
-        )
+        n_points, n_features = self.inputs.shape
+        embedded, in_weights = Embedded(self.inputs, self.inputs[:0]), n_features < n_points
+        given = (self.output[0], self.targets[0], self.activation)
+        scales = {"output_scale": 1.0, "step_factor": self.rate * n_points}
+        passes = few_feature_passes(self.inputs.mT, self.activation) if in_weights else None
+        if passes is not None:
+            return CompiledNetwork(passes, embedded, self.hidden, *given, **scales)
+        initial = self.hidden @ self.inputs.mT
+        return FunctionSpaceNetwork(embedded, initial, *given, **scales, in_weights=in_weights)
 
     def moved(self, network: Network) -> Tensor:
         """The way W - W_0 (m, d) of the first layer."""
