@@ -197,7 +197,7 @@ class Run:
             self.network = WeightSpaceNetwork(
                 inputs.cpu().numpy(), hidden, output, targets, activation, rates=(rate, 0.0)
             )
-        self._first_kernel = self.kernel(hidden) if ntg else None
+        self._first_kernel = self.kernel() if ntg else None
 
     def _function_space(self) -> FunctionSpaceNetwork:
         n_points, n_features = self.inputs.shape
@@ -218,8 +218,12 @@ class Run:
             return network.coefficients
         return network.coefficients @ self.inputs
 
-    def kernel(self, hidden: Tensor) -> Tensor:
-        """The NTG matrix (7) of output 0 on the recorded points, at weights (m, d)."""
+    def kernel(self) -> Tensor:
+        """The NTG matrix (7) of output 0 on the recorded points, where the network is."""
+        whole = self.ntg_points is None or self.ntg_points >= len(self.inputs)
+        if whole and isinstance(self.network, FunctionSpaceNetwork):
+            return self.network.tangent_kernel().div_(self.rate)
+        hidden = self.hidden + self.moved(self.network)
         inputs = self.inputs[: self.ntg_points]
         return tangent_kernel(hidden, self.output[:1], inputs.mT, self.activation, second=0.0)
 
@@ -237,7 +241,7 @@ class Run:
         test = outputs(hidden, self.output, self.test_inputs, self.activation)
         measured |= scores(test, self.test_targets, "test")
         if self._first_kernel is not None:
-            kernel = self.kernel(hidden)
+            kernel = self.kernel()
             # The difference is symmetric: its norm is its largest eigenvalue in absolute value.
             change = torch.linalg.eigvalsh(kernel - self._first_kernel)[[0, -1]].abs().max()
             measured["ntg_change"] = float(change)
