@@ -18,8 +18,8 @@ from regimes.engines.function_space.multistep import (
     EigenPowers,
     MultistepControl,
     Powers,
+    break_even_steps,
     control_of,
-    cost_of_multistep,
     multistep,
     power_sums,
 )
@@ -258,7 +258,7 @@ STEPS = np.unique(np.concatenate([np.rint(10 ** np.arange(0, 3.7, 0.25)), [0, 20
 def test_multisteps_agree_with_steps(kind: str, scaling: str) -> None:
     plain = descend(problem(kind, scaling), STEPS.astype(int), observed)
     network = problem(kind, scaling)
-    control = MultistepControl(0.01, int(np.ceil(cost_of_multistep(network))))
+    control = MultistepControl(0.01, break_even_steps(network))
     together = descend(network, STEPS.astype(int), observed, control)
     assert together.multisteps > 5 and together.plain_steps < plain.plain_steps / 2
     decades = np.log10(together.history["loss"] / plain.history["loss"])

@@ -73,7 +73,8 @@ class ShallowNetworks:
     layers that move. output_scale: s. count_changes: count the changes of activations.
 
     On the CPU each network is worked through alone, with the same operations whatever the batch,
-    so that its numbers do not depend on the others to the last bit; elsewhere all at once.
+    so that its numbers do not depend on the others to the last bit; elsewhere all at once. Where
+    they pay, with one output and a trained first layer, passes are compiled.
     """
 
     def __init__(
@@ -100,15 +101,20 @@ class ShallowNetworks:
         def kept(*shape: int, dtype: torch.dtype = inputs.dtype) -> Tensor:
             return aligned_zeros((n_networks, *shape), dtype, inputs.device)
 
+        first = self.inputs if shared else self.inputs[0]
+        few = n_outputs == 1 and trained != "second"
+        self._compiled = few and few_feature_passes(first, activation) is not None
         # What a sweep leaves for the next one.
         self._buffers = {"outputs": kept(n_outputs, n_points)}
-        if trained != "second":
+        if trained != "second" and not self._compiled:
             self._buffers["slopes"] = kept(width, n_points)
-        if trained != "first":
+        if trained != "first" and not self._compiled:
             self._buffers["values"] = kept(width, n_points)
         if count_changes:
             for name in ("initially", "changed"):
                 self._buffers[name] = kept(width, n_points, dtype=torch.bool)
+        self._alone: list[_Compiled]
+        self._groups: list[_Group]
         self._lay_out()
         if count_changes:
             # As long as `initially` is zero, what has changed is what is active.
@@ -121,6 +127,8 @@ class ShallowNetworks:
 
     def evaluate(self) -> Tensor:
         """Outputs (E, k, n) at the present weights, overwritten by the next call or move."""
+        for one in self._alone:
+            one.evaluate()
         for group in self._groups:
             for piece in group.pieces:
                 self._forward(group, piece)
@@ -133,6 +141,8 @@ class ShallowNetworks:
         errors: gradient of the loss in the outputs at the present weights, (E, k, n). The networks
         must have been evaluated there, or moved there.
         """
+        for one in self._alone:
+            one.move(errors)
         for group in self._groups:
             group.take(errors)
             for piece in group.pieces:
@@ -218,6 +228,10 @@ class ShallowNetworks:
 
     def _lay_out(self) -> None:
         """Cut the batch into groups and pieces, with views of all that they work on."""
+        self._alone, self._groups = [], []
+        if self._compiled:
+            self._alone = [_Compiled(self, position) for position in range(len(self))]
+            return
         n_networks, width, n_features = self.weights.hidden.shape
         n_outputs, n_points = self.weights.output.shape[1], self.inputs.shape[-1]
         if one_by_one(self.inputs.device):
@@ -349,3 +363,44 @@ class _Group:
         self.errors.copy_(errors[self.elements])
         if self.one_output:
             torch.mul(self.inputs, self.errors, out=self.scaled_inputs)
+
+
+class _Compiled:
+    """One network with one output, moved by compiled passes; what it holds are views."""
+
+    def __init__(self, networks: ShallowNetworks, position: int):
+        passes = few_feature_passes(networks.inputs_of(position), networks.activation)
+        assert passes is not None
+        self.passes = passes
+        self.position = position
+        self.hidden = networks.weights.hidden[position]
+        self.output = networks.weights.output[position, 0]
+        self.outputs = networks._buffers["outputs"][position, 0]
+        self.output_scale = networks.output_scale
+        self.trains_output = networks.trained == "both"
+        self.rate_hidden = -networks.output_scale * networks.rates.hidden[position]
+        self.rate_output = -networks.output_scale * networks.rates.output[position]
+        self.factor = self.output[:, None] * self.rate_hidden
+        buffers = networks._buffers
+        self.changed = buffers["changed"][position] if "changed" in buffers else None
+        self.initially = buffers["initially"][position] if "changed" in buffers else None
+
+    def evaluate(self) -> None:
+        """Write the outputs at the present weights, and note which activations have changed."""
+        hidden = self.hidden.numpy()
+        if self.changed is not None and self.initially is not None:
+            positive = torch.from_numpy(self.passes.positive(hidden))
+            self.changed.bitwise_or_(positive.ne_(self.initially))
+        outputs = self.passes.outputs(hidden, self.output.numpy())
+        torch.mul(torch.from_numpy(outputs), self.output_scale, out=self.outputs)
+
+    def move(self, errors: Tensor) -> None:
+        """One step of gradient descent with residuals (E, 1, n) of all networks."""
+        residuals = errors[self.position, 0].numpy()
+        gradient = torch.from_numpy(self.passes.gradient(self.hidden.numpy(), residuals))
+        if self.trains_output:
+            # act(z) = act'(z) z, so that the residuals times the values are w times this gradient.
+            torch.mul(self.output[:, None], self.rate_hidden, out=self.factor)
+            self.output.addcmul_(torch.linalg.vecdot(self.hidden, gradient), self.rate_output)
+        self.hidden.addcmul_(gradient, self.factor)
+        self.evaluate()

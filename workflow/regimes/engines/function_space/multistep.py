@@ -39,13 +39,13 @@ SERIES_BELOW = 1e-2
 # Near h = 0, where many neurons of a ReLU network cross their kinks at once, the outputs alone do
 # not tell: at m = 512, n = 200 and mean-field scaling the loss was 0.2 decades off without this.
 MOVE_WEIGHT = 3.0
-# From so many steps over the number of points on, eigenvalues take less time than powers.
-STEPS_OF_EIGENVALUES = 0.8
 # Residuals below this many roundings of the targets are noise, which no multistep has to follow.
 ROUNDING = 100.0
-# Costs in units of a multiplication of a matrix product, for each neuron and point: passes over
-# the pre-activations in a step, and the eigenvalue problem over n^2/m.
-ELEMENTWISE, EIGENVALUES = 70.0, 4.0
+# Costs in units of a multiplication in a product of large matrices, each for a neuron and a point:
+# passes over pre-activations and slopes in a step, a feature of a compiled one, and the kernel over
+# n where a usual share of the slopes has changed. Those of n^2/m: a product of the kernel with a
+# vector, and the eigenvalue problem over n. Measured in one run on a CPU core (n = 300 to 600).
+ELEMENTWISE, COMPILED, CHANGED_SLOPES, VECTOR, EIGENVALUES = 70.0, 2.3, 0.25, 3.0, 5.0
 # Where there are kinks, this many multisteps of the same length lead to a recorded step, unless
 # they would be shorter than the multistep before: after so many the kernel does not show that
 # earlier ones were shorter.
@@ -141,7 +141,7 @@ class EigenPowers:
 def powers(kernel: Tensor, n_steps: int) -> Powers | EigenPowers:
     """Functions of Theta (n, n) for K steps, the way that takes less work."""
     on_cpu = kernel.device.type == "cpu"
-    if on_cpu and n_steps < STEPS_OF_EIGENVALUES * len(kernel):
+    if on_cpu and 2 * VECTOR * n_steps < EIGENVALUES * len(kernel):
         return Powers(kernel, n_steps)
     return EigenPowers(kernel, n_steps)
 
@@ -189,17 +189,26 @@ def multistep(network: FunctionSpaceNetwork, n_steps: int) -> Multistep:
     return Multistep(end, error)
 
 
-def cost_of_multistep(network: FunctionSpaceNetwork) -> float:
-    """How many plain steps a multistep costs, about: by counts of operations, timed on a CPU core.
+def break_even_steps(network: FunctionSpaceNetwork) -> int:
+    """As many plain steps as the shortest multistep that takes less time replaces, about.
 
-    On a GPU eigenvalues cost more beside products, which nothing here knows.
+    By counts of operations, timed on a CPU core. On a GPU eigenvalues cost more beside products,
+    which nothing here knows.
     """
     n_points, product = network.n_points, len(network.basis)
     if network.in_weights:
         product *= 2
-    step = product + ELEMENTWISE
-    eigenvalues = EIGENVALUES * n_points**2 / network.width
-    return (n_points + 3 * product + 5 * ELEMENTWISE + eigenvalues) / step
+    step, passes = product + ELEMENTWISE, 3 * product + 5 * ELEMENTWISE
+    if network.compiled:
+        step = COMPILED * len(network.basis)
+        passes = 4.3 * step
+    kernel = n_points * (CHANGED_SLOPES if network.updates_kernel else 1.0)
+    relative = n_points / network.width
+    by_eigenvalues = (passes + kernel + EIGENVALUES * n_points * relative) / step
+    # Powers cost something for each step.
+    left = step - 2 * VECTOR * relative
+    by_powers = (passes + kernel) / left if left > 0 else math.inf
+    return math.ceil(min(by_eigenvalues, by_powers))
 
 
 @dataclass
@@ -275,6 +284,6 @@ class MultistepControl:
 
 def control_of(network: FunctionSpaceNetwork, tolerance: float) -> MultistepControl:
     """The control of the multisteps of a network, of errors up to a tolerance."""
-    break_even_steps = math.ceil(cost_of_multistep(network))
     # Without kinks the kernel does not depend on how long multisteps are.
-    return MultistepControl(tolerance, break_even_steps, EQUAL_MULTISTEPS if network.kinked else 1)
+    equal = EQUAL_MULTISTEPS if network.kinked else 1
+    return MultistepControl(tolerance, break_even_steps(network), equal)
