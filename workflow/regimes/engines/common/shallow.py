@@ -28,8 +28,8 @@ Layers = Literal["first", "second", "both"]
 # neurons than this: products with thin matrices are slow.
 PIECE_BYTES = 1024**2
 LEAST_NEURONS = 100
-# Up to so many features passes over the neurons are compiled (`few_features`).
-MOST_FEATURES = 16
+# Up to so many features, and from so many points on, passes over the neurons are compiled.
+MOST_FEATURES, LEAST_POINTS = 16, 64
 # Matrix products sum in another order where their operands begin elsewhere in a cache line, so
 # that each network's part of a batch begins with a line, of this many bytes.
 LINE_BYTES = 64
@@ -263,10 +263,12 @@ class ShallowNetworks:
 def few_feature_passes(inputs: Tensor, activation: ModuleType) -> "FewFeatures | None":
     """Compiled passes over networks with inputs (d, n), where they take less time than products.
 
-    That is on the CPU, with few features and an activation that is linear but for a kink.
+    That is on the CPU, with few features but not few points, and an activation that is linear but
+    for a kink.
     """
-    few = len(inputs) <= MOST_FEATURES and inputs.device.type == "cpu"
-    if not few or not kinked(activation):
+    n_features, n_points = inputs.shape
+    few = n_features <= MOST_FEATURES and n_points >= LEAST_POINTS
+    if not few or inputs.device.type != "cpu" or not kinked(activation):
         return None
     try:
         from regimes.engines.common.few_features import FewFeatures
