@@ -24,7 +24,7 @@ from regimes.engines.common.recording import log_spaced_steps
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.descent import descend
 from regimes.engines.function_space.embeddings import random_features
-from regimes.engines.function_space.multistep import MultistepControl, cost_of_multistep
+from regimes.engines.function_space.multistep import MultistepControl, break_even_steps
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.parameterisations.feature_scalings import SCALINGS
 
@@ -111,9 +111,7 @@ def in_function_space(problem: Problem, multisteps: bool) -> Curve:
         output_scale=problem.output,
         step_factor=problem.scaling.step_factor(WIDTH, WIDTH, 1.0),
     )
-    control = (
-        MultistepControl(0.01, int(np.ceil(cost_of_multistep(network)))) if multisteps else None
-    )
+    control = MultistepControl(0.01, break_even_steps(network)) if multisteps else None
     factor = 1 / problem.hidden
 
     def observe(network: FunctionSpaceNetwork) -> dict[str, float]:

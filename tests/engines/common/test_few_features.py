@@ -55,9 +55,7 @@ def test_passes_are_products(
 ) -> None:
     case = Case(width, n_features, n_points, dtype)
     passes = FewFeatures(case.inputs.numpy(), slope_below(activation))
-    w, end, output, errors = (
-        one.numpy() for one in (case.w, case.end, case.output, case.errors)
-    )
+    w, end, output, errors = (one.numpy() for one in (case.w, case.end, case.output, case.errors))
     start, last = case.slopes(activation, case.w), case.slopes(activation, case.end)
     kept = torch.where(case.output[:, None] * case.errors > 0, start, last)
     direction = case.end - case.w

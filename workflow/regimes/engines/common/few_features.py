@@ -228,9 +228,7 @@ class FewFeatures:
         self._run(_outputs, self._fill(w), _filled_row(output), self._low, outputs)
         return outputs
 
-    def output_change(
-        self, w: np.ndarray, output: np.ndarray, direction: np.ndarray
-    ) -> np.ndarray:
+    def output_change(self, w: np.ndarray, output: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Change of the outputs (n,) with the weights along a direction (m, d), to first order."""
         outputs = np.empty(self._inputs.shape[1], w.dtype)
         self._run(

@@ -22,7 +22,7 @@ def _half_change(changed, old, new, squares, low, half):
 
 
 def half_change(
-    changed: np.ndarray, old: np.ndarray, new: np.ndarray, squares: np.ndarray, low: float
+    changed: np.ndarray, old: np.ndarray, new: np.ndarray, squares: np.ndarray, low: np.floating
 ) -> np.ndarray:
     """Half of the change of sum_k c_k^2 s_k s_k^T (n, n); the other half is its transpose.
 
@@ -31,5 +31,5 @@ def half_change(
     s' s'^T - s s^T is half of (s' - s)(s + s')^T and its transpose.
     """
     half = np.zeros((old.shape[1], old.shape[1]), squares.dtype)
-    compiled(_half_change)(changed, old, new, squares, squares.dtype.type(low), half)
+    compiled(_half_change)(changed, old, new, squares, low, half)
     return half

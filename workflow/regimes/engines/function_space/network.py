@@ -64,6 +64,8 @@ class FunctionSpaceNetwork:
 
     # Whether passes over the neurons are compiled.
     compiled = False
+    coefficients: Tensor
+    errors: Tensor
 
     def __init__(
         self,
@@ -100,8 +102,7 @@ class FunctionSpaceNetwork:
         # What sum_a act'(h_i(x_a)) e_a is multiplied by in a step, (m, 1).
         self.factor = (output_weights * (-step_factor / n_points))[:, None].contiguous()
         self._values = torch.empty_like(self.initial[: self._rows()])
-        self.coefficients = initial.new_zeros(len(output_weights), len(self.basis))
-        self.move_to(self.look(self.coefficients))
+        self.move_to(self.look(initial.new_zeros(len(output_weights), len(self.basis))))
 
     @property
     def width(self) -> int:
@@ -149,7 +150,7 @@ class FunctionSpaceNetwork:
         return self._directions(self.slopes, errors)
 
     def directions_at_end(self, end: Place) -> tuple[Tensor, Tensor | None]:
-        """Changes of the coefficients in one step at the end of a way from here; and what they lack.
+        """Changes of the coefficients in a step at the end of a way from here, and what they lack.
 
         Slopes are those at the end, but those here for pre-activations that have crossed a kink
         with c_i e_a > 0. Being active adds -c_i e_a times something positive to the change of

@@ -202,13 +202,21 @@ class Run:
     def _function_space(self) -> FunctionSpaceNetwork:
         n_points, n_features = self.inputs.shape
         embedded, in_weights = Embedded(self.inputs, self.inputs[:0]), n_features < n_points
-        given = (self.output[0], self.targets[0], self.activation)
-        scales = {"output_scale": 1.0, "step_factor": self.rate * n_points}
+        given = self.output[0], self.targets[0], self.activation
+        factor = self.rate * n_points
         passes = few_feature_passes(self.inputs.mT, self.activation) if in_weights else None
         if passes is not None:
-            return CompiledNetwork(passes, embedded, self.hidden, *given, **scales)
-        initial = self.hidden @ self.inputs.mT
-        return FunctionSpaceNetwork(embedded, initial, *given, **scales, in_weights=in_weights)
+            return CompiledNetwork(
+                passes, embedded, self.hidden, *given, output_scale=1.0, step_factor=factor
+            )
+        return FunctionSpaceNetwork(
+            embedded,
+            self.hidden @ self.inputs.mT,
+            *given,
+            output_scale=1.0,
+            step_factor=factor,
+            in_weights=in_weights,
+        )
 
     def moved(self, network: Network) -> Tensor:
         """The way W - W_0 (m, d) of the first layer."""

@@ -25,40 +25,39 @@ class SlopeProducts:
 
     def __init__(self, squares: Tensor, low: float):
         self._squares = squares.numpy()
-        self.low = low
-        self._positive: np.ndarray | None = None
-        self._products: Tensor | None = None
+        self._low = self._squares.dtype.type(low)
+        self._kept: tuple[np.ndarray, Tensor] | None = None
 
     def at(self, positive: np.ndarray) -> Tensor:
         """S (n, n), where pre-activations (m, n) are positive as given; not to be written to."""
-        if self._positive is None or self._products is None:
-            changed = None
-        else:
-            changed = np.flatnonzero(self._positive != positive)
-        if changed is None or len(changed) > MOST_CHANGED * positive.size:
-            low = self._squares.dtype.type(self.low)
-            slopes = torch.from_numpy(np.where(positive, self._squares.dtype.type(1), low))
-            self._products = slopes.mT @ (slopes * torch.from_numpy(self._squares)[:, None])
-        elif len(changed):
-            from regimes.engines.function_space.changed_slopes import half_change
+        products = None if self._kept is None else self._updated(*self._kept, positive)
+        if products is None:
+            slopes = torch.from_numpy(np.where(positive, self._squares.dtype.type(1), self._low))
+            products = slopes.mT @ (slopes * torch.from_numpy(self._squares)[:, None])
+        self._kept = positive, products
+        return products
 
-            half = half_change(changed, self._positive, positive, self._squares, self.low)
-            self._products = self._products + torch.from_numpy(half + half.T)
-        self._positive = positive
-        assert self._products is not None
-        return self._products
+    def _updated(self, old: np.ndarray, products: Tensor, new: np.ndarray) -> Tensor | None:
+        changed = np.flatnonzero(old != new)
+        if len(changed) > MOST_CHANGED * new.size:
+            return None
+        from regimes.engines.function_space.changed_slopes import half_change
+
+        half = half_change(changed, old, new, self._squares, self._low)
+        return products + torch.from_numpy(half + half.T)
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""
-        if self._positive is None or self._products is None:
+        if self._kept is None:
             return {}
-        return {"positive": torch.from_numpy(self._positive), "products": self._products}
+        positive, products = self._kept
+        return {"positive": torch.from_numpy(positive), "products": products}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state, with the same bits."""
-        self._positive = self._products = None
+        self._kept = None
         if "products" in state:
-            self._positive, self._products = state["positive"].numpy(), state["products"]
+            self._kept = state["positive"].numpy(), state["products"]
 
 
 def slope_products(activation: ModuleType, squares: Tensor) -> SlopeProducts | None:
