@@ -1,5 +1,9 @@
 """Put the claims of all papers into one file."""
 
+from regimes.jobs.start import start
+
+start()
+
 from regimes.claims.gathered import gather
 from regimes.jobs.script import running
 

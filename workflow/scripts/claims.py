@@ -1,5 +1,9 @@
 """Compare a paper's claims with what was measured."""
 
+from regimes.jobs.start import start
+
+start()
+
 from regimes.claims import core
 from regimes.claims.discover import claims_in
 from regimes.jobs.script import running

@@ -1,5 +1,9 @@
 """Build a data set."""
 
+from regimes.jobs.start import start
+
+start()
+
 from importlib import import_module
 
 from regimes.jobs.data_script import use_mirror, write_data

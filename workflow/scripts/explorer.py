@@ -1,5 +1,9 @@
 """Make the page of the explorer."""
 
+from regimes.jobs.start import start
+
+start()
+
 from regimes.explorer.page import render
 from regimes.jobs.script import running
 from regimes.storage.atomic import replacing

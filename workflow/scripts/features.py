@@ -1,9 +1,8 @@
 """Make a data set with a network, from the images of another one."""
 
-from regimes.jobs.threads import limit_threads
+from regimes.jobs.start import start
 
-# Before anything imports NumPy or torch.
-limit_threads(snakemake.threads)
+start(snakemake.threads)
 
 import json
 from importlib import import_module

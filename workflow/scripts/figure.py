@@ -1,5 +1,9 @@
 """Draw a figure."""
 
+from regimes.jobs.start import start
+
+start()
+
 import matplotlib
 from matplotlib.figure import Figure
 

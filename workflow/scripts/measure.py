@@ -1,5 +1,9 @@
 """Measure the runs of an experiment."""
 
+from regimes.jobs.start import start
+
+start()
+
 import xarray as xr
 
 from regimes import endings

@@ -1,9 +1,8 @@
 """Probe the runs of one training job."""
 
-from regimes.jobs.threads import limit_threads
+from regimes.jobs.start import start
 
-# Before anything imports NumPy or torch.
-limit_threads(snakemake.threads)
+start(snakemake.threads)
 
 import json
 from functools import reduce

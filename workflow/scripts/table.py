@@ -1,5 +1,9 @@
 """Write a table as CSV."""
 
+from regimes.jobs.start import start
+
+start()
+
 import pandas as pd
 
 from regimes.jobs.script import running

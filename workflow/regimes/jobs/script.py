@@ -10,6 +10,7 @@ import xarray as xr
 from regimes.config.own_code import is_own
 from regimes.errors import DataError
 from regimes.jobs.job_log import Log, job
+from regimes.jobs.start import imported
 from regimes.plan.loading import load
 from regimes.plan.provenance import code_hash, fingerprint
 from regimes.storage import store
@@ -31,6 +32,7 @@ class Script:
         # What is loaded later would not be what is checked here.
         for module in self.stage.roots:
             load(module)
+        imported()
         self.check()
 
     def datasets(self, kind: str) -> Iterator[xr.Dataset]:

@@ -1,12 +1,11 @@
 """Gram matrices of embeddings, (12) of Chen et al. (2022), and their limits for wide layers.
 
 The limits are (23), for standard normal weights, and its recursion over the layers of Appendix H.
+Those of ReLU need no activation, and with it no torch, which is imported where it is applied.
 """
 
 import numpy as np
 
-from regimes.activations.apply import activate
-from regimes.activations.leaky_relu import NEGATIVE_SLOPE
 from regimes.kernels.limiting_kernels import correlations, gram_a_of_covariance
 
 # Nodes of a Gauss-Hermite rule; nodes of smaller weight than this do not count in float64.
@@ -56,6 +55,8 @@ def expected_products(covariance: np.ndarray, activation: str) -> np.ndarray:
     if activation == "relu":
         return gram_a_of_covariance(covariance)
     if activation == "leaky_relu":
+        from regimes.activations.leaky_relu import NEGATIVE_SLOPE
+
         # act(z) = s z + (1 - s) relu(z), and E u relu(v) = E u v/2.
         ramps = gram_a_of_covariance(covariance)
         return NEGATIVE_SLOPE * covariance + (1 - NEGATIVE_SLOPE) ** 2 * ramps
@@ -69,6 +70,8 @@ def by_quadrature(covariance: np.ndarray, activation: str, nodes: int = NODES) -
     for tanh; below 1e-13 up to 3 for GELU and softplus. A kink converges as 1/nodes only: for ReLU
     and leaky ReLU, which have closed forms, the error is about 1e-3 of the variance.
     """
+    from regimes.activations.apply import activate
+
     places, weights = np.polynomial.hermite_e.hermegauss(nodes)
     weights /= weights.sum()
     places, weights = places[weights > LEAST_WEIGHT], weights[weights > LEAST_WEIGHT]

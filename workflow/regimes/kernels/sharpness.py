@@ -10,7 +10,6 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from regimes.activations.apply import activate_
@@ -70,6 +69,9 @@ def sharpness(
     so that descent is stable at learning rates below 2 over it. A rate of 0 leaves a layer out.
     NaN where it is not found.
     """
+    # Here: few jobs ask for it, and it takes a fifth of a second to import.
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
     product = hessian_product(hidden, output, inputs, gradient, curvature, activation)
     roots = first**0.5, second**0.5
     sizes = [

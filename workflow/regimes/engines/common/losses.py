@@ -1,10 +1,16 @@
-"""The losses of networks, from outputs f and targets y, both (k, n): k outputs, n points."""
+"""The losses of networks, from outputs f and targets y, both (k, n): k outputs, n points.
+
+Measures need the factors alone, so that torch is imported where a loss is computed by it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Losses that are a factor times the sum of the squared residuals, by name: the factor between the
 # loss's gradient in the outputs and the residuals e = f - y, from k and n.
@@ -50,6 +56,7 @@ def loss_of(name: str, n_outputs: int, n_points: int) -> Loss:
 
 def _cross_entropy(n_points: int) -> Loss:
     """Mean over the points of -log softmax(f) at the label."""
+    import torch
 
     def value(outputs: Tensor, targets: Tensor) -> float:
         return float(-(torch.log_softmax(outputs, 0) * targets).sum()) / n_points
