@@ -4,7 +4,6 @@ Flows to the end are in tests/engines/gradient_flow/test_flow_references.py.
 """
 
 from importlib import import_module
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,10 +19,10 @@ from regimes.activations.load import load_activation
 from regimes.engines.common.streams import stream
 from regimes.engines.gradient_flow import network as two_layer
 from regimes.engines.gradient_flow import smooth
+from regimes.engines.gradient_flow.fused_smooth import FusedSmooth
 from regimes.engines.gradient_flow.network import (
     Impulse,
     Move,
-    Prediction,
     TwoLayerNetwork,
     Weights,
 )
@@ -168,44 +167,10 @@ def test_neurons_follow_their_equations(activation: str) -> None:
         assert fine < coarse / 2.5**2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("activation", [*SMOOTH, "z * sigmoid(z)", "softplus(2 * z) + erf(z)"])
-@pytest.mark.parametrize("precision", [torch.float64, torch.float32])
-def test_neurons_move_together_as_they_do_one_by_one(
-    activation: str, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, weights = batch(activation, width=101, precision=precision)
-    # As they are after a reduction to the span of the inputs: not contiguous
-    network.motion.inputs = network.inputs.T.contiguous().T
-    weights.a[:, ::2] *= 100
-    weights.w[0, :, 3] = 0
-    impulse = impulse_of(2.0, precision=precision)
-    tolerance = torch.full_like(network.output_scale, 0.003)
-
-    def both_moves() -> tuple[Prediction, Move]:
-        prediction = network.predict(weights, weights, impulse, tolerance)
-        return prediction, network.correct(weights, weights, impulse, tolerance, prediction)
-
-    one_by_one = both_moves()
-    together = Mock(side_effect=Smooth._travel_together, autospec=True)
-    monkeypatch.setattr(Smooth, "_travel_one_by_one", lambda *given: together(*given))
-    # Half of the neurons, and more, need more than one step of their own.
-    at_once = both_moves()
-    assert all(len(call.args[1].element) > 80 for call in together.call_args_list)
-    off = 1e-9 if precision is torch.float64 else 3e-3
-    bounds = {"rtol": off, "atol": off}
-    for one, other in zip(one_by_one, at_once, strict=True):
-        torch.testing.assert_close(one.kernel, other.kernel, **bounds)
-        torch.testing.assert_close(one.distances, other.distances, **bounds)
-    torch.testing.assert_close(one_by_one[1].weights.a, at_once[1].weights.a, **bounds)
-    torch.testing.assert_close(one_by_one[1].weights.w, at_once[1].weights.w, **bounds)
-    torch.testing.assert_close(one_by_one[1].outputs, at_once[1].outputs, **bounds)
-
-
-@pytest.mark.parametrize("way", ["_travel_one_by_one", "_travel_together"])
-def test_what_is_no_number_is_given_up(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Smooth, "_travel_one_by_one", getattr(Smooth, way))
+@pytest.mark.parametrize("motion", [Smooth, FusedSmooth])
+def test_what_is_no_number_is_given_up(motion: type[Smooth]) -> None:
     network, weights = batch("tanh", width=10, n_elements=3)
+    network.motion = motion(tanh, network.inputs)
     weights.a[0, 5] = torch.nan
     weights.w[1, 0, 3] = torch.inf
     move = moved(network, weights, impulse_of(2.0, n_elements=3))

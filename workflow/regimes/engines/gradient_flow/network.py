@@ -184,15 +184,21 @@ class TwoLayerNetwork:
 
 def motion(activation: ModuleType, inputs: Tensor) -> Motion:
     """How neurons with a module of `regimes.activations` move on inputs (n, d)."""
-    if hasattr(activation, "value_and_slope_"):
-        return Smooth(activation, inputs)
-    if inputs.device.type != "cpu" or len(inputs) > MOST_POINTS:
-        return Kinked(activation, inputs)
+    smooth = hasattr(activation, "value_and_slope_")
+    reference = Smooth if smooth else Kinked
+    if inputs.device.type != "cpu" or (not smooth and len(inputs) > MOST_POINTS):
+        return reference(activation, inputs)
     try:
+        if smooth:
+            from regimes.engines.gradient_flow.fused_smooth import FusedSmooth
+
+            return FusedSmooth(activation, inputs)
         from regimes.engines.gradient_flow.fused import Fused
+
+        return Fused(activation, inputs)
     except ImportError as error:
         warnings.warn(
-            f"numba cannot be loaded ({error}): gradient flow takes twice as long", stacklevel=2
+            f"numba cannot be loaded ({error}): gradient flow takes several times as long",
+            stacklevel=2,
         )
-        return Kinked(activation, inputs)
-    return Fused(activation, inputs)
+    return reference(activation, inputs)

@@ -22,10 +22,10 @@ columns of one element.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import ModuleType
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -162,8 +162,12 @@ class Smooth:
     def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation
         self.inputs = inputs
-        squares = inputs[:, :, None] * inputs[:, None, :]
-        self._squares = squares.flatten(1).T.contiguous()
+
+    @cached_property
+    def _squares(self) -> Tensor:
+        """Products of all features of each point (d^2, n)."""
+        squares = self.inputs[:, :, None] * self.inputs[:, None, :]
+        return squares.flatten(1).T.contiguous()
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """See `Motion`."""
@@ -239,13 +243,6 @@ class Smooth:
         """
         if not len(late.element):
             return
-        if late.element.is_cuda:
-            self._travel_together(late, sums)
-        else:
-            self._travel_one_by_one(late, sums)
-
-    def _travel_together(self, late: Late, sums: Sums | None) -> None:
-        """Take late neurons through the step by operations on the arrays of all of them."""
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)
@@ -280,38 +277,6 @@ class Smooth:
             if not len(column):
                 return
         late.neurons.a[:, column] = torch.nan
-
-    def _travel_one_by_one(self, late: Late, sums: Sums | None) -> None:
-        """Take late neurons through the step one after the other, compiled, on the CPU."""
-        # Numba takes its time to load, and no other activations need it.
-        from regimes.engines.gradient_flow import own_steps
-
-        neurons, pull, inputs = late.neurons, late.pull, self.inputs
-        precision = torch.finfo(inputs.dtype)
-        limits = (SMALLEST_PIVOT, TOO_LONG, ROUNDINGS * precision.eps, precision.tiny)
-        size = _next_size(torch.ones_like(late.error), late.error)
-        rates = torch.cat([pull.rate_a, pull.rate_w, pull.tolerance, size])
-        a, w = neurons.a[0].double().numpy().copy(), _by_column(neurons.w[0])
-        found = np.empty((len(a), 3, len(inputs)))
-        grams = np.zeros((2, 0 if sums is None else len(sums.outputs), len(inputs), len(inputs)))
-        own_steps.travel()(
-            own_steps.scalar(self.activation.scalar),
-            np.ascontiguousarray(inputs.double().numpy()),
-            (GAMMA, E32, *limits, SAFETY, SHRINK, GROW, float(MOST_TRIES)),
-            a,
-            w,
-            found,
-            *(_by_column(each) for each in (pull.total[0], pull.moment[0], rates)),
-            _by_column(pull.initial_w[0]),
-            late.element.numpy(),
-            *grams,
-        )
-        by_column = (a, w, found[:, 0], found[:, 1])
-        late.neurons = Neurons(*(inputs.new_tensor(values.T[None]) for values in by_column))
-        if sums is not None:
-            for gram, lower in zip((sums.gram_a, sums.gram_w), grams, strict=True):
-                both = lower + np.tril(lower, -1).swapaxes(1, 2)
-                gram += inputs.new_tensor(both)
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
@@ -365,11 +330,6 @@ class Smooth:
             matrix[:, below, below] -= factors[:, :, None] * matrix[:, pivot, None, below]
             matrix[:, below, pivot] = factors
         return matrix
-
-
-def _by_column(values: Tensor) -> np.ndarray:
-    """Values (p, C) as an array (C, p) in float64."""
-    return np.ascontiguousarray(values.T.double().numpy())
 
 
 def _solve_(factors: Tensor, values: Tensor) -> Tensor:
