@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from roofline import Machine, Work, machine
 
 RESULTS = Path(__file__).with_name("results.json")
 Result = TypeVar("Result")
-PACKAGES = ("numpy", "scipy", "snakemake", "torch", "torchode")
+PACKAGES = ("diffrax", "jax", "numpy", "scipy", "snakemake", "torch", "torchode")
 KINDS = ("comparisons", "growth", "overhead")
 # What a method is to the summary; "" for others.
-PACKAGE, PYTORCH, SCIPY, TORCHODE = ROLES = ("package", "pytorch", "scipy", "torchode")
+PACKAGE, PYTORCH, SCIPY, TORCHODE, DIFFRAX = "package", "pytorch", "scipy", "torchode", "diffrax"
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,16 @@ def timed(work: Callable[[], Result]) -> tuple[Result, Seconds]:
 
 @dataclass(frozen=True)
 class Measured:
-    """One method on one problem; `error` says how far it is from the others, where it is."""
+    """One method on one problem.
+
+    error: how far it is from the others, where it is. work: what it took, where a formula says so.
+    """
 
     method: str
     seconds: Seconds
     role: str = ""
     error: str = ""
+    work: Work | None = None
 
 
 def power(sizes: Sequence[float], seconds: Sequence[float]) -> float:
@@ -92,10 +97,14 @@ def _version(package: str) -> str | None:
 
 
 class Gathered:
-    """Results by kind and name; what was not measured anew keeps its earlier values and date."""
+    """Results by kind and name; what was not measured anew keeps its earlier values and date.
 
-    def __init__(self, path: Path = RESULTS) -> None:
+    machine: the rates that the limits of work come from; it is asked for where there are limits.
+    """
+
+    def __init__(self, path: Path = RESULTS, machine: Callable[[], Machine] = machine) -> None:
         self.path = path
+        self.machine = machine
         self.new: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
 
     def compare(self, paper: str, problem: str, rows: Sequence[Measured]) -> None:
@@ -114,6 +123,7 @@ class Gathered:
                         "seconds": significant(row.seconds.cpu),
                         "wall_seconds": significant(row.seconds.wall),
                         "ratio": significant(row.seconds.cpu / package.seconds.cpu),
+                        "share_of_limit": self._share(row.work, row.seconds),
                         "error": row.error,
                     }
                     for row in rows
@@ -122,9 +132,14 @@ class Gathered:
         )
 
     def grow(
-        self, work: str, over: str, sizes: Sequence[int], turns: Mapping[int, Seconds]
+        self,
+        work: str,
+        over: str,
+        sizes: Sequence[int],
+        turns: Mapping[int, Seconds],
+        largest: Work,
     ) -> None:
-        """Add the time of a piece of work over one of its sizes."""
+        """Add the time of a piece of work over one of its sizes; what it took at the largest."""
         seconds = [significant(turns[size].cpu) for size in sizes]
         half = len(sizes) // 2
         self._add(
@@ -137,6 +152,7 @@ class Gathered:
                 "seconds": seconds,
                 "power": round(power(sizes, seconds), 2),
                 "power_of_upper_half": round(power(sizes[half:], seconds[half:]), 2),
+                "share_of_limit": self._share(largest, turns[sizes[-1]]),
             },
         )
 
@@ -144,8 +160,13 @@ class Gathered:
         """Add what a run of the workflow spent where."""
         self._add("overhead", job, dict(values))
 
+    def _share(self, work: Work | None, seconds: Seconds) -> float | None:
+        """Share of the limit in the processor time, where the work is known."""
+        return work and significant(self.machine().least_seconds(work) / seconds.cpu)
+
     def _add(self, kind: str, name: str, values: dict[str, Any]) -> None:
-        self.new[kind][name] = {**values, "measured": circumstances()}
+        rates = {} if kind == "overhead" else self.machine().record()
+        self.new[kind][name] = {**values, "measured": circumstances() | rates}
         # At once: an interrupted run keeps what it measured.
         self.write()
 
@@ -172,8 +193,17 @@ def significant(value: float) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, or milliseconds below a tenth."""
+    """Seconds; milliseconds below a tenth, nanoseconds below a tenth of a millisecond."""
+    if seconds < 1e-4:
+        return f"{1e9 * seconds:.0f} ns"
     return f"{1000 * seconds:.3g} ms" if seconds < 0.1 else f"{seconds:.3g} s"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, two digits; nothing where it is not known."""
+    if share is None:
+        return ""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def tables(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -182,28 +212,31 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> str:
     if results["comparisons"]:
         lines += [
             "",
-            "| paper | core problem | method | CPU | wall | over this package | error |",
-            "| --- | --- | --- | ---: | ---: | ---: | --- |",
+            "| paper | core problem | method | CPU | wall | over this package | of the limit "
+            "| error |",
+            "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |",
         ]
     for group in results["comparisons"].values():
         lines += [
             f"| {group['paper']} | {group['problem']} | {row['method']} "
             f"| {duration(row['seconds'])} | {duration(row['wall_seconds'])} "
-            f"| {row['ratio']:.3g} | {row['error']} |"
+            f"| {row['ratio']:.3g} | {percent(row.get('share_of_limit'))} | {row['error']} |"
             for row in group["methods"]
         ]
     if results["growth"]:
         lines += [
             "",
-            "| work | over | CPU seconds at size | power | of the upper half |",
-            "| --- | --- | --- | ---: | ---: |",
+            "| work | over | CPU seconds at size | power | of the upper half "
+            "| of the limit, at the largest |",
+            "| --- | --- | --- | ---: | ---: | ---: |",
         ]
     for curve in results["growth"].values():
         points = zip(curve["sizes"], curve["seconds"], strict=True)
         lines.append(
             f"| {curve['work']} | {curve['over']} "
             f"| {', '.join(f'{size}: {value:.3g}' for size, value in points)} "
-            f"| {curve['power']:.2f} | {curve['power_of_upper_half']:.2f} |"
+            f"| {curve['power']:.2f} | {curve['power_of_upper_half']:.2f} "
+            f"| {percent(curve.get('share_of_limit'))} |"
         )
     for job, values in results["overhead"].items():
         lines += ["", f"| {job} | CPU seconds | share |", "| --- | ---: | ---: |"]

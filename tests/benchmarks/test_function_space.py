@@ -14,8 +14,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+import roofline
 import torch
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
+from roofline import Work
 from torch import Tensor
 
 from regimes.activations import relu
@@ -60,7 +62,11 @@ class Problem:
         self.rate = self.scaling.rate(WIDTH, WIDTH, 1.0)
 
 
-def by_autograd(problem: Problem) -> Curve:
+# Of all steps, though not all are made.
+STEPS_ON_WEIGHTS = roofline.weights_step(WIDTH, N_TRAIN, WIDTH) * N_STEPS
+
+
+def by_autograd(problem: Problem) -> tuple[Curve, Work]:
     """As one writes it."""
     weights = problem.weights.clone().requires_grad_()
     optimiser = torch.optim.SGD([weights], lr=problem.rate)
@@ -76,10 +82,10 @@ def by_autograd(problem: Problem) -> Curve:
         loss.backward()
         if step < FIRST_STEPS:
             optimiser.step()
-    return {"loss": np.array(losses), "way": np.array(ways)}
+    return {"loss": np.array(losses), "way": np.array(ways)}, STEPS_ON_WEIGHTS
 
 
-def by_hand(problem: Problem) -> Curve:
+def by_hand(problem: Problem) -> tuple[Curve, Work]:
     """The same steps with gradients by hand and buffers kept."""
     weights, psi = problem.weights.clone(), problem.psi[:N_TRAIN].contiguous()
     hidden, slopes = (torch.empty(WIDTH, N_TRAIN, dtype=weights.dtype) for _ in range(2))
@@ -96,10 +102,10 @@ def by_hand(problem: Problem) -> Curve:
         if step < FIRST_STEPS:
             torch.mm(slopes.mul_(errors), psi, out=gradient)
             weights.addcmul_(gradient, factor)
-    return {"loss": np.array(losses), "way": np.array(ways)}
+    return {"loss": np.array(losses), "way": np.array(ways)}, STEPS_ON_WEIGHTS
 
 
-def in_function_space(problem: Problem, multisteps: bool) -> Curve:
+def in_function_space(problem: Problem, multisteps: bool) -> tuple[Curve, Work]:
     """Of this package; making the Gram matrix is counted."""
     initial: Tensor = problem.hidden * problem.weights @ problem.psi.T
     network = FunctionSpaceNetwork(
@@ -120,10 +126,11 @@ def in_function_space(problem: Problem, multisteps: bool) -> Curve:
             "way": factor * network.coordinate_distance(),
         }
 
-    return descend(network, STEPS, observe, control).history
+    result = descend(network, STEPS, observe, control)
+    return result.history, roofline.descent(network, result)
 
 
-METHODS: dict[str, Callable[[Problem], Curve]] = {
+METHODS: dict[str, Callable[[Problem], tuple[Curve, Work]]] = {
     "autograd, SGD": by_autograd,
     "weights, by hand": by_hand,
     "function space": lambda problem: in_function_space(problem, multisteps=False),
@@ -140,10 +147,11 @@ def test_two_thousand_steps(benchmark, gathered: Gathered, scaling: str) -> None
     problem = Problem(scaling)
     seconds: dict[str, Seconds] = {}
     curves: dict[str, Curve] = {}
+    works: dict[str, Work] = {}
 
     def turn() -> None:
         for name, run in METHODS.items():
-            curves[name], seconds[name] = timed(partial(run, problem))
+            (curves[name], works[name]), seconds[name] = timed(partial(run, problem))
 
     benchmark.pedantic(turn, rounds=1)
     for name in ON_WEIGHTS:
@@ -154,7 +162,7 @@ def test_two_thousand_steps(benchmark, gathered: Gathered, scaling: str) -> None
         decades = abs(np.log10(curve["loss"] / exact["loss"])).max()
         way = abs(curve["way"][1:] / exact["way"][1:] - 1).max()
         error = f"{decades:.1g} decades, {way:.1%}" if "multisteps" in name else ""
-        rows.append(Measured(name, seconds[name], ROLES.get(name, ""), error))
+        rows.append(Measured(name, seconds[name], ROLES.get(name, ""), error, works[name]))
         assert decades < (0.05 if "multisteps" in name else 1e-6)
         assert way < (0.01 if "multisteps" in name else 1e-6)
     gathered.compare("chen2022", f"{N_STEPS} steps, n = {N_TRAIN}, m = {WIDTH}, {scaling}", rows)

@@ -4,8 +4,7 @@ two matrix products that neither can do without.
 Run with `pytest tests/benchmarks --benchmark-enable`; it prints one table. All take the same steps
 of the same runs (n = 100 features, half the sum of squares, first layer trained), in turn, in one
 process, on one core. Both stop by the norm of the residuals; autograd is timed with and without
-counting the changes of activations, which the package always counts here. A step has 4 m n d
-operations in two matrix products.
+counting the changes of activations, which the package always counts here.
 """
 
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
+from roofline import product, weights_step
 from torch import Tensor
 
 from regimes.activations import relu
@@ -118,12 +118,13 @@ def test_a_step(benchmark, gathered: Gathered, size: tuple[int, int]) -> None:
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
     best = {name: Seconds.least(values) for name, values in seconds.items()}
-    operations = 4 * size[0] * size[1] * N_FEATURES
-    rows = [Measured(name, value, ROLES.get(name, "")) for name, value in best.items()]
+    step = weights_step(*size, N_FEATURES)
+    works = {"two matrix products": product(size[0], N_FEATURES, size[1]) * 2}
+    rows = [
+        Measured(name, value, ROLES.get(name, ""), work=works.get(name, step))
+        for name, value in best.items()
+    ]
     gathered.compare("razborov2022", f"a step, S = {size[0]}, m = {size[1]}", rows)
-    benchmark.extra_info.update(
-        {name: f"{operations / value.cpu / 1e9:.1f} Gflop/s" for name, value in best.items()}
-    )
     # The same runs: autograd's norm is that before its step.
     reference = METHODS["autograd, SGD"](*size)
     for _ in range(STEPS * len(turns) + 1):

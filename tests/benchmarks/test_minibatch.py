@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from gathered import PACKAGE, PYTORCH, Gathered, Measured, Seconds, timed
+from roofline import Work, weights_step
 from torch import Tensor, nn
 
 from regimes.activations import gelu, relu
@@ -46,6 +47,18 @@ class Case:
     @property
     def steps(self) -> int:
         return N_POINTS // self.batch_size
+
+    @property
+    def work(self) -> Work:
+        """Of a step of a student; its products alone are as much."""
+        return weights_step(
+            self.width,
+            self.batch_size,
+            self.n_features,
+            self.n_outputs,
+            both_layers=self.trained.output,
+            dtype=torch.float32,
+        )
 
 
 CASES = {
@@ -192,7 +205,10 @@ def test_an_epoch(benchmark, gathered: Gathered, name: str) -> None:
 
     benchmark.pedantic(turn, rounds=TURNS, warmup_rounds=1)
     best = {label: Seconds.least(values) for label, values in seconds.items()}
-    rows = [Measured(label, value, ROLES.get(label, "")) for label, value in best.items()]
+    rows = [
+        Measured(label, value, ROLES.get(label, ""), work=case.work)
+        for label, value in best.items()
+    ]
     gathered.compare(PAPERS[name], f"a step of a student, {name}", rows)
     benchmark.extra_info.update(
         {label: f"{1 / value.cpu:.0f} student-steps/s" for label, value in best.items()}

@@ -5,8 +5,10 @@ network, forward and backward; a move of the solver counts as one (it costs abou
 those of one run on one core; for a batch, its time over the number of runs, since batches are what
 the solver is for. The error of RD_w is against small explicit steps.
 
-torchode (`pip install -e '.[benchmark]'`) integrates a batch in which every run has steps of its
-own. It cannot stop at a loss: it is given the times at which the solver of this package got there.
+torchode and diffrax (`pip install -e '.[benchmark]'`) integrate a batch in which every run has
+steps of its own. torchode cannot stop at a loss: it is given the times at which the solver of this
+package got there. diffrax stops by an event, in a batch at these times at the latest, since at this
+tolerance many runs never get there. Compiling is not counted.
 """
 
 from collections.abc import Callable
@@ -16,18 +18,21 @@ import numpy as np
 import pytest
 import scipy.integrate
 import torch
-from gathered import PACKAGE, PYTORCH, SCIPY, TORCHODE, Gathered, Measured, Seconds, timed
+from by_diffrax import compiled_flow
+from gathered import DIFFRAX, PACKAGE, PYTORCH, SCIPY, TORCHODE, Gathered, Measured, Seconds, timed
 from problems import INPUTS, TARGETS, draw, four_points, relative_distances, stack
+from roofline import flow_evaluation, flow_pass
 
 from regimes.engines.gradient_flow.exponential import MOVES_PER_STEP
 from regimes.engines.gradient_flow.integrator import Limits, integrate
-from regimes.engines.gradient_flow.network import Weights
+from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 
 WIDTH = 1000
 SETTINGS = {"linear": (0.0, 0.6), "critical": (0.0, 1.0), "condensed": (0.0, 1.75)}
 RELATIVE_LOSS = 1e-6
 TOLERANCE = 0.03
+CONTROLLED = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, 5000, 1e30)
 RUNGE_KUTTA_TOLERANCE = 1e-3
 # As scipy has it by default
 RUNGE_KUTTA_ABSOLUTE = 1e-6
@@ -103,16 +108,20 @@ class Problem:
         return Outcome(self.evaluations, self.relative_loss, distance, note)
 
 
-def solver(setting: tuple[float, float], n_runs: int) -> Callable[[], Outcome]:
-    """This package's solver at its default tolerance; the first run is the one compared."""
+def batch(setting: tuple[float, float], n_runs: int) -> tuple[TwoLayerNetwork, Weights]:
+    """Runs with different seeds; the first is the one compared."""
     drawn = [draw([setting], WIDTH, seed) for seed in range(n_runs)]
     network = drawn[0][0][torch.zeros(n_runs, dtype=torch.int64)]
-    initial = stack([weights[0] for _, weights in drawn])
+    return network, stack([weights[0] for _, weights in drawn])
+
+
+def solver(setting: tuple[float, float], n_runs: int) -> Callable[[], Outcome]:
+    """This package's solver at its default tolerance."""
+    network, initial = batch(setting, n_runs)
     _, targets = four_points()
-    control, limits = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, 5000, 1e30)
 
     def run() -> Outcome:
-        result = integrate(network, initial, targets, control, limits, history_points=64)
+        result = integrate(network, initial, targets, *CONTROLLED, history_points=64)
         steps = float((result.accepted_steps + result.rejected_steps).mean())
         distance = float(relative_distances(initial, stack(result.weights))["w"][0])
         relative_loss = float(result.final_loss[0] / result.initial_loss[0])
@@ -239,12 +248,9 @@ def by_autograd(problem: Problem, setting: tuple[float, float]) -> Callable[[], 
 def by_torchode(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
     """torchode's Dopri5, the pair of RK45, on a batch, to the times at which the solver ended."""
     torchode = pytest.importorskip("torchode")
-    drawn = [draw([setting], WIDTH, seed) for seed in range(BATCH)]
-    network = drawn[0][0][torch.zeros(BATCH, dtype=torch.int64)]
-    initial = stack([weights[0] for _, weights in drawn])
+    network, initial = batch(setting, BATCH)
     inputs, targets = four_points()
-    control, limits = StepSizeControl(TOLERANCE), Limits(RELATIVE_LOSS, 5000, 1e30)
-    times = integrate(network, initial, targets, control, limits, history_points=2).flow_time
+    times = integrate(network, initial, targets, *CONTROLLED, history_points=2).flow_time
     rates = problem.rates
     losses = torch.empty(BATCH, dtype=inputs.dtype)
 
@@ -291,15 +297,52 @@ def by_torchode(problem: Problem, setting: tuple[float, float]) -> Callable[[], 
     return run
 
 
+def diffrax_of(n_runs: int) -> Callable[[Problem, tuple[float, float]], Callable[[], Outcome]]:
+    """diffrax's Dopri5, the pair of RK45, on a batch, until each run has reached the loss."""
+
+    def make(problem: Problem, setting: tuple[float, float]) -> Callable[[], Outcome]:
+        network, initial = batch(setting, n_runs)
+        ends = np.full(n_runs, 1e30)
+        if n_runs > 1:
+            _, targets = four_points()
+            ends = integrate(network, initial, targets, *CONTROLLED, history_points=2).flow_time
+        flow, compiling = compiled_flow(
+            problem.inputs,
+            problem.targets,
+            (initial.a.numpy(), initial.w.numpy()),
+            ends,
+            scale=problem.scale,
+            rates=problem.rates,
+            relative_loss=RELATIVE_LOSS,
+            rtol=RUNGE_KUTTA_TOLERANCE,
+            atol=RUNGE_KUTTA_ABSOLUTE,
+            max_steps=MOST_EVALUATIONS // EVALUATIONS_PER_STEP,
+        )
+
+        def run() -> Outcome:
+            end, relative_losses, steps = flow()
+            weights = Weights(*(torch.tensor(values) for values in end))
+            distance = float(relative_distances(initial, weights)["w"][0])
+            evaluations = float(steps.mean()) * EVALUATIONS_PER_STEP
+            note = f"R / R(0) up to {relative_losses.max():.0e}, compiled in {compiling:.1f} s"
+            return Outcome(evaluations, float(relative_losses.max()), distance, note, n_runs)
+
+        return run
+
+    return make
+
+
 SINGLE = {
     f"this solver, tolerance {TOLERANCE}": (by_solver, PACKAGE),
     f"RK45 (scipy), rtol {RUNGE_KUTTA_TOLERANCE}": (by_runge_kutta, SCIPY),
+    f"Dopri5 (diffrax), rtol {RUNGE_KUTTA_TOLERANCE}": (diffrax_of(1), DIFFRAX),
     "gradient descent, autograd, torch.optim.SGD": (by_autograd, PYTORCH),
     "gradient descent, NumPy": (by_descent, ""),
 }
 BATCHED = {
     f"this solver, tolerance {TOLERANCE}": (by_batch, PACKAGE),
     f"torchode, rtol {RUNGE_KUTTA_TOLERANCE}": (by_torchode, TORCHODE),
+    f"Dopri5 (diffrax), rtol {RUNGE_KUTTA_TOLERANCE}": (diffrax_of(BATCH), DIFFRAX),
 }
 RUNS = {"one run": SINGLE, f"{BATCH} runs at once, per run": BATCHED}
 
@@ -326,9 +369,11 @@ def test_to_the_same_loss(
         off = 100 * (outcome.distance / references[regime] - 1)
         notes = [f"RD_w {off:+.1f} %", f"{outcome.evaluations:.0f} evaluations", outcome.note]
         error = ", ".join(filter(None, notes))
-        rows.append(Measured(name, Seconds.least(seconds[name]), role, error))
-        # torchode ends at a given time, with residuals of the size of its tolerance.
-        if make is by_torchode:
+        work = flow_pass if role == PACKAGE else flow_evaluation
+        work_of_run = work(WIDTH, *np.shape(INPUTS)) * outcome.evaluations
+        rows.append(Measured(name, Seconds.least(seconds[name]), role, error, work_of_run))
+        # At a given time residuals are of the size of the tolerance.
+        if role in (TORCHODE, DIFFRAX):
             assert outcome.relative_loss < RUNGE_KUTTA_TOLERANCE
         elif make is not by_runge_kutta:
             assert outcome.relative_loss < RELATIVE_LOSS

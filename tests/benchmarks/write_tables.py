@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gathered import PACKAGE, PYTORCH, RESULTS, SCIPY, TORCHODE, duration, tables
+from gathered import (
+    DIFFRAX,
+    PACKAGE,
+    PYTORCH,
+    RESULTS,
+    SCIPY,
+    TORCHODE,
+    duration,
+    percent,
+    tables,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -24,7 +34,12 @@ SHOWN = (
     "caron2023: 5000 steps, concrete data, gamma = 0,",
     "song2021",
 )
-OTHERS = {PYTORCH: "plain PyTorch loop", SCIPY: "RK45 (scipy)", TORCHODE: "torchode"}
+OTHERS = {
+    PYTORCH: "plain PyTorch loop",
+    SCIPY: "RK45 (scipy)",
+    TORCHODE: "torchode",
+    DIFFRAX: "diffrax",
+}
 EXTRAPOLATED = "extrapolated"
 
 
@@ -32,10 +47,10 @@ def summary(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The core problem of each paper, and what all rows say together."""
     names = [name for start in SHOWN for name in results["comparisons"] if name.startswith(start)]
     groups = [results["comparisons"][name] for name in names]
-    head = ["paper", "core problem", "this package", *OTHERS.values()]
+    head = ["paper", "core problem", "this package", "of the limit", *OTHERS.values()]
     lines = [
         f"| {' | '.join(head)} |",
-        f"| --- | --- | {' | '.join(['---:'] * (1 + len(OTHERS)))} |",
+        f"| --- | --- | {' | '.join(['---:'] * (2 + len(OTHERS)))} |",
         *map(_line, groups),
         "",
         *(f"- {text}" for text in _sentences(results, groups)),
@@ -51,6 +66,7 @@ def _line(group: Mapping[str, Any]) -> str:
         f"[{group['paper']}]({group['paper']}.md)",
         group["problem"],
         duration(seconds) + rate,
+        percent(methods[PACKAGE].get("share_of_limit")),
         *(_times(methods[role]) if role in methods else "" for role in OTHERS),
     ]
     return f"| {' | '.join(cells)} |"
