@@ -246,7 +246,7 @@ def _simulated(
         raise ConfigError(f"simulate: experiments.{experiment}: {error}") from None
     plan = _plan_of(experiment, config, root)
     _require_made(experiment, plan.left_out)
-    place = resolve(device)
+    place = resolve(device) if chosen.uses_gpu else "cpu"
     if place == "cuda":
         _require_cuda()
     if data is None:
