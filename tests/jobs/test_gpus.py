@@ -31,7 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(devices, "_device_count", lambda: 3)
-    monkeypatch.setattr(gpus, "_require_cuda", lambda: None)
+    monkeypatch.setattr(gpus, "require_cuda", lambda: None)
     monkeypatch.setattr(gpus, "SECONDS_BETWEEN_TRIES", 0.01)
     monkeypatch.setattr(gpus.tempfile, "gettempdir", lambda: str(tmp_path))
 

@@ -27,9 +27,9 @@ def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
     """Give the device that a job is to use: `cpu` without GPUs, else `cuda`, which is one GPU.
 
     gpus: how many the job was given, the resource `gpu`. progress: writes a line to the job's log.
-    The GPU is locked until the block ends, and CUDA_VISIBLE_DEVICES names it alone. To be called
-    before torch has used a GPU. Raises DeviceError when torch finds no GPU, or when the folder of
-    locks belongs to somebody else.
+    The GPU is locked until the block ends, CUDA_VISIBLE_DEVICES names it alone, and torch is ready
+    to use it (`require_cuda`). To be called before torch has used a GPU. Raises DeviceError when
+    torch finds no GPU, or when the folder of locks belongs to somebody else.
     """
     if not gpus:
         yield "cpu"
@@ -42,7 +42,7 @@ def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
             device = stack.enter_context(claimed(devices, lock_folder(), progress))
             os.environ[VISIBLE] = device
             progress(f"GPU {device} of {','.join(devices)}")
-        _require_cuda()
+        require_cuda()
         yield "cuda"
 
 
@@ -105,8 +105,14 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def _require_cuda() -> None:
+def require_cuda() -> None:
+    """Make torch ready to compute on a GPU; raises DeviceError when it finds none.
+
+    NVIDIA's images let products of float32 have but ten bits (TF32), by an environment variable.
+    Here they have all, as on a CPU, for the rest of the process.
+    """
     import torch
 
     if not torch.cuda.is_available():
         raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
+    torch.backends.cuda.matmul.allow_tf32 = False

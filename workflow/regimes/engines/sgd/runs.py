@@ -5,7 +5,6 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import Tensor
 
@@ -94,8 +93,6 @@ class MinibatchRuns(Engine):
         # What is counted here are epochs.
         self.steps = self.schedule.recorded_epochs()
         self.last_common = last_common(self.steps, longer.recorded_epochs())
-        if device == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = False
 
     def batches(self) -> list[Batch]:
         """Settings of one width and loss, as many as fit the memory."""
