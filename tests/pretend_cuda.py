@@ -27,7 +27,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
-NAME = "Pretend"
 # Functions that make the host wait for the GPU, whatever their arguments: it needs a value, or the
 # shape of a result, or whether a decomposition has failed.
 WAITS = {"item", "tolist", "__float__", "__int__", "__bool__", "__index__", "nonzero", "argwhere"}
@@ -188,18 +187,18 @@ class PretendGpu(TorchFunctionMode):
 
 
 @contextmanager
-def pretend_cuda(memory: int = 80 * 1024**3) -> Iterator[PretendGpu]:
+def pretend_cuda(memory: int = 80 * 1024**3, name: str = "Pretend") -> Iterator[PretendGpu]:
     """Pretend that there is a GPU of so many bytes, the only one."""
     global _gpu
     gpu = PretendGpu(memory)
-    properties = SimpleNamespace(name=NAME, total_memory=memory, major=9, minor=0)
+    properties = SimpleNamespace(name=name, total_memory=memory, major=9, minor=0)
     patches = {
         "is_available": lambda: True,
         "device_count": lambda: 1,
         "current_device": lambda: 0,
-        "get_device_name": lambda *_: NAME,
+        "get_device_name": lambda *_: name,
         "get_device_properties": lambda *_: properties,
-        "mem_get_info": lambda *_: (memory - gpu.live, memory),
+        "mem_get_info": lambda *_: (gpu.memory - gpu.live, gpu.memory),
         "synchronize": lambda *_: gpu._wait(),
     }
     # `Module.to` makes new parameters; those that are there would stay on the CPU.

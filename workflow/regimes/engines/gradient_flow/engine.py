@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from regimes.engines.common.device_memory import BATCH_SHARE, device_bytes
 from regimes.engines.common.draws import antisymmetric, has_signs, is_antisymmetric, scales_of
 from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable
 from regimes.engines.common.losses import gradient_factor
@@ -37,7 +38,7 @@ from regimes.parameterisations.scales import Scales
 if TYPE_CHECKING:
     from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 
-# Batches are cut so that their weights and paths take about this much memory.
+# On the CPU batches are cut so that their weights and paths take about this much memory.
 BATCH_BYTES = 1024**3
 
 
@@ -158,9 +159,10 @@ class Runs(Engine["GradientFlowExperiment"]):
 
     def _batches(self) -> Iterator[Batch]:
         grid = self.job.grid()
+        most = device_bytes(self.device, BATCH_BYTES, BATCH_SHARE)
         for width in self.job.axes["width"]:
             settings = [setting for setting in grid if setting["width"] == width]
-            room = max(1, int(BATCH_BYTES / self.bytes_of_run(width)))
+            room = max(1, int(most / self.bytes_of_run(width)))
             size = math.ceil(len(settings) / math.ceil(len(settings) / room))
             for first in range(0, len(settings), size):
                 chosen = settings[first : first + size]
