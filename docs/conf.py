@@ -79,6 +79,7 @@ MENU = {
         "function_space",
         "node_scaled_descent",
         "minibatch_descent",
+        "gpu",
         "accuracy",
         "guarantees",
         "benchmarks",

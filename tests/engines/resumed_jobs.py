@@ -31,8 +31,10 @@ class ResumedJob:
         inner[last] = cap
         return block
 
-    def run(self, cap: int, folder: Path | None = None, **more: Any) -> xr.Dataset:
+    def run(
+        self, cap: int, folder: Path | None = None, device: str = "cpu", **more: Any
+    ) -> xr.Dataset:
         """The runs with a limit; folder: of the end states."""
         states = None if folder is None else folder / "states"
-        runs = runner.train(self.at(cap), self.data, "cpu", end_states=states, **more)
+        runs = runner.train(self.at(cap), self.data, device, end_states=states, **more)
         return runs.drop_attrs()

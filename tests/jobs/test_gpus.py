@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from regimes.errors import DeviceError
-from regimes.jobs import devices, gpus
+from regimes.jobs import cuda_driver, devices, gpus
 from regimes.jobs.gpus import claimed, device_of_job, lock_folder
 
 HOLD = """
@@ -23,15 +25,17 @@ with claimed(sys.argv[2:], Path(sys.argv[1])) as device:
 """
 
 
+DEVICES = ["GPU-8932f937", "MIG-41b36d21", "GPU-05e7cd84"]
+
+
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with three GPUs of which torch can use any, and a temporary folder of its own."""
-    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
-        # Set before it is deleted, so that what a test makes of it is undone.
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(devices, "_device_count", lambda: 3)
-    monkeypatch.setattr(gpus, "_require_cuda", lambda: None)
+    # Set before it is deleted, so that what a test makes of it is undone.
+    monkeypatch.setenv(gpus.VISIBLE, "")
+    monkeypatch.delenv(gpus.VISIBLE)
+    monkeypatch.setattr(gpus, "visible_devices", lambda: DEVICES)
+    monkeypatch.setattr(gpus, "require_cuda", lambda: None)
     monkeypatch.setattr(gpus, "SECONDS_BETWEEN_TRIES", 0.01)
     monkeypatch.setattr(gpus.tempfile, "gettempdir", lambda: str(tmp_path))
 
@@ -47,40 +51,68 @@ def hold(folder: Path, *names: str) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize(
-    ("listed", "count", "expected"),
-    [
-        (None, 0, []),
-        (None, 2, ["0", "1"]),
-        ("2,0", 3, ["2", "0"]),
-        (" 1 , 2 ", 3, ["1", "2"]),
-        ("", 3, []),
-        ("-1", 3, []),
-        ("NoDevFiles", 3, []),
-        # As in CUDA: what follows something that is no device is not seen.
-        ("0,-1,1", 3, ["0"]),
-        ("0,7,1", 3, ["0"]),
-        # The number of devices is not known.
-        ("0,7", 0, ["0", "7"]),
-        ("1,1", 3, []),
-        ("GPU-8932f937,MIG-GPU-c2/1/0", 2, ["GPU-8932f937", "MIG-GPU-c2/1/0"]),
-    ],
-)
-def test_visible_devices(
-    monkeypatch: pytest.MonkeyPatch, listed: str | None, count: int, expected: list[str]
+class Driver:
+    """A driver's library with two GPUs, or parts of them; its functions return a code of error."""
+
+    def __init__(self, titles: tuple[bytes, ...] = (b"A", b"B"), failing: str = ""):
+        self.titles, self.failing = titles, failing
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        if not name.startswith("cu"):
+            raise AttributeError(name)
+        return lambda *arguments: int(name == self.failing) or getattr(self, f"_{name}")(*arguments)
+
+    def _cuInit(self, flags: int) -> int:  # noqa: N802
+        return flags
+
+    def _cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802
+        count._obj.value = len(self.titles)
+        return 0
+
+    def _cuDeviceGet(self, device: Any, ordinal: int) -> int:  # noqa: N802
+        device._obj.value = 10 + ordinal
+        return 0
+
+    def _cuDeviceGetUuid_v2(self, identity: Any, device: Any) -> int:  # noqa: N802
+        identity._obj[0], identity._obj[15] = 171, device.value
+        return 0
+
+    def _cuDeviceGetName(self, title: Any, size: int, device: Any) -> int:  # noqa: N802
+        title.value = self.titles[device.value - 10]
+        return 0
+
+
+def test_the_driver_names_the_gpus() -> None:
+    assert cuda_driver.names(Driver((b"NVIDIA H200", b"NVIDIA A100 MIG 1g.5gb"))) == [
+        "GPU-ab000000-0000-0000-0000-00000000000a",
+        "MIG-ab000000-0000-0000-0000-00000000000b",
+    ]
+    assert cuda_driver.names(Driver(())) == []
+    for failing in ("cuInit", "cuDeviceGetCount", "cuDeviceGetUuid_v2", "cuDeviceGetName"):
+        assert cuda_driver.names(Driver(failing=failing)) == []
+
+
+@pytest.mark.parametrize("script", ["print('GPU-1\\nGPU-2')", "import time; time.sleep(60)"])
+def test_the_driver_is_asked_in_a_process_of_its_own(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_device_count", lambda: count)
-    if listed is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
-    assert devices.visible_devices() == expected
+    (tmp_path / "driver.py").write_text(script)
+    monkeypatch.setattr(cuda_driver, "__file__", str(tmp_path / "driver.py"))
+    monkeypatch.setattr(devices, "SECONDS_TO_ANSWER", 10.0 if "print" in script else 0.2)
+    assert devices.visible_devices() == (["GPU-1", "GPU-2"] if "print" in script else [])
+
+
+def test_hidden_gpus_are_not_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whether there is a driver, and GPUs, or not.
+    monkeypatch.setenv(gpus.VISIBLE, "-1")
+    assert devices.visible_devices() == []
 
 
 def test_each_job_has_a_device_of_its_own(tmp_path: Path) -> None:
-    names = ["1", "MIG-GPU-c2/1/0", "0"]
     with ExitStack() as jobs:
-        assert [jobs.enter_context(claimed(names, tmp_path)) for _ in names] == names
-    with claimed(names, tmp_path) as first:
-        assert first == "1"
+        assert [jobs.enter_context(claimed(DEVICES, tmp_path)) for _ in DEVICES] == DEVICES
+    with claimed(DEVICES, tmp_path) as first:
+        assert first == DEVICES[0]
 
 
 def test_a_device_is_free_after_an_error(tmp_path: Path) -> None:
@@ -118,54 +150,39 @@ def test_locks_hold_between_processes_and_end_with_them(tmp_path: Path) -> None:
 def test_a_job_without_a_gpu_locks_nothing(tmp_path: Path) -> None:
     with device_of_job(0, print) as device:
         assert device == "cpu"
-    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert gpus.VISIBLE not in os.environ
     assert not list(tmp_path.iterdir())
 
 
-def test_a_job_sees_its_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_sees_its_gpu_alone() -> None:
     lines: list[str] = []
-    with claimed(["0"], lock_folder()), device_of_job(1, lines.append) as device:
+    with claimed(DEVICES[:1], lock_folder()), device_of_job(1, lines.append) as device:
         assert device == "cuda"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-    assert lines == ["GPU 1 of 0,1,2"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,1")
-    with device_of_job(1, lines.append):
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2"
+        assert os.environ[gpus.VISIBLE] == DEVICES[1]
+    assert lines == [f"GPU {DEVICES[1]} of {','.join(DEVICES)}"]
 
 
-def test_allocations_of_slurm_do_not_wait_for_each_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    # Each sees its own GPUs, counted from 0.
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+def test_jobs_that_share_a_single_gpu_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As those of a group in an allocation of Slurm, where it is the first of its kind.
+    monkeypatch.setattr(gpus, "visible_devices", lambda: DEVICES[2:])
     monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv(gpus.VISIBLE, "0")
+    lines: list[str] = []
+    order: list[str] = []
+
+    def second() -> None:
+        with device_of_job(1, lines.append):
+            order.append("second")
+
+    job = threading.Thread(target=second)
     with device_of_job(1, print):
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        with device_of_job(1, print):
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-        monkeypatch.setenv("SLURM_JOB_ID", "18")
-        with device_of_job(1, print):
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
-
-
-def test_the_only_gpu_of_an_allocation_is_not_locked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-    with device_of_job(1, print) as device:
-        assert device == "cuda" and os.environ["CUDA_VISIBLE_DEVICES"] == "0"
-    assert not list(tmp_path.iterdir())
-
-
-def test_slurm_that_chose_no_gpu_leaves_it_to_the_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-    with claimed(["0"], lock_folder()):
-        monkeypatch.setenv("SLURM_JOB_ID", "18")
-        with device_of_job(1, print):
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        job.start()
+        job.join(0.1)
+        order.append("first")
+    job.join(20)
+    assert order == ["first", "second"]
+    assert lines[0] == f"waiting for a GPU: other jobs hold {DEVICES[2]}"
+    assert os.environ[gpus.VISIBLE] == "0", "what the system has chosen stays"
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])

@@ -150,7 +150,7 @@ def test_formulas_have_the_constants_of_their_engine(
         getattr(importlib.import_module(f"regimes.engines.{module}"), name)
         for module in (f"{settings_of}.settings", engine)
     )
-    assert assumed == (used["cpu"] if isinstance(used, dict) else used)
+    assert assumed == used
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,9 @@ from regimes.config.load import load_in
 from regimes.config.models import Config
 from regimes.engines.common.settings import EngineSettings
 from regimes.engines.registry import settings_classes
-from regimes.errors import ConfigError, DataError, DeviceError, StoreError
+from regimes.errors import ConfigError, DataError, StoreError
 from regimes.jobs.devices import resolve
+from regimes.jobs.gpus import require_cuda
 from regimes.plan.plan import Plan
 from regimes.plan.settings import datasets_behind
 from regimes.plan.stages import Data
@@ -246,9 +247,9 @@ def _simulated(
         raise ConfigError(f"simulate: experiments.{experiment}: {error}") from None
     plan = _plan_of(experiment, config, root)
     _require_made(experiment, plan.left_out)
-    place = resolve(device)
+    place = resolve(device) if chosen.uses_gpu else "cpu"
     if place == "cuda":
-        _require_cuda()
+        require_cuda()
     if data is None:
         with chdir(root), _mirror(config.data_mirror):
             points = _data(plan.data[chosen.dataset])
@@ -614,13 +615,6 @@ def _mirror(folder: str | None) -> Iterator[None]:
             os.environ.pop("REGIMES_DATA")
             if before is not None:
                 os.environ["REGIMES_DATA"] = before
-
-
-def _require_cuda() -> None:
-    import torch
-
-    if not torch.cuda.is_available():
-        raise DeviceError("device cuda: torch finds no GPU here; use cpu or auto")
 
 
 def _data(planned: Data) -> xr.Dataset:

@@ -157,7 +157,7 @@ def test_results_do_not_depend_on_the_block_nor_on_the_memory(
         return descend(networks, *others, **options)
 
     monkeypatch.setattr(gradient_descent, "descend", counting)
-    monkeypatch.setattr(gradient_descent, "BATCH_BYTES", {"cpu": 1})
+    monkeypatch.setattr(gradient_descent, "BATCH_BYTES", 1)
     single = train(block_of(), data, "cpu")
     assert sizes == [1] * 8
     xr.testing.assert_identical(single.drop_attrs(), trained.drop_attrs())

@@ -240,7 +240,7 @@ def test_evaluation_in_chunks(either_way: bool, monkeypatch: pytest.MonkeyPatch)
         points_of(10),
     )
     whole = evaluate(networks, points, LOSSES["mean_square"])
-    monkeypatch.setitem(classification.CHUNK_BYTES, "cpu", 4 * 8 * M * E)
+    monkeypatch.setattr(classification, "CHUNK_BYTES", 4 * 8 * M * E)
     parts = evaluate(networks, points, LOSSES["mean_square"])
     torch.testing.assert_close(parts, whole, rtol=1e-12, atol=0)
     outputs = torch.stack([group.outputs(points.inputs).clone() for group in networks.groups])

@@ -160,7 +160,7 @@ def test_results_do_not_depend_on_the_block(
         alone.squeeze().drop_attrs(),
         whole.sel(node_scaling="gamma_05", seed=1).squeeze().drop_attrs(),
     )
-    monkeypatch.setitem(minibatch_problem.BATCH_BYTES, "cpu", 1)
+    monkeypatch.setattr(minibatch_problem, "BATCH_BYTES", 1)
     one_by_one = train(block_of(precision=precision), data, "cpu")
     xr.testing.assert_identical(one_by_one.drop_attrs(), whole.drop_attrs())
 

@@ -168,7 +168,7 @@ def test_students_alone_have_the_same_bits(
         plain(alone.squeeze()),
         plain(trained.sel(loss="log_likelihood", omega_2=0.2, seed=1).squeeze()),
     )
-    monkeypatch.setitem(minibatch_problem.BATCH_BYTES, "cpu", 1)
+    monkeypatch.setattr(minibatch_problem, "BATCH_BYTES", 1)
     xr.testing.assert_identical(plain(train(block_of(), data, "cpu")), plain(trained))
 
 

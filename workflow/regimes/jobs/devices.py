@@ -1,23 +1,25 @@
 """The device that training will use, found without importing torch (which costs seconds)."""
 
-import os
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-# The variable that chooses the GPUs of a process, and its values that stand for none.
-VISIBLE = "CUDA_VISIBLE_DEVICES"
-NO_DEVICE = ("", "-1", "none", "NoDevFiles")
+from regimes.jobs import cuda_driver
+
+# Drivers that load when they are asked need some seconds for each GPU.
+SECONDS_TO_ANSWER = 120.0
 
 
 def resolve(device: str) -> str:
     """Turn `auto`, `cpu` or `cuda` into `cpu` or `cuda`.
 
-    `auto` means `cuda` when torch was built for CUDA and an NVIDIA device is visible.
+    `auto` means `cuda` when torch was built for CUDA and its driver shows a GPU.
     """
     if device != "auto":
         return device
-    return "cuda" if torch_has_cuda() and cuda_device_visible() else "cpu"
+    return "cuda" if torch_has_cuda() and visible_devices() else "cpu"
 
 
 def torch_has_cuda() -> bool:
@@ -32,29 +34,11 @@ def torch_has_cuda() -> bool:
     return re.search(r"^cuda\b[^=]*=\s*['\"]", text, flags=re.MULTILINE) is not None
 
 
-def cuda_device_visible() -> bool:
-    """True when an NVIDIA device exists and CUDA_VISIBLE_DEVICES does not hide it."""
-    return _device_count() > 0 and bool(visible_devices())
-
-
 def visible_devices() -> list[str]:
-    """The GPUs that CUDA shows to this process, by the names that CUDA_VISIBLE_DEVICES has.
-
-    As in CUDA, the list ends at the first name that is no device: an index below 0, or one beyond
-    the devices of the machine, as far as their number is known.
-    """
-    count = _device_count()
-    listed = os.environ.get(VISIBLE)
-    if listed is None:
-        return [str(index) for index in range(count)]
-    devices = []
-    for name in (part.strip() for part in listed.split(",")):
-        if name in NO_DEVICE or (count and name.isdecimal() and int(name) >= count):
-            break
-        devices.append(name)
-    # A device that is named twice makes CUDA show none.
-    return devices if len(set(devices)) == len(devices) else []
-
-
-def _device_count() -> int:
-    return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
+    """The GPUs that CUDA shows to this process, in its order; see `regimes.jobs.cuda_driver`."""
+    command = [sys.executable, "-I", "-S", cuda_driver.__file__]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_TO_ANSWER)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return asked.stdout.split()

@@ -1,13 +1,13 @@
 """Choose the device of a job: the CPU, or a GPU that no other job of this user holds.
 
 Several jobs on one machine would all take the first GPU. Therefore each job locks one of the GPUs
-that it may use, and sees that one alone. A lock ends with its process, however that ends. No result
-depends on the choice of the GPU. Jobs import this module by name, so that it is not part of the
-code that makes the results.
+that it may use, whatever these are called, and sees that one alone; so do jobs that share the
+allocation of a cluster. A lock ends with its process, however that ends. No result depends on the
+choice of the GPU. Jobs import this module by name, so that it is not part of the code that makes
+the results.
 """
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +17,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from regimes.errors import DeviceError
-from regimes.jobs.devices import VISIBLE, visible_devices
+from regimes.jobs.devices import visible_devices
 
+# The variable that chooses the GPUs of a process.
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 SECONDS_BETWEEN_TRIES = 0.5
 
 
@@ -27,22 +29,21 @@ def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
     """Give the device that a job is to use: `cpu` without GPUs, else `cuda`, which is one GPU.
 
     gpus: how many the job was given, the resource `gpu`. progress: writes a line to the job's log.
-    The GPU is locked until the block ends, and CUDA_VISIBLE_DEVICES names it alone. To be called
-    before torch has used a GPU. Raises DeviceError when torch finds no GPU, or when the folder of
-    locks belongs to somebody else.
+    The GPU is locked until the block ends, the process sees it alone, and torch is ready to use it
+    (`require_cuda`). To be called before torch has used a GPU. Raises DeviceError when torch finds
+    no GPU, or when the folder of locks belongs to somebody else.
     """
     if not gpus:
         yield "cpu"
         return
     devices = visible_devices()
     with ExitStack() as stack:
-        # Of what cannot be listed torch takes the first; a single GPU of an allocation is nobody
-        # else's.
-        if devices and not (len(devices) == 1 and _allocation()):
+        if devices:
             device = stack.enter_context(claimed(devices, lock_folder(), progress))
-            os.environ[VISIBLE] = device
+            if len(devices) > 1:
+                os.environ[VISIBLE] = device
             progress(f"GPU {device} of {','.join(devices)}")
-        _require_cuda()
+        require_cuda()
         yield "cuda"
 
 
@@ -52,9 +53,9 @@ def claimed(
 ) -> Iterator[str]:
     """Lock the first free one of some devices, and give its name; wait while none is free.
 
-    devices: names as in CUDA_VISIBLE_DEVICES. folder: where the lock files are, which stay.
+    devices: their UUIDs. folder: where the lock files are, which stay.
     """
-    locks = {device: FileLock(folder / f"{_file_name(device)}.lock") for device in devices}
+    locks = {device: FileLock(folder / f"{device}.lock") for device in devices}
     waiting = False
     while True:
         for device, lock in locks.items():
@@ -78,9 +79,7 @@ def lock_folder() -> Path:
 
     Raises DeviceError if it cannot be made or belongs to another user.
     """
-    allocation = _allocation()
-    name = f"regimes-gpus-{os.getuid()}" + (f"-{_file_name(allocation)}" if allocation else "")
-    folder = Path(tempfile.gettempdir()) / name
+    folder = Path(tempfile.gettempdir()) / f"regimes-gpus-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         mine = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
@@ -91,22 +90,14 @@ def lock_folder() -> Path:
     return folder
 
 
-def _allocation() -> str | None:
-    """The Slurm allocation that has chosen the GPUs, None if no allocation has.
+def require_cuda() -> None:
+    """Make torch ready to compute on a GPU; raises DeviceError when it finds none.
 
-    Each allocation has locks of its own, since inside of it GPUs may be counted from 0, whichever
-    they are.
+    NVIDIA's images let products of float32 have but ten bits (TF32), by an environment variable.
+    Here they have all, as on a CPU, for the rest of the process.
     """
-    return os.environ.get("SLURM_JOB_ID") if VISIBLE in os.environ else None
-
-
-def _file_name(name: str) -> str:
-    # The names of parts of a GPU may contain slashes.
-    return re.sub(r"[^\w.-]", "_", name)
-
-
-def _require_cuda() -> None:
     import torch
 
     if not torch.cuda.is_available():
         raise DeviceError("device cuda: torch finds no GPU here; set `device: cpu` or `auto`")
+    torch.backends.cuda.matmul.allow_tf32 = False

@@ -77,7 +77,7 @@ def _line(error: Exception, log: str | Path) -> str:
 
 def _lacks_memory(error: Exception) -> bool:
     # Torch has no error of its own for the CPU, and must not be imported for that of a GPU.
-    said = ("can't allocate memory", "out of memory")
+    said = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in said)
     )

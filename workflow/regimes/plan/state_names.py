@@ -2,7 +2,7 @@
 
 The hash is of what a plan knows (see `regimes.plan.stages.Job`), so that `regimes prune` can
 tell which states are in use; the own part is of what only the job itself knows, the build of torch
-and the device, between which numbers differ. This module does without torch.
+and the device, by the name of a GPU, between which numbers differ. This module does without torch.
 """
 
 import re
@@ -17,6 +17,6 @@ EARLIER_NAME = re.compile(r"[0-9a-f]{64}\.pt")
 def complete_name(planned: str, torch: str, device: str) -> str:
     """The name of a file that the plan names, with the job's own part.
 
-    torch: its complete version, which says what it was built for.
+    torch: its complete version, which says what it was built for. device: "cpu", or which GPU.
     """
     return f"{planned}-{config_hash({'torch': torch, 'device': device})[:16]}.pt"

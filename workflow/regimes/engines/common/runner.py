@@ -19,6 +19,7 @@ from regimes.engines.common.engine import Engine, Job, MakeState, Session
 from regimes.engines.common.record import dataset_of, write_run
 from regimes.engines.common.resume import Checkpoint, EndStates
 from regimes.engines.registry import engine_module, settings_classes
+from regimes.errors import DeviceError
 from regimes.plan.loading import install_activation
 from regimes.plan.state_names import complete_name
 
@@ -90,7 +91,10 @@ def train(
         began = time.monotonic()
         session = _JobSession(number, label, state or earlier.get(number), ends, offer)
         session.progress, session.watch = progress, watch
-        measured = runs.train(batch, session)
+        try:
+            measured = runs.train(batch, session)
+        except torch.OutOfMemoryError as error:
+            raise _too_small(label) from error
         state = None
         for index, setting in enumerate(batch.settings):
             one = {name: values[index] for name, values in measured.items()}
@@ -190,4 +194,20 @@ class _JobSession(Session):
 
 
 def _completed(path: str | Path | None, device: str) -> Path | None:
-    return None if path is None else Path(complete_name(str(path), torch.__version__, device))
+    """A file of states with the part of its name that says what numbers depend on here."""
+    if path is None:
+        return None
+    if device != "cpu":
+        # Cards sum in orders of their own, and their memory says how batches are cut.
+        device = f"{torch.cuda.get_device_name()}, {torch.cuda.mem_get_info()[1]} bytes"
+    return Path(complete_name(str(path), torch.__version__, device))
+
+
+def _too_small(label: str) -> DeviceError:
+    """The error that the memory of the GPU does not suffice for a batch."""
+    gigabytes = torch.cuda.mem_get_info()[1] / 1e9
+    return DeviceError(
+        f"the memory of the GPU ({torch.cuda.get_device_name()}, {gigabytes:.3g} GB) does not "
+        f"suffice for {label}: take smaller sizes (such as axes.width, n_train), end other "
+        "programs on it, or set `device: cpu`"
+    )

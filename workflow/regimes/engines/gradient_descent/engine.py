@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from regimes.engines.common.device_memory import BATCH_SHARE, device_bytes
 from regimes.engines.common.draws import scaled_weights, scales_of
 from regimes.engines.common.engine import NO_SESSION, Batch, Engine, Job, Session, Variable, history
 from regimes.engines.common.losses import gradient_factor
@@ -34,9 +35,9 @@ from regimes.parameterisations.scales import Scales
 if TYPE_CHECKING:
     from regimes.engines.gradient_descent.settings import GradientDescentExperiment
 
-# Batches are cut so that they take about this much memory; on the CPU, where networks are worked
-# through one by one, so that they stay in the cache between two steps.
-BATCH_BYTES = {"cpu": 8 * 1024**2, "cuda": 1024**3}
+# On the CPU, where networks are worked through one by one, batches are cut so that they take about
+# this much memory and stay in the cache between two steps.
+BATCH_BYTES = 8 * 1024**2
 
 
 class Runs(Engine["GradientDescentExperiment"]):
@@ -110,6 +111,7 @@ class Runs(Engine["GradientDescentExperiment"]):
         points = self.points
         groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
         number = np.dtype(self.settings.precision).itemsize
+        most = device_bytes(self.device, BATCH_BYTES, BATCH_SHARE)
         for setting in self.job.grid():
             setting = {"n_train": points.n_points, "rate_ratio": 1.0} | setting
             groups.setdefault((setting["width"], setting["n_train"]), []).append(setting)
@@ -118,7 +120,11 @@ class Runs(Engine["GradientDescentExperiment"]):
             # Slopes and values, activations, weights at start and present, inputs
             a_run = width * n_train * (2 * number + 2)
             a_run += (2 * width + n_train) * points.n_features * number
-            size = max(1, BATCH_BYTES[self.device] // a_run)
+            if self.device != "cpu":
+                # All runs of a batch have scratch of their own, of weights and of activations.
+                a_run = 4 * width * (n_train + points.n_features) * number
+                a_run += n_train * points.n_features * number
+            size = max(1, most // a_run)
             size = math.ceil(len(settings) / math.ceil(len(settings) / size))
             for first in range(0, len(settings), size):
                 chosen = settings[first : first + size]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from regimes.engines.common.device_memory import BATCH_SHARE, device_bytes
 from regimes.engines.common.draws import antisymmetric, has_signs, is_antisymmetric, scales_of
 from regimes.engines.common.engine import Batch, Coordinate, Engine, Job, Session, Variable
 from regimes.engines.common.losses import gradient_factor
@@ -27,6 +28,7 @@ from regimes.engines.gradient_flow.initialisation import (
     gaussian_in_span,
 )
 from regimes.engines.gradient_flow.integrator import ENDINGS, FlowResult, Limits, integrate
+from regimes.engines.gradient_flow.motion import bytes_at_once
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights, motion
 from regimes.engines.gradient_flow.step_size import StepSizeControl
 from regimes.errors import DataError
@@ -36,7 +38,7 @@ from regimes.parameterisations.scales import Scales
 if TYPE_CHECKING:
     from regimes.engines.gradient_flow.settings import GradientFlowExperiment
 
-# Batches are cut so that their weights and paths take about this much memory.
+# On the CPU batches are cut so that their weights and paths take about this much memory.
 BATCH_BYTES = 1024**3
 
 
@@ -156,21 +158,28 @@ class Runs(Engine["GradientFlowExperiment"]):
         return list(self._batches())
 
     def _batches(self) -> Iterator[Batch]:
-        n_points, n_features = self.inputs.shape
-        # Of points x neurons that a path keeps.
-        arrays = motion(self.activation, self.inputs).arrays
         grid = self.job.grid()
+        most = device_bytes(self.device, BATCH_BYTES, BATCH_SHARE)
         for width in self.job.axes["width"]:
             settings = [setting for setting in grid if setting["width"] == width]
-            # Initial, present, predicted and new weights, the arrays of the path, and kernels with
-            # their eigenvectors.
-            kept = 4 + len(self.kept_levels)
-            numbers = width * (kept * (n_features + 1) + arrays * n_points) + 10 * n_points**2
-            room = max(1, int(BATCH_BYTES / (numbers * self.inputs.element_size())))
+            room = max(1, int(most / self.bytes_of_run(width)))
             size = math.ceil(len(settings) / math.ceil(len(settings) / room))
             for first in range(0, len(settings), size):
                 chosen = settings[first : first + size]
                 yield Batch(f"width {width}, {len(chosen)} runs", chosen)
+
+    def bytes_of_run(self, width: int) -> float:
+        """Bytes that a run of a batch takes: on the CPU about, without the tiles that it shares."""
+        n_points, n_features = self.inputs.shape
+        number, moving = self.inputs.element_size(), motion(self.activation, self.inputs)
+        # Initial, present, predicted and new weights, what a path keeps, and kernels with their
+        # eigenvectors.
+        if self.device == "cpu":
+            of_neuron = (4 + len(self.kept_levels)) * (n_features + 1) + moving.arrays * n_points
+            return number * (width * of_neuron + 10 * n_points**2)
+        of_neuron = 4 * (n_features + 1) + moving.kept
+        tile = bytes_at_once(moving, self.inputs, width)
+        return number * (width * of_neuron + 16 * n_points**2) + tile
 
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Follow the runs of a batch; with a state, only those that an earlier limit cut short."""
@@ -304,10 +313,14 @@ class Runs(Engine["GradientFlowExperiment"]):
         missed = (kept.relative_loss[rows][:, chosen] > levels) & (levels > 0)
         found: dict[str, np.ndarray] = {}
         for position, row in enumerate(rows):
-            networks = self._networks(settings[row], scales[row], flow, row, chosen)
-            observer = self._observer(scales[row], networks[0])
-            for column in np.flatnonzero(~missed[position]):
-                network, is_end = networks[column], self.records[column] in (0.0, 1.0)
+            for column, network in enumerate(
+                self._networks(settings[row], scales[row], flow, row, chosen)
+            ):
+                if column == 0:
+                    observer = self._observer(scales[row], network)
+                if missed[position, column]:
+                    continue
+                is_end = self.records[column] in (0.0, 1.0)
                 for name, value in observer.observe(network, is_end=is_end).items():
                     found.setdefault(name, np.full((len(rows), len(chosen)), np.nan))
                     found[name][position, column] = value
@@ -326,7 +339,7 @@ class Runs(Engine["GradientFlowExperiment"]):
         flow: FlowResult,
         row: int,
         levels: list[int],
-    ) -> list[Network]:
+    ) -> Iterator[Network]:
         """A run's networks at some levels, in the space of the inputs; the first is its start."""
         kept = flow.snapshots
         a = kept.output_weights[row, levels] * scales.output
@@ -337,10 +350,9 @@ class Runs(Engine["GradientFlowExperiment"]):
             drawn = gaussian(self.job.stream(width, setting["seed"]), width, len(basis))
             start = self._arranged(drawn, scales)[1] * scales.deviation_w
             w = start + basis @ (w - basis.T @ start)
-        return [
-            Network(self.inputs.new_tensor(one.T), self.inputs.new_tensor(output)[None])
-            for one, output in zip(w, a, strict=True)
-        ]
+        # One by one: those of all levels need not fit a GPU.
+        for one, output in zip(w, a, strict=True):
+            yield Network(self.inputs.new_tensor(one.T), self.inputs.new_tensor(output)[None])
 
     def _observer(self, scales: Scales, initial: Network) -> Observer:
         train, test = (

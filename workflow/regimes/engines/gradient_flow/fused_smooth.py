@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from numba import cfunc, njit, types
 
+from regimes.engines.common.compiled import compiled
 from regimes.engines.gradient_flow import branch_free, smooth
-from regimes.engines.gradient_flow.fused import compiled
 from regimes.engines.gradient_flow.motion import Batch, Sums, Weights
 from regimes.engines.gradient_flow.smooth import Smooth
 

@@ -29,7 +29,14 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, multiplied
+from regimes.engines.gradient_flow.motion import (
+    Batch,
+    Sums,
+    Tile,
+    Weights,
+    multiplied,
+    neurons_at_once,
+)
 
 
 @dataclass
@@ -61,6 +68,10 @@ class Kinked:
         self.activation = activation
         self.inputs = inputs
         self._overlaps = inputs @ inputs.T
+        n_points, n_features = inputs.shape
+        # If half of the neurons cross a kink; what a step sees of them is there twice.
+        self.kept = 4 * n_points
+        self.worked_on = 12 * n_points + 4 * n_features + 4
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """See `Motion`."""
@@ -132,7 +143,10 @@ class Kinked:
         )
         by_tile = zip(batch.slices, ways, strict=True)
         total = torch.cat([batch.total[elements][way.places[0]] for (elements, _), way in by_tile])
-        bettered = self._sweep(z, slopes, total.T * response)
+        # Neurons do not see each other here, so that not all need to fit a GPU.
+        most = neurons_at_once(self, z) if z.is_cuda else max(1, len(response))
+        parts = (one.split(most, dim=1) for one in (z, slopes, total.T * response))
+        bettered = torch.cat([self._sweep(*part) for part in zip(*parts, strict=True)], dim=1)
         sizes = [len(way.response) for way in ways]
         for way, part in zip(ways, bettered.split(sizes, dim=1), strict=True):
             element, neuron = way.places

@@ -12,6 +12,9 @@ from torch import Tensor
 
 # Numbers of outer products that are held at a time.
 COLUMN_NUMBERS = 1 << 20
+# Bytes that the arrays of neurons may take that are worked on at a time on a GPU: so many that to
+# launch a kernel costs little beside what it does.
+GPU_TILE_BYTES = 1024**3
 
 
 @dataclass
@@ -99,10 +102,14 @@ class Motion(Protocol):
     """How the neurons of a batch move with one kind of activations.
 
     arrays: how many numbers it keeps for each point and neuron between its two methods.
+    kept, worked_on: how many numbers it has on a GPU for a neuron at most, beside the weights: of
+    all neurons through a step, and of those of a tile.
     share_of_way: of the kernel of the way there in that with which a flow goes on from a point.
     """
 
     arrays: int
+    kept: int
+    worked_on: int
     share_of_way: float
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,6 +133,16 @@ class Motion(Protocol):
 def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
     """The products of a matrix (p, q) with each of values (E, q, m), which `matmul` would copy."""
     return torch.bmm(matrix.expand(len(values), *matrix.shape), values)
+
+
+def neurons_at_once(motion: Motion, like: Tensor) -> int:
+    """How many neurons a motion may work on at a time on a GPU; like: of their number format."""
+    return max(1, GPU_TILE_BYTES // (like.element_size() * motion.worked_on))
+
+
+def bytes_at_once(motion: Motion, like: Tensor, n_neurons: int) -> int:
+    """What it then takes at most, of so many neurons in all."""
+    return min(n_neurons, neurons_at_once(motion, like)) * like.element_size() * motion.worked_on
 
 
 class Sums:
@@ -170,7 +187,9 @@ class Sums:
 
     def add_columns(self, element: Tensor, rows_a: Tensor, rows_w: Tensor, share: Tensor) -> None:
         """Add to the Gram matrices of elements (C,) shares (C,) of those of columns (n, C)."""
-        step = max(1, COLUMN_NUMBERS // len(rows_a) ** 2)
+        # On a GPU in a few pieces, each no more than a few times the columns themselves.
+        numbers = max(COLUMN_NUMBERS, 4 * rows_a.numel()) if rows_a.is_cuda else COLUMN_NUMBERS
+        step = max(1, numbers // len(rows_a) ** 2)
         for first in range(0, len(element), step):
             part = slice(first, first + step)
             for gram, rows in ((self.gram_a, rows_a), (self.gram_w, rows_w)):

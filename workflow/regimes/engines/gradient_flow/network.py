@@ -29,7 +29,13 @@ from typing import Any
 from torch import Tensor
 
 from regimes.engines.gradient_flow.kinked import Kinked
-from regimes.engines.gradient_flow.motion import Batch, Motion, Sums, Weights
+from regimes.engines.gradient_flow.motion import (
+    Batch,
+    Motion,
+    Sums,
+    Weights,
+    neurons_at_once,
+)
 from regimes.engines.gradient_flow.smooth import Smooth
 
 # Bytes of one array of points x neurons in a tile: calls cost little beside the arithmetic, and a
@@ -170,10 +176,9 @@ class TwoLayerNetwork:
     def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:
         """Slices of elements and of neurons that cover the batch."""
         n_elements, width = weights.a.shape
-        if weights.a.is_cuda:
-            yield slice(0, n_elements), slice(0, width)
-            return
         room = max(1, TILE_BYTES // (weights.a.element_size() * len(self.inputs)))
+        if weights.a.is_cuda:
+            room = neurons_at_once(self.motion, weights.a)
         elements = max(1, room // width)
         # Equal tiles: a short last one would cost as many calls as a full one.
         neurons = -(-width // -(-width // room))

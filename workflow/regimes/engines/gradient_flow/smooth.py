@@ -29,7 +29,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, multiplied
+from regimes.engines.gradient_flow.motion import (
+    Batch,
+    Sums,
+    Tile,
+    Weights,
+    multiplied,
+    neurons_at_once,
+)
 
 # The method's gamma in W = 1 - gamma h J, and a coefficient of its estimate.
 GAMMA = 1 / (2 + 2**0.5)
@@ -58,7 +65,7 @@ class Columns:
         """Select some of the neurons, as columns of one element."""
         return type(self)(*(_columns(values, element, neuron) for values in self.every()))
 
-    def only(self, chosen: Tensor) -> Self:
+    def only(self, chosen: Tensor | slice) -> Self:
         """Select some of the columns."""
         return type(self)(*(values[..., chosen] for values in self.every()))
 
@@ -145,6 +152,16 @@ class Late:
             torch.cat([part.error for part in parts], dim=-1),
         )
 
+    def part(self, chosen: slice) -> "Late":
+        """Views of some of them."""
+        return Late(
+            self.element[chosen],
+            self.neuron[chosen],
+            self.neurons.only(chosen),
+            self.pull.only(chosen),
+            self.error[:, chosen],
+        )
+
     def moved(self) -> tuple[Tensor, Tensor]:
         """Return how far a (C,) and w (d, C) are from their initial values."""
         return (self.neurons.a - self.pull.initial_a)[0], (self.neurons.w - self.pull.initial_w)[0]
@@ -162,6 +179,10 @@ class Smooth:
     def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation
         self.inputs = inputs
+        n_points, n_features = inputs.shape
+        # If all neurons are late; when those of the tiles are joined, they are there twice.
+        self.kept = 8 * n_points + 4 * n_features + 10
+        self.worked_on = 2 * n_features**2 + 14 * n_points + 10 * n_features + 10
 
     @cached_property
     def _squares(self) -> Tensor:
@@ -243,6 +264,14 @@ class Smooth:
         """
         if not len(late.element):
             return
+        room = len(late.element)
+        if late.element.is_cuda:
+            room = neurons_at_once(self, late.error)
+        for first in range(0, len(late.element), room):
+            self._travel_together(late.part(slice(first, first + room)), sums)
+
+    def _travel_together(self, late: Late, sums: Sums | None) -> None:
+        """Take late neurons through the step by operations on the arrays of all of them."""
         now, pull, element = late.neurons, late.pull, late.element
         column = torch.arange(len(element), device=element.device)
         h = _next_size(torch.ones_like(late.error), late.error)

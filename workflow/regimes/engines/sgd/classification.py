@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regimes.engines.common.device_memory import CHUNK_SHARE, device_bytes
 from regimes.engines.sgd.batch_losses import BatchLoss
 from regimes.engines.sgd.network import BatchedNetworks
 
-# Points are evaluated in chunks for which an array of neurons x points takes this many bytes.
-CHUNK_BYTES = {"cpu": 4 * 1024**2, "cuda": 256 * 1024**2}
+# On the CPU points are evaluated in chunks for which an array of neurons x points takes this many
+# bytes.
+CHUNK_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ def evaluate(networks: BatchedNetworks, points: Points, loss: BatchLoss) -> dict
     output there is none.
     """
     inputs = points.inputs
+    most = device_bytes(inputs.device.type, CHUNK_BYTES, CHUNK_SHARE)
     sums = torch.zeros(2, len(networks), dtype=torch.float64, device=inputs.device)
     for group in networks.groups:
         labels = points.labels_of(group.elements)
         column = networks.width * group.n_networks * inputs.element_size()
-        size = max(1, CHUNK_BYTES[inputs.device.type] // column)
+        size = max(1, most // column)
         for first in range(0, len(points), size):
             chunk, outputs = slice(first, first + size), group.outputs(inputs[first : first + size])
             some = labels[chunk] if points.has_targets else labels[..., chunk]

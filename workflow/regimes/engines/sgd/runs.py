@@ -5,10 +5,10 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import Tensor
 
+from regimes.engines.common.device_memory import BATCH_SHARE, device_bytes
 from regimes.engines.common.engine import (
     Batch,
     Coordinate,
@@ -24,8 +24,8 @@ from regimes.engines.sgd.classification import Points, evaluate
 from regimes.engines.sgd.descent import MinibatchResult, Schedule, descend
 from regimes.engines.sgd.network import BatchedNetworks, Parameters, Trained
 
-# Batches are cut so that their weights, three copies of them, take about this much memory.
-BATCH_BYTES = {"cpu": 512 * 1024**2, "cuda": 8 * 1024**3}
+# On the CPU batches are cut so that their weights, three copies of them, take about this much.
+BATCH_BYTES = 512 * 1024**2
 # What runs of a batch share, if it is an axis.
 SHARED = ("width", "loss")
 # Of histories, what comes after a divergence is NaN.
@@ -94,8 +94,6 @@ class MinibatchRuns(Engine):
         # What is counted here are epochs.
         self.steps = self.schedule.recorded_epochs()
         self.last_common = last_common(self.steps, longer.recorded_epochs())
-        if device == "cuda":
-            torch.backends.cuda.matmul.allow_tf32 = False
 
     def batches(self) -> list[Batch]:
         """Settings of one width and loss, as many as fit the memory."""
@@ -104,10 +102,14 @@ class MinibatchRuns(Engine):
             shared = tuple((name, setting[name]) for name in SHARED if name in setting)
             groups.setdefault(shared, []).append(setting)
         number = np.dtype(self.settings.precision).itemsize
+        most = device_bytes(self.device, BATCH_BYTES, BATCH_SHARE)
         batches = []
         for shared, group in groups.items():
             a_run = 3 * number * group[0]["width"] * (self.n_features + self.networks.n_outputs)
-            size = max(1, BATCH_BYTES[self.device] // a_run)
+            if self.device != "cpu":
+                # All runs of a batch have scratch of their own for a minibatch.
+                a_run += 4 * number * group[0]["width"] * self.settings.batch_size
+            size = max(1, most // a_run)
             described = "".join(f"{name} {value}, " for name, value in shared)
             for first in range(0, len(group), size):
                 chosen = group[first : first + size]
