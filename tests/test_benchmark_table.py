@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 PAPERS = {"luo2021", "razborov2022", "chen2022", "caron2023", "song2021"}
@@ -16,7 +17,7 @@ PAPERS = {"luo2021", "razborov2022", "chen2022", "caron2023", "song2021"}
 def modules(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
     """gathered and write_tables, which are found beside the benchmarks alone."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("gathered", "write_tables"):
+    for name in ("gathered", "roofline", "write_tables"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return importlib.import_module("gathered"), importlib.import_module("write_tables")
 
@@ -45,13 +46,14 @@ def test_new_results_replace_those_of_the_same_name_alone(modules, tmp_path):
     gathered, table = modules
     path = tmp_path / "results.json"
     seconds = gathered.Seconds(2.0, 3.0)
+    machine = gathered.Machine({torch.float64: 1e9, torch.float32: 2e9}, 3e9, 1e6)
 
     def compare(problem: str, factor: float) -> None:
         rows = [
-            gathered.Measured("here", seconds, gathered.PACKAGE),
+            gathered.Measured("here", seconds, gathered.PACKAGE, work=gathered.Work(5e8, 0.0, 0.0)),
             gathered.Measured("loop", seconds * factor, gathered.PYTORCH, "wrong, and more"),
         ]
-        gathered.Gathered(path).compare("chen2022", problem, rows)
+        gathered.Gathered(path, lambda: machine).compare("chen2022", problem, rows)
 
     compare("first", 2.0)
     compare("second", 3.0)
@@ -62,7 +64,10 @@ def test_new_results_replace_those_of_the_same_name_alone(modules, tmp_path):
         for name, group in results["comparisons"].items()
     }
     assert ratios == {"chen2022: first": [1.0, 4.0], "chen2022: second": [1.0, 3.0]}
-    assert "| first | 2 s | 4 x (wrong) |  |  |" in table.summary(results)
+    assert "| first | 2 s | 25 % | 4 x (wrong) |  |  |  |" in table.summary(results)
+    assert "1 Gflop/s in float64, 2 in float32, 3 GB/s." in table.summary(results)
+    assert "| here | 2 s | 3 s | 1 | 25 % |  |" in gathered.tables(results)
+    assert "| loop | 8 s | 12 s | 4 |  | wrong, and more |" in gathered.tables(results)
     with pytest.raises(ValueError, match="in the text"):
         table.replaced("no marks", "summary", "block")
 

@@ -5,24 +5,26 @@ are timed from outside the outermost one: processor time of the importing thread
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 SITECUSTOMIZE = """
 import atexit, importlib._bootstrap as bootstrap, json, os, sys, threading, time
 
-began, spent, local = time.time(), [(0.0, 0.0)], threading.local()
+began, spent, local = time.time(), [], threading.local()
 load = bootstrap._find_and_load
 
 def timed(*arguments):
     if getattr(local, "inside", False):
         return load(*arguments)
-    local.inside, start, wall = True, time.thread_time(), time.perf_counter()
+    local.inside, at = True, time.time()
+    start, wall = time.thread_time(), time.perf_counter()
     try:
         return load(*arguments)
     finally:
         local.inside = False
-        spent.append((time.thread_time() - start, time.perf_counter() - wall))
+        spent.append((at, time.thread_time() - start, time.perf_counter() - wall))
 
 bootstrap._find_and_load = timed
 
@@ -33,8 +35,7 @@ def write():
         "began": began,
         "ended": time.time(),
         "cpu": time.process_time(),
-        "imports": sum(cpu for cpu, _ in spent),
-        "wall_of_imports": sum(wall for _, wall in spent),
+        "imported": spent,
     }
     with open(os.path.join(%(folder)r, f"{os.getpid()}.json"), "w") as stream:
         json.dump(record, stream)
@@ -43,16 +44,25 @@ def write():
 
 @dataclass(frozen=True)
 class Process:
-    """When a process began and ended (since the epoch), and its seconds: of the processor, and of
-    imports by both clocks.
+    """When a process began and ended (since the epoch), and its seconds of the processor.
+
+    imported: when each outermost import began, and its seconds by both clocks.
     """
 
     arguments: list[str]
     began: float
     ended: float
     cpu: float
-    imports: float
-    wall_of_imports: float
+    imported: list[tuple[float, float, float]]
+
+    @property
+    def imports(self) -> float:
+        """Seconds of the processor that all imports took."""
+        return sum(cpu for _, cpu, _ in self.imported)
+
+    def wall_of_imports(self, since: float = 0.0, until: float = math.inf) -> float:
+        """Wall time of the imports that began in an interval."""
+        return sum(wall for began, _, wall in self.imported if since <= began <= until)
 
     @property
     def script(self) -> str:

@@ -173,10 +173,10 @@ def weights_step(
 def function_space_step(width: int, n_points: int, n_rows: int, in_weights: bool) -> Work:
     """A step of descent in function space, of coefficients (m, r).
 
-    The new pre-activations take m r n multiplications, and as many the way of the weights, where
-    the coefficients are weights; the outputs take m n.
+    Where these are weights it is a step on them. Otherwise the gradient is not multiplied with the
+    inputs: the Gram matrix is, with the coefficients, r = n.
     """
-    products = (2 if in_weights else 1) * n_rows + 1
+    products = (2 if in_weights else 1) * n_rows + 2
     return _work(width * n_points * products, width * n_rows, n_rows * n_points)
 
 

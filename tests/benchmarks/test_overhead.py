@@ -4,8 +4,9 @@ Run with `pytest tests/benchmarks/test_overhead.py --benchmark-enable`. The phas
 at its default widths, with fewer settings, by `snakemake --cores 2` in an empty folder; every
 process writes down the seconds of the processor that it took, and how many of them to import. What
 is left to a training job is split by wall time: integration lies between the first start and the
-last end of a batch in its log. The full main job has more blocks of the same kind: its training
-jobs are the measured ones times their number, while all else is taken to stay as it is.
+last end of a batch in its log, imports aside. The full main job has more blocks of the same kind:
+its training jobs are the measured ones times their number, while all else is taken to stay as it
+is.
 """
 
 import os
@@ -29,16 +30,24 @@ COMMAND = [
     *("--config", f"experiments={{phase_diagram: {{axes: {{{AXES}}}}}}}"),
 ]
 FIGURE = "figures/phase_diagram.pdf"
+# Of seconds in logs
+ROUNDING = 0.1
 
 
 def integration(log: Path, process: Process) -> float:
-    """Processor seconds of a training job between the first start and the last end of a batch."""
+    """Processor seconds of a training job between the first start and the last end of a batch.
+
+    Without the imports that the first batch asks for.
+    """
     lines = log.read_text("utf-8").splitlines()
     at = {line.partition(" s ")[2]: float(line.partition(" s ")[0]) for line in lines}
-    starts = [seconds for text, seconds in at.items() if text.endswith(": start")]
-    ends = [seconds for text, seconds in at.items() if re.search(r": done in [\d.]+ s$", text)]
-    own = process.ended - process.began - process.wall_of_imports
-    return (process.cpu - process.imports) * (max(ends) - min(starts)) / own
+    start = min(seconds for text, seconds in at.items() if text.endswith(": start"))
+    end = max(seconds for text, seconds in at.items() if re.search(r": done in [\d.]+ s$", text))
+    # The last line was written when the file was; times in it are rounded.
+    began = log.stat().st_mtime - max(at.values())
+    imports = process.wall_of_imports(began + start - ROUNDING, began + end)
+    own = process.ended - process.began - process.wall_of_imports()
+    return (process.cpu - process.imports) * (end - start - imports) / own
 
 
 def in_order(logs: Path, processes: list[Process]) -> list[tuple[Path, Process]]:

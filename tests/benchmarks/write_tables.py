@@ -41,6 +41,7 @@ OTHERS = {
     DIFFRAX: "diffrax",
 }
 EXTRAPOLATED = "extrapolated"
+RATES = ("gflops_float64", "gflops_float32", "gigabytes_per_second")
 
 
 def summary(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -89,6 +90,13 @@ def _sentences(results: Mapping[str, Mapping[str, Any]], groups: list) -> list[s
         "Processor time on one core, the fastest of several turns where a turn is short; `2 x` is "
         f"twice as long as this package takes. {processors}, torch {torch}, {', '.join(dates)}."
     ]
+    rates = sorted({tuple(map(one.get, RATES)) for one in measured if RATES[0] in one})
+    limits = [
+        f"{double:g} Gflop/s in float64, {single:g} in float32, {copies:g} GB/s"
+        for double, single, copies in rates
+    ]
+    if limits:
+        sentences.append(f"The limit, of products and of copies: {'; '.join(limits)}.")
     powers = [
         f"{curve['work']}: ({curve['over']})^{curve['power_of_upper_half']:.1f}"
         for curve in results["growth"].values()
