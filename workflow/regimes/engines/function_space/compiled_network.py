@@ -21,8 +21,6 @@ class CompiledNetwork(FunctionSpaceNetwork):
     with these inputs. The rest is as of `FunctionSpaceNetwork`.
     """
 
-    compiled = True
-
     def __init__(
         self,
         passes: "FewFeatures",

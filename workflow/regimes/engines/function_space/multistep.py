@@ -32,6 +32,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from regimes.engines.common.shallow import LEAST_POINTS, MOST_FEATURES
 from regimes.engines.function_space.network import FunctionSpaceNetwork, Place
 
 # Below this, K lambda is so small that differences of powers would lose digits.
@@ -192,17 +193,18 @@ def multistep(network: FunctionSpaceNetwork, n_steps: int) -> Multistep:
 def break_even_steps(network: FunctionSpaceNetwork) -> int:
     """As many plain steps as the shortest multistep that takes less time replaces, about.
 
-    By counts of operations, timed on a CPU core. On a GPU eigenvalues cost more beside products,
-    which nothing here knows.
+    By counts of operations, timed on a CPU core with compiled passes. Other devices, and those that
+    lack Numba, have other costs, but make the same multisteps, so that their results agree.
     """
     n_points, product = network.n_points, len(network.basis)
     if network.in_weights:
         product *= 2
     step, passes = product + ELEMENTWISE, 3 * product + 5 * ELEMENTWISE
-    if network.compiled:
+    few = len(network.basis) <= MOST_FEATURES and n_points >= LEAST_POINTS
+    if network.kinked and network.in_weights and few:
         step = COMPILED * len(network.basis)
         passes = 4.3 * step
-    kernel = n_points * (CHANGED_SLOPES if network.updates_kernel else 1.0)
+    kernel = n_points * (CHANGED_SLOPES if network.kinked else 1.0)
     relative = n_points / network.width
     by_eigenvalues = (passes + kernel + EIGENVALUES * n_points * relative) / step
     # Powers cost something for each step.

@@ -62,8 +62,6 @@ class FunctionSpaceNetwork:
     in_weights: the state is the way of the weights; by default where that takes less work.
     """
 
-    # Whether passes over the neurons are compiled.
-    compiled = False
     coefficients: Tensor
     errors: Tensor
 
@@ -118,11 +116,6 @@ class FunctionSpaceNetwork:
     def kinked(self) -> bool:
         """Whether act' is constant but for jumps, as that of ReLU: act(z) = act'(z) z."""
         return kinked(self.activation)
-
-    @property
-    def updates_kernel(self) -> bool:
-        """Whether the tangent kernel is updated where slopes have changed, not made anew."""
-        return self._products is not None
 
     @property
     def slopes(self) -> Tensor:
