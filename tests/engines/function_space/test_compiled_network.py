@@ -11,7 +11,7 @@ from regimes.engines.common.shallow import few_feature_passes
 from regimes.engines.function_space import slope_products
 from regimes.engines.function_space.compiled_network import CompiledNetwork
 from regimes.engines.function_space.descent import descend
-from regimes.engines.function_space.multistep import control_of, multistep
+from regimes.engines.function_space.multistep import MultistepControl, control_of, multistep
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.engines.function_space.slope_products import SlopeProducts
 
@@ -70,8 +70,8 @@ def test_whole_runs_are_those_of_products() -> None:
     def observe(network: FunctionSpaceNetwork) -> dict[str, float]:
         return {"loss": float(network.errors.square().mean())}
 
-    found = descend(compiled, steps, observe, control_of(compiled, 0.01))
-    expected = descend(products, steps, observe, control_of(products, 0.01))
+    found = descend(compiled, steps, observe, MultistepControl(0.05, 5))
+    expected = descend(products, steps, observe, MultistepControl(0.05, 5))
     assert found.multisteps == expected.multisteps > 20
     np.testing.assert_allclose(found.history["loss"], expected.history["loss"], rtol=1e-6)
 
