@@ -74,9 +74,9 @@ def test_main_job(benchmark, gathered: Gathered, tmp_path: Path) -> None:
     assert (tmp_path / "out" / FIGURE).exists()
 
     processes = recorder.read(tmp_path / "records")
-    scripts = [one for one in processes if one.script]
-    training = [one for one in scripts if one.script == "train"]
     snakemake = [one for one in processes if "snakemake" in Path(one.arguments[0]).parts]
+    scripts = [one for one in processes if one.script and one not in snakemake]
+    training = [one for one in scripts if one.script == "train"]
     assert len(training) == BLOCKS
     logs = in_order(tmp_path / "out" / "results" / "logs" / "runs" / "phase_diagram", training)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
