@@ -183,14 +183,12 @@ def function_space_step(width: int, n_points: int, n_rows: int, in_weights: bool
 def multistep(width: int, n_points: int, n_rows: int, in_weights: bool) -> Work:
     """Many steps of descent in function space at once, of coefficients (m, r).
 
-    The tangent kernel, which is symmetric, takes m n (n + 1) / 2 multiplications; two looks at
-    other coefficients and one change of the outputs m r n each, and as many the three ways, where
-    the coefficients are weights; the eigenvectors (4/3 + 2) n^3 operations, to bring the kernel to
-    a tridiagonal form and back (Golub and Van Loan, Matrix Computations, section 8.3).
+    Two looks at other coefficients and one change of the outputs take m r n multiplications
+    each, and as many the three ways, where the coefficients are weights. What the kernel takes is
+    not counted: it depends on how many slopes have changed.
     """
-    products = (6 if in_weights else 3) * n_rows + (n_points + 1) / 2
-    multiply_adds = width * n_points * products + 5 / 3 * n_points**3
-    return _work(multiply_adds, width * n_rows, n_rows * n_points)
+    products = (6 if in_weights else 3) * n_rows
+    return _work(width * n_points * products, width * n_rows, n_rows * n_points)
 
 
 def descent(network: Any, result: Any) -> Work:
