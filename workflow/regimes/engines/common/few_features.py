@@ -26,59 +26,72 @@ _inlined = njit(error_model="numpy", fastmath=set(FAST))
 
 
 @_inlined
-def _multiply(inputs, w, z0, z1, z2, z3):
-    """Write z = w . x of four neurons with weights (4, d) at inputs (d, n), each (n,)."""
-    for j in range(0, len(inputs), FOUR):
-        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
-        a0, a1, a2, a3 = w[0, j], w[0, j + 1], w[0, j + 2], w[0, j + 3]
-        b0, b1, b2, b3 = w[1, j], w[1, j + 1], w[1, j + 2], w[1, j + 3]
-        c0, c1, c2, c3 = w[2, j], w[2, j + 1], w[2, j + 2], w[2, j + 3]
-        d0, d1, d2, d3 = w[3, j], w[3, j + 1], w[3, j + 2], w[3, j + 3]
-        if j == 0:
-            for i in range(len(z0)):
-                z0[i] = a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
-                z1[i] = b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
-                z2[i] = c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
-                z3[i] = d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
-        else:
-            for i in range(len(z0)):
-                z0[i] += a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
-                z1[i] += b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
-                z2[i] += c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
-                z3[i] += d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
+def _rows(inputs):
+    """Four arrays (n,) for the pre-activations of four neurons, each one in memory."""
+    n_points = inputs.shape[1]
+    return (
+        np.empty(n_points, inputs.dtype),
+        np.empty(n_points, inputs.dtype),
+        np.empty(n_points, inputs.dtype),
+        np.empty(n_points, inputs.dtype),
+    )
 
 
 @_inlined
-def _pull(inputs, s0, s1, s2, s3, pull):
-    """Write sum_i s_i x_i (4, d) of four neurons with s (n,)."""
+def _multiply(inputs, j, w, z0, z1, z2, z3):
+    """Add the part of four features from j on to z = w . x of four neurons, each (n,).
+
+    w: their weights (4, d) at inputs (d, n). From the first feature on, z is overwritten.
+    """
+    x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
+    a0, a1, a2, a3 = w[0, j], w[0, j + 1], w[0, j + 2], w[0, j + 3]
+    b0, b1, b2, b3 = w[1, j], w[1, j + 1], w[1, j + 2], w[1, j + 3]
+    c0, c1, c2, c3 = w[2, j], w[2, j + 1], w[2, j + 2], w[2, j + 3]
+    d0, d1, d2, d3 = w[3, j], w[3, j + 1], w[3, j + 2], w[3, j + 3]
+    if j == 0:
+        for i in range(len(z0)):
+            z0[i] = a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+            z1[i] = b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
+            z2[i] = c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
+            z3[i] = d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
+    else:
+        for i in range(len(z0)):
+            z0[i] += a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+            z1[i] += b0 * x0[i] + b1 * x1[i] + b2 * x2[i] + b3 * x3[i]
+            z2[i] += c0 * x0[i] + c1 * x1[i] + c2 * x2[i] + c3 * x3[i]
+            z3[i] += d0 * x0[i] + d1 * x1[i] + d2 * x2[i] + d3 * x3[i]
+
+
+@_inlined
+def _pull(inputs, j, s0, s1, s2, s3, pull):
+    """Write sum_i s_i x_i of four features from j on into (4, d), of four neurons with s (n,)."""
+    x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
     zero = s0[0] - s0[0]
-    for j in range(0, len(inputs), FOUR):
-        x0, x1, x2, x3 = inputs[j], inputs[j + 1], inputs[j + 2], inputs[j + 3]
-        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
-        c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zero
-        for i in range(len(s0)):
-            p, q, r, s = x0[i], x1[i], x2[i], x3[i]
-            a, b, c, d = s0[i], s1[i], s2[i], s3[i]
-            a0 += a * p
-            a1 += a * q
-            a2 += a * r
-            a3 += a * s
-            b0 += b * p
-            b1 += b * q
-            b2 += b * r
-            b3 += b * s
-            c0 += c * p
-            c1 += c * q
-            c2 += c * r
-            c3 += c * s
-            d0 += d * p
-            d1 += d * q
-            d2 += d * r
-            d3 += d * s
-        pull[0, j], pull[0, j + 1], pull[0, j + 2], pull[0, j + 3] = a0, a1, a2, a3
-        pull[1, j], pull[1, j + 1], pull[1, j + 2], pull[1, j + 3] = b0, b1, b2, b3
-        pull[2, j], pull[2, j + 1], pull[2, j + 2], pull[2, j + 3] = c0, c1, c2, c3
-        pull[3, j], pull[3, j + 1], pull[3, j + 2], pull[3, j + 3] = d0, d1, d2, d3
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zero
+    c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zero
+    for i in range(len(s0)):
+        p, q, r, s = x0[i], x1[i], x2[i], x3[i]
+        a, b, c, d = s0[i], s1[i], s2[i], s3[i]
+        a0 += a * p
+        a1 += a * q
+        a2 += a * r
+        a3 += a * s
+        b0 += b * p
+        b1 += b * q
+        b2 += b * r
+        b3 += b * s
+        c0 += c * p
+        c1 += c * q
+        c2 += c * r
+        c3 += c * s
+        d0 += d * p
+        d1 += d * q
+        d2 += d * r
+        d3 += d * s
+    pull[0, j], pull[0, j + 1], pull[0, j + 2], pull[0, j + 3] = a0, a1, a2, a3
+    pull[1, j], pull[1, j + 1], pull[1, j + 2], pull[1, j + 3] = b0, b1, b2, b3
+    pull[2, j], pull[2, j + 1], pull[2, j + 2], pull[2, j + 3] = c0, c1, c2, c3
+    pull[3, j], pull[3, j + 1], pull[3, j + 2], pull[3, j + 3] = d0, d1, d2, d3
 
 
 @_inlined
@@ -90,30 +103,26 @@ def _to_slopes(z, errors, low):
 
 def _gradient(inputs, w, errors, low, gradient):
     """Write sum_i e_i act'(w . x_i) x_i (m, d)."""
-    n_points = inputs.shape[1]
-    z0 = np.empty(n_points, inputs.dtype)
-    z1 = np.empty(n_points, inputs.dtype)
-    z2 = np.empty(n_points, inputs.dtype)
-    z3 = np.empty(n_points, inputs.dtype)
+    z0, z1, z2, z3 = _rows(inputs)
     for k in range(0, len(w), FOUR):
-        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, w[k : k + FOUR], z0, z1, z2, z3)
         _to_slopes(z0, errors, low)
         _to_slopes(z1, errors, low)
         _to_slopes(z2, errors, low)
         _to_slopes(z3, errors, low)
-        _pull(inputs, z0, z1, z2, z3, gradient[k : k + FOUR])
+        for j in range(0, len(inputs), FOUR):
+            _pull(inputs, j, z0, z1, z2, z3, gradient[k : k + FOUR])
 
 
 def _outputs(inputs, w, output, low, outputs):
     """Write sum_k c_k act(w_k . x) (n,)."""
     n_points = inputs.shape[1]
-    z0 = np.empty(n_points, inputs.dtype)
-    z1 = np.empty(n_points, inputs.dtype)
-    z2 = np.empty(n_points, inputs.dtype)
-    z3 = np.empty(n_points, inputs.dtype)
+    z0, z1, z2, z3 = _rows(inputs)
     outputs[:] = 0
     for k in range(0, len(w), FOUR):
-        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, w[k : k + FOUR], z0, z1, z2, z3)
         a, b, c, d = output[k], output[k + 1], output[k + 2], output[k + 3]
         low_a, low_b, low_c, low_d = low * a, low * b, low * c, low * d
         for i in range(n_points):
@@ -128,18 +137,14 @@ def _outputs(inputs, w, output, low, outputs):
 def _output_change(inputs, w, output, low, direction, outputs):
     """Write sum_k c_k act'(w_k . x) v_k . x (n,), the change with the weights along v (m, d)."""
     n_points = inputs.shape[1]
-    z0 = np.empty(n_points, inputs.dtype)
-    z1 = np.empty(n_points, inputs.dtype)
-    z2 = np.empty(n_points, inputs.dtype)
-    z3 = np.empty(n_points, inputs.dtype)
-    v0 = np.empty(n_points, inputs.dtype)
-    v1 = np.empty(n_points, inputs.dtype)
-    v2 = np.empty(n_points, inputs.dtype)
-    v3 = np.empty(n_points, inputs.dtype)
+    z0, z1, z2, z3 = _rows(inputs)
+    v0, v1, v2, v3 = _rows(inputs)
     outputs[:] = 0
     for k in range(0, len(w), FOUR):
-        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
-        _multiply(inputs, direction[k : k + FOUR], v0, v1, v2, v3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, w[k : k + FOUR], z0, z1, z2, z3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, direction[k : k + FOUR], v0, v1, v2, v3)
         a, b, c, d = output[k], output[k + 1], output[k + 2], output[k + 3]
         low_a, low_b, low_c, low_d = low * a, low * b, low * c, low * d
         for i in range(n_points):
@@ -172,35 +177,30 @@ def _gradient_at_end(inputs, w, end, output, errors, low, gradient, rest):
     Slopes are those at `end`; but those at w where c_k e_i > 0. gradient: as of `_gradient`, with
     these slopes. rest: what it lacks of that with the slopes at the end.
     """
-    n_points = inputs.shape[1]
-    z0 = np.empty(n_points, inputs.dtype)
-    z1 = np.empty(n_points, inputs.dtype)
-    z2 = np.empty(n_points, inputs.dtype)
-    z3 = np.empty(n_points, inputs.dtype)
-    e0 = np.empty(n_points, inputs.dtype)
-    e1 = np.empty(n_points, inputs.dtype)
-    e2 = np.empty(n_points, inputs.dtype)
-    e3 = np.empty(n_points, inputs.dtype)
+    z0, z1, z2, z3 = _rows(inputs)
+    e0, e1, e2, e3 = _rows(inputs)
     for k in range(0, len(w), FOUR):
-        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
-        _multiply(inputs, end[k : k + FOUR], e0, e1, e2, e3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, w[k : k + FOUR], z0, z1, z2, z3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, end[k : k + FOUR], e0, e1, e2, e3)
         _to_kept(z0, e0, output[k], errors, low)
         _to_kept(z1, e1, output[k + 1], errors, low)
         _to_kept(z2, e2, output[k + 2], errors, low)
         _to_kept(z3, e3, output[k + 3], errors, low)
-        _pull(inputs, z0, z1, z2, z3, gradient[k : k + FOUR])
-        _pull(inputs, e0, e1, e2, e3, rest[k : k + FOUR])
+        for j in range(0, len(inputs), FOUR):
+            _pull(inputs, j, z0, z1, z2, z3, gradient[k : k + FOUR])
+        for j in range(0, len(inputs), FOUR):
+            _pull(inputs, j, e0, e1, e2, e3, rest[k : k + FOUR])
 
 
 def _positive(inputs, w, positive):
     """Write whether w . x > 0 (m, n)."""
     n_points = inputs.shape[1]
-    z0 = np.empty(n_points, inputs.dtype)
-    z1 = np.empty(n_points, inputs.dtype)
-    z2 = np.empty(n_points, inputs.dtype)
-    z3 = np.empty(n_points, inputs.dtype)
+    z0, z1, z2, z3 = _rows(inputs)
     for k in range(0, len(w), FOUR):
-        _multiply(inputs, w[k : k + FOUR], z0, z1, z2, z3)
+        for j in range(0, len(inputs), FOUR):
+            _multiply(inputs, j, w[k : k + FOUR], z0, z1, z2, z3)
         row0, row1, row2, row3 = positive[k], positive[k + 1], positive[k + 2], positive[k + 3]
         for i in range(n_points):
             row0[i] = z0[i] > 0
