@@ -1,6 +1,6 @@
 """The settings that all experiments share, whatever engine trains them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from regimes.config.base import Model
 
 # Axes of names: the key that defines the names, and the word for one of them.
 NAMED_BY = {"model": ("models", "model"), "node_scaling": ("node_scalings", "node scaling")}
+
+Device = Literal["auto", "cpu", "cuda"]
 
 SplitBy = Annotated[
     tuple[Name, ...],
@@ -41,6 +43,11 @@ class ExperimentSettings(Model):
     )
     on_request: bool = Field(
         default=False, description="Made only when it is asked for by name, not by `all`."
+    )
+    device: Device | None = Field(
+        default=None,
+        description="Where it is trained and probed, in place of the top-level `device`; does not "
+        "change results' names.",
     )
 
     def all_grids(self) -> list[dict[str, tuple]]:

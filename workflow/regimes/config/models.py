@@ -5,13 +5,14 @@ are shown to users.
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from regimes.config.activations import OwnActivation, OwnName, check_activation
 from regimes.config.axes import FigureName, ModuleName, Name
 from regimes.config.base import Integer, Model
+from regimes.config.experiment import Device
 from regimes.config.layers import LAST, Resolved, Scale
 from regimes.config.own_code import OwnFile
 from regimes.datasets.settings import (
@@ -171,8 +172,10 @@ class Config(Model):
         default="laptop",
         description="Size of the experiments: each says below `scales` what differs from laptop.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Where networks are trained; does not change results' names."
+    device: Device = Field(
+        default="auto",
+        description="Where networks are trained; does not change results' names. auto: on a GPU, "
+        "if there is one, what is large; the rest on the CPU.",
     )
     root_seed: Integer = Field(
         default=2021, ge=0, description="Seed from which all random streams are derived."
@@ -277,6 +280,11 @@ class Config(Model):
             check(f"{key}.dataset", (experiment.dataset,), self.datasets, "data set")
             check(f"{key}.paper", (experiment.paper,), self.papers, "paper")
             check_activation(key, experiment, self.activations)
+            if experiment.device == "cuda" and not experiment.uses_gpu:
+                raise ValueError(
+                    f"{key}.device = 'cuda': engine {experiment.engine} computes on the CPU alone; "
+                    "allowed: auto, cpu"
+                )
             transfer = getattr(getattr(experiment, "probes", None), "transfer", None)
             if transfer and transfer.dataset is not None:
                 named = (transfer.dataset,)

@@ -70,8 +70,8 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
 def training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "split_by", "on_request"):
-        del settings[key]
+    for key in ("paper", "measure", "split_by", "on_request", "device"):
+        settings.pop(key, None)
     settings.pop("probes", None)
     own = config.activations.get(settings.get("activation", ""))
     if own is not None and is_own(own):

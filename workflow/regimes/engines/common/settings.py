@@ -11,6 +11,9 @@ from regimes.config.experiment import AxesSettings, ExperimentSettings
 from regimes.datasets.size import DataSize
 from regimes.engines.common.memory import Axes, largest, n_runs
 
+# Products of float64 that a core makes in a second, and of float32.
+PRODUCTS_PER_SECOND = {"float64": 5e9, "float32": 2e10}
+
 
 class EngineSettings(ExperimentSettings):
     """Base of the settings of an experiment, which also describe their engine.
@@ -23,6 +26,7 @@ class EngineSettings(ExperimentSettings):
     of its own for each seed.
     takes_outputs: whether targets may have several components.
     uses_gpu: whether it computes on the GPU where `device` says so; else on the CPU in any case.
+    gpu_gain: seconds of a core over those of a GPU, a guess (docs/gpu.md).
     against_divergence: what helps where runs diverge, in words.
     takes_numbers: whether it needs an activation's value and derivatives at single numbers, too.
     """
@@ -34,6 +38,7 @@ class EngineSettings(ExperimentSettings):
     takes_draws: ClassVar[bool] = False
     takes_outputs: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
+    gpu_gain: ClassVar[float] = 20
     against_divergence: ClassVar[str] = "a smaller learning_rate"
     takes_numbers: ClassVar[bool] = False
 
@@ -81,11 +86,24 @@ class EngineSettings(ExperimentSettings):
         return 8 * (6 * weights + 8 * width * n_train + 6 * kernel)
 
     def seconds(self, axes: Axes, data: DataSize) -> float | None:
-        """Seconds of one core for a job, roughly; None for an engine whose time is no surprise.
+        """Seconds of one core for a job, within a factor of ten; None where nothing is known."""
+        passes = self.passes()
+        if passes is None:
+            return None
+        sizes = axes.get("n_train") or [getattr(self, "n_train", None) or data.n_train]
+        widths = axes.get("width", [1])
+        runs = n_runs(axes) / (len(widths) * len(axes.get("n_train", [1])))
+        products = sum(self.products(width, n_train, data) for width in widths for n_train in sizes)
+        rate = PRODUCTS_PER_SECOND[getattr(self, "precision", "float64")]
+        return runs * passes * products / rate
 
-        That is of engines with a cost per step that grows faster than the data do.
-        """
+    def passes(self) -> float | None:
+        """How often a run goes through its training points, about; None where it is not known."""
         return None
+
+    def products(self, width: int, n_train: int, data: DataSize) -> float:
+        """Products of numbers in a pass: inputs, and outputs, with weights, forth and back."""
+        return 3 * width * n_train * (min(n_train, data.n_features) + data.n_outputs)
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """Number of numbers that a job's file keeps of its runs, about."""

@@ -26,6 +26,9 @@ from regimes.engines.common.settings import (
 )
 from regimes.probes.settings import Probes
 
+# Time of all steps, one by one, over that with multisteps, of the shipped experiments.
+MULTISTEPS_SAVE = 20
+
 
 class MultistepSettings(Model):
     """Many steps of gradient descent at once, where that is accurate."""
@@ -159,6 +162,14 @@ class FunctionSpaceExperiment(EngineSettings):
             for name, model in settings["models"].items()
         }
 
+    def passes(self) -> float:
+        """The steps, of which multisteps save most."""
+        return self.max_steps / (MULTISTEPS_SAVE if self.multistep.enabled else 1)
+
+    def products(self, width: int, n_train: int, data: DataSize) -> float:
+        """Of the pre-activations with the Gram matrix."""
+        return width * n_train**2
+
     def memory(self, axes: Axes, data: DataSize) -> float:
         """The largest network: embedded points, pre-activations and what a multistep compares."""
         number = NUMBER_BYTES[self.precision]
@@ -260,6 +271,10 @@ class NodeScaledExperiment(EngineSettings):
     probes: Probes = Field(default=Probes(), description="What is done with trained networks.")
     axes: NodeAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)
+
+    def passes(self) -> float:
+        """The steps; what multisteps save differs too much between data."""
+        return self.max_steps
 
     def memory(self, axes: Axes, data: DataSize) -> float:
         """The largest network: weights, arrays of nodes x points, the NTG matrix."""

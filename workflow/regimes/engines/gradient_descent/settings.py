@@ -28,6 +28,8 @@ from regimes.engines.common.parameterised import (
 
 # Of the engine: bytes of a batch on the CPU.
 BATCH_BYTES = 8 * 1024**2
+# Steps of a run that ends by itself, about.
+STEPS = 1000
 
 
 class DescentAxes(ParameterAxes):
@@ -154,6 +156,12 @@ class GradientDescentExperiment(ParameterisedExperiment):
             rows = n_train * data.n_outputs
             kernel = number * (5 * rows**2 + 2 * width * (rows + n_train))
         return weights + arrays + kernel + 4 * BATCH_BYTES
+
+    def passes(self) -> float:
+        """The steps."""
+        rule = self.stopping
+        ends = rule.residual_norm or rule.relative_loss or rule.abort_on_increase
+        return min(rule.max_steps, STEPS) if ends else rule.max_steps
 
     @model_validator(mode="after")
     def _consistent(self) -> "GradientDescentExperiment":

@@ -28,10 +28,11 @@ from regimes.errors import ConfigError
 
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
-# From so many points on the kernel is what takes the time: on one core these seconds for each of
-# its entries and each neuron in a step, and for its eigenvectors as if there were so many neurons
-# more. Noisy data take about so many steps.
-MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, OF_EIGENVECTORS, STEPS = 500, 1.6e-9, 45, 200
+# Seconds of one core for each neuron in a step: for each point, more where the slope is continuous,
+# and for each entry of the kernel, of fewer points and from so many on, where that is what takes the
+# time. Its eigenvectors take as much as so many neurons more. Noisy data take about so many steps.
+SECONDS_PER_POINT, OF_SMOOTH = 1e-8, 10
+MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, OF_EIGENVECTORS, STEPS = 500, (4e-10, 1.6e-9), 45, 200
 # Of kernels (n, n), beside what the engine counts, measured at 2000 and 6366 points.
 MORE_KERNELS, MORE_BYTES = 2, 250 * 1024**2
 # Of the first gammas of a search.
@@ -40,6 +41,7 @@ NEAREST_START = 0.05
 MOST_GAMMAS = 32
 # Of Numba, which compiles the own steps of neurons whose activation has a continuous slope.
 COMPILER_BYTES = 100 * 1024**2
+KINKED = ("relu", "leaky_relu")
 
 
 class FlowAxes(ParameterAxes):
@@ -131,7 +133,7 @@ class GradientFlowExperiment(ParameterisedExperiment):
         and all neurons of the batch may need own steps, for which they are copied.
         """
         number, n_train = NUMBER_BYTES[self.solver.precision], data.n_train
-        kinked = self.activation in ("relu", "leaky_relu")
+        kinked = self.activation in KINKED
         rank = self._rank(data)
         of_width = []
         for width in axes["width"]:
@@ -157,13 +159,14 @@ class GradientFlowExperiment(ParameterisedExperiment):
         asked = {record.kernel, record.sharpness} != {"never"} or record.invariant
         return data.n_points > data.n_train or asked
 
-    def seconds(self, axes: Axes, data: DataSize) -> float | None:
-        """Of the kernels of many points: sums over the neurons (n, n), in each step."""
-        if data.n_train < MANY_POINTS:
-            return None
-        runs = n_runs(axes) / len(axes["width"])
-        neurons = sum(width + OF_EIGENVECTORS for width in axes["width"])
-        return STEPS * SECONDS_PER_KERNEL_ENTRY * data.n_train**2 * runs * neurons
+    def seconds(self, axes: Axes, data: DataSize) -> float:
+        """Of arrays of neurons x points, and of the kernel: sums over the neurons (n, n)."""
+        n_train, runs = data.n_train, n_runs(axes) / len(axes["width"])
+        of_point = SECONDS_PER_POINT * (1 if self.activation in KINKED else OF_SMOOTH)
+        of_entry = SECONDS_PER_KERNEL_ENTRY[n_train >= MANY_POINTS]
+        neurons = sum(axes["width"])
+        of_kernel = of_entry * n_train**2 * (neurons + OF_EIGENVECTORS * len(axes["width"]))
+        return STEPS * runs * (of_point * n_train * neurons + of_kernel)
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The loss along the runs, and snapshots of the weights."""
@@ -274,11 +277,10 @@ class BoundaryExperiment(EngineSettings):
         of_flow = self._of_flow(axes) | self._seeds()
         return self.flow(of_flow).memory(of_flow, data)
 
-    def seconds(self, axes: Axes, data: DataSize) -> float | None:
+    def seconds(self, axes: Axes, data: DataSize) -> float:
         """Of the networks of the least number of seeds, at one gamma, and half as many more."""
         of_flow = self._of_flow(axes) | {"seed": list(range(self.min_seeds))}
-        seconds = self.flow(of_flow).seconds(of_flow, data)
-        return None if seconds is None else 1.5 * seconds
+        return 1.5 * self.flow(of_flow).seconds(of_flow, data)
 
     def kept(self, axes: Axes, data: DataSize) -> float:
         """The relative distances."""

@@ -34,6 +34,8 @@ from regimes.probes.settings import PruningProbe
 # Of the engine: bytes of a batch of networks on the CPU, and the number of classes of labels, which
 # the data alone tell.
 BATCH_BYTES, CLASSES = 512 * 1024**2, 10
+# Their weights are float32, of which GPUs make more products.
+GPU_GAIN = 40.0
 
 
 class StochasticAxes(ParameterAxes):
@@ -65,6 +67,7 @@ class StochasticDescentExperiment(ParameterisedExperiment):
     """
 
     limit = ("epochs",)
+    gpu_gain = GPU_GAIN
 
     engine: Literal["sgd"] = Field(description="How the networks are trained.")
     loss: Literal["half_mean", "mean_square", "cross_entropy"] = Field(
@@ -91,6 +94,10 @@ class StochasticDescentExperiment(ParameterisedExperiment):
     )
     axes: StochasticAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("width", "seed")
+
+    def passes(self) -> float:
+        """The epochs."""
+        return self.epochs
 
     def memory(self, axes: Axes, data: DataSize) -> float:
         """A batch of networks, a minibatch, and what measures a network."""
@@ -154,6 +161,7 @@ class MinibatchExperiment(EngineSettings):
     """
 
     limit = ("epochs",)
+    gpu_gain = GPU_GAIN
 
     engine: Literal["sgd.node_scaled"] = Field(description="How the networks are trained.")
     node_scalings: dict[Name, NodeScaling] = Field(
@@ -191,6 +199,10 @@ class MinibatchExperiment(EngineSettings):
     )
     axes: MinibatchAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)
+
+    def passes(self) -> float:
+        """The epochs."""
+        return self.epochs
 
     def memory(self, axes: Axes, data: DataSize) -> float:
         """A batch of networks, a minibatch, and the distances of all nodes along the runs."""
@@ -256,6 +268,7 @@ class TeacherStudentExperiment(EngineSettings):
     """
 
     limit = ("epochs",)
+    gpu_gain = GPU_GAIN
     engine: Literal["sgd.teacher_student"] = Field(description="How the networks are trained.")
     product: Annotated[Number, Field(gt=0)] | None = Field(
         default=None,
@@ -284,6 +297,10 @@ class TeacherStudentExperiment(EngineSettings):
     )
     axes: TeacherStudentAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("loss", "seed")
+
+    def passes(self) -> float:
+        """The epochs."""
+        return self.epochs
 
     def memory(self, axes: Axes, data: DataSize) -> float:
         """A batch of networks, and a minibatch."""
