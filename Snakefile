@@ -65,11 +65,14 @@ or_exit(PLAN.write_stamps, PREFIX)
 # learn by the fingerprint. What the name had before may be another workflow's.
 config = SETTINGS.model_dump(mode="json") | {"fingerprint": fingerprint(), "prefix": PREFIX}
 
-# The device is looked for once, where Snakemake was started: the node of a job may have another.
-# Jobs are told, and ask for a GPU exactly when training is to use one.
+# Which jobs use a GPU is decided once, where Snakemake was started: the node of a job may have
+# others. Jobs are told, and ask for a GPU exactly when training is to use one.
+PLACED = "_".join(["REGIMES_PLACEMENT", *re.findall(r"\w+", PREFIX)])
 if workflow.is_main_process:
-    os.environ["REGIMES_DEVICE"] = resolve(SETTINGS.device)
+    os.environ[PLACED] = placement().text
     or_exit(PLAN.remove_empty, PREFIX)
+    if not workflow.dryrun:
+        or_exit(restore_all, PREFIX)
     if not IS_MODULE and any(map(re.compile("--report(=|$)").match, sys.argv)):
         from regimes.tools.check import require_current
 
@@ -80,17 +83,18 @@ if workflow.is_main_process:
     # asked for, `--resources training=1`.
     if workflow.nodes is None and "training" not in workflow.global_resources:
         workflow.register_resource("training", available_cores())
-    if os.environ["REGIMES_DEVICE"] == "cpu":
-        for line in PLAN.long_jobs(PREFIX):
-            print(f"warning: {line}", file=sys.stderr)
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results, PREFIX)
 
 
 envvars:
-    "REGIMES_DEVICE",
+    PLACED,
 
 
-GPUS = int(os.environ["REGIMES_DEVICE"] == "cuda")
+PLACEMENT = Placement.from_text(os.environ[PLACED])
+TOGETHER = together()
+if workflow.is_main_process:
+    for line in PLAN.long_jobs(PREFIX, PLACEMENT.on_gpu):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 wildcard_constraints:
@@ -131,4 +135,6 @@ onsuccess:
 
 
 onerror:
+    # Those of a job that made several, of which one has failed
+    or_exit(restore_all, PREFIX)
     logger.error("\n".join(failed(failures(), Path.cwd(), Path(workflow.rundir))))

@@ -11,9 +11,11 @@ from regimes.jobs.cores import available_cores
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
 from regimes.plan.outcome import failed, made
+from regimes.plan.placement import Placement
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
 from regimes.storage.failures import check_writable
+from regimes.storage.kept import restore_all
 from regimes.storage.shared import take_all
 
 # Whether another workflow has this one as a module, with settings, names and paths of its own.
@@ -71,11 +73,27 @@ WHOLE_WORKFLOW = re.compile(
 )
 
 
+def placement():
+    """Where the experiments are trained, with the cores and GPUs that Snakemake was given."""
+    cores = available_cores() if workflow.nodes is None else workflow.nodes
+    gpus = getattr(workflow.global_resources.get("gpu"), "value", None)
+    gpus = cores if gpus is None else max(1, gpus)
+    return Placement.decide(SETTINGS, PLAN, resolve, cores, gpus)
+
+
+def together():
+    """Training jobs that share processes; none where these are more than what is to be trained."""
+    if any(WHOLE_WORKFLOW.match(word) or f"{PREFIX}results/runs/" in word for word in sys.argv):
+        return []
+    return list(PLACEMENT.together(PLAN, PREFIX))
+
+
 def to_be_made(stages):
     """Regular expression of the runs, or probes, that are jobs: whose file does not exist yet.
 
     Those asked for by name are jobs too, and all are in a job's own process (on a cluster), in
-    reports and graphs, and with `--forceall` or `--forcerun train` (or `probe`).
+    reports and graphs, and with `--forceall` or `--forcerun train` (or `probe`). Not those that
+    another rule makes together.
     """
     every = "[^/]+-[0-9a-f]{16}"
     if any(map(WHOLE_WORKFLOW.match, sys.argv)):
@@ -83,9 +101,10 @@ def to_be_made(stages):
     if not workflow.is_main_process:
         return every
     jobs, done = [], []
+    elsewhere = {job.name for group in TOGETHER for job in group.jobs}
     for stage in stages.values():
         path = Path(PREFIX) / stage.path
-        missing = str(path) in sys.argv or not path.exists()
+        missing = str(path) in sys.argv or not (path.exists() or stage.name in elsewhere)
         (jobs if missing else done).append(stage.name[-16:])
     # The shorter list of the two: Snakemake handles the expression once for each file.
     if len(jobs) <= len(done):
@@ -110,7 +129,14 @@ def check_targets():
 def failures():
     """Rule, output files and logs of each job that failed."""
     jobs = (one for job in workflow.scheduler.failed for one in getattr(job, "jobs", [job]))
-    return [(job.rule.name, list(job.output), list(job.log)) for job in jobs]
+    found = []
+    for job in jobs:
+        outputs, logs = list(job.output), list(job.log)
+        if len(logs) > 1:  # one for each file, of which those that are there have not failed
+            pairs = [pair for pair in zip(outputs, logs) if not Path(pair[0]).exists()]
+            outputs, logs = map(list, zip(*pairs)) if pairs else (outputs, logs)
+        found.append((job.rule.name, outputs, logs))
+    return found
 
 
 def planned(rule, what):
@@ -123,18 +149,46 @@ def handed(rule):
     return lambda wildcards: PLAN.stage(rule, "/".join(wildcards)).handed()
 
 
-def memory(least, rule=None):
+def memory(least, rule=None, jobs=()):
     """Function of a rule's wildcards and of the attempt: the MB that a job asks for.
 
-    They are at least `least`, more where the plan's estimate for the stage of the rule is, and
-    more with each attempt, up to `max_memory_mb`.
+    They are at least `least`, more where the plan's estimate for the stage of the rule, or for one
+    of the `jobs`, is, and more with each attempt, up to `max_memory_mb`.
     """
 
     def asked(wildcards, attempt):
-        estimate = planned(rule, "memory_mb")(wildcards) if rule else 0
+        of_rule = planned(rule, "memory_mb")(wildcards) if rule else 0
+        estimate = max([of_rule, *(job.memory_mb for job in jobs)])
         return min(max(least, estimate) * attempt, SETTINGS.max_memory_mb)
 
     return asked
+
+
+def on_gpu(wildcards):
+    """How many GPUs a job of an experiment asks for."""
+    return int(PLACEMENT.uses_gpu(wildcards.experiment))
+
+
+def data_of(jobs):
+    """Input files of training jobs of one experiment, which share their data."""
+
+    def inputs(wildcards):
+        or_exit(PLAN.require_files, jobs)
+        return jobs[0].data.path
+
+    return inputs
+
+
+def take_resources_of_train(rule):
+    """Let a rule have the resources that a profile or the command line sets for `train`."""
+    train, own = map(workflow.modifier.modify_rulename, ("train", rule))
+    said = workflow.resource_settings.overwrite_resources
+    workflow.get_rule(own).resources.update(said.get(train, {}))
+
+
+def handed_of(jobs):
+    """Function of no wildcards: what the script of some jobs is given."""
+    return lambda wildcards: [job.handed() for job in jobs]
 
 
 def files(rule):

@@ -18,7 +18,7 @@ rule features:
     resources:
         training=1,
         mem_mb=memory(4000, "features"),
-        gpu=GPUS,
+        gpu=int(PLACEMENT.device == "cuda"),
     params:
         stage=handed("features"),
     script:

@@ -19,7 +19,7 @@ rule probe:
     resources:
         training=1,
         mem_mb=memory(4000, "probe"),
-        gpu=GPUS,
+        gpu=on_gpu,
     params:
         stage=handed("probe"),
     script:

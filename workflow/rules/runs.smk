@@ -25,8 +25,38 @@ rule train:
     resources:
         training=1,
         mem_mb=memory(4000, "train"),
-        gpu=lambda wildcards: GPUS * planned("train", "uses_gpu")(wildcards),
+        gpu=on_gpu,
     params:
         stage=handed("train"),
     script:
         "../scripts/train.py"
+
+
+# On a GPU: several jobs of an experiment in one process, one after the other, since it takes long to
+# start. Each has its own file, log and states. Only files that are missing: Snakemake deletes what a
+# job is to make. Those of the jobs that have succeeded are kept when another fails.
+for group in TOGETHER:
+
+    rule:
+        name:
+            group.name
+        input:
+            data=data_of(group.jobs),
+        output:
+            [job.path for job in group.jobs],
+        log:
+            [f"results/logs/runs/{job.name}.log" for job in group.jobs],
+        priority: group.jobs[0].priority
+        conda:
+            "../../envs/training.yaml"
+        threads: 1
+        resources:
+            training=1,
+            mem_mb=memory(4000, jobs=group.jobs),
+            gpu=1,
+        params:
+            stages=handed_of(group.jobs),
+        script:
+            "../scripts/train.py"
+
+    take_resources_of_train(group.name)

@@ -4,23 +4,28 @@ import sys
 import time
 
 # A job loads this module among its first.
-_START = time.monotonic()
+_START = {"cpu_seconds": 0.0, "wall_seconds": time.monotonic()}
 _EARLIER = {"cpu_seconds": 0.0, "wall_seconds": 0.0}
 
 
 def used() -> dict[str, float | int]:
-    """Return what the process has used, by the name of a file's global attribute.
+    """Return what the job has used, by the name of a file's global attribute.
 
-    cpu_seconds: of all threads. wall_seconds: since this module was loaded. peak_memory: largest
-    resident memory in bytes; only where the system says it.
+    cpu_seconds: of all threads. wall_seconds: since this module was loaded, or since `restart`.
+    peak_memory: largest resident memory of the process in bytes; only where the system says it.
     """
     numbers: dict[str, float | int] = {
-        "cpu_seconds": round(_EARLIER["cpu_seconds"] + time.process_time(), 2),
-        "wall_seconds": round(_EARLIER["wall_seconds"] + time.monotonic() - _START, 2),
+        name: round(_EARLIER[name] + now - _START[name], 2) for name, now in _clocks().items()
     }
     if memory := _peak_memory():
         numbers["peak_memory"] = memory
     return numbers
+
+
+def restart() -> None:
+    """Begin with the next job of the process."""
+    _START.update(_clocks())
+    _EARLIER.update(dict.fromkeys(_EARLIER, 0.0))
 
 
 def add_earlier(numbers: dict[str, float]) -> None:
@@ -30,6 +35,10 @@ def add_earlier(numbers: dict[str, float]) -> None:
     """
     for name in _EARLIER:
         _EARLIER[name] = max(_EARLIER[name], float(numbers.get(name, 0.0)))
+
+
+def _clocks() -> dict[str, float]:
+    return {"cpu_seconds": time.process_time(), "wall_seconds": time.monotonic()}
 
 
 def _peak_memory() -> int:

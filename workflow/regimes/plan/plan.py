@@ -172,9 +172,15 @@ class Plan:
         """The training jobs of an experiment."""
         return [job for job in self.jobs.values() if job.experiment == experiment]
 
-    def long_jobs(self, directory: str | Path = ".") -> Iterator[str]:
-        """A line for each experiment with jobs that are not done and will take very long."""
-        for name in [name for name, one in self.measures.items() if not one.on_request]:
+    def long_jobs(
+        self, directory: str | Path = ".", elsewhere: Collection[str] = ()
+    ) -> Iterator[str]:
+        """A line for each experiment with jobs that are not done and will take very long.
+
+        elsewhere: experiments that are not trained on a core.
+        """
+        asked = [name for name, one in self.measures.items() if not one.on_request]
+        for name in [name for name in asked if name not in elsewhere]:
             long = [job for job in self.jobs_of(name) if (job.seconds or 0) > LONG]
             hours = [
                 (job.seconds or 0) / 3600
@@ -184,9 +190,9 @@ class Plan:
             if hours:
                 yield (
                     f"experiments.{name}: {len(hours)} of its jobs may take up to "
-                    f"{max(hours):.0f} h of a core each, since every step needs the kernel of all "
-                    f"training points: take fewer points (datasets.{long[0].data.name}), smaller "
-                    "widths, fewer runs in a job (split_by), or another engine"
+                    f"{max(hours):.0f} h of a core each: take fewer points "
+                    f"(datasets.{long[0].data.name}), smaller widths, fewer runs in a job "
+                    "(split_by), or another engine"
                 )
 
     def named_by_hash(self) -> dict[str, str]:

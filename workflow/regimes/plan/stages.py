@@ -169,9 +169,9 @@ class Job(Stage):
         return self.name.partition("/")[0]
 
     @property
-    def uses_gpu(self) -> bool:
-        """Whether the job's engine computes on a GPU where there is one to be used."""
-        return settings_classes()[self.settings["engine"]].uses_gpu
+    def gpu_seconds(self) -> float:
+        """Seconds of a GPU, a guess; 0 where nothing is known."""
+        return (self.seconds or 0.0) / settings_classes()[self.settings["engine"]].gpu_gain
 
     @property
     def checkpoint(self) -> str:
