@@ -50,7 +50,7 @@ MOST_VALUES = 20
 TOP_KEYS = ("tolerance",)
 # Whose search is done on data that are given.
 BOUNDARY_OF_GIVEN = "four_point"
-NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure", "on_request")
+NO_CHANGES = ("axes", "grids", "split_by", "paper", "measure", "on_request", "device")
 
 
 def open(

@@ -174,7 +174,7 @@ def data_of(jobs):
 
     def inputs(wildcards):
         or_exit(PLAN.require_files, jobs)
-        return jobs[0].data.path
+        return [jobs[0].data.path]
 
     return inputs
 
