@@ -93,7 +93,7 @@ envvars:
 PLACEMENT = Placement.from_text(os.environ[PLACED])
 TOGETHER = together()
 if workflow.is_main_process:
-    for line in PLAN.long_jobs(PREFIX, PLACEMENT.on_gpu):
+    for line in PLAN.long_jobs(PREFIX, PLACEMENT.trained):
         print(f"warning: {line}", file=sys.stderr)
 
 

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from regimes.errors import ConfigError
+from regimes.plan.placement import START_SECONDS
 from regimes.plan.plan import Plan
 from regimes.plan.provenance import config_hash
 from regimes.storage.sealed import sealed
@@ -108,8 +109,29 @@ def test_an_estimate_of_the_engine_comes_last() -> None:
     job = replace(JOB, seconds=7e4)
     assert estimated([], [], job) == (cost.GUESSED, 7e4, None)
     assert estimated([], [RECORD], job)[0] == cost.TABLE
-    # It is of a core, not of a GPU
-    assert estimated([], [], replace(job, gpu=1))[0] == cost.UNKNOWN
+
+
+def test_jobs_on_a_gpu_have_times_of_gpus_or_guesses() -> None:
+    job = replace(JOB, gpu=1, gpu_gain=10.0, sharing=5, seconds=7e4)
+    there = replace(RECORD, device="cuda", seconds=8.0)
+    assert estimated([RECORD, there], [RECORD], job) == (cost.HERE, 8.0, 2e6)
+    # Nor do those count for a job on the CPU.
+    assert estimated([there], [], JOB)[0] == cost.UNKNOWN
+    start = START_SECONDS / 5
+    assert estimated([RECORD], [], job) == (cost.ON_GPU, 5.0 + start, 2e6)
+    assert estimated([], [], job) == (cost.ON_GPU, 7e3 + start, None)
+    assert estimated([], [], replace(job, seconds=None))[0] == cost.UNKNOWN
+    text = cost.report(cost.estimate([job], [RECORD], [], None), cores=2)
+    assert "estimate for a GPU" in text
+
+
+@pytest.mark.slow
+def test_jobs_that_share_a_process_are_told_apart(tmp_path: Path) -> None:
+    options = ("--cores", "3", "--config", "scale=smoke", "device=cuda", "--", TARGET)
+    trainings = [one for one in dry_run(snakemake(tmp_path, *options)).jobs if one.rule == "train"]
+    assert len(trainings) == 6 and len({job.settings for job in trainings}) == 6
+    assert {(job.name, job.gpu, job.sharing) for job in trainings} == {("phase_diagram", 1, 6)}
+    assert all(job.seconds and job.gpu_gain > 1 for job in trainings)
 
 
 def test_data_and_figures_of_the_table_are_of_the_scale() -> None:
@@ -160,7 +182,7 @@ def test_jobs_of_unknown_time_are_waited_for() -> None:
 
 def test_gpus_limit_the_jobs_that_want_one() -> None:
     jobs = [replace(JOB, gpu=1, output=(f"run{index}",)) for index in range(4)]
-    estimates = cost.estimate(jobs, [RECORD], [], None)
+    estimates = cost.estimate(jobs, [replace(RECORD, device="cuda")], [], None)
     assert "wall time   4.0 min on 8 cores and 1 GPU," in cost.report(estimates, 8, 1)
     assert "wall time   2.0 min on 8 cores and 2 GPUs," in cost.report(estimates, 8, 2)
     # Nothing limits them, as with Slurm, but the number of jobs.

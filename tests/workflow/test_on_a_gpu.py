@@ -82,7 +82,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def together(gpu: Gpu, checkout: Path) -> Workflow:
-    """Two experiments that were trained on the GPU, several jobs in a process; not to be changed."""
+    """Two experiments trained on the GPU, several jobs in a process; not to be changed."""
     workflow = Workflow(checkout, gpu.folder / "together", SEVERAL, (*SMOKE, "device=cuda"))
     result = gpu.run(workflow)
     assert result.code == 0, result.output
@@ -161,7 +161,7 @@ def test_a_job_that_fails_leaves_the_files_of_those_it_shared_the_process_with(
     if how == "full":
         (failed,) = re.findall(f"^  train_{NAMES[1]}_1: (.*)", result.output, flags=re.M)
         assert failed.count(".nc") == 1
-        assert len(re.findall("^ +error: ", result.output, flags=re.M)) == 1
+        assert len(re.findall("^ +OSError: ", result.output, flags=re.M)) == 1
     result = gpu.run(workflow)
     assert result.code == 0, result.output
     assert gpu.begun == 1 and ("train" in result.jobs) == (lost == 1)

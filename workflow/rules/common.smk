@@ -164,9 +164,9 @@ def memory(least, rule=None, jobs=()):
     return asked
 
 
-def on_gpu(wildcards):
-    """How many GPUs a job of an experiment asks for."""
-    return int(PLACEMENT.uses_gpu(wildcards.experiment))
+def gpu_if_in(experiments):
+    """Function of a rule's wildcards: how many GPUs a job asks for, one if its experiment is there."""
+    return lambda wildcards: int(wildcards.experiment in experiments)
 
 
 def data_of(jobs):

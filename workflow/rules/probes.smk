@@ -19,7 +19,7 @@ rule probe:
     resources:
         training=1,
         mem_mb=memory(4000, "probe"),
-        gpu=on_gpu,
+        gpu=gpu_if_in(PLACEMENT.probed),
     params:
         stage=handed("probe"),
     script:

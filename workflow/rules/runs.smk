@@ -25,7 +25,7 @@ rule train:
     resources:
         training=1,
         mem_mb=memory(4000, "train"),
-        gpu=on_gpu,
+        gpu=gpu_if_in(PLACEMENT.trained),
     params:
         stage=handed("train"),
     script:

@@ -35,7 +35,7 @@ class TorchScript(Script):
             kept.keep(self.snakemake.output[0], self.prefix)
 
     def take(self) -> bool:
-        """Whether the file is there: of somebody else who has shared it, or of a job that failed."""
+        """Whether the file is there, of somebody else who shares it or of a job that failed."""
         folder, path = self.snakemake.config["shared_results"], self.snakemake.output[0]
         if self.is_part and kept.restore(path, self.stage.hash, self.prefix):
             kept.keep(path, self.prefix)
@@ -84,7 +84,7 @@ def each_with_torch(snakemake: Any, make: Callable[[TorchScript], None]) -> None
     uses a GPU takes long to start. What fails ends itself alone, and the process, with exit code 1,
     when the others are done. Their files, which Snakemake deletes then, are kept elsewhere.
     """
-    if "stages" not in snakemake.params.keys():
+    if not hasattr(snakemake.params, "stages"):
         with running_with_torch(snakemake) as script:
             make(script)
         return

@@ -38,12 +38,13 @@ class Together:
 class Placement:
     """Where networks are.
 
-    device: "cpu" or "cuda", of those that make data. on_gpu: experiments that are trained and
-    probed on a GPU. gpus: how many of these are used at a time.
+    device: "cpu" or "cuda", of those that make data. trained, probed: experiments whose jobs of
+    these kinds are on a GPU. gpus: how many of these are used at a time.
     """
 
     device: str
-    on_gpu: tuple[str, ...]
+    trained: tuple[str, ...]
+    probed: tuple[str, ...]
     gpus: int
 
     @classmethod
@@ -53,17 +54,21 @@ class Placement:
         """The placement of what a config says.
 
         resolve: turns `auto` into the device that is there, see `regimes.jobs.devices`. cores,
-        gpus: how many jobs may run, and use a GPU, at a time.
+        gpus: how many jobs may run, and use a GPU, at a time. What `auto` trains on a GPU is probed
+        on the CPU, where probes take minutes at most.
         """
         resolve = cache(resolve)
-        on_gpu = []
-        for name, experiment in config.experiments.items():
-            said = experiment.device or config.device
-            if not experiment.uses_gpu or resolve(said) == "cpu":
-                continue
-            if said == "cuda" or worth_a_gpu(plan.jobs_of(name), cores, gpus):
-                on_gpu.append(name)
-        return cls(resolve(config.device), tuple(on_gpu), gpus)
+        planned = {name: config.experiments[name] for name in plan.measures}
+        said = {name: one.device or config.device for name, one in planned.items() if one.uses_gpu}
+        asked = tuple(name for name, device in said.items() if device == "cuda")
+        worth = [
+            name
+            for name, device in said.items()
+            if device == "auto"
+            and resolve("auto") == "cuda"
+            and worth_a_gpu(plan.jobs_of(name), cores, gpus)
+        ]
+        return cls(resolve(config.device), (*asked, *worth), asked, gpus)
 
     @classmethod
     def from_text(cls, text: str) -> "Placement":
@@ -75,10 +80,6 @@ class Placement:
         """What jobs on other machines are told."""
         return json.dumps(asdict(self))
 
-    def uses_gpu(self, experiment: str) -> bool:
-        """Whether the jobs of an experiment are given a GPU."""
-        return experiment in self.on_gpu
-
     def together(self, plan: Plan, directory: str | Path = ".") -> Iterator[Together]:
         """The jobs that share processes: of each experiment on a GPU those without a file.
 
@@ -86,7 +87,7 @@ class Placement:
         itself in the same company. Snakemake deletes the files that a job is to make, before and
         when it fails: therefore those that are there are none of its own.
         """
-        for name in self.on_gpu:
+        for name in self.trained:
             for number, jobs in enumerate(_cut(plan.jobs_of(name), self.gpus), start=1):
                 missing = [job for job in jobs if not (Path(directory) / job.path).exists()]
                 if len(missing) > 1:

@@ -169,9 +169,14 @@ class Job(Stage):
         return self.name.partition("/")[0]
 
     @property
+    def gpu_gain(self) -> float:
+        """Seconds of a core over those of a GPU, a guess."""
+        return settings_classes()[self.settings["engine"]].gpu_gain
+
+    @property
     def gpu_seconds(self) -> float:
         """Seconds of a GPU, a guess; 0 where nothing is known."""
-        return (self.seconds or 0.0) / settings_classes()[self.settings["engine"]].gpu_gain
+        return (self.seconds or 0.0) / self.gpu_gain
 
     @property
     def checkpoint(self) -> str:

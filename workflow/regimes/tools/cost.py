@@ -6,8 +6,9 @@
 Options and targets are those of `snakemake`, which says in a dry run which jobs would start. Their
 times are those of earlier jobs: of the same settings here, of other blocks of the same experiment
 here (in proportion to neurons x points x steps, by at most a factor of ten), or of the table that
-is shipped, workflow/resources/times.csv, or, of gradient flow with many points, a rough estimate.
-Jobs of which none of these tells a time are unknown; sums leave them out, and then say `at least`.
+is shipped, workflow/resources/times.csv, or a rough estimate of the engine. For a job on a GPU
+those of GPUs here count, else a guess: the CPU's over the engine's gain, and a start for each
+process. Jobs of which none of these tells a time are unknown; sums leave them out, and then say `at least`.
 As many GPUs are used as --resources gpu=N or the profile allows.
 
   regimes cost --record DIR... > workflow/resources/times.csv
@@ -23,12 +24,13 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from pathlib import Path
 
 from regimes.config import models
+from regimes.plan.placement import START_SECONDS
 from regimes.plotting.wording import pluralise
 from regimes.tools.dry_run import Job, dry_run
 from regimes.tools.records import (
@@ -46,7 +48,7 @@ OWN = ("-h", "--help", "--record")
 # Times are scaled to other amounts of work by at most this factor.
 LARGEST_FACTOR = 10.0
 HERE, SCALED, TABLE = "measured here", "scaled from here", "table"
-GUESSED, UNKNOWN = "estimated", "unknown"
+GUESSED, ON_GPU, UNKNOWN = "estimated", "estimate for a GPU", "unknown"
 HEADER = ("rule", "of", "jobs", "CPU min", "MB", "times")
 
 
@@ -113,7 +115,22 @@ def _by_kind(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
 
 
 def _estimate(job: Job, here: list[Record], table: list[Record], scale: str | None) -> Estimate:
-    """An estimate from records of the job's kind."""
+    """An estimate from records of the job's kind, on its device or else on the CPU."""
+    on_cpu = [one for one in here if one.device == "cpu"]
+    if not job.gpu:
+        return _from_records(job, on_cpu, table, scale)
+    found = _from_records(job, [one for one in here if one.device != "cpu"], [], scale)
+    if found.origin in (HERE, SCALED):
+        return found
+    found = _from_records(job, on_cpu, table, scale)
+    if found.seconds is None:
+        return found
+    seconds = found.seconds / job.gpu_gain + START_SECONDS / job.sharing
+    return replace(found, seconds=seconds, wall=seconds, origin=ON_GPU)
+
+
+def _from_records(job: Job, here: list[Record], table: list[Record], scale: str | None) -> Estimate:
+    """An estimate from some records, or of the engine."""
 
     def same(record: Record) -> float | None:
         is_same = record.settings is not None and job.settings.startswith(record.settings)
@@ -146,7 +163,7 @@ def _estimate(job: Job, here: list[Record], table: list[Record], scale: str | No
             statistics.fmean(sizes) if sizes else None,
             origin,
         )
-    if job.seconds is not None and not job.gpu:
+    if job.seconds is not None:
         return Estimate(job, job.seconds, job.seconds, None, GUESSED)
     return Estimate(job, None, None, None, UNKNOWN)
 

@@ -9,13 +9,15 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from inspect import isfunction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from regimes.engines.common.settings import EngineSettings
 from regimes.errors import ConfigError
+from regimes.plan.plan import Plan
 from regimes.plan.provenance import PACKAGE, config_hash
 from regimes.storage.versions import CHECKOUT
 from regimes.tools.records import WITH_SETTINGS, kind_of, work
@@ -27,7 +29,8 @@ class Job:
 
     name, settings, work: as in `regimes.tools.records.Record`. input, output: paths relative to the
     directory of the workflow. gpu: how many GPUs it asks for. seconds: of one core, where the
-    engine estimates them.
+    engine estimates them. gpu_gain: these over the seconds of a GPU. sharing: how many jobs share
+    its process.
     """
 
     rule: str
@@ -39,6 +42,8 @@ class Job:
     priority: int
     gpu: int
     seconds: float | None = None
+    gpu_gain: float = EngineSettings.gpu_gain
+    sharing: int = 1
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -116,10 +121,9 @@ def main() -> None:
         jobs = sorted(workflow.dag.needrun_jobs(exclude_finished=False), key=lambda job: job.jobid)
         gpus = workflow.global_resources.get("gpu")
         plan = workflow.globals["PLAN"]
-        seconds = {one.path: one.seconds for one in plan.jobs.values()}
         planned = DryRun(
             # Targets that only name files have no output.
-            jobs=tuple(_job(job, seconds) for job in jobs if job.output),
+            jobs=tuple(one for job in jobs if job.output for one in _jobs(job, plan)),
             directory=Path.cwd(),
             cores=cores,
             gpus=getattr(gpus, "value", gpus),
@@ -144,18 +148,29 @@ def main() -> None:
     cli.args_to_api(options, parser)
 
 
-def _job(job: Any, seconds: Mapping[str, float | None]) -> Job:
-    """What matters here of a job of Snakemake's; seconds: estimates by the jobs' files."""
-    rule = job.rule.name
-    output = tuple(map(str, job.output))
+def _jobs(job: Any, plan: Plan) -> list[Job]:
+    """What matters here of a job of Snakemake's; of one that trains several jobs, of each."""
+    given = dict(job.params.items())
+    if "stages" not in given:
+        return [_job(job, job.rule.name, given.get("stage"), job.output, plan)]
+    sharing = len(job.output)
+    pairs = zip(given["stages"], job.output, strict=True)
+    return [
+        replace(_job(job, "train", stage, [file], plan), sharing=sharing) for stage, file in pairs
+    ]
+
+
+def _job(job: Any, rule: str, stage: Any, files: Iterable[Any], plan: Plan) -> Job:
+    """What matters here of a stage; stage: what its script is given. files: that it makes."""
+    output = tuple(map(str, files))
     kind = kind_of(output[0])
     settings: dict[str, Any] = {}
     if kind and kind[0] in WITH_SETTINGS:
         # As the job's file will say them.
-        stage = job.params.stage
         settings = stage.get("job_settings") or stage["settings"]
         if rule == "probe":
             settings = settings | {"probe": {job.wildcards.probe: stage["settings"]}}
+    training = plan.jobs.get(stage["name"]) if rule == "train" else None
     return Job(
         rule=rule,
         name=kind[1] if kind else rule,
@@ -165,5 +180,6 @@ def _job(job: Any, seconds: Mapping[str, float | None]) -> Job:
         output=output,
         priority=job.priority,
         gpu=job.resources.get("gpu", 0),
-        seconds=seconds.get(output[0]),
+        seconds=training.seconds if training else None,
+        gpu_gain=training.gpu_gain if training else EngineSettings.gpu_gain,
     )

@@ -62,7 +62,8 @@ class Record:
     name: as `kind_of` gives it. settings: the hash of the job's settings, or the start of it in a
     table; empty for a job without settings, None for a row of jobs whose settings differ. work: as
     `work` gives it. seconds: of CPU time, or of wall time where only a log tells. wall: seconds of
-    wall time. size: of the job's files in bytes, if known. scale: of the config, if known.
+    wall time. size: of the job's files in bytes, if known. scale: of the config, if known. device:
+    "cpu" or "cuda".
     """
 
     rule: str
@@ -73,6 +74,7 @@ class Record:
     wall: float
     size: int | None
     scale: str | None = None
+    device: str = "cpu"
 
 
 def kind_of(path: str) -> tuple[str, str] | None:
@@ -161,7 +163,8 @@ def _record(rule: str, name: str, path: Path, directory: Path) -> Record | None:
         return None
     digest = config_hash(settings) if rule in WITH_SETTINGS else ""
     amount = work(settings or {})
-    return Record(rule, name, digest, amount, float(seconds), float(wall), size, scale)
+    device = attributes.get("device", "cpu")
+    return Record(rule, name, digest, amount, float(seconds), float(wall), size, scale, device)
 
 
 def _logged_seconds(rule: str, name: str, path: Path, results: Path) -> float | None:

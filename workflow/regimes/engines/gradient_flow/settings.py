@@ -29,8 +29,8 @@ from regimes.errors import ConfigError
 # Of the engine: bytes of a batch, and of an array of points x neurons in a tile.
 BATCH_BYTES, TILE_BYTES = 1024**3, 4 * 1024**2
 # Seconds of one core for each neuron in a step: for each point, more where the slope is continuous,
-# and for each entry of the kernel, of fewer points and from so many on, where that is what takes the
-# time. Its eigenvectors take as much as so many neurons more. Noisy data take about so many steps.
+# and for each entry of the kernel, which from so many points on no longer fits into the cache. Its
+# eigenvectors take as much as so many neurons more. Noisy data take about so many steps.
 SECONDS_PER_POINT, OF_SMOOTH = 1e-8, 10
 MANY_POINTS, SECONDS_PER_KERNEL_ENTRY, OF_EIGENVECTORS, STEPS = 500, (4e-10, 1.6e-9), 45, 200
 # Of kernels (n, n), beside what the engine counts, measured at 2000 and 6366 points.
