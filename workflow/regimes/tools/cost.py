@@ -8,8 +8,8 @@ times are those of earlier jobs: of the same settings here, of other blocks of t
 here (in proportion to neurons x points x steps, by at most a factor of ten), or of the table that
 is shipped, workflow/resources/times.csv, or a rough estimate of the engine. For a job on a GPU
 those of GPUs here count, else a guess: the CPU's over the engine's gain, and a start for each
-process. Jobs of which none of these tells a time are unknown; sums leave them out, and then say `at least`.
-As many GPUs are used as --resources gpu=N or the profile allows.
+process. Jobs of which none of these tells a time are unknown; sums leave them out, and then say
+`at least`. As many GPUs are used as --resources gpu=N or the profile allows.
 
   regimes cost --record DIR... > workflow/resources/times.csv
 
