@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from regimes.config.load import load
+from regimes.engines.registry import settings_classes
 from regimes.errors import ConfigError
 from regimes.plan.placement import MOST_TOGETHER, TOGETHER_SECONDS, Placement
 from regimes.plan.plan import Plan
+from regimes.tools.records import read_table, work
 
 CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
 SMALL, LARGE, ON_CPU = "phase_diagram", "song2021_mnist", "song2021_lazy"
@@ -74,6 +76,20 @@ def test_an_engine_of_the_cpu_alone_refuses_a_gpu_in_one_line() -> None:
     assert "\n" not in error
     with pytest.raises(ConfigError, match="allowed: auto, cpu, cuda"):
         load(CONFIG, {"experiments": {SMALL: {"device": "gpu"}}})
+
+
+def test_estimates_are_of_the_order_of_measured_times() -> None:
+    ratios = [
+        job.seconds / row.seconds
+        for row in read_table()
+        if row.rule == "train" and row.scale == "laptop" and row.seconds >= 10
+        for job in laptop().jobs_of(row.name)
+        if job.seconds and row.work == pytest.approx(work(job.settings), rel=1e-3)
+    ]
+    assert len(ratios) > 300
+    assert sum(1 / 3 <= one <= 3 for one in ratios) > 0.7 * len(ratios)
+    estimated = {job.settings["engine"] for job in laptop().jobs.values() if job.seconds}
+    assert estimated == {name for name, one in settings_classes().items() if one.uses_gpu}
 
 
 def test_the_device_names_no_file() -> None:
