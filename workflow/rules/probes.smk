@@ -20,6 +20,8 @@ rule probe:
         training=1,
         mem_mb=memory(4000, "probe"),
         gpu=GPUS,
+        uses_gpu=GPUS,
+        attempt=number_of_attempt,
     params:
         stage=handed("probe"),
     script:

@@ -26,6 +26,8 @@ rule train:
         training=1,
         mem_mb=memory(4000, "train"),
         gpu=lambda wildcards: GPUS * planned("train", "uses_gpu")(wildcards),
+        uses_gpu=lambda wildcards: GPUS * planned("train", "uses_gpu")(wildcards),
+        attempt=number_of_attempt,
     params:
         stage=handed("train"),
     script:

@@ -53,9 +53,10 @@ class TorchScript(Script):
 def running_with_torch(snakemake: Any) -> Iterator[TorchScript]:
     """Run a script's body with a log and the device that the job was given."""
     with (
-        job(snakemake.log[0]) as progress,
-        # The job was given a GPU exactly when one is to be used.
-        device_of_job(snakemake.resources.get("gpu", 0), progress) as device,
+        job(snakemake.log[0], snakemake.resources) as progress,
+        device_of_job(
+            snakemake.resources.get("uses_gpu", 0), progress, snakemake.config["jobs_per_gpu"]
+        ) as device,
     ):
         script = TorchScript(snakemake, progress)
         script.device = device
