@@ -1,5 +1,6 @@
 """A job of every engine that uses a GPU, of a size at which one has work, and what a step does."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -170,9 +171,13 @@ def work_in_a_step(one: CardJob) -> Counter[str]:
     """What a step does on a pretend GPU: launches, kernels, waits, bytes and flops."""
     counts = []
     for limit in one.limits:
-        # What marks fresh memory is no work.
-        no_marks = mock.patch.object(pretend_cuda, "_poison_", lambda fresh: None)
-        with no_marks, pretend_cuda.pretend_cuda() as gpu, Work() as work:
+        with (
+            # What marks fresh memory is no work, and how often a job reports hangs on the time.
+            mock.patch.object(pretend_cuda, "_poison_", lambda fresh: None),
+            mock.patch.object(runner, "SECONDS_BETWEEN_REPORTS", math.inf),
+            pretend_cuda.pretend_cuda() as gpu,
+            Work() as work,
+        ):
             one.run(limit, "cuda")
         counts.append(
             {

@@ -67,6 +67,8 @@ def test_an_attempt_that_would_fail_again_ends_at_once_with_the_same_line(
             ran += 1
             raise ERRORS[error]
         lines.add(capsys.readouterr().err)
+        # As Snakemake does before another attempt
+        (tmp_path / "log").unlink()
     assert ran == runs and len(lines) == 1
     # The user starts it again, with another GPU say.
     with job(tmp_path / "log", {"attempt": 1, "mem_mb": 1000}):

@@ -68,13 +68,17 @@ rule train:
     resources: attempt=lambda wildcards, attempt: attempt
     script: "too_large.py"
 """
-TOO_LARGE_SCRIPT = """
+TOO_LARGE_SCRIPT = f"""
+import sys
+
+sys.path.insert(0, {str(ROOT / "workflow")!r})
+
 from regimes.jobs.job_log import job
 from regimes.jobs.memory_errors import TooLargeError
 
 with job(snakemake.log[0], snakemake.resources):
     with open("attempts.txt", "a") as file:
-        file.write(f"{snakemake.resources.attempt} ")
+        file.write(str(snakemake.resources.attempt))
     raise TooLargeError("lower experiments.mine: axes.width = 9", on_gpu=True)
 """
 
@@ -197,6 +201,6 @@ def test_a_job_that_would_lack_memory_again_is_not_repeated(
     output, _ = process.communicate()
     assert process.returncode == 1, output
     assert len(re.findall(r"SLURM-job '\d+' failed", output)) == 2, output
-    assert (tmp_path / "attempts.txt").read_text() == "1 "
+    assert (tmp_path / "attempts.txt").read_text() == "1"
     last = (tmp_path / "log.txt").read_text().splitlines()[-1]
     assert last == "error: lower experiments.mine: axes.width = 9"

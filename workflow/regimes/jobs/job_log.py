@@ -14,8 +14,9 @@ from regimes.jobs.memory_errors import TooLargeError, lacks_memory
 from regimes.plan.loading import OwnCodeError
 from regimes.storage.failures import one_line
 
-# Before the last line of a log: an attempt that asks for no more MB would fail in the same way.
-IN_VAIN = "another attempt fails in the same way, with as many MB as "
+# Ends the name of a file beside the log, which Snakemake deletes before each attempt: up to how many
+# MB another one would fail in the same way, and the error.
+IN_VAIN = ".in-vain"
 
 
 class Log:
@@ -41,12 +42,16 @@ def job(log: str | Path, resources: Mapping[str, Any] | None = None) -> Iterator
     and exit code 1, and so do those of the system, of code of the user's own and a lack of memory,
     with a traceback in the log; anything else is a defect, so that the exception goes on.
 
-    resources: of the job, `attempt` and `mem_mb`. Where an earlier attempt lacked memory, and this
-    one asks for no more, it ends at once with the same error.
+    resources: of the job. Of one that knows its `attempt`, where an earlier one lacked memory and
+    this one asks for no more `mem_mb`, it ends at once with the same error.
     """
     resources = resources or {}
-    memory = resources.get("mem_mb", 0)
-    earlier = _earlier(log, memory) if resources.get("attempt", 1) > 1 else None
+    attempt, memory = resources.get("attempt"), resources.get("mem_mb", 0)
+    mark = Path(f"{log}{IN_VAIN}")
+    if attempt == 1:
+        with suppress(OSError):
+            mark.unlink()
+    earlier = _earlier(mark, memory) if attempt else None
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(open(log, "w", buffering=1, encoding="utf-8"))
@@ -65,12 +70,10 @@ def job(log: str | Path, resources: Mapping[str, Any] | None = None) -> Iterator
                 own = isinstance(error, RegimesError)
                 if isinstance(error, OwnCodeError) and error.__cause__:
                     stream.writelines(traceback.format_exception(error.__cause__))
-                stream.write("" if own else traceback.format_exc())
-                if isinstance(error, TooLargeError) or lacks_memory(error):
+                stream.write(f"error: {line}\n" if own else traceback.format_exc())
+                if attempt and (isinstance(error, TooLargeError) or lacks_memory(error)):
                     most = inf if getattr(error, "on_gpu", False) else memory
-                    stream.write(f"{IN_VAIN}{most}\nerror: {line}\n")
-                elif own:
-                    stream.write(f"error: {line}\n")
+                    mark.write_text(f"{most}\n{line}\n", encoding="utf-8")
             if not line:
                 raise
             # Without what the file has not taken yet.
@@ -93,13 +96,10 @@ def _line(error: Exception, log: str | Path) -> str:
     return ""
 
 
-def _earlier(log: str | Path, memory: float) -> TooLargeError | None:
-    """The error in the log of an earlier attempt, if it would come back with so many MB."""
+def _earlier(mark: Path, memory: float) -> TooLargeError | None:
+    """The error of an earlier attempt, if it would come back with so many MB."""
     try:
-        *_, mark, last = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+        most, line = mark.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return None
-    most = mark.partition(IN_VAIN)[2]
-    if not most or memory > float(most):
-        return None
-    return TooLargeError(last.removeprefix("error: "), on_gpu=float(most) == inf)
+    return None if memory > float(most) else TooLargeError(line, on_gpu=float(most) == inf)
