@@ -14,8 +14,8 @@ from regimes.jobs.memory_errors import TooLargeError, lacks_memory
 from regimes.plan.loading import OwnCodeError
 from regimes.storage.failures import one_line
 
-# Ends the name of a file beside the log, which Snakemake deletes before each attempt: up to how many
-# MB another one would fail in the same way, and the error.
+# Ends the name of a file beside the log, which Snakemake deletes before each attempt: up to how
+# many MB another one would fail in the same way, and the error.
 IN_VAIN = ".in-vain"
 
 
