@@ -199,6 +199,7 @@ def pretend_cuda(memory: int = 80 * 1024**3, name: str = "Pretend") -> Iterator[
         "get_device_name": lambda *_: name,
         "get_device_properties": lambda *_: properties,
         "mem_get_info": lambda *_: (gpu.memory - gpu.live, gpu.memory),
+        "memory_reserved": lambda *_: gpu.live,
         "synchronize": lambda *_: gpu._wait(),
     }
     # `Module.to` makes new parameters; those that are there would stay on the CPU.

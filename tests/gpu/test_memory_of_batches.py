@@ -18,8 +18,11 @@ from regimes.datasets.backbones.extraction import extract
 from regimes.engines.common import runner
 from regimes.engines.common.device_memory import BATCH_SHARE
 from regimes.engines.common.engine import NO_SESSION
+from regimes.engines.gradient_descent import engine
 from regimes.engines.gradient_flow import motion, network
+from regimes.errors import DeviceError
 from regimes.jobs import job_log
+from regimes.jobs.memory_errors import TooLargeError
 from regimes.storage.layout import assemble
 
 
@@ -157,6 +160,32 @@ def test_a_gpu_that_is_too_small_ends_a_job_with_one_line(
     said = capsys.readouterr().err
     assert said.startswith("error: the memory of the GPU (Small GPU, 2e-05 GB) does not suffice")
     assert said.count("\n") == 1 and "`device: cpu`" in said and "Traceback" not in said
+    assert "lower experiments.spheres: axes.width = 30 or axes.n_train = 12" in said
+
+
+@pytest.mark.parametrize(("reserved", "repeated"), [(20_000, False), (10_000, True)])
+def test_only_a_gpu_that_others_fill_may_be_tried_again(
+    reserved: int, repeated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = small_jobs.full_batch()
+    with pretend_cuda(memory=20_000), pytest.raises(DeviceError) as caught:
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: reserved)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (0, 20_000))
+        runner.train(job.block, job.data, "cuda")
+    assert isinstance(caught.value, TooLargeError) is not repeated
+    assert ("other programs hold 1e-05 GB" in str(caught.value)) is repeated
+
+
+def test_a_cpu_that_is_too_small_names_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = small_jobs.full_batch()
+
+    def refused(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+
+    monkeypatch.setattr(engine.Runs, "train", refused)
+    with pytest.raises(TooLargeError, match=r"axes.width = 30 or axes.n_train = 12") as caught:
+        runner.train(job.block, job.data, "cpu")
+    assert not caught.value.on_gpu
 
 
 def test_states_are_of_one_card(tmp_path: Path) -> None:

@@ -115,6 +115,21 @@ def test_each_job_has_a_device_of_its_own(tmp_path: Path) -> None:
         assert first == DEVICES[0]
 
 
+def test_several_jobs_share_a_device_where_they_may(tmp_path: Path) -> None:
+    with ExitStack() as jobs:
+        held = [jobs.enter_context(claimed(["0", "1"], tmp_path, print, 2)) for _ in range(4)]
+        assert held == ["0", "1", "0", "1"]
+        lines: list[str] = []
+        fifth = threading.Thread(
+            target=lambda: jobs.enter_context(claimed(["0", "1"], tmp_path, lines.append, 2))
+        )
+        fifth.start()
+        fifth.join(0.2)
+        assert fifth.is_alive() and lines == ["waiting for a GPU: other jobs hold 0,1"]
+    fifth.join(20)
+    assert not fifth.is_alive()
+
+
 def test_a_device_is_free_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), claimed(["0"], tmp_path):
         _ = 1 / 0

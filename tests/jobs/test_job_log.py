@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from regimes.datasets import points
-from regimes.errors import DataError
+from regimes.errors import DataError, DeviceError
 from regimes.jobs import devices
 from regimes.jobs.job_log import job
+from regimes.jobs.memory_errors import TooLargeError
 from regimes.plotting import style
 from regimes.plotting.save import save
 from regimes.storage.versions import git_commit, package_version
@@ -34,6 +35,45 @@ def test_job_keeps_the_traceback_of_defects(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), job(tmp_path / "log"):
         _ = 1 / 0
     assert "Traceback" in (tmp_path / "log").read_text()
+
+
+ERRORS = {
+    "gpu": TooLargeError("take a smaller width", on_gpu=True),
+    "cpu": TooLargeError("take a smaller width"),
+    "library": MemoryError(),
+    "other programs": DeviceError("other programs hold the GPU"),
+    "data": DataError("no such data"),
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "memory", "runs"),
+    [
+        # No memory of the machine makes the GPU larger.
+        ("gpu", [1000, 2000, 3000], 1),
+        ("cpu", [1000, 2000, 2000, 2000], 2),
+        ("library", [1000, 1000, 2000], 2),
+        ("other programs", [1000, 1000, 1000], 3),
+        ("data", [1000, 1000], 2),
+    ],
+)
+def test_an_attempt_that_would_fail_again_ends_at_once_with_the_same_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], error: str, memory: list[int], runs: int
+) -> None:
+    ran, lines = 0, set()
+    for attempt, megabytes in enumerate(memory, start=1):
+        resources = {"attempt": attempt, "mem_mb": megabytes}
+        with pytest.raises(SystemExit), job(tmp_path / "log", resources):
+            ran += 1
+            raise ERRORS[error]
+        lines.add(capsys.readouterr().err)
+        # As Snakemake does before another attempt
+        (tmp_path / "log").unlink()
+    assert ran == runs and len(lines) == 1
+    # The user starts it again, with another GPU say.
+    with job(tmp_path / "log", {"attempt": 1, "mem_mb": 1000}):
+        ran += 1
+    assert ran == runs + 1
 
 
 @pytest.mark.parametrize(

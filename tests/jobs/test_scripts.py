@@ -47,6 +47,7 @@ def snakemake(tmp_path: Path) -> SimpleNamespace:
             "papers": {"p": {"citation": "P (2000)"}, "q": {"citation": "Q (2001)"}},
             "fingerprint": fingerprint(),
             "prefix": "",
+            "jobs_per_gpu": 1,
         },
     )
 

@@ -17,7 +17,7 @@ if jobs_left; then
     done
 fi
 status=0
-for file in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
+for file in "$dir"/slurmd-*.pid "$dir/slurmctld.pid" "$dir/munge/pid"; do
     [[ -s $file ]] || continue
     pid=$(<"$file")
     kill "$pid" 2>/dev/null || continue

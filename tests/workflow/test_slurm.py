@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm of one node, which the tests start and end."""
+"""The workflow on a real Slurm of two nodes, which the tests start and end."""
 
 import os
 import re
@@ -43,6 +43,43 @@ rule train:
     output: "half.txt"
     shell:
         "echo half > {output}; echo $SLURM_JOB_ID > id.tmp; mv id.tmp id; sleep 300"
+"""
+# A job for each model of a GPU; each says what Slurm gave it.
+MODELS = """
+rule all:
+    input: "a100.txt", "h200.txt"
+rule train:
+    output: "{model}.txt"
+    resources: gpu=1, gpu_model=lambda wildcards: wildcards.model, cpus_per_gpu=2
+    shell: "scontrol --oneliner show job $SLURM_JOB_ID > {output}"
+"""
+SHARES = """
+rule all:
+    input: "1.txt", "2.txt", "3.txt"
+rule train:
+    output: "{number}.txt"
+    resources: gpu=1
+    shell: "echo $SLURM_ARRAY_JOB_ID > {output}"
+"""
+TOO_LARGE = """
+rule train:
+    output: "done.txt"
+    log: "log.txt"
+    resources: attempt=lambda wildcards, attempt: attempt
+    script: "too_large.py"
+"""
+TOO_LARGE_SCRIPT = f"""
+import sys
+
+sys.path.insert(0, {str(ROOT / "workflow")!r})
+
+from regimes.jobs.job_log import job
+from regimes.jobs.memory_errors import TooLargeError
+
+with job(snakemake.log[0], snakemake.resources):
+    with open("attempts.txt", "a") as file:
+        file.write(str(snakemake.resources.attempt))
+    raise TooLargeError("lower experiments.mine: axes.width = 9", on_gpu=True)
 """
 
 
@@ -131,3 +168,39 @@ def test_cancelled_job_is_reported_and_leaves_nothing(
     assert process.returncode == 1
     assert re.search(rf"SLURM-job '{number}' failed, SLURM status is: 'CANCELLED", output), output
     assert not (tmp_path / "half.txt").exists()
+
+
+def test_jobs_run_on_the_nodes_that_have_the_model_of_gpu_that_they_ask_for(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
+    process = start(MODELS, tmp_path, slurm)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    for node, model in (("node1", "a100"), ("node2", "h200")):
+        given = (tmp_path / f"{model}.txt").read_text()
+        assert f" NodeList={node} " in given and f"gres:gpu:{model}:1" in given, given
+        assert " NumCPUs=2 " in given, given
+
+
+def test_an_array_of_jobs_that_take_shares_of_gpus(slurm: dict[str, str], tmp_path: Path) -> None:
+    asked = ("--set-resources", "train:gpu=0", "train:gres='shard:1'")
+    process = start(SHARES, tmp_path, slurm, *asked, "--slurm-array-jobs", "train")
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    (array,) = {(tmp_path / f"{number}.txt").read_text().strip() for number in (1, 2, 3)}
+    command = ["scontrol", "--oneliner", "show", "job", array]
+    tasks = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True).stdout
+    assert tasks.count(" NodeList=node2 ") == tasks.count("gres:shard:1") == 3, tasks
+
+
+def test_a_job_that_would_lack_memory_again_is_not_repeated(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "too_large.py").write_text(TOO_LARGE_SCRIPT)
+    process = start(TOO_LARGE, tmp_path, slurm, "--retries", "1", "done.txt")
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert len(re.findall(r"SLURM-job '\d+' failed", output)) == 2, output
+    assert (tmp_path / "attempts.txt").read_text() == "1"
+    last = (tmp_path / "log.txt").read_text().splitlines()[-1]
+    assert last == "error: lower experiments.mine: axes.width = 9"

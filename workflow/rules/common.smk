@@ -191,6 +191,11 @@ def handed_of(jobs):
     return lambda wildcards: [job.handed() for job in jobs]
 
 
+def number_of_attempt(wildcards, attempt):
+    """How often a job has been started, with this time: its script knows no other way."""
+    return attempt
+
+
 def files(rule):
     """Input files of a rule: those of its stage by kind, and its stamp if it has one."""
 

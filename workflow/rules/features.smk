@@ -19,6 +19,8 @@ rule features:
         training=1,
         mem_mb=memory(4000, "features"),
         gpu=int(PLACEMENT.device == "cuda"),
+        uses_gpu=int(PLACEMENT.device == "cuda"),
+        attempt=number_of_attempt,
     params:
         stage=handed("features"),
     script:

@@ -20,6 +20,8 @@ rule probe:
         training=1,
         mem_mb=memory(4000, "probe"),
         gpu=gpu_if_in(PLACEMENT.probed),
+        uses_gpu=gpu_if_in(PLACEMENT.probed),
+        attempt=number_of_attempt,
     params:
         stage=handed("probe"),
     script:

@@ -26,6 +26,8 @@ rule train:
         training=1,
         mem_mb=memory(4000, "train"),
         gpu=gpu_if_in(PLACEMENT.trained),
+        uses_gpu=gpu_if_in(PLACEMENT.trained),
+        attempt=number_of_attempt,
     params:
         stage=handed("train"),
     script:
@@ -54,6 +56,8 @@ for group in TOGETHER:
             training=1,
             mem_mb=memory(4000, jobs=group.jobs),
             gpu=1,
+            uses_gpu=1,
+            attempt=number_of_attempt,
         params:
             stages=handed_of(group.jobs),
         script:

@@ -204,6 +204,11 @@ class Config(Model):
         description="The workflow is not planned with a job that needs more memory than this, in "
         "MB; changes no result.",
     )
+    jobs_per_gpu: Integer = Field(
+        default=1,
+        ge=1,
+        description="Jobs that may use a GPU at a time; changes no result.",
+    )
     papers: dict[Name, Paper] = Field(
         default={}, description="Papers by name, and what is said of all of them together."
     )

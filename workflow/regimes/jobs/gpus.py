@@ -1,10 +1,10 @@
 """Choose the device of a job: the CPU, or a GPU that no other job of this user holds.
 
 Several jobs on one machine would all take the first GPU. Therefore each job locks one of the GPUs
-that it may use, whatever these are called, and sees that one alone; so do jobs that share the
-allocation of a cluster. A lock ends with its process, however that ends. No result depends on the
-choice of the GPU. Jobs import this module by name, so that it is not part of the code that makes
-the results.
+that it may use, or one of the places on it where several jobs may use it, whatever these are
+called, and sees that one alone; so do jobs that share the allocation of a cluster. A lock ends with
+its process, however that ends. No result depends on the choice of the GPU. Jobs import this module
+by name, so that it is not part of the code that makes the results.
 """
 
 import os
@@ -25,21 +25,24 @@ SECONDS_BETWEEN_TRIES = 0.5
 
 
 @contextmanager
-def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
-    """Give the device that a job is to use: `cpu` without GPUs, else `cuda`, which is one GPU.
+def device_of_job(
+    uses_gpu: int, progress: Callable[[str], None], jobs_per_gpu: int = 1
+) -> Iterator[str]:
+    """Give the device that a job is to use: `cpu`, or `cuda`, which is one GPU.
 
-    gpus: how many the job was given, the resource `gpu`. progress: writes a line to the job's log.
-    The GPU is locked until the block ends, the process sees it alone, and torch is ready to use it
-    (`require_cuda`). To be called before torch has used a GPU. Raises DeviceError when torch finds
-    no GPU, or when the folder of locks belongs to somebody else.
+    uses_gpu: whether it is a GPU, the resource of that name. progress: writes a line to the job's
+    log. jobs_per_gpu: how many jobs may hold a GPU. The GPU is locked until the block ends, the
+    process sees it alone, and torch is ready to use it (`require_cuda`). To be called before torch
+    has used a GPU. Raises DeviceError when torch finds no GPU, or when the folder of locks belongs
+    to somebody else.
     """
-    if not gpus:
+    if not uses_gpu:
         yield "cpu"
         return
     devices = visible_devices()
     with ExitStack() as stack:
         if devices:
-            device = stack.enter_context(claimed(devices, lock_folder(), progress))
+            device = stack.enter_context(claimed(devices, lock_folder(), progress, jobs_per_gpu))
             if len(devices) > 1:
                 os.environ[VISIBLE] = device
             progress(f"GPU {device} of {','.join(devices)}")
@@ -49,16 +52,25 @@ def device_of_job(gpus: int, progress: Callable[[str], None]) -> Iterator[str]:
 
 @contextmanager
 def claimed(
-    devices: Sequence[str], folder: Path, progress: Callable[[str], None] = print
+    devices: Sequence[str],
+    folder: Path,
+    progress: Callable[[str], None] = print,
+    jobs_per_gpu: int = 1,
 ) -> Iterator[str]:
     """Lock the first free one of some devices, and give its name; wait while none is free.
 
-    devices: their UUIDs. folder: where the lock files are, which stay.
+    devices: their UUIDs. folder: where the lock files are, which stay. jobs_per_gpu: how many may
+    lock one; they take those first that the fewest hold.
     """
-    locks = {device: FileLock(folder / f"{device}.lock") for device in devices}
+    places = ["", *(f"-{number}" for number in range(2, jobs_per_gpu + 1))]
+    locks = [
+        (device, FileLock(folder / f"{device}{place}.lock"))
+        for place in places
+        for device in devices
+    ]
     waiting = False
     while True:
-        for device, lock in locks.items():
+        for device, lock in locks:
             try:
                 lock.acquire(blocking=False)
             except Timeout:

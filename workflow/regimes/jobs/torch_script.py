@@ -3,7 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,9 +68,8 @@ class TorchScript(Script):
 def running_with_torch(snakemake: Any) -> Iterator[TorchScript]:
     """Run a script's body with a log and the device that the job was given."""
     with (
-        job(snakemake.log[0]) as progress,
-        # The job was given a GPU exactly when one is to be used.
-        device_of_job(snakemake.resources.get("gpu", 0), progress) as device,
+        job(snakemake.log[0], snakemake.resources) as progress,
+        _device(snakemake, progress) as device,
     ):
         script = TorchScript(snakemake, progress)
         script.device = device
@@ -94,9 +93,8 @@ def each_with_torch(snakemake: Any, make: Callable[[TorchScript], None]) -> None
         for number, stage in enumerate(snakemake.params.stages):
             part = _part(snakemake, number, stage)
             try:
-                with job(part.log[0]) as progress:
-                    gpus = snakemake.resources.get("gpu", 0)
-                    device = device or held.enter_context(device_of_job(gpus, progress))
+                with job(part.log[0], snakemake.resources) as progress:
+                    device = device or held.enter_context(_device(snakemake, progress))
                     script = TorchScript(part, progress)
                     script.device, script.is_part = device, True
                     make(script)
@@ -113,6 +111,12 @@ def each_with_torch(snakemake: Any, make: Callable[[TorchScript], None]) -> None
     if failed:
         sys.exit(1)
     kept.forget(snakemake.output, snakemake.config["prefix"])
+
+
+def _device(snakemake: Any, progress: Callable[[str], None]) -> AbstractContextManager[str]:
+    """The device that a job was given."""
+    asked, shared_by = snakemake.resources.get("uses_gpu", 0), snakemake.config["jobs_per_gpu"]
+    return device_of_job(asked, progress, shared_by)
 
 
 def _part(snakemake: Any, number: int, stage: dict[str, Any]) -> SimpleNamespace:

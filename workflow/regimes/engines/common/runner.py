@@ -20,12 +20,17 @@ from regimes.engines.common.record import dataset_of, write_run
 from regimes.engines.common.resume import Checkpoint, EndStates
 from regimes.engines.registry import engine_module, settings_classes
 from regimes.errors import DeviceError
+from regimes.jobs.memory_errors import TooLargeError, lacks_memory
 from regimes.plan.loading import install_activation
 from regimes.plan.state_names import complete_name
 
 SECONDS_BETWEEN_REPORTS = 10.0
 # To a progress bar.
 SECONDS_BETWEEN_UPDATES = 0.1
+# Axes whose value is a size.
+SIZES = ("width", "n_train", "n_features")
+# More of a GPU than the driver takes for a process: other programs are on it.
+OTHERS_SHARE = 0.1
 # Keys of the settings of an experiment that no job has, since they concern all of them together.
 OF_THE_EXPERIMENT = {"paper": "none", "measure": "none", "split_by": ()}
 
@@ -93,8 +98,11 @@ def train(
         session.progress, session.watch = progress, watch
         try:
             measured = runs.train(batch, session)
-        except torch.OutOfMemoryError as error:
-            raise _too_small(label) from error
+        except (MemoryError, RuntimeError) as error:
+            if not lacks_memory(error):
+                raise
+            on_gpu = isinstance(error, torch.OutOfMemoryError)
+            raise _too_small(label, runs.job, on_gpu) from error
         state = None
         for index, setting in enumerate(batch.settings):
             one = {name: values[index] for name, values in measured.items()}
@@ -203,11 +211,20 @@ def _completed(path: str | Path | None, device: str) -> Path | None:
     return Path(complete_name(str(path), torch.__version__, device))
 
 
-def _too_small(label: str) -> DeviceError:
-    """The error that the memory of the GPU does not suffice for a batch."""
-    gigabytes = torch.cuda.mem_get_info()[1] / 1e9
-    return DeviceError(
-        f"the memory of the GPU ({torch.cuda.get_device_name()}, {gigabytes:.3g} GB) does not "
-        f"suffice for {label}: take smaller sizes (such as axes.width, n_train), end other "
-        "programs on it, or set `device: cpu`"
-    )
+def _too_small(label: str, job: Job, on_gpu: bool) -> DeviceError:
+    """The error that memory does not suffice for a batch."""
+    sizes = [f"axes.{name} = {max(job.axes[name])}" for name in SIZES if name in job.axes]
+    keys = " or ".join(sizes) or "widths"
+    cure = f"lower experiments.{job.experiment}: {keys}, or run fewer seeds in a job (split_by)"
+    if not on_gpu:
+        return TooLargeError(f"the memory does not suffice for {label}: {cure}")
+    free, total = torch.cuda.mem_get_info()
+    others = total - free - torch.cuda.memory_reserved()
+    card = f"{torch.cuda.get_device_name()}, {total / 1e9:.3g} GB"
+    if others > OTHERS_SHARE * total:
+        return DeviceError(
+            f"the memory of the GPU ({card}) does not suffice for {label} while other programs "
+            f"hold {others / 1e9:.3g} GB: end them, lower jobs_per_gpu, or set `device: cpu`"
+        )
+    text = f"the memory of the GPU ({card}) does not suffice for {label}: {cure}"
+    return TooLargeError(f"{text}, or set `device: cpu`", on_gpu=True)
