@@ -62,6 +62,8 @@ class FunctionSpaceNetwork:
     in_weights: the state is the way of the weights; by default where that takes less work.
     """
 
+    # Steps work in place; `move_to` does not.
+    static = True
     coefficients: Tensor
     errors: Tensor
 
@@ -136,7 +138,7 @@ class FunctionSpaceNetwork:
             way = self._times_coordinates(slopes) if self.in_weights else slopes
             coefficients.addcmul_(way, self.factor[rows])
             self._add_outputs(outputs, rows, coefficients, slopes)
-        self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
+        torch.sub(outputs.mul_(self.output_scale), self.targets, out=self.errors)
 
     def directions(self, errors: Tensor) -> Tensor:
         """Change of the coefficients (m, rows of B) in one step here with given residuals (n,)."""
