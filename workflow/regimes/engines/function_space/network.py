@@ -212,15 +212,15 @@ class FunctionSpaceNetwork:
         """Return the initial h of some neurons at the training points and at the others."""
         return self.initial[rows], self._initial_test[rows]
 
-    def coordinate_distance(self) -> float:
-        """Norm of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
+    def coordinate_distance(self) -> Tensor:
+        """Norm () of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
         if self.in_weights:
-            return float(torch.linalg.vector_norm(self.coefficients))
+            return torch.linalg.vector_norm(self.coefficients)
         total = torch.zeros((), dtype=self.basis.dtype, device=self.basis.device)
         for rows in self.pieces():
             coefficients = self.coefficients[rows]
             total += ((coefficients @ self.basis).mul_(coefficients)).sum()
-        return float(total.clamp(min=0).sqrt())
+        return total.clamp(min=0).sqrt()
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""

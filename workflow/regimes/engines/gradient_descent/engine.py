@@ -21,6 +21,7 @@ from regimes.engines.common.observation import (
     Sample,
     arranged,
     measured_variables,
+    observe,
 )
 from regimes.engines.common.points import Points
 from regimes.engines.common.rates import layer_rates, stability_limit
@@ -495,12 +496,11 @@ def _record(
     norms: list[float],
 ) -> None:
     """Write what is measured of the runs under way into a column of the history."""
-    for position, run in enumerate(runs):
-        if not np.isfinite(norms[position]):
-            continue
-        measured = observers[run].observe(_network(networks, position), is_end=column == 0)
-        for name, value in ({"residual_norm": norms[position]} | measured).items():
-            result.history[name][run, column] = value
+    seen = [position for position, norm in enumerate(norms) if np.isfinite(norm)]
+    measured = _observed(networks, observers, runs, seen, is_end=column == 0)
+    for position, of_run in zip(seen, measured, strict=True):
+        for name, value in ({"residual_norm": norms[position]} | of_run).items():
+            result.history[name][runs[position], column] = value
 
 
 def _end(
@@ -514,20 +514,33 @@ def _end(
 ) -> None:
     """Write the results of the runs that have ended."""
     changes = networks.activation_changes().tolist()
-    for position, ending in enumerate(endings):
-        if not ending:
-            continue
-        final: dict[str, float] = {
+    found = {
+        position: {
             "stopping_time": step,
             "ending": ending,
             "activation_changes": changes[position],
         }
-        if ending != Ending.DIVERGED:
-            final["residual_norm"] = norms[position]
-            final |= observers[runs[position]].observe(_network(networks, position), is_end=True)
+        for position, ending in enumerate(endings)
+        if ending
+    }
+    seen = [position for position in found if endings[position] != Ending.DIVERGED]
+    measured = _observed(networks, observers, runs, seen, is_end=True)
+    for position, of_run in zip(seen, measured, strict=True):
+        found[position] |= {"residual_norm": norms[position]} | of_run
+    for position, final in found.items():
         for name, value in final.items():
             result.final[name][runs[position]] = value
 
 
-def _network(networks: ShallowNetworks, position: int) -> Network:
-    return Network(networks.weights.hidden[position], networks.weights.output[position])
+def _observed(
+    networks: ShallowNetworks,
+    observers: Sequence[Observer],
+    runs: list[int],
+    positions: list[int],
+    *,
+    is_end: bool,
+) -> list[dict[str, float]]:
+    """What is measured of the networks at some positions of a batch."""
+    weights = networks.weights
+    each = [Network(weights.hidden[i], weights.output[i]) for i in positions]
+    return observe([observers[runs[i]] for i in positions], each, is_end=is_end)
