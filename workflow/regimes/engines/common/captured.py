@@ -91,7 +91,7 @@ class StepsAhead:
     def restart(self) -> None:
         """Begin with short groups: something has happened, and tensors may be others."""
         self._most = 1
-        self._group = Captured(self._make_steps, self._device)
+        self._group = Captured(self._make_steps, self._device, LENGTH)
 
     def make(self, most: int, stops: Callable[[list[Any]], bool]) -> list[Any]:
         """Make at least one step and at most so many; what was seen after each, as numbers.
