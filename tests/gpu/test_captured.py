@@ -95,7 +95,10 @@ JOBS: dict[str, Callable[[], ResumedJob]] = {
     ),
     "node_scaled, three outputs": lambda: small_jobs.node_scaled(3, record=NODES),
     "function_space, diverging": lambda: small_jobs.function_space(
-        False, record=SELDOM | {"feature_map_neurons": 3}, learning_rate=60.0, activation="gelu"
+        False,
+        record=SELDOM | {"feature_map_neurons": 3},
+        learning_rate=1e5,
+        activation="leaky_relu",
     ),
     "sgd": lambda: small_jobs.stochastic(record={"every": 3}),
 }
