@@ -239,7 +239,7 @@ class Run:
             "test_loss": number(test_errors.square().mean()) / 2,
             "feature_movement": moved / (network.width * n_points),
             "function_movement": number((outputs - self._first_outputs).abs().mean()),
-            "weight_distance": self.weight_factor * number(network.coordinate_distance()),
+            "weight_distance": self.weight_factor * network.coordinate_distance(),
             "active_fraction": number(active.min()) / network.width,
             "mean_square_slope": number(squares.min()) / network.width,
         }

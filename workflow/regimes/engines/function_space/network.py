@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from regimes.activations.apply import activate_, kinked
+from regimes.engines.common.outputs import Number, number
 from regimes.engines.function_space.slope_products import slope_products
 
 # On the CPU the neurons are worked through in pieces whose pre-activations take this many bytes
@@ -212,15 +213,15 @@ class FunctionSpaceNetwork:
         """Return the initial h of some neurons at the training points and at the others."""
         return self.initial[rows], self._initial_test[rows]
 
-    def coordinate_distance(self) -> Tensor:
-        """Norm () of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
+    def coordinate_distance(self) -> Number:
+        """Norm of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
         if self.in_weights:
-            return torch.linalg.vector_norm(self.coefficients)
+            return number(torch.linalg.vector_norm(self.coefficients))
         total = torch.zeros((), dtype=self.basis.dtype, device=self.basis.device)
         for rows in self.pieces():
             coefficients = self.coefficients[rows]
             total += ((coefficients @ self.basis).mul_(coefficients)).sum()
-        return total.clamp(min=0).sqrt()
+        return number(total.clamp(min=0).sqrt())
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""
