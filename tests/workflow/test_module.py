@@ -11,6 +11,7 @@ import xarray as xr
 from harness import SMALL, SMOKE, Result, Workflow, clean_environment
 
 from regimes.config.load import load
+from regimes.plan.placement import Placement
 from regimes.plan.plan import Plan
 
 FIGURE = "figures/phase_diagram.pdf"
@@ -103,7 +104,8 @@ def test_a_workflow_with_rules_of_its_own_on_results_below_a_prefix(
     assert call(folder, "-n").nothing_to_do
     # A job in a process of its own, as on a cluster.
     job = ("--mode", "remote", "--target-jobs", "regimes_measure:experiment=phase_diagram")
-    again = call(folder, *job, "--force", "--nolock", "--cores", "1", REGIMES_DEVICE="cpu")
+    placed = {"REGIMES_PLACEMENT_below": Placement("cpu", (), (), 1).text}
+    again = call(folder, *job, "--force", "--nolock", "--cores", "1", **placed)
     assert again.code == 0 and "rule regimes_measure" in again.output, again.output
     report = call(folder, "--report", "report.html")
     assert report.code == 0 and "scorecard" in (folder / "report.html").read_text()
