@@ -19,6 +19,7 @@ from regimes.claims.core import (
     REPRODUCED,
     TEXT,
     UNDECIDED,
+    limits,
     number,
     tally,
 )
@@ -48,10 +49,12 @@ class _Row:
     statement: list[str]
     wanted: list[str]
     figure: list[str]
+    limits: str
 
     @property
     def lines(self) -> int:
-        return max(len(self.statement), len(self.wanted), len(self.figure))
+        lists = self.statement, self.wanted, self.figure
+        return max(*map(len, lists), 2 if self.limits else 1)
 
 
 def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
@@ -113,6 +116,7 @@ def _row(claim: dict[str, Any]) -> _Row:
         textwrap.wrap(statement, STATEMENT[1]),
         textwrap.wrap(claim["wanted"], WANTED[1]),
         textwrap.wrap(claim["figure"], SHOWN_IN[1]) or [NONE],
+        limits(claim),
     )
 
 
@@ -132,6 +136,9 @@ def _draw_row(axes: Axes, row: _Row, down: float) -> None:
     axes.text(0.1, down, claim["claim"], weight="bold", **style)
     for right, name in ((MEASURED, "value"), (PAPER, "paper_value")):
         axes.text(right, down, number(claim[name]) or NONE, ha="right", **style)
+    if row.limits:
+        small = style | {"fontsize": FONT - 1, "color": "0.4"}
+        axes.text(MEASURED, down + LINE, row.limits, ha="right", **small)
     for left, lines in ((STATEMENT[0], row.statement), (WANTED[0], row.wanted)):
         for index, line in enumerate(lines):
             axes.text(left, down + index * LINE, line, **style)
