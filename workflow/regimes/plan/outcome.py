@@ -60,7 +60,7 @@ def verdicts(files: Iterable[str], directory: Path) -> Iterator[str]:
     for file in whole:
         yield f"claims: {tally(store.read(directory / file))} ({file})"
     if ALL_CLAIMS in found:
-        yield "report: snakemake --report report.html puts all figures, with their origins, into one"
+        yield "report: snakemake --report report.html puts all figures and their origins in one"
 
 
 def failed(
