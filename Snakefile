@@ -55,6 +55,8 @@ include: "workflow/rules/common.smk"
 # Layer by layer: in what Snakemake merges, `scales` of a file would lie over the command line.
 SETTINGS = or_exit(settings_of)
 PREFIX = or_exit(prefix)
+# What cannot be had is looked for once, where Snakemake was started; jobs are told.
+SETTINGS = or_exit(without_absent, SETTINGS, PREFIX)
 PLAN = or_exit(Plan.from_config, SETTINGS)
 or_exit(check_targets)
 # Without its own folder Snakemake would end in a traceback, a little later.
@@ -84,9 +86,12 @@ if workflow.is_main_process:
     if workflow.nodes is None and "training" not in workflow.global_resources:
         workflow.register_resource("training", available_cores())
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results, PREFIX)
+    for line in left_out(PLAN.left_out):
+        print(f"warning: {line}", file=sys.stderr)
 
 
 envvars:
+    "REGIMES_ABSENT",
     PLACED,
 
 
@@ -131,10 +136,10 @@ include: "workflow/rules/explorer.smk"
 
 
 onsuccess:
-    logger.info(made(workflow.dag.derived_targetfiles, Path.cwd(), Path(workflow.rundir)))
+    logger.info("\n".join(ended()))
 
 
 onerror:
     # Those of a job that made several, of which one has failed
     or_exit(restore_all, PREFIX)
-    logger.error("\n".join(failed(failures(), Path.cwd(), Path(workflow.rundir))))
+    logger.error("\n".join(ended(failures())))

@@ -70,6 +70,7 @@ MENU = {
         "caron2023_theory",
         "song2021",
         "song2021_theory",
+        "claims",
         "overview",
         "lab",
     ],

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from regimes.plan.outcome import LAST_LINES, failed, last_lines, made
+from regimes.claims.core import Claim, Finding, at_least, evaluate
+from regimes.plan.outcome import LAST_LINES, failed, last_lines, made, verdicts
+from regimes.storage import store
 
 OUT = Path("/somewhere/out")
 
@@ -19,6 +21,19 @@ def test_many_files_are_counted_by_folder() -> None:
         "made: 12 figures in out/figures/, measures of 7 experiments in out/results/measures/, "
         "out/results/explorer.html"
     )
+
+
+def test_verdicts_are_counted(tmp_path: Path) -> None:
+    claim = Claim("X1", "s", "", at_least(1.0, "r"), "here", (), lambda _: Finding(2.0))
+    described = {"title": "t", "source": "s", "references": "r", "config": {}}
+    for name in ("results/claims.nc", "results/claims/luo2021.nc"):
+        store.write(evaluate([claim], {}, "smoke"), tmp_path / name, **described)
+    one = "claims: 1 findings and theorems: 1 reproduced (results/claims/luo2021.nc)"
+    assert list(verdicts(["results/claims/luo2021.nc", "figures/a.pdf"], tmp_path)) == [one]
+    both = list(verdicts(["results/claims/luo2021.nc", "results/claims.nc"], tmp_path))
+    assert both[0] == one.replace("/luo2021", "")
+    assert both[1].startswith("report: snakemake --report")
+    assert list(verdicts(["figures/a.pdf"], tmp_path)) == []
 
 
 def test_paths_that_the_start_does_not_lead_to_are_whole() -> None:

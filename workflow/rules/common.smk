@@ -10,7 +10,9 @@ from regimes.config.load import load, load_in
 from regimes.jobs.cores import available_cores
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
-from regimes.plan.outcome import failed, made
+from regimes.plan.absent import said as left_out
+from regimes.plan.absent import without_absent
+from regimes.plan.outcome import failed, made, verdicts
 from regimes.plan.placement import Placement
 from regimes.plan.plan import TARGETS, Plan
 from regimes.plan.provenance import fingerprint
@@ -137,6 +139,17 @@ def failures():
             outputs, logs = map(list, zip(*pairs)) if pairs else (outputs, logs)
         found.append((job.rule.name, outputs, logs))
     return found
+
+
+def ended(failed_jobs=None):
+    """The closing lines: what was made and where, verdicts, what is left out and what failed."""
+    files, here = workflow.dag.derived_targetfiles, Path.cwd()
+    if failed_jobs is None:
+        yield made(files, here, Path(workflow.rundir))
+        yield from verdicts(files, here)
+    yield from left_out(PLAN.left_out)
+    if failed_jobs is not None:
+        yield from failed(failed_jobs, here, Path(workflow.rundir))
 
 
 def planned(rule, what):

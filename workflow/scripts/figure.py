@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from regimes.jobs.script import running
 from regimes.plan.loading import function_of
+from regimes.plan.parts import PAPERS
 from regimes.plan.provenance import config_hash
 from regimes.plotting import style
 from regimes.plotting.endings import note_endings
@@ -19,9 +20,11 @@ matplotlib.use("Agg")
 with running(snakemake) as script:
     stage, measures = script.stage, script.read("measures")
     scale = stage.settings["scale"]
+    # What is no paper's has no other size.
+    marked = scale if (PAPERS / stage.paper).is_dir() else style.PAPER_SCALE
     with style.publication():
         draw = function_of(stage.module, "draw", Figure)
-        figure = draw(measures, scale, **stage.arguments)
+        figure = draw(measures, marked, **stage.arguments)
         note_endings(figure, measures)
         save(
             figure,

@@ -4,19 +4,42 @@ A paper declares each claim at the function that checks it, in `papers/<paper>/c
 module of its package `claims`; nothing else lists them.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from regimes import endings
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
+# The sampling error straddles the threshold, or no run can meet the hypothesis of a theorem.
+UNDECIDED = "undecided"
+# Below the sizes that the statement needs.
 NOT_RUN = "not run"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
+
+# What a claim is. Bounds of a theorem whose hypothesis no run meets hold or fail; the theorem is
+# neither reproduced nor refuted by them. A test of the code is what a proof shows for any network:
+# where it fails, the code is wrong.
+FINDING = "finding"
+THEOREM = "theorem within its hypothesis"
+BOUND = "bound outside its hypothesis"
+ERRATUM = "erratum"
+TEST = "test of the code"
+KINDS = (FINDING, THEOREM, BOUND, ERRATUM, TEST)
+
+# What is read: the text as printed, what the authors' code does, or the text with a slip mended.
+TEXT = "text"
+CODE = "authors' code"
+CORRECTED = "corrected"
+READINGS = (TEXT, CODE, CORRECTED)
 
 Measures = Mapping[str, xr.Dataset]
 
@@ -30,77 +53,122 @@ class Finding:
     """Result of the function that checks a claim.
 
     value: the statistic. detail: where it is worst, and whatever else explains the verdict.
-    also: whether the parts of the statement hold that the statistic does not cover.
+    limits: between which the statistic lies but for sampling error, as the functions of
+    `regimes.claims.sampling` give them; None: it has no such error, or is itself a deviate, which
+    is compared with a quantile.
     """
 
     value: float
     detail: str = ""
-    also: bool = True
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which values of a statistic agree with the paper.
+    """Which values of a statistic agree with the paper: those from `low` to `high`.
 
-    text: in words, such as "at most 0.1". paper_value: the number that the statistic should have.
-    tolerance: how far it may be from that.
+    reason: why there, such as the paper's number or the sampling error; "" if it goes without
+    saying.
     """
 
-    text: str
-    holds: Callable[[float], bool]
-    paper_value: float
-    tolerance: float
+    low: float
+    high: float
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """In words, such as "at most 0.1"."""
+        if math.isinf(self.low):
+            return f"at most {self.high:.6g}"
+        if math.isinf(self.high):
+            return f"at least {self.low:.6g}"
+        return f"{self.low:.6g}" if self.low == self.high else f"{self.low:.6g} to {self.high:.6g}"
+
+    def verdict(self, finding: Finding) -> str:
+        """Whether the statistic is inside, outside, or too uncertain to tell.
+
+        A value that is not a number is outside: what should have been measured is not there.
+        """
+        lower, upper = finding.limits or (finding.value, finding.value)
+        if math.isnan(finding.value) or upper < self.low or lower > self.high:
+            return NOT_REPRODUCED
+        return REPRODUCED if self.low <= lower and upper <= self.high else UNDECIDED
 
 
-def at_most(
-    limit: float, *, paper: float = 0.0, tolerance: float | None = None, rounding: float = 0.0
-) -> Wanted:
-    """Accept values up to a limit, or above it by `rounding`. paper: the paper's value."""
-    allowed = limit - paper if tolerance is None else tolerance
-    return Wanted(f"at most {limit:g}", lambda value: value <= limit + rounding, paper, allowed)
+def at_most(limit: float, reason: str = "") -> Wanted:
+    """Accept values up to a limit."""
+    return Wanted(-math.inf, limit, reason)
 
 
-def below(limit: float, *, paper: float = 0.0) -> Wanted:
-    """Accept values below a limit."""
-    return Wanted(f"below {limit:g}", lambda value: value < limit, paper, limit - paper)
+def at_least(limit: float, reason: str = "") -> Wanted:
+    """Accept values from a limit on."""
+    return Wanted(limit, math.inf, reason)
 
 
-def at_least(
-    limit: float,
-    *,
-    paper: float | None = None,
-    tolerance: float | None = None,
-    rounding: float = 0.0,
-) -> Wanted:
-    """Accept values from a limit on, or below it by `rounding`.
+def within(low: float, high: float, reason: str = "") -> Wanted:
+    """Accept values between two limits."""
+    return Wanted(low, high, reason)
 
-    paper: the paper's value, by default the limit.
+
+# By identity, so that claims that have some can be keys.
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """The least sizes at which a claim has a verdict, of each experiment that it needs.
+
+    seeds: number of them. contains: values that an axis must have, such as the paper's widths.
+    least: what the largest value of a quantity must reach. A quantity is a coordinate or variable
+    of the measures, an attribute of theirs, or a setting of the experiment or of its data set, such
+    as `n_train`.
     """
-    paper = limit if paper is None else paper
-    allowed = paper - limit if tolerance is None else tolerance
-    return Wanted(f"at least {limit:g}", lambda value: value >= limit - rounding, paper, allowed)
+
+    seeds: int = 1
+    contains: Mapping[str, tuple[Any, ...]] | None = None
+    least: Mapping[str, float] | None = None
+
+    @property
+    def text(self) -> str:
+        """In words, such as "seeds >= 5, width = 1000, 4000"."""
+        said = [f"seeds >= {self.seeds}"] if self.seeds > 1 else []
+        said += [
+            f"{name} = {', '.join(map(_short, values))}"
+            for name, values in (self.contains or {}).items()
+        ]
+        said += [f"{name} >= {_short(value)}" for name, value in (self.least or {}).items()]
+        return "; ".join(said)
+
+    def check(self, measures: Measures) -> None:
+        """Raise TooSmallError for measures that are smaller."""
+        for name, dataset in measures.items():
+            if self.seeds > 1 and (count := dataset.sizes.get("seed", 1)) < self.seeds:
+                raise TooSmallError(f"{name}: {count} seeds, needs {self.seeds}")
+            for axis, values in (self.contains or {}).items():
+                found = np.atleast_1d(_quantity(dataset, name, axis)).tolist()
+                if lacking := [value for value in values if value not in found]:
+                    raise TooSmallError(f"{name} lacks {axis} = {', '.join(map(_short, lacking))}")
+            for quantity, least in (self.least or {}).items():
+                largest = np.max(_quantity(dataset, name, quantity))
+                if not largest >= least:
+                    raise TooSmallError(
+                        f"{name}: {quantity} {_short(largest)}, needs {_short(least)}"
+                    )
 
 
-def above(limit: float, *, paper: float | None = None, tolerance: float | None = None) -> Wanted:
-    """Accept values above a limit. paper: the paper's value, by default the limit."""
-    paper = limit if paper is None else paper
-    allowed = paper - limit if tolerance is None else tolerance
-    return Wanted(f"above {limit:g}", lambda value: value > limit, paper, allowed)
+def _quantity(dataset: xr.Dataset, experiment: str, name: str) -> Any:
+    """Values of a quantity, for which `Sizes` says where it is looked for."""
+    if name in dataset.variables:
+        return dataset[name].values
+    if name in dataset.attrs:
+        return dataset.attrs[name]
+    config = json.loads(dataset.attrs.get("config", "{}"))
+    settings = config.get("experiments", {}).get(experiment, {})
+    for place in (settings, config.get("datasets", {}).get(settings.get("dataset"), {})):
+        if name in place:
+            return place[name]
+    raise ValueError(f"{experiment} has no {name}")
 
 
-def exactly(paper: float) -> Wanted:
-    """Accept the paper's value alone."""
-    return Wanted(f"{paper:g}", lambda value: value == paper, paper, 0.0)
-
-
-def within(tolerance: float, paper: float) -> Wanted:
-    """Accept values that differ from the paper's by at most a tolerance."""
-    return Wanted(
-        f"{paper:g} +- {tolerance:g}",
-        lambda value: abs(value - paper) <= tolerance,
-        paper,
-        tolerance,
-    )
+def _short(value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{value:.12g}"
 
 
 Check = Callable[[Measures], Finding]
@@ -111,12 +179,16 @@ class Claim:
     """A statement of a paper and how it is checked.
 
     id: short name, such as L1.
-    says: the paper's statement, in words.
-    statistic: the number that is compared with the paper, in words; "" if `says` tells it.
-    wanted: which values of it agree with the paper.
-    source: where the paper says so (section, equation, figure).
+    says: the paper's statement, in our words.
+    statistic: the number that is compared with it, in words; "" if `says` tells it.
+    wanted: which values of it agree with the paper, and why these.
+    source: the place in the paper that says so (section, equation, figure).
     needs: names of the experiments whose measures `check` reads.
     check: from these measures to what is found; raises TooSmallError below the size that it needs.
+    kind: one of KINDS. reading: one of READINGS.
+    sizes: below which it has no verdict.
+    known: whether results were known when the statistic or its threshold was chosen.
+    paper_value: the number that the paper gives for the statistic, if it does.
     figure: path below figures/ of the figure that shows it, without suffix.
     units: units of the statistic.
     """
@@ -128,6 +200,11 @@ class Claim:
     source: str
     needs: tuple[str, ...]
     check: Check
+    kind: str = FINDING
+    reading: str = TEXT
+    sizes: Sizes = Sizes()
+    known: bool = False
+    paper_value: float = math.nan
     figure: str = ""
     units: str = "1"
 
@@ -145,6 +222,11 @@ def claim(
     source: str,
     needs: tuple[str, ...],
     statistic: str = "",
+    kind: str = FINDING,
+    reading: str = TEXT,
+    sizes: Sizes = Sizes(),
+    known: bool = False,
+    paper_value: float = math.nan,
     figure: str = "",
     units: str = "1",
 ) -> Callable[[Check], Check]:
@@ -152,11 +234,28 @@ def claim(
 
     A function may check several claims, which differ in `needs`. The plan reads `needs` from the
     text of the module, without running it: it is a tuple of texts, and of names of constants of
-    the module or of the paper's `paper.py`.
+    the module or of the paper's `paper.py`. Raises ValueError for an unknown kind or reading.
     """
+    if kind not in KINDS or reading not in READINGS:
+        raise ValueError(f"claim {id}: kind {kind!r} or reading {reading!r} is none of those known")
 
     def declared(check: Check) -> Check:
-        found = Claim(id, says, statistic, wanted, source, needs, check, figure, units)
+        found = Claim(
+            id,
+            says,
+            statistic,
+            wanted,
+            source,
+            needs,
+            check,
+            kind,
+            reading,
+            sizes,
+            known,
+            paper_value,
+            figure,
+            units,
+        )
         check.__dict__["claims"] = (found, *getattr(check, "claims", ()))
         return check
 
@@ -184,59 +283,97 @@ def evaluate(claims: Iterable[Claim], measures: Measures, scale: str) -> xr.Data
 
     measures: measured datasets by experiment name.
     scale: name of the scale that the measures were made at, named in the details.
-    Returns variables over the dimension `claim` (the ids): `value`, `paper_value`, `tolerance`,
-    `verdict`, `statement`, `source`, `detail`, `runs`, `figure`, `claim_units`. `value` is NaN
-    for a claim that was not run.
+    Returns the variables COLUMNS over the dimension `claim` (the ids). `value` and its limits are
+    NaN for a claim that was not run.
     """
     claims = list(claims)
     ids = [claim.id for claim in claims]
     if len(set(ids)) < len(ids):
         raise ValueError(f"two claims have the same id: {', '.join(ids)}")
-    results = [_evaluate_one(claim, measures, scale) for claim in claims]
-    columns: dict[str, tuple[list[float] | list[str], str]] = {
-        "value": ([value for value, _, _ in results], "measured value of the statistic"),
-        "paper_value": ([claim.wanted.paper_value for claim in claims], "the paper's value"),
-        "tolerance": ([claim.wanted.tolerance for claim in claims], "largest difference allowed"),
-        "verdict": ([verdict for _, verdict, _ in results], "whether the claim is reproduced"),
-        "statement": ([claim.statement for claim in claims], "what the paper says"),
-        "source": ([claim.source for claim in claims], "where the paper says it"),
-        "detail": ([detail for _, _, detail in results], "what decided the verdict"),
-        "runs": (
-            [_runs(claim, measures) for claim in claims],
-            "runs behind it, and how they ended",
-        ),
-        "figure": ([claim.figure for claim in claims], "figure that shows it, below figures/"),
-        "claim_units": ([claim.units for claim in claims], "units of the three numbers"),
-    }
+    rows = [_evaluate_one(claim, measures, scale) for claim in claims]
     return xr.Dataset(
         {
-            name: ("claim", values, {"long_name": long_name, "units": "1"})
-            for name, (values, long_name) in columns.items()
+            name: ("claim", [row[name] for row in rows], {"long_name": long_name, "units": "1"})
+            for name, long_name in COLUMNS.items()
         },
         coords={"claim": ("claim", ids, {"long_name": "id of the claim", "units": "1"})},
         attrs={"scale": scale},
     )
 
 
+# What is told of each claim.
+COLUMNS = {
+    "statement": "what the paper says, and the statistic that is compared with it",
+    "source": "where the paper says it",
+    "kind": "what the claim is",
+    "reading": "what is read: the text, the authors' code, or the text with a slip mended",
+    "value": "measured value of the statistic",
+    "lower": "lower limit of the statistic, of its sampling error",
+    "upper": "upper limit of the statistic, of its sampling error",
+    "low": "least value that agrees with the paper",
+    "high": "largest value that agrees with the paper",
+    "wanted": "which values agree with the paper",
+    "reason": "why these",
+    "paper_value": "the number that the paper gives",
+    "claim_units": "units of these numbers",
+    "verdict": "reproduced, not reproduced, undecided or not run",
+    "detail": "what decided the verdict",
+    "sizes": "sizes below which there is no verdict",
+    "known": "whether results were known when the statistic was chosen",
+    "runs": "runs behind it, and how they ended",
+    "figure": "figure that shows it, below figures/",
+}
+
+
 def to_table(dataset: xr.Dataset) -> str:
     """The verdicts as a Markdown table, one row per claim."""
     lines = [
-        "| claim | statement | measured | paper | tolerance | verdict | detail | runs | source |",
-        "| --- | --- | ---: | ---: | ---: | --- | --- | --- | --- |",
+        "| claim | statement | measured | wanted | paper | verdict | kind | reading | detail "
+        "| runs | source |",
+        "| --- | --- | ---: | --- | ---: | --- | --- | --- | --- | --- | --- |",
     ]
-    for index, claim in enumerate(dataset["claim"].values):
-        row = dataset.isel(claim=index)
+    for index in range(dataset.sizes["claim"]):
+        row = {name: dataset[name].values[index] for name in ("claim", *COLUMNS)}
         cells = [
-            str(claim),
-            str(row["statement"].item()),
-            *(_number(row[name].item()) for name in ("value", "paper_value", "tolerance")),
-            str(row["verdict"].item()),
-            str(row["detail"].item()),
-            str(row["runs"].item()),
-            str(row["source"].item()),
+            *(str(row[name]) for name in ("claim", "statement")),
+            number(row["value"]) + (f" ({limits(row)})" if limits(row) else ""),
+            str(row["wanted"]),
+            number(row["paper_value"]),
+            *(str(row[n]) for n in ("verdict", "kind", "reading", "detail", "runs", "source")),
         ]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def limits(row: Mapping[str, Any]) -> str:
+    """The limits of a claim's value, such as "0.9 to 1.3"; "" if it has none. row: its COLUMNS."""
+    lower, upper = float(row["lower"]), float(row["upper"])
+    return f"{number(lower)} to {number(upper)}" if lower < upper else ""
+
+
+def number(value: float) -> str:
+    """A number with four digits, "" if it is none."""
+    return "" if math.isnan(value) else f"{value:.4g}"
+
+
+def tally(verdicts: xr.Dataset) -> str:
+    """How many claims have which verdict, tests of the code and errata apart.
+
+    Such as "12 findings and theorems: 9 reproduced, 3 not run; 2 errata: 2 not reproduced".
+    """
+    groups = {
+        "findings and theorems": (FINDING, THEOREM),
+        "bounds outside their hypotheses": (BOUND,),
+        "errata, as printed": (ERRATUM,),
+        "tests of the code": (TEST,),
+    }
+    said = []
+    for title, kinds in groups.items():
+        of_group = verdicts["verdict"].values[np.isin(verdicts["kind"].values, kinds)].tolist()
+        if of_group:
+            counts = [f"{of_group.count(one)} {one}" for one in VERDICTS if one in of_group]
+            said.append(f"{len(of_group)} {title}: {', '.join(counts)}")
+    return "; ".join(said)
 
 
 def _runs(claim: Claim, measures: Measures) -> str:
@@ -248,22 +385,48 @@ def _runs(claim: Claim, measures: Measures) -> str:
     return "; ".join(f"{name}: {words}" for name, words in said.items())
 
 
-def _evaluate_one(claim: Claim, measures: Measures, scale: str) -> tuple[float, str, str]:
+def _evaluate_one(claim: Claim, measures: Measures, scale: str) -> dict[str, Any]:
+    found, verdict, detail = _verdict(claim, measures, scale)
+    lower, upper = found.limits or (found.value, found.value)
+    return {
+        "statement": claim.statement,
+        "source": claim.source,
+        "kind": claim.kind,
+        "reading": claim.reading,
+        "value": float(found.value),
+        "lower": float(lower),
+        "upper": float(upper),
+        "low": claim.wanted.low,
+        "high": claim.wanted.high,
+        "wanted": claim.wanted.text,
+        "reason": claim.wanted.reason,
+        "paper_value": float(claim.paper_value),
+        "claim_units": claim.units,
+        "verdict": verdict,
+        "detail": detail,
+        "sizes": claim.sizes.text,
+        "known": "yes" if claim.known else "no",
+        "runs": _runs(claim, measures),
+        "figure": claim.figure,
+    }
+
+
+def _verdict(claim: Claim, measures: Measures, scale: str) -> tuple[Finding, str, str]:
+    """What was found, the verdict, and what explains it."""
     missing = [name for name in claim.needs if name not in measures]
     if missing:
-        return math.nan, NOT_RUN, f"not measured: {', '.join(missing)}"
+        return Finding(math.nan), NOT_RUN, f"not measured: {', '.join(missing)}"
     needed = {name: measures[name] for name in claim.needs}
     try:
+        claim.sizes.check(needed)
         found = claim.check(needed)
     except TooSmallError as reason:
-        return math.nan, NOT_RUN, f"{reason} (scale {scale})"
-    value, detail = float(found.value), found.detail
-    if math.isnan(value):
+        return Finding(math.nan), NOT_RUN, f"{reason} (scale {scale})"
+    verdict, detail = claim.wanted.verdict(found), found.detail
+    if math.isnan(found.value):
         unknown = "the measured value is not a number"
-        return value, NOT_REPRODUCED, f"{unknown}: {detail}" if detail else unknown
-    holds = claim.wanted.holds(found.value) and found.also
-    return value, REPRODUCED if holds else NOT_REPRODUCED, detail
-
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4g}"
+        detail = f"{unknown}: {detail}" if detail else unknown
+    if claim.kind == BOUND and verdict != UNDECIDED:
+        holds = "holds" if verdict == REPRODUCED else "fails"
+        return found, UNDECIDED, f"the bound {holds}, outside the theorem's hypothesis; {detail}"
+    return found, verdict, detail

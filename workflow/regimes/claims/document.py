@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from regimes.claims.core import Claim
+from regimes.claims.core import TEXT, Claim
 from regimes.claims.discover import claims_of
 from regimes.plan.parts import modules_with
 
@@ -20,11 +20,25 @@ BEGIN, END = "<!-- claims, as declared -->\n", "<!-- end of the claims -->\n"
 def table(claims: Iterable[Claim]) -> str:
     """The declarations as a Markdown table, a row for each claim."""
     lines = [
-        "| claim | statement | statistic | wanted | source | experiments |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| claim | what it is | statement | statistic | wanted | needs | source | experiments |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for claim in claims:
-        cells = [claim.id, claim.says, claim.statistic, claim.wanted.text, claim.source]
+        kind = claim.kind if claim.reading == TEXT else f"{claim.kind}, {claim.reading}"
+        wanted = claim.wanted.text
+        if claim.wanted.reason:
+            wanted += f" ({claim.wanted.reason})"
+        if claim.known:
+            wanted += "; chosen when results were known"
+        cells = [
+            claim.id,
+            kind,
+            claim.says,
+            claim.statistic,
+            wanted,
+            claim.sizes.text,
+            claim.source,
+        ]
         escaped = [cell.replace("|", "\\|") for cell in cells]
         needs = ", ".join(f"`{name}`" for name in claim.needs)
         lines.append(f"| {' | '.join([*escaped, needs])} |")

@@ -1,10 +1,15 @@
 """What the console says at the end: where the results lie, or which jobs failed and why."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from os.path import splitext
 from pathlib import Path
 
+from regimes.claims.files import ALL_CLAIMS
+
+# Files of claims.
+CLAIMS = re.compile(r"(.*/)?results/claims(/[^/]+)?[.]nc")
 # Files of a folder that are named one by one, failed jobs that are, and lines of their logs.
 MOST_FILES, MOST_JOBS, LAST_LINES = 3, 5, 8
 # What more files of a folder are called.
@@ -37,6 +42,25 @@ def made(files: Iterable[str], directory: Path, start: Path) -> str:
         else:
             parts += [_seen(file, directory, start) for file in named]
     return f"made: {', '.join(parts)}" if parts else "made: no files"
+
+
+def verdicts(files: Iterable[str], directory: Path) -> Iterator[str]:
+    """A line with the verdicts on the claims among some files, and how a report is made.
+
+    files: paths below `directory`; those of all papers together stand for each paper's.
+    """
+    found = sorted({str(file) for file in files if CLAIMS.fullmatch(str(file))})
+    whole = [ALL_CLAIMS] if ALL_CLAIMS in found else found
+    if not whole:
+        return
+    # Slow, and only needed here.
+    from regimes.claims.core import tally
+    from regimes.storage import store
+
+    for file in whole:
+        yield f"claims: {tally(store.read(directory / file))} ({file})"
+    if ALL_CLAIMS in found:
+        yield "report: snakemake --report report.html puts all figures and their origins in one"
 
 
 def failed(

@@ -15,6 +15,7 @@ from regimes.config.layers import COMMAND_LINE, Layer, merge, parsed, said_by
 from regimes.config.load import load_in
 from regimes.config.models import Config
 from regimes.errors import ConfigError
+from regimes.plan.absent import without_absent
 from regimes.plan.plan import Plan
 from regimes.storage.versions import CHECKOUT
 
@@ -70,7 +71,7 @@ def plan_of(settings: Settings = (), directory: Path = Path()) -> Plan:
     directory: where the workflow ran, from which relative paths in the config count.
     """
     with _within(directory):
-        return Plan.from_config(load_in(Path(), CHECKOUT, settings))
+        return Plan.from_config(without_absent(load_in(Path(), CHECKOUT, settings)))
 
 
 def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
@@ -79,7 +80,7 @@ def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
     They are two for `backbone: auto`, which depends on the files that are there, else one.
     """
     with _within(directory):
-        config = load_in(Path(), CHECKOUT, settings)
+        config = without_absent(load_in(Path(), CHECKOUT, settings))
         auto = [
             name
             for name, dataset in config.datasets.items()
@@ -89,7 +90,8 @@ def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
         layers = [Layer(COMMAND_LINE, {"datasets": datasets}) for datasets in chosen]
-        return [Plan.from_config(load_in(Path(), CHECKOUT, [*settings, layer])) for layer in layers]
+        configs = [load_in(Path(), CHECKOUT, [*settings, layer]) for layer in layers]
+        return [Plan.from_config(without_absent(config)) for config in configs]
 
 
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:

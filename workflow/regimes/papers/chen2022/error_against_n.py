@@ -33,10 +33,10 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str, *, number: Literal[2, 3
     width = shown_width(runs, wanted)
     runs = runs.sel(width=width)
     figure, axes = plt.subplots(figsize=(5.2, 3.8), layout="constrained")
-    for model, label in MODELS[paper.experiment].items():
-        if model in runs["model"]:
-            error = runs["test_error"].sel(model=model).isel(step=-1)
-            draw_against_n(axes, error, COLOURS[model], label=label)
+    models = MODELS[paper.experiment]
+    for beside, model in enumerate(one for one in models if one in runs["model"]):
+        error = runs["test_error"].sel(model=model).isel(step=-1)
+        draw_against_n(axes, error, COLOURS[model], beside=beside, label=models[model])
     axes.set(yscale="log", xlabel="number of training points $n$", ylabel="test error")
     axes.set_title(beside_wanted("m", width, wanted), fontsize="medium")
     axes.legend(fontsize="small")

@@ -27,6 +27,8 @@ COLOURS = {
 STEP_LABEL = "number of steps"
 # Intervals of an abscissa of steps, at most.
 TICKS = 6
+# Of curves, as a share of the axis.
+APART = 0.008
 LOSS_LABEL = r"training loss $\frac{1}{2n} \sum_a (f(x_a) - y_a)^2$"
 
 
@@ -45,15 +47,18 @@ def draw_curve(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) ->
     draw_band(axes, values.transpose("seed", "step").dropna("seed"), "step", colour, 0.15, **line)
 
 
-def draw_against_n(axes: Axes, values: xr.DataArray, colour: Colour, **line: Any) -> None:
+def draw_against_n(
+    axes: Axes, values: xr.DataArray, colour: Colour, *, beside: int = 0, **line: Any
+) -> None:
     """Mean against n, and standard deviation over seeds if there are several.
 
-    values: over n_train and seed; where one seed alone has a value there is no deviation.
+    values: over n_train and seed; where one seed alone has a value there is no deviation. beside:
+    how many curves it is drawn to the right of, so that no error bar hides another.
     """
     values = values.transpose("n_train", "seed").dropna("n_train", how="all")
     several = seeds_with(values) > 1
     axes.errorbar(
-        values["n_train"],
+        values["n_train"] + beside * APART * np.ptp(values["n_train"].values),
         values.mean("seed"),
         yerr=values.std("seed", ddof=1).where(several) if several.any() else None,
         color=colour,

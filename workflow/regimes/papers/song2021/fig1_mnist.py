@@ -141,6 +141,9 @@ def _draw_accuracy(axes: Axes, runs: xr.Dataset, loss: str, part: str) -> None:
         he_omega_2(int(runs.attrs["width"])), color="0.5", linestyle="--", linewidth=1, label="He"
     )
     axes.set_ylabel(PARTS[part])
+    # Of few seeds the intervals reach beyond what an accuracy can be.
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.03), min(high, 1.03))
 
 
 def _seeds(runs: xr.Dataset) -> str:
