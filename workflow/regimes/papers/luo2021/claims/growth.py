@@ -55,8 +55,7 @@ def families(measures: Measures) -> Finding:
         p_value = stats.ttest_ind(one, other, equal_var=False).pvalue
         deviates.append(stats.norm.isf(p_value / 2))
         differences.append(abs(one.mean(0) - other.mean(0)))
-    # Families that agree exactly have no deviate.
-    found = np.nan_to_num(np.array(deviates), nan=0.0)
+    found = np.array(deviates)
     gammas = np.tile(slopes[0]["gamma"].values, slopes[0].sizes["gamma_prime"])
     place = gammas[found.argmax() % gammas.size]
     return Finding(
