@@ -82,9 +82,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
 def _scatters(amplitudes: xr.DataArray, angles: xr.DataArray) -> dict[str, xr.DataArray]:
     """How much scatters move, and how much those of two starts differ."""
-    # Of a run that diverged the shares are NaN.
     shares = xr.apply_ufunc(
-        lambda sizes, bins: np.bincount(bins, sizes, ANGULAR_BINS) / sizes.sum(),
+        _shares,
         amplitudes,
         xr.apply_ufunc(angular_bins, angles),
         input_core_dims=[["neuron"], ["neuron"]],
@@ -104,6 +103,12 @@ def _scatters(amplitudes: xr.DataArray, angles: xr.DataArray) -> dict[str, xr.Da
         quantile.attrs = {"long_name": f"{what} between two starts, 95 % quantile", "units": "1"}
         found["scatter_distance_of_starts"] = quantile
     return found
+
+
+def _shares(sizes: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """The bins' shares of the amplitude; NaN where a run diverged, 0 where there is none."""
+    total = sizes.sum()
+    return np.bincount(bins, sizes, ANGULAR_BINS) / (total if total != 0 else 1.0)
 
 
 def _function(runs: xr.Dataset, grid: xr.DataArray, bias: float) -> xr.DataArray:

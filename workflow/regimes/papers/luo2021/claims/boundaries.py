@@ -60,7 +60,8 @@ WINDOW_MNIST = within(
 WINDOWS = {PHASE_DIAGRAM: WINDOW, PHASE_DIAGRAM_MNIST: WINDOW_MNIST}
 ZERO = "zero of the slope less that of the theory, of each gamma'"
 BOTH_SIGNS = "slope times the sign of the theory, at each point outside the window of the zeros"
-NEGATIVE, POSITIVE = at_most(0.0), at_least(0.0)
+NEGATIVE = at_most(0.0, "as m grows the relative distance is to vanish")
+POSITIVE = at_least(0.0, "the sign is to be the theory's")
 
 
 @claim(

@@ -31,7 +31,8 @@ SIZES = Sizes(seeds=3, contains={"width": WIDTHS[FOUR_POINTS]})
 LEAST_EXPONENT = 1e-3
 WITH_LOG = at_most(LOG_M, "log m in (39) and (40) adds 0.116 over these widths")
 EXCESS = "slope less the exponent at each point"
-AT_LEAST_ONE = at_least(1.0)
+AT_LEAST_ONE = at_least(1.0, "the bound itself, without tolerance")
+AT_MOST_ONE = at_most(1.0, "the bound itself, without tolerance")
 
 
 @claim(
@@ -362,7 +363,7 @@ def first_layer(measures: Measures) -> Finding:
     "L21",
     says="each weight moves no farther than (57), (58), (66) and (67) with delta = 0.05",
     statistic="largest movement over its bound, over the runs of the linear regime",
-    wanted=at_most(1.0),
+    wanted=AT_MOST_ONE,
     source="Propositions 19 and 22",
     needs=(ALONG_THE_FLOW,),
     kind=BOUND,
@@ -420,7 +421,7 @@ def grams(measures: Measures) -> Finding:
     says="at the start lambda_min(G) >= 3/4 kappa^2 (lambda_a / kappa' + kappa' lambda_w), and "
     "lambda_min(G^[a]) >= 3/4 kappa^2 lambda_a / kappa'",
     statistic="smallest ratio of the sides without 3/4, at the largest width",
-    wanted=at_least(0.75),
+    wanted=at_least(0.75, "the bound itself"),
     source="Propositions 17 and 20",
     needs=(ALONG_THE_FLOW,),
     kind=BOUND,
@@ -439,7 +440,7 @@ def eigenvalues(measures: Measures) -> Finding:
     "L22d",
     says="R(0) is within (46), delta = 0.05",
     statistic="largest ratio of R(0) to it",
-    wanted=at_most(1.0),
+    wanted=AT_MOST_ONE,
     source="Lemma 10, Remark 11",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,

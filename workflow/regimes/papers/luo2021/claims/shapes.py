@@ -12,7 +12,7 @@ FIRST = "four points of ours, which the paper does not print"
 SOURCE = "section 3.1, Fig. 2, top"
 FIGURE = "luo2021/fig02_typical_cases"
 NEARER = "mean over seeds of log of the distance to the one over that to the other"
-ORDER = at_least(0.0)
+ORDER = at_least(0.0, "the order that the text names")
 JAGGED = "gamma = 0.5 learns a relatively jagged function"
 CUBIC = "gamma = 1 learns a smooth function like a cubic spline"
 LINEAR = "gamma = 1.75 learns a linear spline"
