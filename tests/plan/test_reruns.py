@@ -28,6 +28,8 @@ PHASE_DIAGRAM_BLOCKS = 6
 LUO_BLOCKS = {
     "phase_diagram": PHASE_DIAGRAM_BLOCKS,
     "typical_cases": 1,
+    "typical_cases_other_points": 1,
+    "along_the_flow": 4,
     "growth_unit": 1,
     "growth_inverse_root": 1,
     "growth_inverse": 1,

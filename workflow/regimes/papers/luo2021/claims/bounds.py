@@ -350,6 +350,7 @@ def success(measures: Measures) -> Finding:
     source="proof of Theorem 8",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,
+    sizes=SIZES,
 )
 def first_layer(measures: Measures) -> Finding:
     """Smallest ratio of the first layer's squared norm to the bound of Theorem 8's proof."""
@@ -367,6 +368,7 @@ def first_layer(measures: Measures) -> Finding:
     source="Propositions 19 and 22",
     needs=(ALONG_THE_FLOW,),
     kind=BOUND,
+    sizes=SIZES,
 )
 def movements(measures: Measures) -> Finding:
     """Largest movement of a weight over its bound."""
@@ -387,7 +389,7 @@ def movements(measures: Measures) -> Finding:
     source="Lemma 9, Proposition 16",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,
-    sizes=Sizes(seeds=5),
+    sizes=Sizes(seeds=5, contains={"width": WIDTHS[FOUR_POINTS]}),
 )
 def starts(measures: Measures) -> Finding:
     """Share of starts whose weights and norms are within their bounds."""
@@ -406,7 +408,7 @@ def starts(measures: Measures) -> Finding:
     source="Remark 4, (36)",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,
-    sizes=Sizes(seeds=5),
+    sizes=Sizes(seeds=5, contains={"width": WIDTHS[FOUR_POINTS]}),
 )
 def grams(measures: Measures) -> Finding:
     """Slope of the Gram matrices' error against the width."""
@@ -425,6 +427,7 @@ def grams(measures: Measures) -> Finding:
     source="Propositions 17 and 20",
     needs=(ALONG_THE_FLOW,),
     kind=BOUND,
+    sizes=SIZES,
 )
 def eigenvalues(measures: Measures) -> Finding:
     """Smallest ratio of the eigenvalues at the start to their limits."""
@@ -444,6 +447,7 @@ def eigenvalues(measures: Measures) -> Finding:
     source="Lemma 10, Remark 11",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,
+    sizes=SIZES,
 )
 def initial_loss(measures: Measures) -> Finding:
     """Largest ratio of the initial loss to its bound."""
