@@ -21,6 +21,7 @@ from regimes.papers.luo2021 import (
     condensation_projected,
     conservation,
     growth,
+    neurons,
     typical_cases,
 )
 from regimes.papers.luo2021.neurons import amplitude, orientation
@@ -347,7 +348,7 @@ def test_the_variation_of_the_slope_and_the_movement_of_the_scatter() -> None:
     shares = []
     for one, other in [*(random_weights(4, seed) for seed in range(3)), (a, w)]:
         sizes = np.abs(one) * np.hypot(*other)
-        bins = condensation.angular_bins(np.arctan2(other[1], other[0]))
+        bins = neurons.angular_bins(np.arctan2(other[1], other[0]))
         shares.append(np.bincount(bins, sizes, 360) / sizes.sum())
     moved = [np.abs(shares[seed] - shares[3]).sum() / 2 for seed in range(3)]
     np.testing.assert_allclose(result["scatter_distance"].isel(snapshot=-1), moved)
@@ -387,8 +388,8 @@ def at_angles(
     return [(sign * np.sqrt(sizes), np.sqrt(sizes) * w)]
 
 
-def bin_centres(count: int = condensation.ANGULAR_BINS) -> np.ndarray:
-    return (np.arange(count) + 0.5) * 2 * np.pi / condensation.ANGULAR_BINS - np.pi
+def bin_centres(count: int = neurons.ANGULAR_BINS) -> np.ndarray:
+    return (np.arange(count) + 0.5) * 2 * np.pi / neurons.ANGULAR_BINS - np.pi
 
 
 def reduced(weights: list[tuple[np.ndarray, np.ndarray]], **place: float) -> xr.Dataset:

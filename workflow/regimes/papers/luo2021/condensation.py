@@ -4,9 +4,8 @@ import numpy as np
 import xarray as xr
 
 from regimes.engines.common.streams import stream
-from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.papers.luo2021.neurons import ANGULAR_BINS, amplitude, angular_bins, orientation
 
-ANGULAR_BINS = 360
 AMPLITUDE_BINS = 120
 HEAVIEST_BINS = 10
 HELD = 0.95
@@ -98,12 +97,6 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     """The reduced runs as they are; `reduce` has done the work."""
     return runs.drop_attrs(deep=False)
-
-
-def angular_bins(angles: np.ndarray) -> np.ndarray:
-    """Indices of the angular bins of angles in [-pi, pi]."""
-    turn = np.nan_to_num((angles + np.pi) / (2 * np.pi))  # of a run that diverged, not used
-    return np.minimum((turn * ANGULAR_BINS).astype(np.int64), ANGULAR_BINS - 1)
 
 
 def heaviest_share(amplitudes: np.ndarray, bins: np.ndarray) -> float:

@@ -4,12 +4,12 @@ import numpy as np
 import xarray as xr
 
 from regimes.papers.luo2021.condensation import (
-    ANGULAR_BINS,
     AXES,
     heaviest_share,
     measure,
     reduced,
 )
+from regimes.papers.luo2021.neurons import ANGULAR_BINS
 
 __all__ = ["measure", "reduce"]
 

@@ -5,8 +5,7 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 
 from regimes.errors import DataError
-from regimes.papers.luo2021.condensation import ANGULAR_BINS, angular_bins
-from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.papers.luo2021.neurons import ANGULAR_BINS, amplitude, angular_bins, orientation
 
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
