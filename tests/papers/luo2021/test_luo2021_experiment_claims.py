@@ -85,9 +85,10 @@ def cases(**changes: np.ndarray | float) -> xr.Dataset:
         "gamma_prime": [0.0],
         "gamma": [0.5, 1.0, 1.75],
         "snapshot": [1.0, 0.0],
+        "width": [1000],
         "seed": list(range(SEEDS)),
     }
-    cases = xr.Dataset(coords={**axes, "width": 1000})
+    cases = xr.Dataset(coords=axes)
     scatter = np.exp(xr.DataArray(np.random.default_rng(0).normal(0, 0.1, SEEDS), dims="seed"))
     values = {
         "slope_variation": [5.0, 3.0, 2.0],
@@ -95,10 +96,12 @@ def cases(**changes: np.ndarray | float) -> xr.Dataset:
         "distance_to_cubic_spline": [0.4, 0.1, 0.3],
         "scatter_distance": [0.05, 0.4, 0.9],
     }
-    over = xr.ones_like(cases["snapshot"]) * xr.ones_like(cases["gamma_prime"])
+    over = 1 + 0 * (cases["snapshot"] + cases["gamma_prime"] + cases["width"])
     for name, by_gamma in (values | changes).items():
         cases[name] = xr.DataArray(by_gamma, dims="gamma") * scatter * over
-    cases["scatter_distance_of_starts"] = 0.3 + 0 * cases["gamma"] + 0 * cases["gamma_prime"]
+    cases["scatter_distance_of_starts"] = 0.3 + 0 * (
+        cases["gamma"] + cases["gamma_prime"] + cases["width"]
+    )
     return cases
 
 
@@ -117,7 +120,7 @@ def test_the_shapes_of_figure_2(claim_id: str, changes: dict[str, list[float]]) 
     assert verdict(claim_id, {name: cases()})[0] == "reproduced"
     assert verdict(claim_id, {name: cases(**changes)})[0] == "not reproduced"
     assert verdict(claim_id, {name: cases().isel(seed=slice(4))})[0] == "not run"
-    assert verdict(claim_id, {name: cases().assign_coords(width=100)})[0] == "not run"
+    assert verdict(claim_id, {name: cases().assign_coords(width=[100])})[0] == "not run"
     if claim_id.startswith("L11"):
         other = {"typical_cases_other_points": cases(**changes)}
         assert verdict(f"{claim_id}-other", other)[0] == "not reproduced"

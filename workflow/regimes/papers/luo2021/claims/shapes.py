@@ -109,7 +109,7 @@ def _nearer(measures: Measures, gamma: float, *, to: str, than: str) -> Finding:
 
 def _end(measures: Measures) -> xr.Dataset:
     (cases,) = measures.values()
-    return cases.squeeze("gamma_prime", drop=True).isel(snapshot=-1)
+    return cases.squeeze(("gamma_prime", "width"), drop=True).isel(snapshot=-1)
 
 
 @claim(
