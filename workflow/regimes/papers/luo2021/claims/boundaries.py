@@ -43,6 +43,11 @@ LOG_M_MNIST = 0.107
 MARGIN = 0.12
 # A slope of 1 in gamma tells no points apart that are half a step of the grid apart.
 HALF_STEP = STEP / 2
+CRITICAL = within(
+    -HALF_STEP,
+    LOG_M,
+    "from the slope half a step of the grid below to a factor log m, as (40) has it",
+)
 
 SIZES = Sizes(seeds=3, contains={"width": WIDTHS[FOUR_POINTS]})
 SIZES_MNIST = Sizes(seeds=3, contains={"width": WIDTHS[MNIST]})
@@ -233,11 +238,7 @@ def _at(diagram: xr.Dataset, points: Mapping[float, float]) -> Finding:
     says="on the boundary the relative distance neither vanishes nor diverges, Xavier and "
     "mean-field scaling, (1, 0), included",
     statistic="slope_w at each point of the grid on the boundary",
-    wanted=within(
-        -HALF_STEP,
-        LOG_M,
-        "from the slope half a step of the grid below to a factor log m, as (40) has it",
-    ),
+    wanted=CRITICAL,
     source="sections 4.1 and 4.1.2, Remark 3",
     needs=(PHASE_DIAGRAM,),
     sizes=SIZES,
@@ -248,7 +249,7 @@ def critical(measures: Measures) -> Finding:
     """Slopes on the boundary."""
     diagram = measures[PHASE_DIAGRAM]
     on = abs(past_boundary(diagram)) < EDGE
-    return at_points(slopes(diagram), on, within(-HALF_STEP, LOG_M))
+    return at_points(slopes(diagram), on, CRITICAL)
 
 
 @claim(

@@ -30,6 +30,9 @@ SIZES = Sizes(seeds=3, contains={"width": WIDTHS[FOUR_POINTS]})
 # Losses are kept in single precision: below this exponent their rate is not one.
 LEAST_EXPONENT = 1e-3
 WITH_LOG = at_most(LOG_M, "log m in (39) and (40) adds 0.116 over these widths")
+WITH_ROOT = at_most(LOG_M / 2, "sqrt(log m) adds half of what log m does")
+WITHOUT_LOG = at_most(0.0, "the proof has no factor log m")
+LIKE_A_MEAN = at_most(-0.4, "-1/2 for a mean; a fifth of it for few seeds: a convention of ours")
 EXCESS = "slope less the exponent at each point"
 AT_LEAST_ONE = at_least(1.0, "the bound itself, without tolerance")
 AT_MOST_ONE = at_most(1.0, "the bound itself, without tolerance")
@@ -98,7 +101,7 @@ def exponent_theta(measures: Measures) -> Finding:
     says="RD(theta) <~ sqrt(log m) / (m kappa), as the proofs have it, for gamma < 1 or "
     "gamma' > gamma - 1",
     statistic=EXCESS,
-    wanted=at_most(LOG_M / 2, "sqrt(log m) adds half of what log m does"),
+    wanted=WITH_ROOT,
     source="proofs of Propositions 23 and 25; (39) and (40) print log m",
     needs=(PHASE_DIAGRAM,),
     kind=BOUND,
@@ -111,14 +114,14 @@ def exponent_theta_of_proof(measures: Measures) -> Finding:
     """The same excess, against the smaller factor."""
     diagram = measures[PHASE_DIAGRAM]
     excess = slopes(diagram, "theta") - (diagram["gamma"] - 1)
-    return at_points(excess, past_boundary(diagram) < -EDGE, at_most(LOG_M / 2))
+    return at_points(excess, past_boundary(diagram) < -EDGE, WITH_ROOT)
 
 
 @claim(
     "L4e",
     says="RD(theta_w) >~ sqrt(min(1, kappa') / (m kappa)) in the condensed regime",
     statistic="(gamma - 1 - max(gamma', 0)) / 2 less slope_w at each point with R <= 1 / (32 n)",
-    wanted=at_most(0.0, "the proof has no factor log m"),
+    wanted=WITHOUT_LOG,
     source="last lines of Theorem 8's proof",
     needs=(PHASE_DIAGRAM,),
     kind=THEOREM,
@@ -132,7 +135,7 @@ def exponent_condensed(measures: Measures) -> Finding:
     lacking = past_boundary(diagram) / 2 - slopes(diagram)
     fitted = (_losses_over_bound(diagram) <= 1).all(("width", "seed"))
     inside = (past_boundary(diagram) > EDGE) & fitted
-    return at_points(lacking, inside, at_most(0.0))
+    return at_points(lacking, inside, WITHOUT_LOG)
 
 
 @claim(
@@ -404,7 +407,7 @@ def starts(measures: Measures) -> Finding:
     "L22b",
     says="at the start the Gram matrices are close to their limit, as a mean over neurons is",
     statistic="slope of log relative distance against log width",
-    wanted=at_most(-0.4, "-1/2 for a mean; a fifth of it for few seeds: a convention of ours"),
+    wanted=LIKE_A_MEAN,
     source="Remark 4, (36)",
     needs=(ALONG_THE_FLOW,),
     kind=TEST,
@@ -415,7 +418,7 @@ def grams(measures: Measures) -> Finding:
     runs = _starts(measures).rename(start_gram_error="relative_distance_gram")
     runs = runs.expand_dims("gamma_prime")
     everywhere = xr.ones_like(runs["gamma_prime"], dtype=bool)
-    return at_points(slopes(runs, "gram"), everywhere, at_most(-0.4))
+    return at_points(slopes(runs, "gram"), everywhere, LIKE_A_MEAN)
 
 
 @claim(

@@ -23,6 +23,9 @@ SIZES = Sizes(seeds=3, contains={"width": WIDTHS[FOUR_POINTS]})
 SAME_SLOPE = 0.01
 # Weights are stored in single precision.
 ROUNDING = 1e-5
+VANISHING = at_most(0.0, "it is to vanish with the width")
+STAYING = at_least(0.0, "it is not to vanish with the width")
+SAME = within(-SAME_SLOPE, SAME_SLOPE, "a tenth of the step of Fig. 4's grid: a convention of ours")
 ERROR_SLOPE = (
     "slope of log sup_t of its difference from the linearised network, root mean square between "
     "the points, against log width, at each setting"
@@ -33,7 +36,7 @@ ERROR_SLOPE = (
     "L13a",
     says="in the linear regime the function follows its linearisation at all times",
     statistic=ERROR_SLOPE,
-    wanted=at_most(0.0, "it is to vanish with the width"),
+    wanted=VANISHING,
     source="(15), section 4.1, Remark 7",
     needs=(ALONG_THE_FLOW,),
     sizes=SIZES,
@@ -42,14 +45,14 @@ def linear(measures: Measures) -> Finding:
     """Growth of the linearisation's error in the linear regime."""
     runs = measures[ALONG_THE_FLOW]
     inside = past_boundary(runs) <= -MARGIN + EDGE
-    return at_points(_error_slopes(measures), inside, at_most(0.0))
+    return at_points(_error_slopes(measures), inside, VANISHING)
 
 
 @claim(
     "L13b",
     says="in the condensed regime it does not",
     statistic=ERROR_SLOPE,
-    wanted=at_least(0.0, "it is not to vanish with the width"),
+    wanted=STAYING,
     source="section 4.1",
     needs=(ALONG_THE_FLOW,),
     sizes=SIZES,
@@ -57,7 +60,7 @@ def linear(measures: Measures) -> Finding:
 def nonlinear(measures: Measures) -> Finding:
     """Growth of the linearisation's error in the condensed regime."""
     inside = past_boundary(measures[ALONG_THE_FLOW]) >= MARGIN - EDGE
-    return at_points(_error_slopes(measures), inside, at_least(0.0))
+    return at_points(_error_slopes(measures), inside, STAYING)
 
 
 def _error_slopes(measures: Measures) -> xr.DataArray:
@@ -69,9 +72,7 @@ def _error_slopes(measures: Measures) -> xr.DataArray:
     "L14",
     says="the relative distance at the end stands for its supremum over time",
     statistic="slope_w of the largest distance at the snapshots less slope_w of that at the end",
-    wanted=within(
-        -SAME_SLOPE, SAME_SLOPE, "a tenth of the step of Fig. 4's grid: a convention of ours"
-    ),
+    wanted=SAME,
     source="section 4.1.2",
     needs=(ALONG_THE_FLOW,),
     sizes=SIZES,
@@ -84,8 +85,7 @@ def supremum(measures: Measures) -> Finding:
     change = power_law_slope(largest)[0] - power_law_slope(last)[0]
     excess = float((largest / last).max())
     everywhere = xr.ones_like(past_boundary(runs), dtype=bool)
-    wanted = within(-SAME_SLOPE, SAME_SLOPE)
-    return at_points(change, everywhere, wanted, f"largest ratio {excess:.6g}")
+    return at_points(change, everywhere, SAME, f"largest ratio {excess:.6g}")
 
 
 @claim(

@@ -16,6 +16,7 @@ from regimes.statistics import power_law_slope
 COMPARISONS = 33
 # What log m makes of slopes between successive widths: 0.130, 0.113, 0.105, 0.098.
 SPREAD = 0.033
+NO_SPREAD = within(-SPREAD, SPREAD, "what a factor log m, as in (40), causes over these widths")
 PANELS = (0.5, 1.0, 1.75)
 SIZES = Sizes(seeds=3, contains={"width": WIDTHS[FOUR_POINTS]})
 
@@ -71,7 +72,7 @@ def families(measures: Measures) -> Finding:
     statistic=(
         "differences of slope_w between pairs of successive widths, at gamma = 0.5, 1 and 1.75"
     ),
-    wanted=within(-SPREAD, SPREAD, "what a factor log m, as in (40), causes over these widths"),
+    wanted=NO_SPREAD,
     source="section 4.1.2, Fig. 3 (a-c); gamma = 1 is not printed",
     needs=("growth_unit",),
     sizes=SIZES,
@@ -92,4 +93,4 @@ def power_law(measures: Measures) -> Finding:
     if not all(one.any() for one in shown):
         raise TooSmallError(f"needs gamma = {', '.join(map(str, PANELS))}")
     inside = xr.concat(shown, "one").any("one") & (abs(growth["gamma_prime"]) < EDGE)
-    return at_points(differences, inside, within(-SPREAD, SPREAD))
+    return at_points(differences, inside, NO_SPREAD)
