@@ -92,8 +92,8 @@ def test_the_catalog_has_every_experiment(here: Path) -> None:
     (here / "results/measures/boundary_four_point.nc").touch()
     assert set(regimes.catalog().index) == every | {"boundary_four_point"}
     row = table.loc["phase_diagram"]
-    assert (row["paper"], row["engine"], row["runs"]) == ("luo2021", "gradient_flow", 2565)
-    assert row["axes"] == "9 gamma_prime x 19 gamma x 5 width x 3 seed"
+    assert (row["paper"], row["engine"], row["runs"]) == ("luo2021", "gradient_flow", 4275)
+    assert row["axes"] == "9 gamma_prime x 19 gamma x 5 width x 5 seed"
     assert "phase_diagram" in row["figures"].split(", ") and row["cpu_minutes"] > 1
     assert table.index[table["has_results"]].tolist() == ["lab_sgd"]
     grids = config.experiments["razborov2022"].all_grids()

@@ -28,6 +28,8 @@ PHASE_DIAGRAM_BLOCKS = 6
 LUO_BLOCKS = {
     "phase_diagram": PHASE_DIAGRAM_BLOCKS,
     "typical_cases": 1,
+    "typical_cases_other_points": 1,
+    "along_the_flow": 4,
     "growth_unit": 1,
     "growth_inverse_root": 1,
     "growth_inverse": 1,
@@ -175,7 +177,7 @@ def test_code_of_training_or_data_retrains(
         ("papers/luo2021/diagram.py", {"figure": 1}),
         ("plotting/style.py", {"figure": 1}),
         ("claims/core.py", {"claims": 1}),
-        ("papers/luo2021/claims/experiments.py", {"claims": 1}),
+        ("papers/luo2021/claims/flow.py", {"claims": 1}),
     ],
 )
 def test_code_after_the_measures_measures_nothing(
@@ -265,10 +267,10 @@ def test_a_new_seed_of_the_phase_diagram_leaves_the_other_experiments_alone(
         # Figures 6 and 7
         ("papers/luo2021/condensation.py", {"measure": 2, "claims": 1, "figure": 2}),
         ("papers/luo2021/condensation_projected.py", DOWNSTREAM),
-        # Behind Figure 2, of which there is no claim, and Figures 6 and 7
-        ("papers/luo2021/neurons.py", {"measure": 3, "claims": 1, "figure": 3}),
+        # Behind Figure 2, on two sets of points, and Figures 6 and 7
+        ("papers/luo2021/neurons.py", {"measure": 4, "claims": 1, "figure": 3}),
         ("papers/luo2021/condensation_map.py", {"figure": 2}),
-        ("papers/luo2021/claims/experiments.py", {"claims": 1}),
+        ("papers/luo2021/claims/flow.py", {"claims": 1}),
         ("papers/luo2021/table01_initializations.py", {"figure": 1, "table": 1}),
         ("plotting/style.py", {"figure": 12, "table": 1}),
         # The notebook's

@@ -8,10 +8,14 @@ import pandas as pd
 import xarray as xr
 from harness import PAPER, SMOKE, Result, Workflow
 
+from regimes.claims.discover import claims_of
+
 # Blocks at smoke scale
 BLOCKS = {
     "phase_diagram": 6,
     "typical_cases": 1,
+    "typical_cases_other_points": 1,
+    "along_the_flow": 4,
     "growth_unit": 1,
     "growth_inverse_root": 1,
     "growth_inverse": 1,
@@ -67,8 +71,7 @@ def test_every_experiment_is_measured_and_every_claim_has_a_verdict(whole_paper:
     for experiment, count in BLOCKS.items():
         assert len(list((folder / "runs" / experiment).glob("*.nc"))) == count, experiment
     with xr.open_dataset(folder / "claims/luo2021.nc") as claims:
-        ids = ["L1", "L2", "L3", "L4", "L5", "L6", "L6-MNIST", "L7", "L8"]
-        assert claims["claim"].values.tolist() == ids
+        assert claims["claim"].values.tolist() == [one.id for one in claims_of(PAPER)]
         # All are about sizes that this scale does not have.
         assert set(claims["verdict"].values.tolist()) == {"not run"}
         assert all("scale smoke" in detail for detail in claims["detail"].values.tolist())

@@ -335,5 +335,5 @@ def test_within_two_standard_errors_of_theory(dataset: str, gamma_prime: float) 
     apart = abs(float(found["boundary_gamma"]) - float(found["theory_boundary_gamma"]))
     assert found["converged"] == 1
     assert apart < 2 * float(found["boundary_gamma_stderr"])
-    # Of the phase diagram's 19 gammas, 5 widths and 3 seeds.
+    # Of a grid of 19 gammas, 5 widths and 3 seeds.
     assert found["n_networks"] <= 19 * 5 * 3 / 10

@@ -14,7 +14,16 @@ import pytest
 import xarray as xr
 
 from regimes.errors import DataError
-from regimes.papers.luo2021 import condensation, conservation, growth, typical_cases
+from regimes.kernels.limiting_kernels import gram_a, gram_w, smallest_eigenvalue
+from regimes.papers.luo2021 import (
+    along_the_flow,
+    condensation,
+    condensation_projected,
+    conservation,
+    growth,
+    neurons,
+    typical_cases,
+)
 from regimes.papers.luo2021.neurons import amplitude, orientation
 from regimes.plan.provenance import fingerprint
 from regimes.storage import store
@@ -326,6 +335,29 @@ def test_the_cubic_spline_is_the_natural_one() -> None:
 
 
 @pytest.mark.slow
+def test_the_variation_of_the_slope_and_the_movement_of_the_scatter() -> None:
+    points = [(-1.0, 0.3), (-0.2, -0.6), (0.4, 0.7), (1.0, 0.2)]
+    a, w = spline_network(points, 4**-1.0)
+    runs = xr.concat(
+        [run_of([random_weights(4, seed), (a, w)], seed=seed) for seed in range(3)], "seed"
+    )
+    result = typical_cases.measure(runs, data_of(points)).squeeze(drop=True)
+    slopes = np.diff([y for _, y in points]) / np.diff([x for x, _ in points])
+    expected = np.abs(np.diff(slopes)).sum()
+    np.testing.assert_allclose(result["slope_variation"].isel(snapshot=-1), expected, rtol=1e-6)
+    shares = []
+    for one, other in [*(random_weights(4, seed) for seed in range(3)), (a, w)]:
+        sizes = np.abs(one) * np.hypot(*other)
+        bins = neurons.angular_bins(np.arctan2(other[1], other[0]))
+        shares.append(np.bincount(bins, sizes, 360) / sizes.sum())
+    moved = [np.abs(shares[seed] - shares[3]).sum() / 2 for seed in range(3)]
+    np.testing.assert_allclose(result["scatter_distance"].isel(snapshot=-1), moved)
+    assert (result["scatter_distance"].isel(snapshot=0) == 0).all()
+    pairs = [np.abs(shares[i] - shares[j]).sum() / 2 for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert float(result["scatter_distance_of_starts"]) == pytest.approx(np.quantile(pairs, 0.95))
+
+
+@pytest.mark.slow
 def test_a_diverged_run_has_no_function() -> None:
     lost = (np.full(4, np.nan), np.full((2, 4), np.nan))
     run = run_of([lost, lost])
@@ -356,8 +388,8 @@ def at_angles(
     return [(sign * np.sqrt(sizes), np.sqrt(sizes) * w)]
 
 
-def bin_centres(count: int = condensation.ANGULAR_BINS) -> np.ndarray:
-    return (np.arange(count) + 0.5) * 2 * np.pi / condensation.ANGULAR_BINS - np.pi
+def bin_centres(count: int = neurons.ANGULAR_BINS) -> np.ndarray:
+    return (np.arange(count) + 0.5) * 2 * np.pi / neurons.ANGULAR_BINS - np.pi
 
 
 def reduced(weights: list[tuple[np.ndarray, np.ndarray]], **place: float) -> xr.Dataset:
@@ -502,6 +534,122 @@ def test_the_draws_do_not_depend_on_the_block() -> None:
         alone = condensation.reduce(run, data_of())
         place = {name: alone[name].values for name in ("gamma", "seed")}
         xr.testing.assert_equal(together.sel(place), alone)
+
+
+def test_the_bins_that_hold_most_of_the_amplitude_are_counted() -> None:
+    sizes = np.ones(360)
+    sizes[100:104] = 1e4
+    assert int(reduced(at_angles(bin_centres(), sizes))["bins_holding"]) == 4
+    sizes[100:104] = 1.0
+    assert int(reduced(at_angles(bin_centres(), sizes))["bins_holding"]) == 342
+
+
+def test_condensation_along_a_direction_is_compared_with_the_start() -> None:
+    run = run_of([random_weights(400, 0), random_weights(400, 1)])
+    norm = np.hypot(run["input_weights"].isel(feature=0), run["input_weights"].isel(feature=1))
+    first = xr.where(run["snapshot"] == run["snapshot"][0], 1.0, 0.1)
+    run = run.assign(input_norm=norm, input_projection=norm * first)
+    # Half of the neurons point along the direction at the start; at the end none does.
+    half = run["neuron"] < 200
+    run["input_projection"] = xr.where(half, run["input_projection"], 0.0)
+    run["input_projection"] = run["input_projection"].transpose(*norm.dims)
+    result = condensation_projected.reduce(run, data_of()).squeeze()
+    assert float(result["initial_heaviest_bins_share_of_all"]) == pytest.approx(1.0)
+    assert float(result["heaviest_bins_share_of_all"]) == pytest.approx(1.0)
+    spread = run.assign(
+        input_projection=xr.where(
+            run["snapshot"] == run["snapshot"][0], norm * np.linspace(-1, 1, 400), norm
+        ).transpose(*norm.dims)
+    )
+    result = condensation_projected.reduce(spread, data_of()).squeeze()
+    assert float(result["initial_heaviest_bins_share_of_all"]) < 0.2
+    assert float(result["heaviest_bins_share_of_all"]) == pytest.approx(1.0)
+    one = condensation_projected.reduce(run.isel(snapshot=[-1]), data_of())
+    assert "initial_heaviest_bins_share_of_all" not in one
+
+
+# Along the flow
+
+
+def flow_run(gamma: float, gamma_prime: float = 0.0, width: int = 400) -> tuple[Any, ...]:
+    a, w = random_weights(width, 0)
+    random = np.random.default_rng(5)
+    end = a + 0.1 * random.standard_normal(width), w + 0.1 * random.standard_normal((2, width))
+    run = run_of([(a, w), end], gamma=gamma, gamma_prime=gamma_prime)
+    run["initial_loss"] = run["final_loss"] * 0 + 0.5
+    points = [(-1.0, 0.3), (-0.2, -0.6), (0.4, 0.7), (1.0, 0.2)]
+    return along_the_flow.reduce(run, data_of(points)).squeeze(), a, w, *end, points
+
+
+def test_the_linearisation_is_that_of_the_network_at_the_start() -> None:
+    result, a, w, end_a, end_w, points = flow_run(0.8)
+    kappa = 400**-0.8
+
+    def function(a: np.ndarray, w: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return kappa * np.maximum(np.outer(x, w[0]) + w[1], 0) @ a
+
+    x = np.linspace(-1, 1, along_the_flow.GRID_POINTS)
+    # The derivative along the way, by differences.
+    step = 1e-7
+    ahead = function(a + step * (end_a - a), w + step * (end_w - w), x)
+    linear = (ahead - function(a, w, x)) / step
+    change = function(end_a, end_w, x) - function(a, w, x)
+    size = np.sqrt(np.mean([y**2 for _, y in points]))
+    expected = np.sqrt(np.mean((change - linear) ** 2)) / size
+    assert float(result["linearisation_error"][-1]) == pytest.approx(expected, rel=1e-4)
+    assert float(result["linearisation_error"][0]) == 0
+    distance = np.linalg.norm(end_w - w) / np.linalg.norm(w)
+    assert float(result["relative_distance_w"][-1]) == pytest.approx(distance)
+    # Neither the conditions of Theorem 8 nor those of Proposition 22 are met.
+    assert result["first_layer_ratio"].isnull().all()
+    assert np.isfinite(float(result["movement_ratio_a"]))
+
+
+@pytest.mark.parametrize(("gamma", "gamma_prime"), [(1.75, 0.0), (2.0, 0.5), (1.5, -0.5)])
+def test_the_bound_of_theorem_8_has_its_constants(gamma: float, gamma_prime: float) -> None:
+    result, _, _, _, end_w, _ = flow_run(gamma, gamma_prime)
+    bound = min(1, 400**-gamma_prime) / (16 * np.sqrt(2) * 400**-gamma)
+    # At the start the loss, 0.5, is above 1 / (32 n); at the end it is 0.
+    assert np.isnan(float(result["first_layer_ratio"][0]))
+    assert float(result["first_layer_ratio"][-1]) == pytest.approx((end_w**2).sum() / bound)
+    assert np.isnan(float(result["movement_ratio_w"]))
+
+
+def test_what_starts_are_compared_with() -> None:
+    result, a, w, end_a, end_w, points = flow_run(0.6, 0.5)
+    largest = max(abs(a).max(), abs(w).max())
+    bound = np.sqrt(2 * np.log(2 * 400 * 3 / along_the_flow.DELTA))
+    assert float(result["start_largest_ratio"]) == pytest.approx(largest / bound)
+    assert float(result["start_norm_w"]) == pytest.approx((w**2).sum() / 800)
+    assert float(result["start_norm_a"]) == pytest.approx((a**2).sum() / 400)
+    # Proposition 19 at gamma < 1, kappa' < 1
+    inputs = data_of(points)["inputs"].values
+    of_a, of_w = (smallest_eigenvalue(gram(inputs)) for gram in (gram_a, gram_w))
+    kappa, kappa_prime = 400**-0.6, 400**-0.5
+    share = 2 * np.sqrt(2) * 2 * 4 * np.sqrt(0.5)
+    share /= 400 * kappa * (of_a / kappa_prime + kappa_prime * of_w)
+    deviation = np.sqrt(2 * np.log(4 * 400 * 3 / along_the_flow.DELTA))
+    expected = abs(end_a - a).max() / (2 / kappa_prime * deviation * share)
+    assert float(result["movement_ratio_a"]) == pytest.approx(expected)
+    expected = abs(end_w - w).max() / (2 * deviation * share)
+    assert float(result["movement_ratio_w"]) == pytest.approx(expected)
+    errors = {
+        width: float(flow_run(0.6, width=width)[0]["start_gram_error"]) for width in (50, 50_000)
+    }
+    assert errors[50_000] < 0.1 * errors[50]
+    many = flow_run(0.6, width=50_000)[0]
+    for name in ("start_eigenvalue_ratio", "start_eigenvalue_ratio_a"):
+        assert float(many[name]) == pytest.approx(1, abs=0.2)
+
+
+def test_along_the_flow_a_diverged_run_has_no_values() -> None:
+    lost = (np.full(4, np.nan), np.full((2, 4), np.nan))
+    run = run_of([lost, lost])
+    run["final_loss"] *= np.nan
+    run["initial_loss"] = run["final_loss"]
+    result = along_the_flow.reduce(run, data_of())
+    for name in (*along_the_flow.ALONG, *along_the_flow.ONCE):
+        assert result[name].isnull().all()
 
 
 # Conservation

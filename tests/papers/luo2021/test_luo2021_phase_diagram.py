@@ -1,4 +1,4 @@
-"""Growth with the width, the measures of the phase diagram and claim L1, on known answers."""
+"""Growth with the width and the measures of the phase diagram, on known answers."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,6 @@ from luo_runs import (
     measured,
 )
 
-from regimes.claims.core import evaluate
-from regimes.claims.discover import claims_of
 from regimes.papers.luo2021.boundaries import boundary_gamma, boundary_gamma_a, boundary_gamma_theta
 from regimes.papers.luo2021.phase_diagram import KEPT, LOSS_POINTS
 from regimes.statistics import (
@@ -270,61 +268,6 @@ def test_the_decay_leaves_out_rounding_and_diverged_runs() -> None:
     # At an exponent of 1e-5 it would count.
     runs["time"][{"checkpoint": 0}] *= 100
     np.testing.assert_allclose(measured(runs)["decay_rate_ratio"].fillna(0), 0, atol=1e-9)
-
-
-# Claim L1
-
-
-def verdict(runs: xr.Dataset) -> dict[str, object]:
-    (claim,) = [claim for claim in claims_of("luo2021") if claim.id == "L1"]
-    row = evaluate([claim], {"phase_diagram": measured(runs)}, "laptop").isel(claim=0)
-    return {name: row[name].item() for name in ("verdict", "value", "detail")}
-
-
-@pytest.mark.parametrize(
-    ("offset", "expected"),
-    [
-        (0.0, "reproduced"),
-        (0.09, "reproduced"),
-        (-0.09, "reproduced"),
-        (0.11, "not reproduced"),
-        (-0.11, "not reproduced"),
-    ],
-)
-def test_l1_compares_the_boundary_with_the_theory(offset: float, expected: str) -> None:
-    found = verdict(made_up_runs(offset))
-    assert found["verdict"] == expected
-    assert found["value"] == pytest.approx(abs(offset), abs=1e-9)
-
-
-def test_l1_takes_the_worst_gamma_prime() -> None:
-    runs = made_up_runs()
-    shifted = made_up_runs(offset=0.3)["final_relative_distance_w"]
-    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.5}] = shifted.sel(gamma_prime=0.5)
-    found = verdict(runs)
-    assert found["verdict"] == "not reproduced"
-    assert found["value"] == pytest.approx(0.3)
-    assert "gamma' = 0.5" in found["detail"] and "1.800" in found["detail"]
-
-
-def test_l1_without_a_boundary_is_not_reproduced() -> None:
-    runs = made_up_runs()
-    # Falling with the width everywhere at gamma' = 0
-    runs["final_relative_distance_w"].loc[{"gamma_prime": 0.0}] = 1 / runs["width"]
-    found = verdict(runs)
-    assert found["verdict"] == "not reproduced" and np.isnan(found["value"])
-    assert "no zero of slope_w at gamma' = 0.0" in found["detail"]
-
-
-def test_l1_is_not_run_below_the_papers_widths() -> None:
-    found = verdict(made_up_runs(widths=[100, 1000, 20_000]))
-    assert found["verdict"] == "not run" and np.isnan(found["value"])
-    assert "3 widths up to 20000, needs 5 up to 40000" in found["detail"]
-
-
-def test_l1_is_not_run_without_measures() -> None:
-    row = evaluate(claims_of("luo2021"), {}, "laptop").sel(claim="L1")
-    assert row["verdict"].item() == "not run"
 
 
 # Grids

@@ -4,11 +4,11 @@ import numpy as np
 import xarray as xr
 
 from regimes.engines.common.streams import stream
-from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.papers.luo2021.neurons import ANGULAR_BINS, amplitude, angular_bins, orientation
 
-ANGULAR_BINS = 360
 AMPLITUDE_BINS = 120
 HEAVIEST_BINS = 10
+HELD = 0.95
 # The share is compared between widths. Since sampling more neurons makes it smaller by itself, as
 # many neurons are drawn at every width: as many as the smallest width has.
 SAMPLED_NEURONS = 1000
@@ -48,12 +48,12 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
     sizes, bins: (*AXES, neuron); axis: centres of the ANGULAR_BINS bins, over a dimension of its
     own. Returns, over the axes of the runs: `heaviest_bins_share`, the share of the total
     amplitude in the HEAVIEST_BINS heaviest bins on SAMPLED_NEURONS neurons drawn at random (mean
-    over DRAWS draws), its standard deviation over draws, the same share on all neurons, the
-    largest amplitude, and the scatter of (bin, amplitude over the largest) as numbers of neurons
-    in cells.
+    over DRAWS draws), its standard deviation over draws, the same share on all neurons, the number
+    of bins that hold HELD of it, the largest amplitude, and the scatter of (bin, amplitude over the
+    largest) as numbers of neurons in cells.
     """
     shape = sizes.shape[:-1]
-    shares = np.full((3, *shape), np.nan)
+    shares = np.full((4, *shape), np.nan)
     largest = np.full(shape, np.nan)
     counts = np.zeros((*shape, ANGULAR_BINS, AMPLITUDE_BINS), dtype=np.int32)
     for index in np.ndindex(shape):
@@ -62,7 +62,8 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
         key = (int(run["width"][index[2]]), int(run["seed"][index[3]]))
         draws = sampled_shares(sizes[index], bins[index], stream(0, "condensation", *key))
         whole = heaviest_share(sizes[index], bins[index])
-        shares[(slice(None), *index)] = draws.mean(), draws.std(), whole
+        held = bins_holding(sizes[index], bins[index])
+        shares[(slice(None), *index)] = draws.mean(), draws.std(), whole, held
         largest[index] = sizes[index].max()
         counts[index] = scatter(sizes[index] / largest[index], bins[index])
     names = {
@@ -70,6 +71,7 @@ def reduced(run: xr.Dataset, sizes: np.ndarray, bins: np.ndarray, axis: xr.Varia
         f"{ANGULAR_BINS} bins, {SAMPLED_NEURONS} neurons drawn at random",
         "heaviest_bins_share_spread": "standard deviation of heaviest_bins_share over draws",
         "heaviest_bins_share_of_all": "heaviest_bins_share with all neurons",
+        "bins_holding": f"number of bins that hold {HELD:.0%} of the amplitude",
     }
     result = run[list(KEPT)].rename(KEPT).transpose(*AXES)
     for (name, long_name), values in zip(names.items(), shares, strict=True):
@@ -97,16 +99,16 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     return runs.drop_attrs(deep=False)
 
 
-def angular_bins(angles: np.ndarray) -> np.ndarray:
-    """Indices of the angular bins of angles in [-pi, pi]."""
-    turn = np.nan_to_num((angles + np.pi) / (2 * np.pi))  # of a run that diverged, not used
-    return np.minimum((turn * ANGULAR_BINS).astype(np.int64), ANGULAR_BINS - 1)
-
-
 def heaviest_share(amplitudes: np.ndarray, bins: np.ndarray) -> float:
     """Share of the total amplitude in the heaviest bins; (neuron,) each."""
     weights = np.bincount(bins, amplitudes, minlength=ANGULAR_BINS)
     return float(np.sort(weights)[-HEAVIEST_BINS:].sum() / weights.sum())
+
+
+def bins_holding(amplitudes: np.ndarray, bins: np.ndarray) -> int:
+    """How many bins hold the share HELD of the total amplitude; (neuron,) each."""
+    weights = np.sort(np.bincount(bins, amplitudes, minlength=ANGULAR_BINS))[::-1]
+    return int(np.searchsorted(np.cumsum(weights), HELD * weights.sum())) + 1
 
 
 def sampled_shares(

@@ -3,6 +3,8 @@
 import numpy as np
 import xarray as xr
 
+ANGULAR_BINS = 360
+
 
 def amplitude(output_weights: xr.DataArray, input_weights: xr.DataArray) -> xr.DataArray:
     """Amplitude A_k = |a_k| |w_k|, over the dimensions of the output weights.
@@ -19,3 +21,9 @@ def orientation(input_weights: xr.DataArray) -> xr.DataArray:
     return angle.assign_attrs(
         long_name="angle of (weight, bias) of a neuron to the x-axis", units="radian"
     )
+
+
+def angular_bins(angles: np.ndarray) -> np.ndarray:
+    """Indices of the angular bins of angles in [-pi, pi]."""
+    turn = np.nan_to_num((angles + np.pi) / (2 * np.pi))  # of a run that diverged, not used
+    return np.minimum((turn * ANGULAR_BINS).astype(np.int64), ANGULAR_BINS - 1)

@@ -7,13 +7,16 @@ FAMILIES = ("growth_unit", "growth_inverse_root", "growth_inverse")
 CONDENSATION = "condensation"
 CONDENSATION_MNIST = "condensation_mnist"
 CONSERVATION = "conservation"
+ALONG_THE_FLOW = "along_the_flow"
+TYPICAL_CASES = "typical_cases"
+TYPICAL_CASES_OTHER_POINTS = "typical_cases_other_points"
 
 # Widths of the phase diagrams, Figures 4 and 5, by what was learned.
 FOUR_POINTS, MNIST = "four_points", "mnist"
 WIDTHS = {
     FOUR_POINTS: (1000, 5000, 10_000, 20_000, 40_000),
-    # The caption of Figure 5 lists 40 000 last, a misprint in an ascending list.
-    MNIST: (1000, 10_000, 50_000, 250_000, 400_000),
+    # The caption of Figure 5 lists 40 000 last.
+    MNIST: (1000, 10_000, 40_000, 50_000, 250_000),
 }
 # Widths of the condensation maps, Figures 6 and 7.
 CONDENSATION_WIDTHS = {

@@ -67,10 +67,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     slope_theta vanish, with *_stderr and *_n_seeds (how many have a zero), and the theory's
     theory_boundary_gamma and so on; boundary_gamma_widest, that of the two largest widths alone,
     with *_stderr, where there are more than two;
-    smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34); over the
-    axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width train_loss,
-    with the coordinate `time`, over gamma_prime, gamma, seed and checkpoint (see `_losses`). Runs
-    that hit a cap are kept.
+    smallest_eigenvalue_a and smallest_eigenvalue_w of the limiting Gram matrices (34), n_train;
+    over the axes of the runs, decay_rate_ratio (see `_decay_rate_ratio`); of the largest width
+    train_loss, with the coordinate `time`, over gamma_prime, gamma, seed and checkpoint (see
+    `_losses`). Runs that hit a cap are kept.
     """
     missing = [name for name in AXES if name not in runs.dims]
     if missing:
@@ -125,6 +125,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             xr.DataArray(eigenvalues[-1]),
             f"smallest eigenvalue of the Gram matrix of the {LAYERS[layer]} at infinite width",
         )
+    result["n_train"] = _described(
+        xr.DataArray(float(train.sizes["point"])), "number of training points n"
+    )
     ratio = _decay_rate_ratio(runs, min(eigenvalues), train.sizes["point"])
     result["decay_rate_ratio"] = _described(
         ratio.transpose(*AXES),

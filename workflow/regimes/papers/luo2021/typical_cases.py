@@ -5,7 +5,7 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 
 from regimes.errors import DataError
-from regimes.papers.luo2021.neurons import amplitude, orientation
+from regimes.papers.luo2021.neurons import ANGULAR_BINS, amplitude, angular_bins, orientation
 
 # The functions are drawn and compared on the interval of the training points, widened for drawing.
 GRID_POINTS = 481
@@ -69,7 +69,45 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             spline,
             {"long_name": f"{name} spline of the training points", "units": "1"},
         )
+    bends = abs(function.where(inside).diff("x").diff("x")) / (x[1] - x[0])
+    result["slope_variation"] = bends.sum("x").where(function.notnull().all("x"))
+    result["slope_variation"].attrs = {
+        "long_name": "total variation of the function's slope between the training points",
+        "units": "1",
+    }
+    result = result.assign(_scatters(result["amplitude"], result["orientation"]))
     return result.assign_coords(snapshot=runs["snapshot"], x=grid["x"])
+
+
+def _scatters(amplitudes: xr.DataArray, angles: xr.DataArray) -> dict[str, xr.DataArray]:
+    """How much scatters move, and how much those of two starts differ."""
+    shares = xr.apply_ufunc(
+        _shares,
+        amplitudes,
+        xr.apply_ufunc(angular_bins, angles),
+        input_core_dims=[["neuron"], ["neuron"]],
+        output_core_dims=[["orientation_bin"]],
+        vectorize=True,
+    )
+    start = shares.isel(snapshot=0, drop=True)
+    moved = abs(shares - start).sum("orientation_bin", skipna=False) / 2
+    between = abs(start - start.rename(seed="other")).sum("orientation_bin", skipna=False) / 2
+    pairs = between.stack(pair=("seed", "other"))
+    pairs = pairs.isel(pair=(pairs["seed"] < pairs["other"]).values)
+    quantile = pairs.quantile(0.95, "pair").drop_vars("quantile") if pairs.sizes["pair"] else None
+    found = {"scatter_distance": moved}
+    what = "total-variation distance of the amplitude's shares in angles"
+    moved.attrs = {"long_name": f"{what} from the first snapshot", "units": "1"}
+    if quantile is not None:
+        quantile.attrs = {"long_name": f"{what} between two starts, 95 % quantile", "units": "1"}
+        found["scatter_distance_of_starts"] = quantile
+    return found
+
+
+def _shares(sizes: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """The bins' shares of the amplitude; NaN where a run diverged, 0 where there is none."""
+    total = sizes.sum()
+    return np.bincount(bins, sizes, ANGULAR_BINS) / (total if total != 0 else 1.0)
 
 
 def _function(runs: xr.Dataset, grid: xr.DataArray, bias: float) -> xr.DataArray:

@@ -10,8 +10,8 @@ import xarray as xr
 
 from regimes.statistics import power_law_slope
 
-# Exponents below minus this belong to the linear regime, above this to the condensed one. Claim L1
-# allows the boundary the same distance in gamma.
+# Exponents below minus this belong to the linear regime, above this to the condensed one. A factor
+# log m, which claim L1 allows, makes about as much of them.
 CRITICAL = 0.1
 # gamma' of networks whose first layer alone is trained: their output weights have no mobility.
 FIRST_LAYER_ALONE = -np.inf
