@@ -193,13 +193,14 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
     """The mean change of the kernel beside Theorem 5.2 as it is printed, with 1/d^(3/2)."""
     printed = closed * np.sqrt(dimension)
     what, source = MEASURED["kernel_rate"], "Theorem 5.2 as printed, with 1/d^(3/2)"
-    chi_square, _ = _chi_square(runs, "kernel_rate", ["pair"], printed)
+    chi_square, degrees = _chi_square(runs, "kernel_rate", ["pair"], printed)
     ratio, error = _ratio(runs, "kernel_rate", ["pair"], printed)
     return {
         "kernel_rate_printed": labelled(printed, f"{what}: {source}"),
         "kernel_rate_printed_chi_square": labelled(
             chi_square, f"{what}: chi-square of its distance from {source}"
         ),
+        "kernel_rate_printed_degrees": labelled(degrees, f"{what}: degrees of freedom"),
         "kernel_rate_printed_ratio": labelled(
             ratio, f"{what}, projected on {source}, over the same of the latter"
         ),
