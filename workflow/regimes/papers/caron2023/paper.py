@@ -90,5 +90,7 @@ def full_size(experiment: str, *, transfer: bool = False, **contains: tuple[Any,
     size = PAPER[experiment]
     least = {"width": WIDTH, "n_train": size.n_train, "step": size.steps}
     if transfer:
-        least |= {"transfer_steps": TRANSFER_STEPS, "transfer_n_train": size.transfer_n_train}
+        least |= {"transfer_steps": TRANSFER_STEPS}
+        if size.transfer_n_train:
+            least |= {"transfer_n_train": size.transfer_n_train}
     return Sizes(SEEDS, {"gamma": (1.0, 0.5, 0.0)} | contains, least)

@@ -18,6 +18,7 @@ from regimes.claims.core import (
     THEOREM,
     Finding,
     Measures,
+    Sizes,
     TooSmallError,
     at_least,
     at_most,
@@ -37,6 +38,8 @@ from regimes.papers.caron2023.paper import (
 )
 
 FIGURE = "caron2023/theorems"
+# Those of narrow networks, of most, and of wide ones.
+WIDTHS = (100, 1000, 10_000)
 CHANCE = at_most(largest_deviate(1), "chance exceeds it in 5 % of cases")
 LEAST_PROBABILITY = np.finfo(np.float64).tiny
 
@@ -182,6 +185,7 @@ def variance(measures: Measures) -> Finding:
     ),
     source="(12)",
     needs=(WIDE,),
+    sizes=Sizes(least={"width": WIDTHS[-1]}),
     kind=THEOREM,
 )
 def variance_limit(measures: Measures) -> Finding:
@@ -206,6 +210,7 @@ def variance_limit(measures: Measures) -> Finding:
     ),
     source="after Theorem 5.1",
     needs=(WIDE,),
+    sizes=Sizes(least={"width": WIDTHS[-1]}),
     kind=THEOREM,
 )
 def first_node(measures: Measures) -> Finding:
@@ -229,6 +234,7 @@ def first_node(measures: Measures) -> Finding:
     wanted=at_most(0.01, "a convention of ours: 1/m is far below"),
     source="after Theorem 5.1",
     needs=(WIDE,),
+    sizes=Sizes(least={"width": WIDTHS[-1]}),
     kind=THEOREM,
 )
 def first_node_alike(measures: Measures) -> Finding:
@@ -289,7 +295,7 @@ def random_gram(measures: Measures) -> Finding:
 
 def _slope_of_variance(measures: Measures, symmetric: bool) -> Finding:
     _need_precision(measures, "gram_deviation")
-    ordered = sorted(measures.values(), key=lambda one: float(one["width"]))
+    ordered = _by_width(measures)
     x = np.log([float(one["width"]) for one in ordered])
     weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
     parts = [pooled(one["gram_deviation"], one["gram_deviation_standard_error"]) for one in ordered]
@@ -353,13 +359,21 @@ def eigenvalues_at_start(measures: Measures) -> Finding:
 )
 def sums_of_squares(measures: Measures) -> Finding:
     """Sums of squared scales, which have no sampling error."""
-    ordered = sorted(measures.values(), key=lambda one: float(one["width"]))
+    ordered = _by_width(measures)
     distances = [
         abs(one["sum_of_squared_scales"] - one["sum_of_squares_limit"]).values for one in ordered
     ]
     shown = "; ".join(", ".join(f"{value:.2g}" for value in one) for one in distances)
     ratio = float(np.max(distances[-1] / distances[0]))
     return Finding(ratio, f"{_settings(ordered[0])}: {shown}")
+
+
+def _by_width(measures: Measures) -> list[xr.Dataset]:
+    """Measures by rising width; raises TooSmallError for others than those of WIDTHS."""
+    ordered = sorted(measures.values(), key=lambda one: float(one["width"]))
+    if (found := tuple(int(one["width"]) for one in ordered)) != WIDTHS:
+        raise TooSmallError(f"widths {found}, needs {WIDTHS}")
+    return ordered
 
 
 def _settings(measured: xr.Dataset) -> str:

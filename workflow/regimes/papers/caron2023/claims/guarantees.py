@@ -64,13 +64,13 @@ def eigenvalue_bound(measures: Measures) -> Finding:
     figure=FIGURE,
 )
 def risk_bound(measures: Measures) -> Finding:
-    """The fall of the logarithm of the loss that is asked for, over what it is."""
+    """The loss over its bound."""
     runs = measures[SIMULATED]
     risk = runs["train_risk"]
-    first = risk.isel(step=0, drop=True)
-    ratio = np.log(first / runs["risk_bound"]) / np.log(first / risk)
-    # At the level of rounding the loss is no longer that of the flow, and at the start none fell.
-    ratio = ratio.where(risk >= ROUNDING * first, risk.where(risk.isnull(), 0.0))
+    ratio = risk / runs["risk_bound"]
+    # At the level of rounding the loss is no longer that of the flow.
+    rounding = risk < ROUNDING * risk.isel(step=0, drop=True)
+    ratio = ratio.where(~rounding, 0.0)
     return _violations(runs, ratio.isel(step=slice(1, None)))
 
 
@@ -169,8 +169,10 @@ def decay(measures: Measures) -> Finding:
         output_core_dims=[["step"]],
     )
     first = risk.isel(step=0, drop=True)
-    ratio = 2 * least * runs["flow_time"] / np.log(first / risk)
-    ratio = ratio.where(risk >= ROUNDING * first, risk.where(risk.isnull(), 0.0))
+    fall = np.log(first / risk)
+    ratio = (2 * least * runs["flow_time"] / fall).where(fall > 0, np.inf)
+    # At the level of rounding the loss is no longer that of the flow.
+    ratio = ratio.where(~(risk < ROUNDING * first), 0.0).where(risk.notnull())
     return _largest(runs, ratio.isel(step=slice(1, None)).max("step", skipna=False))
 
 
