@@ -143,6 +143,7 @@ def train_on(
     train, test = tensor(targets[:n_train].T), tensor(targets[n_train:].T)
     rate = settings["learning_rate"] * gradient_factor("mean_square", *train.shape)
     network: WeightSpaceNetwork | DeepNetwork
+    predict: Callable[[Tensor], Tensor]
     if settings["parameterisation"] == "standard":
         weights, biases = (
             [
