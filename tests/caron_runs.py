@@ -12,10 +12,13 @@ from regimes.papers.caron2023 import simulated, training
 from regimes.papers.caron2023.paper import (
     CIFAR10,
     CIFAR10_GAMMA,
+    ENERGY,
+    ENERGY_CODE,
     MNIST,
     PAPER,
     REGRESSION,
     SIMULATED,
+    SIMULATED_CODE,
     SIMULATED_HALF_SUM,
 )
 from regimes.parameterisations.node_scaling import node_scales
@@ -35,17 +38,25 @@ GAMMA_SETTINGS = {
     "gamma_05": (0.5, 0.5),
     "gamma_07": (0.7, 0.5),
 }
+CODE_SETTINGS = {
+    "gamma_1": (1.0, np.nan),
+    "gamma_05_alpha_07": (0.5, 0.7),
+    "gamma_02_alpha_05": (0.2, 0.5),
+    "gamma_0_alpha_04": (0.0, 0.4),
+}
+# Experiments that are others as the authors' code has them.
+CODE_OF = {SIMULATED_CODE: SIMULATED, ENERGY_CODE: ENERGY}
 SIMULATIONS = (SIMULATED, SIMULATED_HALF_SUM)
 IMAGES = (CIFAR10, CIFAR10_GAMMA)
-EXPERIMENTS = (*SIMULATIONS, *REGRESSION, MNIST, *IMAGES)
+EXPERIMENTS = (*SIMULATIONS, *REGRESSION, MNIST, *IMAGES, *CODE_OF)
 # By the rank of a setting: change of the weights, relative change of the NTG, share of the risk
 # left, and what pruning and transfer cost.
 WEIGHTS = (0.05, 0.8, 1.4, 3.0)
 NTG = (0.01, 0.1, 0.2, 0.5)
 LEFT = (7e-4, 1.4e-3, 2.3e-3, 8e-2)
 COST = (1.0, 0.3, 0.1, 0.03)
-KEPT = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01)
-FEATURES = (5, 10, 50, 200, 1000)
+KEPT = tuple(round(0.05 * step, 2) for step in range(1, 21))
+FEATURES = (10, 20, 30, 50, 100)
 MOVED = 8
 FIRST_RISK, FIRST_NTG = 2.0, 0.6
 N_TEST = 20
@@ -100,6 +111,8 @@ def made_up_runs(
     size unless said otherwise.
     """
     known = GAMMA_SETTINGS if name == CIFAR10_GAMMA else SETTINGS
+    if name in CODE_OF:
+        name, known = CODE_OF[name], CODE_SETTINGS
     chosen = {one: known[one] for one in settings or known}
     ranks = rank_by_asymmetry(known)
     steps = steps or PAPER[name].steps
@@ -176,6 +189,7 @@ def made_up_runs(
             )
     zero = xr.zeros_like(one).astype(np.int8)
     if "transfer_test_loss" in runs:
+        runs["transfer_steps"], runs["transfer_n_train"] = (0 * one + 5000 for _ in range(2))
         runs["transfer_diverged"] = zero * xr.ones_like(runs["n_transfer_features"], dtype=np.int8)
     if name in SIMULATIONS:
         runs = runs.drop_vars([each for each in runs.data_vars if each.startswith("pruned")])
@@ -194,7 +208,7 @@ def made_up_measures(
     name: str, *, n_train: int | None = None, draws: int | None = None, **size: object
 ) -> xr.Dataset:
     """Measures of made-up runs, from a block for each seed."""
-    data = made_up_data(name, n_train, draws)
+    data = made_up_data(CODE_OF.get(name, name), n_train, draws)
     runs = made_up_runs(name, data, **size)
     return measured(name, runs, data)
 

@@ -1,5 +1,6 @@
 """Pruning and transfer of trained runs: against the networks as the paper writes them."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def transfer_settings(**changes: Any) -> dict[str, Any]:
         "n_features": [1, 4, 20],
         "hidden_layers": 1,
         "hidden_width": 6,
+        "parameterisation": "ntk",
         "learning_rate": 0.5,
         "max_steps": 30,
         "train_share": 0.5,
@@ -155,6 +157,36 @@ def _trained_by_autograd(
         optimiser.step()
     with torch.no_grad():
         return float(errors(train).square().mean()), float(errors(test).square().mean())
+
+
+@pytest.mark.parametrize("hidden_layers", [1, 2])
+def test_standard_networks_are_those_of_pytorch(hidden_layers: int) -> None:
+    random = np.random.default_rng(2)
+    values, targets = random.normal(size=(9, 5)), random.normal(size=(9, 2))
+    settings = transfer_settings(
+        parameterisation="standard", hidden_layers=hidden_layers, learning_rate=0.1
+    )
+    found = transfer.train_on(values, targets, 6, settings, np.random.default_rng(3))
+    sizes = [5, *[settings["hidden_width"]] * hidden_layers, 2]
+    layers = [torch.nn.Linear(*pair).double() for pair in itertools.pairwise(sizes)]
+    stream = np.random.default_rng(3)
+    with torch.no_grad():
+        for part in ("weight", "bias"):
+            for layer in layers:
+                tensor = getattr(layer, part)
+                drawn = stream.uniform(-1, 1, tensor.shape) / layer.in_features**0.5
+                tensor.copy_(torch.tensor(drawn))
+    parts = [part for layer in layers for part in (layer, torch.nn.ReLU())]
+    network = torch.nn.Sequential(*parts[:-1])
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    inputs, wanted = torch.tensor(values), torch.tensor(targets)
+    for _ in range(settings["max_steps"]):
+        optimiser.zero_grad()
+        (network(inputs[:6]) - wanted[:6]).square().mean().backward()
+        optimiser.step()
+    errors = (network(inputs) - wanted).detach().square()
+    assert found["transfer_train_loss"] == pytest.approx(float(errors[:6].mean()), rel=1e-9)
+    assert found["transfer_test_loss"] == pytest.approx(float(errors[6:].mean()), rel=1e-9)
 
 
 def test_transfer_to_another_data_set(trained: tuple) -> None:

@@ -79,8 +79,12 @@ def test_rates_are_those_of_autograd_along_the_flow(activation: str) -> None:
     for index in range(2):
         one = by_autograd(activation, drawn["weights"][index], drawn["signs"][index], made.scales)
         np.testing.assert_allclose(made.outputs[index], one["outputs"], rtol=1e-12)
-        np.testing.assert_allclose(made.weight_rates(6)[index], one["weight_rates"], rtol=1e-10)
-        np.testing.assert_allclose(made.tangent_gram()[index], one["tangent_gram"], rtol=1e-10)
+        np.testing.assert_allclose(
+            made.weight_rates(np.arange(6))[index], one["weight_rates"], rtol=1e-10
+        )
+        np.testing.assert_allclose(
+            made.tangent_gram(made.scales)[index], one["tangent_gram"], rtol=1e-10
+        )
         np.testing.assert_allclose(
             made.scaled_weight_rate()[index], made.scales @ one["weight_rates"], rtol=1e-10
         )
@@ -97,7 +101,7 @@ def test_antithetic_rates_are_the_average_of_both_networks() -> None:
         one = by_autograd("tanh", drawn["weights"][0], sign * drawn["signs"][0], made.scales)
         rates.append(one)
     for name, found in (
-        ("weight_rates", made.weight_rates(6)),
+        ("weight_rates", made.weight_rates(np.arange(6))),
         ("kernel_rates", made.kernel_rates()),
     ):
         np.testing.assert_allclose(
@@ -157,12 +161,13 @@ def test_what_is_averaged(trained: xr.Dataset) -> None:
     np.testing.assert_allclose(trained["alpha"][:, 0, 0], [np.nan, 0.5])
     scales = node_scales(8, 0.25, 0.5)
     one = trained.sel(node_scaling="uneven", width=8, seed=1)
-    np.testing.assert_allclose(one["node_scale"], scales[:2])
+    np.testing.assert_allclose(one["node_scale"], scales[[0, 7]])
+    assert one["node_index"].values.tolist() == [0, 7]
     assert float(one["sum_of_squared_scales"]) == pytest.approx(np.sum(scales**2))
     for name, values in trained.data_vars.items():
         if name != "alpha":
             assert np.isfinite(values).all(), name
-        if name.endswith("error"):
+        if name.endswith("error") and not name.startswith("small"):
             assert (values > 0).all(), name
 
 

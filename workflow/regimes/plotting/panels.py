@@ -19,11 +19,19 @@ def letter(panels: Iterable[Axes], letters: str = ascii_lowercase) -> None:
 
 
 def draw_band(
-    axes: Axes, values: xr.DataArray, along: str, colour: Colour, shade: float = 0.2, **line: Any
+    axes: Axes,
+    values: xr.DataArray,
+    along: str,
+    colour: Colour,
+    shade: float = 0.2,
+    *,
+    deviation: bool = False,
+    **line: Any,
 ) -> None:
     """Mean over the seeds that have a value there, and the range from the smallest to the largest.
 
     values: over seed and `along`; nothing is drawn without any. shade: opacity of the range.
+    deviation: one standard deviation of the seeds on both sides in place of the range.
     """
     values = values.transpose("seed", along)
     if not values.size:
@@ -31,6 +39,9 @@ def draw_band(
     at = values[along].values
     if values.sizes["seed"] > 1:
         low, high = values.min("seed"), values.max("seed")
+        if deviation:
+            mean, spread = values.mean("seed"), values.std("seed")
+            low, high = mean - spread, mean + spread
         axes.fill_between(at, low, high, color=colour, alpha=shade, linewidth=0)
     axes.plot(at, values.mean("seed"), color=colour, **line)
 

@@ -1,11 +1,12 @@
-"""Small networks of several hidden layers, all trained, in the NTK parameterisation.
+"""Small networks of several hidden layers of ReLU neurons, all layers trained.
 
-f(x) = W_L act(... act(W_1 x / d^(1/2)) ...) / m^(1/2), each layer divided by the root of the number
-of its inputs. Gradients are computed automatically: this is for the few networks that are too deep
-for `regimes.engines.common.shallow`.
+In the NTK parameterisation f(x) = W_L relu(... relu(W_1 x / d^(1/2)) ...) / m^(1/2), each layer
+divided by the root of the number of its inputs; in the standard one with biases and no factors, as
+PyTorch's layers are. This is for the few networks that are too deep, or have biases, for
+`regimes.engines.common.shallow`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from torch import Tensor
 class DeepNetwork:
     """A network at its start, to be trained by `regimes.engines.function_space.descent`.
 
-    inputs: (n, d). weights: of each layer (outputs of the layer, its inputs). targets: (k, n).
-    rate: what a step subtracts of the gradient of |e|^2 / 2.
+    inputs: (n, d). weights: of each layer (outputs of the layer, its inputs). biases: of each layer
+    (outputs of the layer, 1), in the standard parameterisation; None: none, in that of the NTK.
+    targets: (k, n). rate: what a step subtracts of the gradient of |e|^2 / 2.
     """
 
     static = False
@@ -25,46 +27,58 @@ class DeepNetwork:
         inputs: Tensor,
         weights: Sequence[Tensor],
         targets: Tensor,
-        activation: Callable[[Tensor], Tensor],
         *,
         rate: float,
+        biases: Sequence[Tensor] | None = None,
     ):
-        self.inputs = inputs
+        self.inputs = inputs.mT
         self.weights = [layer.clone() for layer in weights]
+        self.biases = [one.clone() for one in biases or ()]
+        self.scales = [1.0 if biases else layer.shape[1] ** -0.5 for layer in weights]
         self.targets = targets
-        self.activation = activation
         self.rate = rate
         self._evaluate()
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs (k, n) of inputs (n, d)."""
-        values = inputs.mT
-        for number, layer in enumerate(self.weights):
-            values = self.activation(values) if number else values
-            values = layer @ values / layer.shape[1] ** 0.5
-        return values
+        return self._layers(inputs.mT)[-1]
 
     def step(self) -> None:
         """One step of gradient descent."""
-        for layer in self.weights:
-            layer.requires_grad_()
-        loss = (self.predict(self.inputs) - self.targets).square().sum() / 2
-        gradients = torch.autograd.grad(loss, self.weights)
-        with torch.no_grad():
-            pairs = zip(self.weights, gradients, strict=True)
-            self.weights = [layer - self.rate * gradient for layer, gradient in pairs]
+        back = self.errors
+        for number in reversed(range(len(self.weights))):
+            layer, scale, values = self.weights[number], self.scales[number], self.values[number]
+            # What flows back through the layer is that of its weights before the step.
+            further = layer.mT @ back * (values > 0) * scale if number else back
+            layer.addmm_(back, values.mT, alpha=-self.rate * scale)
+            if self.biases:
+                self.biases[number].sub_(back.sum(1, keepdim=True), alpha=self.rate)
+            back = further
         self._evaluate()
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""
-        return {f"layer_{number}": layer for number, layer in enumerate(self.weights)}
+        return {f"parameter_{number}": one for number, one in enumerate(self._parameters())}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of the same network, with the same bits."""
-        self.weights = [state[f"layer_{number}"].clone() for number in range(len(self.weights))]
+        for number, one in enumerate(self._parameters()):
+            one.copy_(state[f"parameter_{number}"])
         self._evaluate()
 
+    def _parameters(self) -> list[Tensor]:
+        return [*self.weights, *self.biases]
+
+    def _layers(self, values: Tensor) -> list[Tensor]:
+        """The inputs (inputs of the layer, n) of each layer, and the outputs of the last."""
+        found = [values]
+        for number, (layer, scale) in enumerate(zip(self.weights, self.scales, strict=True)):
+            values = layer @ found[-1] * scale
+            if self.biases:
+                values = values + self.biases[number]
+            found.append(values if number == len(self.weights) - 1 else torch.relu(values))
+        return found
+
     def _evaluate(self) -> None:
-        with torch.no_grad():
-            self.outputs = self.predict(self.inputs)
-            self.errors = self.outputs - self.targets
+        *self.values, self.outputs = self._layers(self.inputs)
+        self.errors = self.outputs - self.targets

@@ -51,8 +51,8 @@ class PruningProbe(Model):
 class TransferProbe(Model):
     """An external network, trained on the values of the most important hidden nodes.
 
-    It has hidden layers of ReLU neurons with the NTK parameterisation, all layers trained by
-    gradient descent on the mean square. Its data are points that the network was not trained on.
+    It has hidden layers of ReLU neurons, all layers trained by gradient descent on the mean square.
+    Its data are points that the network was not trained on.
     """
 
     dataset: Name | None = Field(
@@ -67,7 +67,13 @@ class TransferProbe(Model):
     hidden_width: Annotated[Integer, Field(ge=1, le=LARGEST_WIDTH)] = Field(
         default=64, description="Neurons of a hidden layer."
     )
-    learning_rate: Number = Field(default=1.0, gt=0, description="Its learning rate.")
+    parameterisation: Literal["standard", "ntk"] = Field(
+        default="standard",
+        description="standard: with biases, these and the weights uniform within one over the root "
+        "of the number of inputs of their layer (PyTorch's, authors' code); ntk: without biases, "
+        "weights standard normal, each layer over that root.",
+    )
+    learning_rate: Number = Field(default=0.1, gt=0, description="Its learning rate.")
     max_steps: Integer = Field(
         default=5000, ge=1, le=1_000_000_000, description="Its number of steps."
     )

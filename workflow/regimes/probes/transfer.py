@@ -1,10 +1,11 @@
 """Transfer: an external network, trained on the hidden values of a trained one.
 
-It is g(u) = H^(-1/2) sum_h v_h relu(r_h . u / k^(1/2)) of the values u (k,) of the k most important
-nodes, with H neurons, all weights standard normal at the start and both layers trained by gradient
-descent on the mean square (Section 6.2 of Caron et al., 2023; the parameterisation is that of
-their networks at gamma = 1, with which a learning rate of 1 makes sense). The authors' code has two
-hidden layers: `regimes.probes.deep`.
+It has the values u (k,) of the k most important nodes as inputs, hidden layers of ReLU neurons, and
+all layers are trained by gradient descent on the mean square (Section 6.2 of Caron et al., 2023).
+Their code starts it as PyTorch starts layers: with biases, these and the weights uniform within one
+over the root of the number of inputs of their layer. With `parameterisation` ntk it is, of one
+hidden layer of H neurons, g(u) = H^(-1/2) sum_h v_h relu(r_h . u / k^(1/2)), all weights standard
+normal at the start.
 """
 
 import itertools
@@ -55,9 +56,9 @@ def probe(
 
     runs: those of a block, with `final_weights` and `node_scale`. data: that of the runs, and
     another if the settings name one, see `_points`. settings: of the probe: `n_features`,
-    `hidden_layers`, `hidden_width`, `learning_rate`, `max_steps`, `train_share`, `feature_scale`,
-    `importance`. block: of the runs. Raises DataError for too few points, or points of another
-    dimension than those of the runs.
+    `hidden_layers`, `hidden_width`, `parameterisation`, `learning_rate`, `max_steps`,
+    `train_share`, `feature_scale`, `importance`. block: of the runs. Raises DataError for too few
+    points, or points of another dimension than those of the runs.
     """
     inputs, targets, n_train = _points(data, settings["train_share"])
     if not 0 < n_train < len(inputs):
@@ -138,14 +139,25 @@ def train_on(
         return torch.tensor(np.ascontiguousarray(array), dtype=torch.float64, device=device)
 
     sizes = [n_features, *[width] * settings["hidden_layers"], targets.shape[1]]
-    weights = [
-        tensor(random.standard_normal((after, before)))
-        for before, after in itertools.pairwise(sizes)
-    ]
+    layers = list(itertools.pairwise(sizes))
     train, test = tensor(targets[:n_train].T), tensor(targets[n_train:].T)
     rate = settings["learning_rate"] * gradient_factor("mean_square", *train.shape)
-    external = _shallow if settings["hidden_layers"] == 1 else _deep
-    network, predict = external(values[:n_train], weights, train, rate)
+    network: WeightSpaceNetwork | DeepNetwork
+    predict: Callable[[Tensor], Tensor]
+    if settings["parameterisation"] == "standard":
+        weights, biases = (
+            [
+                tensor(random.uniform(-1, 1, (after, before if many else 1)) / before**0.5)
+                for before, after in layers
+            ]
+            for many in (True, False)
+        )
+        network = DeepNetwork(tensor(values[:n_train]), weights, train, rate=rate, biases=biases)
+        predict = network.predict
+    else:
+        weights = [tensor(random.standard_normal((after, before))) for before, after in layers]
+        external = _shallow if settings["hidden_layers"] == 1 else _deep
+        network, predict = external(values[:n_train], weights, train, rate)
     end = np.array([settings["max_steps"]])
     descent = descend(network, end, lambda network: {})
     predicted = predict(tensor(values[n_train:]))
@@ -185,13 +197,8 @@ def _shallow(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: f
 def _deep(values: np.ndarray, weights: list[Tensor], targets: Tensor, rate: float) -> External:
     """A network with several hidden layers at its start, and its prediction at values (n, k)."""
     inputs = torch.tensor(values, dtype=targets.dtype, device=targets.device)
-    network = DeepNetwork(inputs, weights, targets, torch.relu, rate=rate)
-
-    def predict(others: Tensor) -> Tensor:
-        with torch.no_grad():
-            return network.predict(others)
-
-    return network, predict
+    network = DeepNetwork(inputs, weights, targets, rate=rate)
+    return network, network.predict
 
 
 def _hidden_values(

@@ -35,9 +35,15 @@ MEANS = {
     "weight_rate": (("node", "feature"), "dw_jk/dt at t = 0 of single nodes"),
     "scaled_weight_rate": (("feature",), "sum over all nodes of lambda_j dw_jk/dt at t = 0"),
     "kernel_rate": (("pair",), "dTheta_m(x_k, x_l)/dt at t = 0"),
+    "gram": (("pair",), "Theta_m(x_k, x_l) at t = 0"),
     "gram_deviation": ((), "|Theta_m(X; W_0) - Theta*(X)|_F^2 at t = 0"),
+    "small_eigenvalue": (
+        (),
+        "the indicator that the smallest eigenvalue of the part gamma / m of Theta_m(X; W_0) is at "
+        "most half its mean's, gamma kappa_n / 2",
+    ),
 }
-WITH_COVARIANCE = ("scaled_weight_rate", "kernel_rate")
+WITH_COVARIANCE = ("weight_rate", "scaled_weight_rate", "kernel_rate", "gram")
 
 
 class Moments:
@@ -72,6 +78,7 @@ def _variables() -> dict[str, Variable]:
             "exponent alpha of the Zipf weights of the node scaling; NaN if there are none"
         ),
         "sum_of_squared_scales": Variable("sum over all nodes of lambda_mj^2"),
+        "node_index": Variable("index j of a single node", ("node",), np.int64),
         "node_scale": Variable("lambda_mj of single nodes", ("node",)),
         "draws": Variable("number of random initialisations"),
     }
@@ -84,6 +91,16 @@ def _variables() -> dict[str, Variable]:
             f"covariance of the means of {text}", (*dims, *others)
         )
     return constants | means
+
+
+def shown_nodes(width: int, count: int) -> np.ndarray:
+    """Indices of so many different nodes, the first and the last with others spread evenly in log.
+
+    Such as 0, 9, 99 and 999 of a width of 1000.
+    """
+    places = np.arange(count)
+    spread = np.rint(np.geomspace(1, width, count)).astype(np.int64) - 1
+    return np.maximum.accumulate(spread - places) + places
 
 
 class Runs(Engine["FirstUpdateExperiment"]):
@@ -124,27 +141,30 @@ class Runs(Engine["FirstUpdateExperiment"]):
     def train(self, batch: Batch, session: Session) -> dict[str, np.ndarray]:
         """Average over the draws of one setting."""
         (setting,) = batch.settings
-        scaling, nodes = (
-            self.settings.node_scalings[setting["node_scaling"]],
-            self.settings.shown_nodes,
-        )
+        scaling = self.settings.node_scalings[setting["node_scaling"]]
         scales = node_scales(setting["width"], scaling.gamma, scaling.alpha)
+        nodes = shown_nodes(setting["width"], self.settings.shown_nodes)
         variables = {
-            **recorded(scaling.gamma, scaling.alpha, scales[:nodes]),
+            **recorded(scaling.gamma, scaling.alpha, scales[nodes]),
+            "node_index": nodes,
             "sum_of_squared_scales": np.sum(scales**2),
             "draws": self.settings.draws,
         }
-        shapes = {"gram_deviation": (), "weight_rate": (nodes, self.inputs.shape[1])}
-        for name, moment in self._averaged(setting, scales, session).items():
+        shapes = {
+            "gram_deviation": (),
+            "small_eigenvalue": (),
+            "weight_rate": (len(nodes), self.inputs.shape[1]),
+        }
+        for name, moment in self._averaged(setting, scales, nodes, session).items():
             shape, covariance = shapes.get(name, (-1,)), moment.covariance_of_mean()
-            variables[f"{name}_mean"] = moment.mean().reshape(shape)
+            mean = variables[f"{name}_mean"] = moment.mean().reshape(shape)
             variables[f"{name}_standard_error"] = np.sqrt(np.diag(covariance)).reshape(shape)
             if name in WITH_COVARIANCE:
-                variables[f"{name}_covariance"] = covariance
+                variables[f"{name}_covariance"] = covariance.reshape(2 * mean.shape)
         return one_run(variables)
 
     def _averaged(
-        self, setting: dict[str, Any], scales: np.ndarray, session: Session
+        self, setting: dict[str, Any], scales: np.ndarray, nodes: np.ndarray, session: Session
     ) -> dict[str, "Moments"]:
         """Moments of everything in MEANS, flattened, over the draws of one setting."""
         inputs, targets, n_draws = self.inputs, self.targets, self.settings.draws
@@ -154,10 +174,13 @@ class Runs(Engine["FirstUpdateExperiment"]):
         key = tuple(setting.values())
         weights, signs = self.job.stream(*key, "weights"), self.job.stream(*key, "signs")
         pairs = np.triu_indices(n_points)
+        half = np.linalg.eigvalsh(expected)[0] / 2
         moments = {
-            "weight_rate": Moments(self.settings.shown_nodes * dimension),
+            "weight_rate": Moments(len(nodes) * dimension),
             "scaled_weight_rate": Moments(dimension),
+            "gram": Moments(len(pairs[0])),
             "gram_deviation": Moments(1),
+            "small_eigenvalue": Moments(1),
         }
         if activation.curvature is not None:
             moments["kernel_rate"] = Moments(len(pairs[0]))
@@ -174,12 +197,14 @@ class Runs(Engine["FirstUpdateExperiment"]):
                 2.0 * signs.integers(0, 2, (count, width)) - 1,
                 self.settings.antithetic,
             )
-            moments["weight_rate"].add(
-                batch.weight_rates(self.settings.shown_nodes).reshape(count, -1)
-            )
+            moments["weight_rate"].add(batch.weight_rates(nodes).reshape(count, -1))
             moments["scaled_weight_rate"].add(batch.scaled_weight_rate())
-            deviations = (batch.tangent_gram() - expected) ** 2
-            moments["gram_deviation"].add(deviations.sum(axis=(1, 2))[:, None])
+            gram = batch.tangent_gram(scales)
+            moments["gram"].add(gram[:, *pairs])
+            moments["gram_deviation"].add(((gram - expected) ** 2).sum(axis=(1, 2))[:, None])
+            # Without gamma: on both sides of the inequality, it says nothing where it is 0.
+            even = batch.tangent_gram(np.full(width, 1 / width))
+            moments["small_eigenvalue"].add(1.0 * (np.linalg.eigvalsh(even)[:, :1] <= half))
             if "kernel_rate" in moments:
                 moments["kernel_rate"].add(batch.kernel_rates()[:, *pairs])
             session.report(partial("{} of {} draws".format, first + count, n_draws))
@@ -189,9 +214,8 @@ class Runs(Engine["FirstUpdateExperiment"]):
         """Coordinates of the nodes, features and pairs of points."""
         n_points, dimension = self.inputs.shape
         first, second = np.triu_indices(n_points)
-        nodes = np.arange(self.settings.shown_nodes)
         return {
-            "node": Coordinate(nodes, "index j of the hidden node"),
+            "node": Coordinate(np.arange(self.settings.shown_nodes), "number of the shown node"),
             "feature": Coordinate(np.arange(dimension), "index k of the input feature"),
             "pair": Coordinate(np.arange(len(first)), "index of the pair of training points"),
             "pair_first": Coordinate(first, "training point k of the pair", "pair"),

@@ -42,9 +42,9 @@ class FirstUpdate:
         # (b, m, n): act'(Z_j(x_i)) (y_i - f(x_i))
         self.driven = self.slopes * residuals[:, None, :]
 
-    def weight_rates(self, nodes: int) -> np.ndarray:
-        """dw_jk/dt of the first nodes: (b, nodes, d)."""
-        driven = self.factors[:, :nodes, None] * self.driven[:, :nodes]
+    def weight_rates(self, nodes: np.ndarray) -> np.ndarray:
+        """dw_jk/dt of the nodes of some indices: (b, nodes, d)."""
+        driven = self.factors[:, nodes, None] * self.driven[:, nodes]
         return driven @ self.inputs / np.sqrt(self.inputs.shape[1])
 
     def scaled_weight_rate(self) -> np.ndarray:
@@ -52,9 +52,9 @@ class FirstUpdate:
         driven = ((self.scales * self.factors)[:, None, :] @ self.driven)[:, 0]
         return driven @ self.inputs / np.sqrt(self.inputs.shape[1])
 
-    def tangent_gram(self) -> np.ndarray:
-        """Theta_m(x_k, x_l) of (6): (b, n, n)."""
-        weighted = np.swapaxes(self.slopes * self.scales[:, None], 1, 2)
+    def tangent_gram(self, scales: np.ndarray) -> np.ndarray:
+        """Theta_m(x_k, x_l) of (6) with scales (m,), its own or others: (b, n, n)."""
+        weighted = np.swapaxes(self.slopes * scales[:, None], 1, 2)
         return self.products * (weighted @ self.slopes)
 
     def kernel_rates(self) -> np.ndarray:

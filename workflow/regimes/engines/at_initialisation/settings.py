@@ -55,7 +55,8 @@ class FirstUpdateExperiment(EngineSettings):
         default=4,
         ge=1,
         le=100,
-        description="Number of nodes, the first ones, whose mean updates are kept one by one.",
+        description="Number of nodes, from the first to the last and spread evenly in the "
+        "logarithm of their index, whose mean updates are kept one by one.",
     )
     axes: FirstUpdateAxes = Field(description="The grid of settings.")
     split_by: SplitBy = ("node_scaling",)

@@ -1,14 +1,18 @@
-"""Bounds of Theorem 4.1 of Caron et al. (2023), for ReLU, at given data and node scales.
+"""Bounds of Theorems 4.1 and 4.2 of Caron et al. (2023), at given data and node scales.
 
-They hold with probability 1 - delta where m is at least `least_width`, for all times t of the
-gradient flow of (5). n is the number of training points, d that of features, C the largest |y_i|,
-D_0 = (2 C^2 + 2/d)^(1/2), and kappa the smallest eigenvalue (10) of the mean NTG.
+The first is for ReLU, the second for smooth activations. They hold with probability 1 - delta
+where m is at least the least width, for all times t of the gradient flow of (5). n is the
+number of training points, d that of features, C the largest |y_i|, D_0 = (2 C^2 + 2/d)^(1/2), and
+kappa the smallest eigenvalue (10) of the mean NTG.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+
+from regimes.activations.derivatives import ACTIVATIONS
+from regimes.kernels.gaussian_expectations import expected_product
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,58 @@ def least_width(gamma: xr.DataArray, problem: Problem) -> xr.DataArray:
         2**35 * n**6 * squares / (kappa**6 * d**5),
     )
     return xr.concat(terms, "term").max("term", skipna=False)
+
+
+# Pre-activations among which the largest second derivative of an activation is looked for.
+CURVED = np.linspace(-10, 10, 200_001)
+
+
+@dataclass(frozen=True)
+class SmoothProblem:
+    """Theorem 4.2 for an activation: bounds (c) and (d), and the width that it asks for.
+
+    n, d: numbers of training points and of features. kappa: smallest eigenvalue (10) of the mean
+    NTG. largest_target: C. delta: probability with which the theorem may fail. activation: odd and
+    rising, such as tanh, for which the supremum C_1 of (13) is at c = 1.
+    """
+
+    n: int
+    d: int
+    kappa: float
+    largest_target: float
+    delta: float
+    activation: str
+
+    @property
+    def curvature(self) -> float:
+        """M, the largest second derivative of the activation."""
+        curvature = ACTIVATIONS[self.activation].curvature
+        assert curvature is not None
+        return float(abs(curvature(CURVED)).max())
+
+    @property
+    def square(self) -> float:
+        """C^2 + C_1."""
+        value = ACTIVATIONS[self.activation].value
+        return self.largest_target**2 + expected_product([lambda z: value(z) ** 2], [[1 / self.d]])
+
+    def weight_change_factor(self, gamma: xr.DataArray) -> xr.DataArray:
+        """Bound (c): upper bound on |w_tj - w_0j| over lambda_mj^(1/2), the same for all nodes."""
+        root = np.sqrt(2**7 * self.square / (gamma**2 * self.delta))
+        return self.n / (self.kappa * self.d**0.5) * root
+
+    def ntg_change_bound(self, gamma: xr.DataArray, node_scale: xr.DataArray) -> xr.DataArray:
+        """Bound (d) on the spectral norm |NTG_t - NTG_0|; node_scale: over node_scaling, node."""
+        squares = (node_scale**2).sum("node")
+        root = self.n**2 * self.curvature / (self.kappa * self.d**2 * gamma) * self.square**0.5
+        first = 2**7 * root**2 / self.n * self.d / self.delta * squares
+        return first + 2**5 * root / self.delta**0.5 * np.sqrt(squares)
+
+    def least_width(self, gamma: xr.DataArray) -> xr.DataArray:
+        """The width m from which on the theorem holds."""
+        ratio = self.n / (self.kappa * self.d)
+        smooth = self.curvature**2 * self.square / (gamma**2 * self.delta)
+        first = 8 * ratio * np.log(2 * self.n / self.delta)
+        second = 2**10 * ratio**3 * smooth
+        third = 2**15 * ratio**4 * smooth
+        return np.maximum(first, np.maximum(second, third))

@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from regimes.papers.caron2023.panels import (
-    SHOWN_NODES,
     bound_line,
     draw_simulated,
     finish,
@@ -33,11 +32,6 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     draw_simulated(axes, runs)
     letter(axes)
     legend(figure, runs, [bound_line()])
-    notes = [
-        f"{averaged([runs])}; (b) mean over the "
-        f"{runs.sizes['neuron']} nodes that move most, thin: the first "
-        f"{min(SHOWN_NODES, runs.sizes['neuron'])} of them",
-        left_out(runs),
-    ]
+    notes = [f"{averaged([runs])}; (b) the node that moved most by the end", left_out(runs)]
     finish(figure, notes, reduction(runs, SIMULATED), scale)
     return figure

@@ -8,7 +8,11 @@ import xarray as xr
 
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.errors import DataError
-from regimes.kernels.mean_tangent_gram import kappa, limiting_variance_constant
+from regimes.kernels.mean_tangent_gram import (
+    kappa,
+    limiting_variance_constant,
+    mean_tangent_gram,
+)
 from regimes.papers.caron2023.closed_forms import mean_kernel_rate, mean_weight_rate
 from regimes.parameterisations.node_scaling import zipf_sum_of_squares
 from regimes.storage.layout import labelled
@@ -22,12 +26,14 @@ MEASURED = {
     "weight_rate": "mean of dw_jk/dt at t = 0",
     "scaled_weight_rate": "mean of sum_j lambda_j dw_jk/dt at t = 0",
     "kernel_rate": "mean of dTheta_m(x_k, x_l)/dt at t = 0",
+    "gram": "mean of Theta_m(x_k, x_l) at t = 0",
     "gram_deviation": "mean of |Theta_m(X; W_0) - Theta*(X)|_F^2",
 }
 SOURCES = {
     "weight_rate": "Theorem 5.1",
     "scaled_weight_rate": "Theorem 5.1",
     "kernel_rate": "Theorem 5.2 with 1/d^2",
+    "gram": "Theta* of (9)",
     "gram_deviation": "C_0(X) sum_j lambda_mj^2, the exact form of (12) at width m",
 }
 
@@ -37,11 +43,14 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     runs: of one width, as made by `regimes.engines.at_initialisation.first_update`. data: their
     training points. For each name of MEASURED: the mean `name`, `name_standard_error`,
-    `name_expected` and the distance of the two in standard errors, `name_z`; for the two of which
+    `name_expected` and the distance of the two in standard errors, `name_z`; for those of which
     the covariance is known also the comparison of all components at once, `name_chi_square` with
     `name_degrees`, and `name_ratio`: the mean projected on the closed form, which makes 1 of the
-    closed form, with `name_ratio_standard_error`; NaN where the closed form is 0. Settings are in
-    the order of falling gamma, then alpha.
+    closed form, with `name_ratio_standard_error`; NaN where the closed form is 0. `node_rate` with
+    its error is the mean rate of a node projected on that of a node of scale 1. `least_delta` is
+    the smallest delta for which Proposition C.1 holds at the width of the runs, and
+    `small_eigenvalues` the number of draws that are not as it says. Settings are in the order of
+    falling gamma, then alpha.
     """
     if runs.sizes["width"] > 1:
         widths = ", ".join(map(str, runs["width"].values))
@@ -56,7 +65,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     )
     constant = limiting_variance_constant(inputs, activation)
     result["variance_constant"] = labelled(xr.DataArray(constant), "C_0(X) of (12)")
-    for name in ("gamma", "alpha", "sum_of_squared_scales", "node_scale", "draws"):
+    for name in ("gamma", "alpha", "sum_of_squared_scales", "node_index", "node_scale", "draws"):
         result[name] = labelled(runs[name].isel(seed=0, drop=True), runs[name].attrs["long_name"])
     limit = _limits(result)
     result["sum_of_squares_limit"] = labelled(
@@ -67,6 +76,8 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     )
     for name, closed in _closed_forms(result, inputs, activation, constant).items():
         result.update(_compared(runs, name, closed))
+    result.update(_of_nodes(runs, mean_weight_rate(inputs, np.ones(1), activation)[0]))
+    result.update(_least_eigenvalues(runs, len(inputs), result["kappa_n"] * inputs.shape[1]))
     if "kernel_rate_mean" in runs:
         result.update(_as_printed(runs, inputs.shape[1], result["kernel_rate_expected"]))
     return result
@@ -100,12 +111,50 @@ def _closed_forms(
     closed = {
         "weight_rate": result["node_scale"] * weight,
         "scaled_weight_rate": squares * weight,
+        "gram": xr.ones_like(squares) * _of_pairs(mean_tangent_gram(inputs, activation)),
         "gram_deviation": squares * constant,
     }
     if ACTIVATIONS[activation].curvature is not None:
-        kernel = mean_kernel_rate(inputs, one, activation)[np.triu_indices(len(inputs))]
-        closed["kernel_rate"] = squares * xr.DataArray(kernel, dims="pair")
+        closed["kernel_rate"] = squares * _of_pairs(mean_kernel_rate(inputs, one, activation))
     return closed
+
+
+def _of_pairs(matrix: np.ndarray) -> xr.DataArray:
+    return xr.DataArray(matrix[np.triu_indices(len(matrix))], dims="pair")
+
+
+def _of_nodes(runs: xr.Dataset, unit: np.ndarray) -> dict[str, xr.DataArray]:
+    """Mean rates of single nodes, in those of one of scale 1: unit (feature,), NaN if it is 0."""
+    square = np.sum(unit**2) or np.nan
+    along = xr.DataArray(unit / square, dims="feature")
+    covariance = runs["weight_rate_covariance"]
+    same = xr.DataArray(np.arange(covariance.sizes["node"]), dims="node")
+    variance = xr.dot(
+        covariance.isel(node=same, other_node=same),
+        along,
+        along.rename(feature="other_feature"),
+        dim=["feature", "other_feature"],
+    )
+    what = "mean rate of a node, in closed forms (Theorem 5.1) of a node of scale 1"
+    rate = xr.dot(runs["weight_rate_mean"], along, dim="feature")
+    return {
+        "node_rate": labelled(rate, what),
+        "node_rate_standard_error": labelled(np.sqrt(variance), f"standard error of the {what}"),
+    }
+
+
+def _least_eigenvalues(
+    runs: xr.Dataset, n_points: int, scaled_kappa: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Proposition C.1 at the width of the runs; scaled_kappa: kappa_n d."""
+    delta = n_points * np.exp(-runs["width"] * scaled_kappa / (8 * n_points))
+    failed = np.rint(runs["small_eigenvalue_mean"] * runs["draws"])
+    return {
+        "least_delta": labelled(delta, "smallest delta of Proposition C.1 at the width"),
+        "small_eigenvalues": labelled(
+            failed, "number of draws where the smallest eigenvalue is not above gamma kappa_n / 2"
+        ),
+    }
 
 
 def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -123,9 +172,9 @@ def _compared(runs: xr.Dataset, name: str, closed: xr.DataArray) -> dict[str, xr
     }
     if f"{name}_covariance" not in runs:
         return found
-    (dim,) = set(dims) - {"node_scaling"}
-    chi_square, degrees = _chi_square(runs, name, dim, closed)
-    ratio, ratio_error = _ratio(runs, name, dim, closed)
+    dims.remove("node_scaling")
+    chi_square, degrees = _chi_square(runs, name, dims, closed)
+    ratio, ratio_error = _ratio(runs, name, dims, closed)
     return found | {
         f"{name}_chi_square": labelled(
             chi_square, f"{what}: chi-square of its distance from {source}"
@@ -144,13 +193,14 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
     """The mean change of the kernel beside Theorem 5.2 as it is printed, with 1/d^(3/2)."""
     printed = closed * np.sqrt(dimension)
     what, source = MEASURED["kernel_rate"], "Theorem 5.2 as printed, with 1/d^(3/2)"
-    chi_square, _ = _chi_square(runs, "kernel_rate", "pair", printed)
-    ratio, error = _ratio(runs, "kernel_rate", "pair", printed)
+    chi_square, degrees = _chi_square(runs, "kernel_rate", ["pair"], printed)
+    ratio, error = _ratio(runs, "kernel_rate", ["pair"], printed)
     return {
         "kernel_rate_printed": labelled(printed, f"{what}: {source}"),
         "kernel_rate_printed_chi_square": labelled(
             chi_square, f"{what}: chi-square of its distance from {source}"
         ),
+        "kernel_rate_printed_degrees": labelled(degrees, f"{what}: degrees of freedom"),
         "kernel_rate_printed_ratio": labelled(
             ratio, f"{what}, projected on {source}, over the same of the latter"
         ),
@@ -161,11 +211,17 @@ def _as_printed(runs: xr.Dataset, dimension: int, closed: xr.DataArray) -> dict[
 
 
 def _chi_square(
-    runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
+    runs: xr.Dataset, name: str, dims: list[str], closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Chi-square (node_scaling, seed) of the distance of all components; degrees of freedom."""
 
     def distance(difference: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
+        difference = difference.ravel()
+        covariance = covariance.reshape(difference.size, difference.size)
+        # Components of very different sizes, such as nodes, count in their own errors.
+        errors = np.sqrt(np.diag(covariance))
+        errors[errors == 0] = 1
+        difference, covariance = difference / errors, covariance / np.outer(errors, errors)
         values, vectors = np.linalg.eigh(covariance)
         varies = values > LEAST_SHARE * values[-1]
         along = (vectors.T @ difference)[varies]
@@ -175,18 +231,19 @@ def _chi_square(
         distance,
         runs[f"{name}_mean"] - closed,
         runs[f"{name}_covariance"],
-        input_core_dims=[[dim], [dim, f"other_{dim}"]],
+        input_core_dims=[dims, [*dims, *(f"other_{dim}" for dim in dims)]],
         output_core_dims=[[], []],
         vectorize=True,
     )
 
 
 def _ratio(
-    runs: xr.Dataset, name: str, dim: str, closed: xr.DataArray
+    runs: xr.Dataset, name: str, dims: list[str], closed: xr.DataArray
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Projection (node_scaling, seed) of the mean on the closed form, and its standard error."""
-    square = (closed**2).sum(dim)
+    square = (closed**2).sum(dims)
     square = square.where(square > 0)
-    other = closed.rename({dim: f"other_{dim}"})
-    variance = xr.dot(closed, runs[f"{name}_covariance"], other, dim=[dim, f"other_{dim}"])
-    return xr.dot(runs[f"{name}_mean"], closed, dim=dim) / square, np.sqrt(variance) / square
+    others = {dim: f"other_{dim}" for dim in dims}
+    other = closed.drop_vars(dims, errors="ignore").rename(others)
+    variance = xr.dot(closed, runs[f"{name}_covariance"], other, dim=[*dims, *others.values()])
+    return xr.dot(runs[f"{name}_mean"], closed, dim=dims) / square, np.sqrt(variance) / square

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from regimes.papers.caron2023.node_settings import NodeSetting, shown_settings
 from regimes.papers.caron2023.selection import positive
@@ -22,8 +22,6 @@ NTG_LABEL = r"NTG change $\|\Theta_t - \Theta_0\|_2$"
 EIGENVALUE_LABEL = "smallest eigenvalue of the NTG"
 KEPT_LABEL = "share of nodes kept"
 FEATURES_LABEL = "number $k$ of features"
-# Nodes whose lines are drawn, of those that moved most.
-SHOWN_NODES = 5
 # Eigenvalues below this share of the norm of the matrix are rounding.
 ROUNDING = 1e-13
 # Intervals of an abscissa of steps, at most.
@@ -37,7 +35,10 @@ INCHES_PER_LINE = 0.16
 
 
 def draw_history(axes: Axes, runs: xr.Dataset, name: str, label: str, *, log: bool = False) -> None:
-    """A quantity over `step` of each setting: mean and range over the runs that did not diverge."""
+    """A quantity over `step` of each setting: mean and deviation, of runs that did not diverge.
+
+    The deviation is one standard deviation of the runs, as in the paper's figures.
+    """
     for setting in shown_settings(runs):
         values = runs[name].sel(node_scaling=setting.name)
         _draw_curve(axes, positive(values) if log else values, "step", setting.colour)
@@ -64,20 +65,13 @@ def draw_risk(axes: Axes, runs: xr.Dataset, part: str) -> None:
 
 
 def draw_weight_change(axes: Axes, runs: xr.Dataset) -> None:
-    """Distance of the weights of the nodes that moved most from their initial values.
+    """Distance of the weights of a node from the start, of the node that moved most by the end.
 
-    A thin line for each of the first SHOWN_NODES ranks is the mean over the seeds; the thick line
-    and the band are the mean over all recorded nodes and its range over the seeds.
+    It is another one in each run, as in the paper's figures.
     """
     for setting in shown_settings(runs):
-        one = runs["weight_change"].sel(node_scaling=setting.name)
-        _draw_curve(axes, one.mean("neuron", skipna=False), "step", setting.colour, linewidth=1.8)
-        whole = one.transpose("seed", "step", "neuron").dropna("seed")
-        if whole.sizes["seed"]:
-            lines = whole.isel(neuron=slice(SHOWN_NODES)).mean("seed")
-            axes.plot(
-                lines["step"], lines, color=setting.colour, linewidth=0.6, alpha=0.6, zorder=1
-            )
+        one = runs["weight_change"].sel(node_scaling=setting.name).isel(neuron=0)
+        _draw_curve(axes, one, "step", setting.colour)
     axes.set_ylabel(WEIGHT_LABEL)
     axes.set_ylim(bottom=0)
     _label_steps(axes)
@@ -180,14 +174,15 @@ def finish(figure: Figure, notes: Sequence[str | None], reduced: str | None, sca
 
 
 def _draw_curve(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
-    """Mean and range over seeds; runs without a value somewhere are left out."""
+    """Mean and deviation over seeds; runs without a value somewhere are left out."""
     values = values.transpose("seed", along).dropna(along, how="all").dropna("seed")
-    draw_band(axes, values, along, colour, **line)
+    draw_band(axes, values, along, colour, deviation=True, **line)
 
 
 def _draw_known(axes: Axes, values: xr.DataArray, along: str, colour: str, **line: Any) -> None:
-    """Mean and range over those seeds that have a value there."""
-    draw_band(axes, values.dropna(along, how="all").sortby(along), along, colour, **line)
+    """Mean and deviation over those seeds that have a value there."""
+    values = values.dropna(along, how="all").sortby(along)
+    draw_band(axes, values, along, colour, deviation=True, **line)
 
 
 def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str) -> None:
@@ -197,10 +192,6 @@ def _draw_probe(axes: Axes, runs: xr.Dataset, name: str, label: str, along: str)
         values = runs[name].sel(node_scaling=setting.name)
         values = positive(values) if log else values.where(np.isfinite(values))
         _draw_known(axes, values, along, setting.colour, **marks)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     if log:
         _set_log(axes)
     axes.set_ylabel(label)

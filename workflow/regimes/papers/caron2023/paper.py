@@ -1,21 +1,37 @@
 """The experiments of Caron et al. (2023): their names here, and their sizes."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from regimes.claims.core import Sizes
 
 SIMULATED = "caron2023_simulated"
 # With the loss (5), half the sum of the squares, where the others have their mean.
 SIMULATED_HALF_SUM = "caron2023_simulated_half_sum"
+# As the authors' code has it.
+SIMULATED_CODE = "caron2023_simulated_code"
+# Over widths, for the main statement.
+WIDTHS = "caron2023_simulated_widths"
+# At the size that Theorem 4.2 asks for.
+SMOOTH = "caron2023_smooth"
 CONCRETE = "caron2023_concrete"
 ENERGY = "caron2023_energy"
+ENERGY_CODE = "caron2023_energy_code"
 AIRFOIL = "caron2023_airfoil"
 PLANT = "caron2023_plant"
 MNIST = "caron2023_mnist"
 CIFAR10 = "caron2023_cifar10"
 CIFAR10_GAMMA = "caron2023_cifar10_gamma"
 REGRESSION = (CONCRETE, ENERGY, AIRFOIL, PLANT)
+# Of these, those that a laptop trains at the paper's size.
+SMALL_SETS = (CONCRETE, ENERGY, AIRFOIL)
 # Means over initialisations, for the theorems of Sections 3 and 5.
 RELU = "caron2023_theorems_relu"
 TANH = "caron2023_theorems_tanh"
+SOFTPLUS = "caron2023_theorems_softplus"
+# Of narrower and of wider networks than RELU's.
+NARROW = "caron2023_theorems_narrow"
+WIDE = "caron2023_theorems_wide"
 # The paper states no number of draws: a larger standard error of a mean over its closed form would
 # decide nothing.
 LARGEST_ERROR = 0.01
@@ -64,3 +80,17 @@ TITLES = {
     CIFAR10: "CIFAR-10",
     CIFAR10_GAMMA: "CIFAR-10",
 }
+
+
+def full_size(experiment: str, *, transfer: bool = False, **contains: tuple[Any, ...]) -> Sizes:
+    """The paper's size of an experiment, with all values of gamma.
+
+    transfer: that of the external networks too. contains: further values that axes must have.
+    """
+    size = PAPER[experiment]
+    least = {"width": WIDTH, "n_train": size.n_train, "step": size.steps}
+    if transfer:
+        least |= {"transfer_steps": TRANSFER_STEPS}
+        if size.transfer_n_train:
+            least |= {"transfer_n_train": size.transfer_n_train}
+    return Sizes(SEEDS, {"gamma": (1.0, 0.5, 0.0)} | contains, least)

@@ -27,12 +27,12 @@ def seed_count(runs: xr.Dataset) -> int:
 
 
 def averaged(measures: Iterable[xr.Dataset]) -> str:
-    """Say what the curves of experiments show, such as 'mean and range of 5 runs'."""
+    """Say what the curves of experiments show, such as 'mean and deviation of 5 runs'."""
     counts = sorted({seed_count(runs) for runs in measures})
     if counts == [1]:
         return "one run"
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-    return f"mean and range of {many} runs"
+    return f"mean and deviation of {many} runs"
 
 
 def left_out(runs: xr.Dataset, *, transfers: bool = True) -> str | None:

@@ -24,14 +24,15 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     - kappa_n: smallest eigenvalue (10) of the mean NTG;
     - eigenvalue_bound, over node_scaling: the lower bound (a) on ntg_min_eigenvalue;
     - risk_bound, over node_scaling, seed and step: the upper bound (b) on train_risk;
-    - weight_change_over_bound, over node_scaling and seed: largest ratio of |w_tj - w_0j| to its
-      bound (c), over all nodes at the end and the most moved ones at every recorded step;
+    - scaled_weight_change, over node_scaling and seed: largest |w_tj - w_0j| / lambda_mj^(1/2),
+      over all nodes at the end and the most moved ones at every recorded step;
+    - weight_change_over_bound, over node_scaling and seed: the same over its bound (c);
     - ntg_change_bound, over node_scaling: the upper bound (d) on ntg_change, and
       ntg_change_over_bound, over node_scaling and seed: largest ratio to it of a recorded step;
     - least_width, over node_scaling: the width that the theorem asks for.
 
-    NaN at gamma = 0, but for the first three, which say nothing there. kappa_n, and what depends on
-    it, is over `seed` too where each seed has data of its own.
+    Ratios to bounds, and least_width, are NaN at gamma = 0. kappa_n, and what depends on it, is
+    over `seed` too where each seed has data of its own.
     """
     result = training.measure(runs, data)
     problem = _problem(result, data)
@@ -39,6 +40,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     factor = bounds.weight_change_factor(gamma, problem)
     ntg_bound = bounds.ntg_change_bound(gamma, result["node_scale"], problem)
     first = result["train_risk"].isel(step=0, drop=True)
+    moved = largest_weight_change(result)
     for name, values, long_name in (
         ("kappa_n", problem.kappa, "smallest eigenvalue (10) of the mean NTG at the start"),
         (
@@ -52,8 +54,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
             "upper bound of Theorem 4.1 (b) on the training risk",
         ),
         (
+            "scaled_weight_change",
+            moved,
+            "largest change of a node's weights over the root of its scale",
+        ),
+        (
             "weight_change_over_bound",
-            _largest_weight_change(result) / factor,
+            moved / factor,
             "largest change of a node's weights over its bound of Theorem 4.1 (c)",
         ),
         ("ntg_change_bound", ntg_bound, "upper bound of Theorem 4.1 (d) on the change of the NTG"),
@@ -86,7 +93,7 @@ def _problem(measured: xr.Dataset, data: xr.Dataset) -> bounds.Problem:
     )
 
 
-def _largest_weight_change(measured: xr.Dataset) -> xr.DataArray:
+def largest_weight_change(measured: xr.Dataset) -> xr.DataArray:
     """Largest |w_tj - w_0j| / lambda_mj^(1/2) over nodes and recorded steps, NaN after divergence.
 
     Nodes without a scale do not move, and are left out.
