@@ -10,8 +10,11 @@ RANDOM_LABELS_DRAWS = "chen2022_random_labels_draws"
 EXPERIMENTS = (RANDOM_LABELS, QUADRATIC_EMBEDDING, SCALINGS)
 # On the theory of Sections 2.2 and 3.
 MOVEMENT = "chen2022_movement"
-LEMMA_1_TANH, LEMMA_1_RELU = "chen2022_lemma_1_tanh", "chen2022_lemma_1_relu"
-THEOREM_1, THEOREM_3 = "chen2022_theorem_1", "chen2022_theorem_3"
+LEMMA_1_TANH = "chen2022_lemma_1_tanh"
+LEMMA_1_RELU = "chen2022_lemma_1_relu"
+LEMMA_1 = (LEMMA_1_TANH, LEMMA_1_RELU)
+THEOREM_1 = "chen2022_theorem_1"
+THEOREM_3 = "chen2022_theorem_3"
 THEOREM_1_DRAWN_SIGNS = "chen2022_theorem_1_drawn_signs"
 LEAKY_RELU = "chen2022_leaky_relu"
 STARTS = "chen2022_starts"

@@ -69,7 +69,7 @@ def linear(measures: Measures) -> Finding:
     "C14",
     says="and consistently: the rate of decay under our scaling does not depend on m, n = 600",
     statistic="exponent of the rate in m, as a deviate from 0",
-    wanted=within(-largest_deviate(2), largest_deviate(2), "no more than chance, at 95 %"),
+    wanted=within(-largest_deviate(1), largest_deviate(1), "no more than chance, at 95 %"),
     source="section 4.3, Fig. 4",
     needs=(SCALINGS,),
     sizes=FIGURE_4,

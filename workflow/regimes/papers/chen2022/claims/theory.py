@@ -26,8 +26,7 @@ from regimes.papers.chen2022.decay import above_rounding
 from regimes.papers.chen2022.paper import (
     EXPERIMENTS,
     LEAKY_RELU,
-    LEMMA_1_RELU,
-    LEMMA_1_TANH,
+    LEMMA_1,
     THEOREM_1,
     THEOREM_1_DRAWN_SIGNS,
     THEOREM_3,
@@ -39,7 +38,6 @@ ROUNDING = 1e-9
 BUT_FOR_ROUNDING = "the inequality, but for rounding"
 # delta of the theorems; in their experiments starts meet Lemma 3's condition on m with it.
 DELTA = 0.1
-LEMMA_1 = (LEMMA_1_TANH, LEMMA_1_RELU)
 
 
 @claim(
