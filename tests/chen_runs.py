@@ -139,7 +139,7 @@ def made_up_theory() -> dict[str, xr.Dataset]:
     movement["train_loss"] = xr.where(movement["step"] == 0, 1.0, 0.1) * movement["one"]
 
     steps = xr.DataArray(np.arange(0, 1001, 2), dims="step", name="step")
-    lemma = runs(["ntk"], width=[8192, 131072], n_train=[20], seed=range(5))
+    lemma = runs(["ntk"], width=[512, 2048, 8192], n_train=[20], seed=range(5))
     lemma = lemma.assign_coords(step=steps.values)
     lemma["train_loss"] = 0.04 * lemma["one"] * np.exp(-0.01 * lemma["step"])
     lemma["active_fraction"] = 0.6 + 0 * lemma["train_loss"]

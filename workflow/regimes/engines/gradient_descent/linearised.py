@@ -209,7 +209,8 @@ class Runs(NearIsometryRuns):
             if ended:
                 break
             session.report(progress)
-            before = tuple(one.copy() for one in _weights(networks))
+            hidden, output = _weights(networks)
+            before = hidden.copy(), output.copy()
             outputs = networks.move(errors)
             length += _distance(_weights(networks), before)
             step += 1

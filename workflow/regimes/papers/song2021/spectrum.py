@@ -170,7 +170,9 @@ def _named() -> xr.Dataset:
     # i! up to i = 39.
     factorials = np.concatenate([[1.0], np.cumprod(np.arange(1.0, TERMS[1]))])
     names = list(NAMED)
-    at_zero, growth, normalised, powers = [], [], [], []
+    at_zero, powers = [], []
+    growth: list[float] = []
+    normalised: list[float] = []
     for act in NAMED.values():
         at_zero.append(float(act(np.zeros(1))[0]))
         squares = (polynomials @ (weights * act(places))) ** 2

@@ -130,7 +130,7 @@ def bounded_slopes(measures: Measures) -> Finding:
     source="Lemma 1, (19)",
     needs=LEMMA_1,
     kind=THEOREM,
-    sizes=Sizes(seeds=5, least={"width": 131072.0}),
+    sizes=Sizes(seeds=5, contains={"width": (512, 2048, 8192)}),
     figure="",
 )
 def active_as_printed(measures: Measures) -> Finding:
@@ -147,7 +147,7 @@ def active_as_printed(measures: Measures) -> Finding:
     needs=LEMMA_1,
     kind=THEOREM,
     reading=CORRECTED,
-    sizes=Sizes(seeds=5, least={"width": 131072.0}),
+    sizes=Sizes(seeds=5, contains={"width": (512, 2048, 8192)}),
 )
 def active_by_the_proof(measures: Measures) -> Finding:
     """With kappa of the proof."""
