@@ -84,7 +84,7 @@ def fluctuation_corrected(measures: Measures) -> Finding:
 def at_zero(measures: Measures) -> Finding:
     """Of the three activations."""
     values = abs(measures[LEMMA3]["value_at_zero"]).sel(named=["gelu", "sigmoid", "tanh"])
-    return Finding(float(values.max()), f"of {values['named'].values[int(values.argmax())]}")
+    return Finding(float(values.max()), f"of {values['named'].values[np.argmax(values.values)]}")
 
 
 GROWTH = "largest sum to i = 39 over that to i = 19, of GELU, sigmoid and tanh"
@@ -124,7 +124,7 @@ def hermite_corrected(measures: Measures) -> Finding:
 
 def _growth(measures: Measures, name: str) -> Finding:
     values = measures[LEMMA3][name].sel(named=["gelu", "sigmoid", "tanh"])
-    return Finding(float(values.max()), f"of {values['named'].values[int(values.argmax())]}")
+    return Finding(float(values.max()), f"of {values['named'].values[np.argmax(values.values)]}")
 
 
 @claim(

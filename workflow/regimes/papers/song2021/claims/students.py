@@ -256,7 +256,7 @@ def _edge(measures: Measures, loss: str) -> Finding:
     accuracy = _accuracy(measures, loss)
     he = accuracy[:, _he(accuracy)].values
     above = accuracy[:, _he(accuracy) :]
-    best = above[:, int(above.mean("seed").argmax())].values
+    best = above[:, int(np.argmax(above.mean("seed").values))].values
     return mean_of(2 * he - accuracy[:, 0].values - best, at_least(0.0), _listed(accuracy))
 
 
