@@ -7,11 +7,19 @@ import xarray as xr
 
 from regimes.papers.chen2022 import curves
 from regimes.papers.chen2022.paper import (
+    LEAKY_RELU,
+    LEMMA_1_RELU,
+    LEMMA_1_TANH,
     MODELS,
+    MOVEMENT,
     QUADRATIC_EMBEDDING,
     RANDOM_LABELS,
     RANDOM_LABELS_DRAWS,
     SCALINGS,
+    STARTS,
+    THEOREM_1,
+    THEOREM_1_DRAWN_SIGNS,
+    THEOREM_3,
 )
 
 LATE_STEPS = np.arange(500, 50_001, 500)
@@ -20,8 +28,8 @@ STEPS = np.unique(np.concatenate([[0, 1], np.rint(np.geomspace(1, 5e4, 60)), LAT
 PAPER = {
     RANDOM_LABELS: ([4096, 8192], [20, 40, 60, 80, 100], 5),
     RANDOM_LABELS_DRAWS: ([4096], [20, 40, 60, 80, 100], 5),
-    QUADRATIC_EMBEDDING: ([2048, 8192], [50, 200, 400, 700, 1000], 5),
-    SCALINGS: ([1024, 2048, 4096, 8192], [200, 400, 600, 800], 3),
+    QUADRATIC_EMBEDDING: ([2048, 8192], [50, 100, 200, 400, 600, 800, 1000], 5),
+    SCALINGS: ([512, 1024, 2048, 4096, 8192], [200, 400, 600, 800], 3),
 }
 NEURONS = 40
 DATA = xr.Dataset()
@@ -108,3 +116,72 @@ def without(runs: xr.Dataset, **place: object) -> xr.Dataset:
             for name in runs.data_vars
         ]
     )
+
+
+def made_up_theory() -> dict[str, xr.Dataset]:
+    """Measures of the experiments on Sections 2.2 and 3, in which every claim holds."""
+    random = np.random.default_rng(4)
+
+    def runs(model: Sequence[str], **axes: Sequence[int]) -> xr.Dataset:
+        coords = {"model": list(model), **{name: list(one) for name, one in axes.items()}}
+        found = xr.Dataset(coords=coords)
+        shape = [len(values) for values in coords.values()]
+        found["diverged"] = xr.DataArray(np.zeros(shape), dims=list(coords))
+        # A little different from run to run.
+        found["one"] = np.exp(0.01 * found["diverged"].copy(data=random.standard_normal(shape)))
+        return found
+
+    movement = runs(["ours", "ntk"], width=[512, 2048, 8192, 32768], n_train=[50], seed=range(5))
+    movement = movement.expand_dims(step=[0, 2000])
+    lazy = xr.where(movement["model"] == "ntk", movement["width"] ** -0.5, 1.0)
+    moved = movement["one"] * (movement["step"] > 0)
+    movement["feature_movement"], movement["kernel_change"] = moved * lazy, moved * lazy
+    movement["train_loss"] = xr.where(movement["step"] == 0, 1.0, 0.1) * movement["one"]
+
+    steps = xr.DataArray(np.arange(0, 1001, 2), dims="step", name="step")
+    lemma = runs(["ntk"], width=[512, 2048, 8192], n_train=[20], seed=range(5))
+    lemma = lemma.assign_coords(step=steps.values)
+    lemma["train_loss"] = 0.04 * lemma["one"] * np.exp(-0.01 * lemma["step"])
+    lemma["active_fraction"] = 0.6 + 0 * lemma["train_loss"]
+    for form in ("active_fraction_bound", "active_fraction_bound_printed"):
+        lemma[form] = 0.2 + 0 * lemma["train_loss"]
+    leaky = runs(["shallow"], width=[10, 100, 1000], n_train=[10], seed=range(5))
+    leaky = leaky.assign_coords(step=steps.values)
+    leaky["train_loss"] = 0.04 * leaky["one"] * np.exp(-0.01 * leaky["step"])
+    leaky["gram_min_eigenvalue"] = 0.3 + 0 * leaky["diverged"]
+    leaky["learning_rate"] = 1.0 + 0 * leaky["diverged"]
+
+    def theorem(model: str, **axes: Sequence[int]) -> xr.Dataset:
+        found = runs([model], **axes)
+        found["theorem_ratio"] = 20 * found["one"]
+        found["weight_ratio"] = 5 * found["one"]
+        shape = found["one"].shape
+        found["gram_min_eigenvalue"] = found["one"].copy(data=random.uniform(0.1, 0.9, shape))
+        found["learning_rate"] = 1.0 + 0 * found["diverged"]
+        found["theorem_rate"] = 0.03 * found["gram_min_eigenvalue"] / found["n_train"]
+        found["initial_loss_ratio"] = 0.5 + 0 * found["diverged"]
+        return found
+
+    third = theorem("ntk", width=[1024], n_train=[8], seed=range(40))
+    third["gram_ratio"] = 0.9 * third["one"]
+    starts = runs(["shallow"], width=[36, 140, 600, 6000, 7000, 9000], n_train=[10, 50, 250],
+                  seed=range(200)).isel(model=0, drop=True)  # fmt: skip
+    size = 4.1 * starts["width"] / xr.DataArray([600, 140, 36], dims="n_train")
+    starts["lemma_2_constant"] = size
+    enough = starts["width"] >= 6000
+    failing = (starts["n_train"] == 250) & ~enough
+    starts["initial_loss_ratio"] = xr.where(failing, 5.0, 0.6) * starts["one"]
+    forms = {"region": ["(-1, 1)", "(0, 1)", "(5, 6)"], "form": ["printed", "corrected"]}
+    shares = xr.DataArray([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]], forms, list(forms))
+    starts["failing_share"], starts["least_share"] = shares, 0.05 + 0 * shares
+    starts["middle_share"] = 0.1 + 0 * shares.isel(form=0, drop=True)
+    return {
+        MOVEMENT: movement,
+        LEMMA_1_TANH: lemma,
+        LEMMA_1_RELU: lemma.copy(deep=True),
+        LEAKY_RELU: leaky,
+        THEOREM_1: theorem("ntk", width=[512, 4096], n_train=[5, 10, 20], seed=range(100)),
+        THEOREM_1_DRAWN_SIGNS: theorem("ours", width=[1048576], n_train=[2], seed=range(30)),
+        THEOREM_3: third,
+        STARTS: starts,
+    }

@@ -1,4 +1,4 @@
-"""Made-up runs of the experiment of Song et al. (2021), in which S1 and S2 hold."""
+"""Made-up runs of the experiment of Song et al. (2021), in which its claims hold."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Theory of Song et al. (2021): measures, claims S3 to S5, figures and Table 1."""
+"""Theory of Song et al. (2021): measures, figures and Table 1."""
 
 import itertools
 from typing import Any
@@ -8,8 +8,6 @@ import pytest
 import xarray as xr
 from isometry_blocks import block_of, data_of
 
-from regimes.claims.core import NOT_REPRODUCED, NOT_RUN, REPRODUCED, evaluate, to_table
-from regimes.claims.discover import claims_of
 from regimes.engines.common.runner import runs_of, train
 from regimes.errors import DataError
 from regimes.kernels.hermite import normalised_coefficients
@@ -21,6 +19,7 @@ from regimes.papers.song2021 import (
     lazy,
     order,
     spectrum,
+    success,
     table1_scaling,
 )
 from regimes.papers.song2021.convergence import convergence
@@ -82,6 +81,38 @@ def test_convergence_written_out(runs: dict[str, xr.Dataset]) -> None:
     narrow = found.sel(n_features=4, n_train=5, width=2)
     assert narrow["decay_ratio"].isnull().all() and np.isinf(narrow["locality"]).all()
     assert narrow["ball_ratio"].isnull().all() and narrow["isometry_decay_ratio"].notnull().all()
+
+
+def test_lemmas_1_and_2_along_runs(runs: dict[str, xr.Dataset]) -> None:
+    found = convergence(runs[LAZY])
+    # A way is no shorter than what it comes to, which is no more than its farthest.
+    assert (found["path_length"] >= found["distance"] * (1 - 1e-12)).all()
+    assert (found["farthest_distance"] >= found["distance"] * (1 - 1e-12)).all()
+    scale = found["nu"] * np.sqrt(found["initial_loss"] / 2) / found["mu"] ** 2
+    np.testing.assert_allclose(found["length_ratio"] * scale, found["path_length"])
+    ratio = found["isometry_ratio"]
+    # At the start: mu / 2 over sigma_min, or sigma_max over 3 nu / 2.
+    start = np.maximum(
+        found["mu"] / 2 / found["initial_smallest_singular_value"],
+        found["initial_largest_singular_value"] / (1.5 * found["nu"]),
+    )
+    assert (ratio >= start * (1 - 1e-9)).all() and (ratio <= 1).all()
+
+
+def test_points_on_the_sphere(runs: dict[str, xr.Dataset]) -> None:
+    found = success.measure(runs[ORDER], data_of())
+    check_described(found)
+    xr.testing.assert_equal(
+        found["smallest_width"], order.measure(runs[ORDER], data_of())["smallest_width"]
+    )
+    inputs = data_of()["inputs"].values[1, :5, :4].T
+    inputs = inputs / np.linalg.norm(inputs, axis=0)
+    one = found.sel(n_features=4, n_train=5, seed=1)
+    ratio = np.linalg.norm(inputs, 2) / np.sqrt(5 / 4)
+    assert one["input_ratio"].item() == pytest.approx(ratio)
+    square = np.stack([np.kron(x, x) for x in inputs.T], axis=1)
+    smallest = np.linalg.svd(square, compute_uv=False)[-1]
+    assert one["power_singular_value"].item() == pytest.approx(smallest, rel=1e-6)
 
 
 def test_lazy_bound_written_out(runs: dict[str, xr.Dataset]) -> None:
@@ -157,6 +188,27 @@ def test_a_run_that_fails_moves_the_smallest_width(
     assert found["smallest_width"].sel(at).isnull() and found["fit_cells"] == 3
 
 
+def test_the_fluctuation_of_m_0(runs: dict[str, xr.Dataset]) -> None:
+    """Its mean square, for the closed form of the mean, falls beside the mean as 1/d_1."""
+    found = runs[LEMMA3]["fluctuation"]
+    size = np.sqrt((found**2).mean(["seed", "n_features", "n_train"]))
+    shares = size / size["width"]
+    assert shares.sel(width=160).item() < 0.5 * shares.sel(width=8).item()
+    other = block_of("at_initialisation.jacobian_spectrum", first_scale=2.0)
+    assert train(other, data_of(), "cpu")["fluctuation"].isnull().all()
+
+
+def test_activations_that_the_text_names(runs: dict[str, xr.Dataset]) -> None:
+    found = spectrum.measure(runs[LEMMA3], data_of())
+    assert found["value_at_zero"].sel(named="sigmoid").item() == 0.5
+    assert (found["value_at_zero"].sel(named=["gelu", "tanh", "elu"]) == 0).all()
+    assert (found["hermite_growth"] > 1e6).all() and (found["normalised_growth"] < 1.001).all()
+    # sigmoid(tau a) / sigmoid(a) is exp((1 - tau) |a|) for a far below 0.
+    power = found["least_power"].sel(named="sigmoid", range=40.0).item()
+    assert power == pytest.approx(40 * 0.01 / np.log(0.99), rel=1e-3)
+    assert (abs(found["least_power"].sel(named=["tanh", "elu"])) < 1e-6).all()
+
+
 def test_spectrum_beside_the_theory(runs: dict[str, xr.Dataset]) -> None:
     found = measured(runs)[LEMMA3]
     at = {"n_features": 6, "n_train": 8, "seed": 1}
@@ -198,11 +250,11 @@ def test_exponents_of_made_up_powers(runs: dict[str, xr.Dataset]) -> None:
     assert short["mu_exponent"].isnull().all()
 
 
-# Claims
+# Figures and table; claims: test_song2021_claims.py
 
 
 def enlarged(runs: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """Measures as if there had been as many draws, ratios and runs as the claims ask for."""
+    """Measures as if there had been as many draws, ratios and runs as the figures ask for."""
     found = measured(runs)
     few = found[LAZY].isel(seed=0)
     ratios = np.geomspace(1e-3, 1, 5)
@@ -222,71 +274,6 @@ def enlarged(runs: dict[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         data_vars="minimal",
     )
     return found
-
-
-def verdicts(measures: dict[str, xr.Dataset]) -> dict[str, tuple[str, float, str]]:
-    claims = evaluate(claims_of("song2021")[2:], measures, "laptop")
-    to_table(claims)
-    return {
-        str(claims["claim"].values[place]): tuple(
-            claims[name].values[place].item() for name in ("verdict", "value", "detail")
-        )
-        for place in range(claims.sizes["claim"])
-    }
-
-
-def test_small_measures_decide_nothing(runs: dict[str, xr.Dataset]) -> None:
-    found = verdicts(measured(runs))
-    assert {verdict for verdict, _, _ in found.values()} == {NOT_RUN}
-    assert "3 ratios over 2.0 decades" in found["S3"][2]
-    assert "24 draws, fewer than 100" in found["S4"][2]
-    assert "runs with mu > 0, fewer than 100" in found["S5"][2]
-
-
-def test_claims_hold_on_what_holds(runs: dict[str, xr.Dataset]) -> None:
-    found = verdicts(enlarged(runs))
-    assert {verdict for verdict, _, _ in found.values()} == {REPRODUCED}
-    assert found["S3"][1] == pytest.approx(1)
-    assert "with sigma_max(V_0) in place of (84) the bound has -1.000" in found["S3"][2]
-    assert 0.1 < found["S4"][1] <= 1 and found["S5"][1] >= 1
-
-
-@pytest.mark.parametrize("name", ["largest_gap", "lazy_bound"])
-def test_s3_needs_both_to_rise(runs: dict[str, xr.Dataset], name: str) -> None:
-    measures = enlarged(runs)
-    measures[LAZY][name] = 1 / measures[LAZY][name]
-    assert verdicts(measures)["S3"][:2] == (NOT_REPRODUCED, pytest.approx(-1))
-    measures[LAZY][name] = measures[LAZY][name] * np.nan
-    assert verdicts(measures)["S3"][0] == NOT_REPRODUCED
-
-
-@pytest.mark.parametrize("name", ["mu_ratio", "nu_ratio", "beta_ratio"])
-def test_s4_is_about_every_draw(runs: dict[str, xr.Dataset], name: str) -> None:
-    measures = enlarged(runs)
-    measures[LEMMA3][name].loc[{"width": 80, "n_train": 8, "n_features": 4, "seed": 1}] = 1.001
-    assert verdicts(measures)["S4"][:2] == (NOT_REPRODUCED, pytest.approx(1.001))
-
-
-def test_s4_says_nothing_of_fewer_neurons_than_points(runs: dict[str, xr.Dataset]) -> None:
-    measures = enlarged(runs)
-    one = measures[LEMMA3]
-    measures[LEMMA3] = one.assign_coords(n_train=[5, 9])
-    measures[LEMMA3]["nu_ratio"].loc[{"width": 8, "n_train": 9}] = 5
-    assert verdicts(measures)["S4"][0] == REPRODUCED
-
-
-@pytest.mark.parametrize("experiment", [LAZY, ORDER])
-def test_s5_is_about_every_run(runs: dict[str, xr.Dataset], experiment: str) -> None:
-    measures = enlarged(runs)
-    first = dict.fromkeys(measures[experiment]["decay_ratio"].dims, -1)
-    measures[experiment]["decay_ratio"][first] = 0.9
-    assert verdicts(measures)["S5"][:2] == (NOT_REPRODUCED, pytest.approx(0.9))
-    measures[experiment]["decay_ratio"][first] = np.nan
-    measures[experiment]["diverged"][first] = 1
-    assert verdicts(measures)["S5"][0] == NOT_REPRODUCED
-
-
-# Figures and table
 
 
 def marked(figure: Any) -> bool:

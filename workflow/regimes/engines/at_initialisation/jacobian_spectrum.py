@@ -8,6 +8,7 @@ import numpy as np
 from regimes.activations.derivatives import ACTIVATIONS
 from regimes.engines.common.engine import Batch, Coordinate, Session, Variable, one_run
 from regimes.engines.common.isometry import NearIsometryRuns, Start
+from regimes.kernels.hermite import normalised_coefficients
 from regimes.kernels.near_isometry import (
     constants,
     largest_change,
@@ -20,6 +21,8 @@ from regimes.kernels.near_isometry import (
 if TYPE_CHECKING:
     from regimes.engines.at_initialisation.settings import InitialSpectrumExperiment
 
+# Terms of the series of E act(u) act(v): the rest is below 1e-9 for GELU.
+HERMITE_TERMS = 50
 # Directions to a second network: all weights, those of one neuron, or the output weights.
 DIRECTIONS = ("all", "neuron", "output")
 
@@ -41,6 +44,9 @@ class Runs(NearIsometryRuns):
         ),
         "initial_largest_singular_value": Variable(
             "sigma_max of the adjoint of the Jacobian at the start"
+        ),
+        "fluctuation": Variable(
+            "Frobenius norm of M_0 - E M_0, M_0 = act(W_0 X)^T act(W_0 X); NaN unless omega_1 is 1"
         ),
         "input_norm": Variable("sigma_max(X)"),
         "initial_output_norm": Variable("sigma_max(V_0)"),
@@ -70,6 +76,7 @@ class Runs(NearIsometryRuns):
                 "nu": found.nu,
                 "beta": smoothness(input_norm, activation, chi),
                 "largest_hidden": largest_singular_value(hidden),
+                "fluctuation": self._fluctuation(start, hidden),
                 "initial_smallest_singular_value": smallest,
                 "initial_largest_singular_value": largest,
                 "input_norm": input_norm,
@@ -78,6 +85,17 @@ class Runs(NearIsometryRuns):
                 "change_over_bound": self._changes(start, setting, input_norm),
             }
         )
+
+    def _fluctuation(self, start: Start, hidden: np.ndarray) -> float:
+        """Distance of M_0 from its mean, d_1 times (56) of Appendix E."""
+        if start.first_scale != 1:
+            return float("nan")
+        squares = normalised_coefficients(self.settings.activation, HERMITE_TERMS) ** 2
+        # Horner's scheme in the products of the points.
+        products, mean = start.inputs.T @ start.inputs, np.zeros((hidden.shape[1],) * 2)
+        for square in squares[::-1]:
+            mean = mean * products + square
+        return float(np.linalg.norm(hidden.T @ hidden - len(hidden) * mean))
 
     def _changes(self, start: Start, setting: Mapping[str, Any], input_norm: float) -> np.ndarray:
         """`change_over_bound`, (direction, distance)."""

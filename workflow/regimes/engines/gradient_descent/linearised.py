@@ -3,6 +3,7 @@
 Theorem 2 of Song et al. (2021), with the constants of Lemma 3, and Section 6 on lazy training.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -83,6 +84,12 @@ class Runs(NearIsometryRuns):
         "slowest_decay": Variable("least of ln(h_0 / h_i) / i over all steps i"),
         "r_squared": Variable("R^2 of ln h_i against i over the second half of the steps"),
         "final_distance": Variable("|Theta - Theta_0| at the end"),
+        "farthest_distance": Variable("largest |Theta - Theta_0| at recorded steps"),
+        "path_length": Variable("length of the way of the weights"),
+        "isometry_ratio": Variable(
+            "mu / 2 over sigma_min of the adjoint of the Jacobian, or sigma_max over 3 nu / 2: the "
+            "largest at the recorded steps in the ball of Lemma 1; NaN if mu is 0"
+        ),
         "largest_gap": Variable(
             "largest relative distance from the linearised model at these steps"
         ),
@@ -117,7 +124,7 @@ class Runs(NearIsometryRuns):
         found["initial_largest_singular_value"] = np.sqrt(eigenvalues[-1])
         model = LinearisedModel(kernel, residuals, found["step_size"])
         networks = self._networks(start, found["step_size"])
-        return one_run(found | self._descend(start, networks, model, session))
+        return one_run(found | self._descend(start, networks, model, found, session))
 
     def _networks(self, start: Start, learning_rate: float) -> ShallowNetworks:
         """The network, as a batch of one; the gradient of |e|^2 is twice that of |e|^2 / 2."""
@@ -134,16 +141,26 @@ class Runs(NearIsometryRuns):
         )
 
     def _descend(
-        self, start: Start, networks: ShallowNetworks, model: LinearisedModel, session: Session
+        self,
+        start: Start,
+        networks: ShallowNetworks,
+        model: LinearisedModel,
+        bounds: Mapping[str, float],
+        session: Session,
     ) -> dict[str, np.ndarray | float]:
-        """Move the network step by step until it ends, and compare it with the linearised one."""
+        """Move the network step by step until it ends, and compare it with the linearised one.
+
+        bounds: mu, nu and the radius of Lemma 1's ball at the start.
+        """
         columns = {int(step): column for column, step in enumerate(self.steps)}
         histories = {name: np.full(len(self.steps), np.nan) for name in HISTORIES}
         step, losses, norms, gaps = 0, [], [], []
+        distances, ratios, length = [], [], 0.0
         if session.state is not None:
             state = session.state
             step, losses = state["step"], state["losses"].tolist()
             norms, gaps = state["norms"], state["gaps"]
+            distances, ratios, length = state["distances"], state["ratios"], state["length"]
             for name, values in state["histories"].items():
                 histories[name] = refitted(values.numpy(), len(self.steps), axis=0)
             networks.restore(state["networks"])
@@ -154,6 +171,9 @@ class Runs(NearIsometryRuns):
                 "losses": torch.tensor(losses, dtype=torch.float64),
                 "norms": norms,
                 "gaps": gaps,
+                "distances": distances,
+                "ratios": ratios,
+                "length": length,
                 "histories": {name: torch.from_numpy(one) for name, one in histories.items()},
                 "networks": networks.state(),
             }
@@ -178,6 +198,10 @@ class Runs(NearIsometryRuns):
                 gap = np.linalg.norm(errors[0].numpy() - residuals) / np.linalg.norm(shown)
                 gaps.append(float(gap))
                 norms.append(float(largest_singular_value(networks.weights.output[0].numpy())))
+                now = _weights(networks)
+                distances.append(_distance(now, (start.weights, start.output_weights)))
+                if distances[-1] <= bounds["radius"] and bounds["mu"] > 0:
+                    ratios.append(self._isometry_ratio(start.inputs, now, bounds))
                 if step in columns:
                     histories["train_loss"][columns[step]] = loss
                     histories["linearised_train_loss"][columns[step]] = np.sum(residuals**2)
@@ -185,12 +209,11 @@ class Runs(NearIsometryRuns):
             if ended:
                 break
             session.report(progress)
+            hidden, output = _weights(networks)
+            before = hidden.copy(), output.copy()
             outputs = networks.move(errors)
+            length += _distance(_weights(networks), before)
             step += 1
-        moved = [
-            (networks.weights.hidden[0].numpy() - start.weights),
-            (networks.weights.output[0].numpy() - start.output_weights),
-        ]
         return histories | {
             "stopping_time": step,
             "converged": float(converged),
@@ -199,10 +222,37 @@ class Runs(NearIsometryRuns):
             "final_loss": loss,
             "largest_output_norm": max(norms),
             "largest_gap": max(gaps),
-            "final_distance": np.sqrt(sum(np.sum(one**2) for one in moved)),
+            "final_distance": _distance(_weights(networks), (start.weights, start.output_weights)),
+            "farthest_distance": max(distances),
+            "path_length": length,
+            "isometry_ratio": max(ratios, default=np.nan),
             "slowest_decay": slowest_decay(np.array(losses)),
             "r_squared": r_squared(np.array(losses)),
         }
+
+    def _isometry_ratio(
+        self,
+        inputs: np.ndarray,
+        weights: tuple[np.ndarray, np.ndarray],
+        bounds: Mapping[str, float],
+    ) -> float:
+        """How far the singular values are from the bounds (5) and (6) of Lemma 1."""
+        values = np.linalg.eigvalsh(gram(inputs, *weights, self.settings.activation))
+        smallest, largest = np.sqrt(max(values[0], np.finfo(float).tiny)), np.sqrt(values[-1])
+        return float(max(bounds["mu"] / 2 / smallest, largest / (1.5 * bounds["nu"])))
+
+
+def _weights(networks: ShallowNetworks) -> tuple[np.ndarray, np.ndarray]:
+    """W and V of the only network of a batch, not copied."""
+    return networks.weights.hidden[0].numpy(), networks.weights.output[0].numpy()
+
+
+def _distance(
+    weights: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]
+) -> float:
+    """|Theta - Theta'| of two networks."""
+    pairs = zip(weights, others, strict=True)
+    return float(np.sqrt(sum(np.sum((one - other) ** 2) for one, other in pairs)))
 
 
 def _start_of(start: Start, residuals: np.ndarray, activation: str) -> dict[str, float]:

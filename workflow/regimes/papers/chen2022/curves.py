@@ -9,7 +9,7 @@ from regimes.papers.chen2022.bounds import (
     rate_bound,
     slope_rate_bound,
 )
-from regimes.papers.chen2022.decay import fitted_decay
+from regimes.papers.chen2022.decay import fitted_rate
 
 AXES = ("model", "width", "n_train", "seed")
 # Variables of the runs that the measures keep: name in the runs, and name here.
@@ -32,7 +32,7 @@ KEPT = {
     "multisteps": "multisteps",
 }
 # Variables that only some experiments record.
-OPTIONAL = ("feature_map",)
+OPTIONAL = ("feature_map", "kernel_change")
 
 
 def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
@@ -40,7 +40,7 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     These are the variables of KEPT over AXES (and `step`), and
 
-    - fitted_rate, fit_r_squared: of the training loss, see `decay.fitted_decay`;
+    - fitted_rate: of the training loss, see `decay.fitted_rate`;
     - theory_rate, least_decay_ratio: the rate of (50) per step, and the least decay over it;
     - slope_rate: the rate of the line before in (37), which is sharper;
     - active_fraction_bound, active_fraction_bound_printed, over `step` too: Lemma 1's bound (19),
@@ -52,11 +52,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     names = [*KEPT, *(name for name in OPTIONAL if name in runs)]
     result = runs[names].rename(KEPT)
     result["diverged"] = runs["diverged"].astype(np.float64).assign_attrs(runs["diverged"].attrs)
-    rate, r_squared = fitted_decay(runs["train_loss"])
     shares = [active_fraction_bound(runs, printed) for printed in (False, True)]
     for name, values, long_name in (
-        ("fitted_rate", rate, "decay of log loss per step, over the middle of the decay"),
-        ("fit_r_squared", r_squared, "R^2 of the line through log loss, over the same steps"),
+        (
+            "fitted_rate",
+            fitted_rate(runs["train_loss"]),
+            "decay of log loss per step, over the middle of the decay",
+        ),
         ("theory_rate", rate_bound(runs), "lower bound (50) on the decay per step"),
         ("slope_rate", slope_rate_bound(runs), "lower bound of (37) on the decay per step"),
         (

@@ -1,4 +1,4 @@
-"""The experiments of Section 4 of Chen et al. (2022): their names here, and their sizes."""
+"""The experiments of Chen et al. (2022): their names, and the sizes of those of Section 4."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,16 @@ SCALINGS = "chen2022_scalings"
 # Experiment 1 with data of its own for each seed.
 RANDOM_LABELS_DRAWS = "chen2022_random_labels_draws"
 EXPERIMENTS = (RANDOM_LABELS, QUADRATIC_EMBEDDING, SCALINGS)
+# On the theory of Sections 2.2 and 3.
+MOVEMENT = "chen2022_movement"
+LEMMA_1_TANH = "chen2022_lemma_1_tanh"
+LEMMA_1_RELU = "chen2022_lemma_1_relu"
+LEMMA_1 = (LEMMA_1_TANH, LEMMA_1_RELU)
+THEOREM_1 = "chen2022_theorem_1"
+THEOREM_3 = "chen2022_theorem_3"
+THEOREM_1_DRAWN_SIGNS = "chen2022_theorem_1_drawn_signs"
+LEAKY_RELU = "chen2022_leaky_relu"
+STARTS = "chen2022_starts"
 STEPS = 50_000
 # The models as the runs name them, with the names of the paper's legends, in the order of its
 # figures.

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from regimes.kernels.near_isometry import Constants
+from regimes.kernels.near_isometry import ALPHA_F, Constants
 from regimes.papers.song2021.lemma3 import locality, rate_bound
 from regimes.storage.layout import labelled
 
@@ -27,6 +27,9 @@ KEPT = {
     "slowest_decay": "slowest_decay",
     "r_squared": "r_squared",
     "final_distance": "distance",
+    "farthest_distance": "farthest_distance",
+    "path_length": "path_length",
+    "isometry_ratio": "isometry_ratio",
     "largest_gap": "largest_gap",
 }
 
@@ -43,7 +46,9 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
     - isometry_decay_ratio: the same with sigma_min of the Jacobian's adjoint in place of mu, the
       largest mu of Definition 1;
     - chi_ratio: the largest sigma_max(V) of the run over the bound that beta and the learning rate
-      were made with; and ball_ratio: |Theta - Theta_0| at the end over the radius of the ball.
+      were made with; ball_ratio and farthest_ratio: |Theta - Theta_0| at the end and at its largest
+      over the radius of the ball;
+    - length_ratio: the length of the way over nu h_0^(1/2) / (mu^2 alpha_f^(1/2)) of Lemma 2.
     """
     found = runs[list(KEPT)].rename(KEPT)
     constants = Constants(found["mu"], found["nu"], found["beta"])
@@ -65,6 +70,15 @@ def convergence(runs: xr.Dataset) -> xr.Dataset:
     found["ball_ratio"] = labelled(
         found["distance"] / found["radius"].where(found["radius"] > 0),
         "|Theta - Theta_0| at the end over the radius of the ball of Lemma 1",
+    )
+    found["farthest_ratio"] = labelled(
+        found["farthest_distance"] / found["radius"].where(found["radius"] > 0),
+        "largest |Theta - Theta_0| over the radius of the ball of Lemma 1",
+    )
+    scale = found["nu"] * np.sqrt(found["initial_loss"] / ALPHA_F) / found["mu"] ** 2
+    found["length_ratio"] = labelled(
+        found["path_length"] / scale.where(found["mu"] > 0),
+        "length of the way over nu h_0^(1/2) / (mu^2 alpha_f^(1/2)) of Lemma 2",
     )
     return found.assign_attrs(runs.attrs)
 

@@ -30,7 +30,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     (a) Along gradient descent; (b) the largest along the run, and (c) the bound (82), against the
     ratio.
 
-    measures: as made by `song2021.lazy`; scale: marked below the sizes that claim S3 needs.
+    measures: as made by `song2021.lazy`; scale: marked below five
+    ratios over three decades, or three seeds.
     """
     runs = measures[LAZY]
     figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.6), layout="constrained")

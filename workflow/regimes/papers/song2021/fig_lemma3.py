@@ -35,7 +35,7 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     root of the width, with the lower bound of Section 5.3; (c) the quantities that Lemma 3 bounds,
     over their bounds; (d) condition (9); (e) Hermite coefficients.
 
-    measures: as made by `song2021.spectrum`; scale: marked below the sizes that claim S4 needs.
+    measures: as made by `song2021.spectrum`; scale: marked below 100 draws.
     """
     runs = measures[LEMMA3]
     figure, panels = plt.subplots(2, 3, figsize=(13, 7.2), layout="constrained")

@@ -29,8 +29,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     The smallest width against (a) n and (b) d_0, with n^(3/2)/d_0; (c) decay of the loss over that
     of (14), against how far condition (9) is from holding.
 
-    measures: as made by `song2021.order` and `song2021.lazy`; scale: marked below the sizes that
-    claim S5 needs.
+    measures: as made by `song2021.order` and `song2021.lazy`; scale: marked below
+    100 runs with mu > 0.
     """
     runs = measures[ORDER]
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.9), layout="constrained")

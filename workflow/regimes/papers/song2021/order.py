@@ -31,7 +31,22 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
       ln smallest_width, mean over seeds of the logarithm, on ln n and ln d_0; fit_cells is the
       number of sizes that it is over: those with a smallest width for all seeds.
     """
-    result = convergence(runs)
+    result = with_linear(convergence(runs))
+    width = result["smallest_width"]
+    n_train, n_features = result["n_train"], result["n_features"]
+    result["theory_width"] = labelled(
+        n_train**1.5 / n_features, "n^(3/2) / d_0, the width (21) without its constant"
+    )
+    terms, cells = _fit(width)
+    result["smallest_width"].attrs["comment"] = "a run that diverged or was capped is not linear"
+    result["fit"] = labelled(terms, "exponents of the smallest width, and log of its constant")
+    result["fit_cells"] = labelled(xr.DataArray(cells), "number of sizes behind the exponents")
+    result["term"] = result["term"].assign_attrs(long_name="term of the fit", units="1")
+    return result
+
+
+def with_linear(result: xr.Dataset) -> xr.Dataset:
+    """The measures of `convergence.convergence` with `linear` and `smallest_width`."""
     linear = (
         (result["converged"] == 1)
         & (result["isometry_decay_ratio"] >= 1)
@@ -43,19 +58,10 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     # From the widest down: true as long as all of them were.
     kept = linear.sortby("width", ascending=False).astype(int).cumprod("width")
     enough = kept.sortby("width") == 1
-    width = enough["width"].where(enough).min("width")
     result["smallest_width"] = labelled(
-        width, "smallest width from which on gradient descent converged linearly"
+        enough["width"].where(enough).min("width"),
+        "smallest width from which on gradient descent converged linearly",
     )
-    n_train, n_features = result["n_train"], result["n_features"]
-    result["theory_width"] = labelled(
-        n_train**1.5 / n_features, "n^(3/2) / d_0, the width (21) without its constant"
-    )
-    terms, cells = _fit(width)
-    result["smallest_width"].attrs["comment"] = "a run that diverged or was capped is not linear"
-    result["fit"] = labelled(terms, "exponents of the smallest width, and log of its constant")
-    result["fit_cells"] = labelled(xr.DataArray(cells), "number of sizes behind the exponents")
-    result["term"] = result["term"].assign_attrs(long_name="term of the fit", units="1")
     return result
 
 

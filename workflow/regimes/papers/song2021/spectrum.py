@@ -1,9 +1,18 @@
 """Lemma 3 and condition (9) of Song et al. (2021) at random starts, and Hermite coefficients."""
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
+from scipy.special import expit
 
-from regimes.kernels.hermite import norm, normalised_coefficients
+from regimes.activations.derivatives import ACTIVATIONS as FUNCTIONS
+from regimes.kernels.hermite import (
+    NODES,
+    norm,
+    normalised_coefficients,
+    normalised_polynomials,
+)
 from regimes.kernels.near_isometry import Constants
 from regimes.papers.song2021.lemma3 import least_hidden_singular_value, locality
 from regimes.storage.layout import described, labelled
@@ -34,6 +43,13 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
       that of the width, from 8 n on; NaN with fewer than two widths;
     - least_width: width at which a line of this slope through the widest network makes locality 1;
     - hermite (activation, degree): c_i / (i!)^(1/2) of Definition 4, and hermite_norm.
+
+    Of the activations that the text names, NAMED, in closed form or by quadrature:
+
+    - value_at_zero; hermite_growth: sum of c_i^2 for i < 40 over that for i < 20, 1 or little more
+      where it converges, and normalised_growth: the same of c_i^2 / i!;
+    - least_power: the least ln(|act(tau a)| / |act(a)|) / ln tau for |a| <= 20 and 40 (range),
+      tau < 1: r_2 of Theorem 3 is to be no more.
     """
     result = runs.copy()
     result["mu_ratio"] = labelled(
@@ -64,26 +80,36 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result["least_width"] = labelled(
         widest * np.exp(-at_widest / exponent), "width at which condition (9) would hold"
     )
-    return result.merge(_hermite())
+    return result.merge(_hermite()).merge(_named())
 
 
 def _mu_bounds(runs: xr.Dataset, data: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     """The bound on mu for one neuron, and its power, (n_features, n_train, seed)."""
     coefficients = normalised_coefficients(runs.attrs["activation"], max(POWERS) + 1)
+
+    def bounds(inputs: np.ndarray) -> list[float]:
+        return [least_hidden_singular_value(inputs, 1, t, coefficients[t]) for t in POWERS]
+
+    largest = of_points(runs, data, lambda inputs: max(bounds(inputs)))
+    power = of_points(runs, data, lambda inputs: POWERS[int(np.argmax(bounds(inputs)))])
+    return largest, power
+
+
+def of_points(
+    runs: xr.Dataset, data: xr.Dataset, quantity: Callable[[np.ndarray], float]
+) -> xr.DataArray:
+    """A quantity of the inputs X (d_0, n) of the runs, over n_features, n_train and seed."""
     points = data.isel(point=data["split"].values == TRAIN)
     axes = {name: runs[name] for name in ("n_features", "n_train", "seed")}
-    bounds = xr.DataArray(np.empty([len(axis) for axis in axes.values()]), axes)
-    powers = xr.full_like(bounds, np.nan)
-    for index in np.ndindex(bounds.shape):
+    values = xr.DataArray(np.empty([len(axis) for axis in axes.values()]), axes)
+    for index in np.ndindex(values.shape):
         n_features, n_train, seed = (
             int(axis[at]) for axis, at in zip(axes.values(), index, strict=True)
         )
         one = points.isel(draw=seed) if "draw" in points.dims else points
         inputs = one["inputs"].transpose("feature", "point").values[:n_features, :n_train]
-        inputs = inputs / np.linalg.norm(inputs, axis=0)
-        found = [least_hidden_singular_value(inputs, 1, t, coefficients[t]) for t in POWERS]
-        bounds[index], powers[index] = max(found), POWERS[int(np.argmax(found))]
-    return bounds, powers
+        values[index] = quantity(inputs / np.linalg.norm(inputs, axis=0))
+    return values
 
 
 def _power_law(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
@@ -124,3 +150,58 @@ def _hermite() -> xr.Dataset:
         ),
     }
     return xr.Dataset(variables, coords)
+
+
+# Activations of Assumption 2 and of footnote 3, and GELU of the experiments.
+NAMED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "gelu": FUNCTIONS["gelu"].value,
+    "sigmoid": expit,
+    "tanh": np.tanh,
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+}
+RANGES = (20.0, 40.0)
+TERMS = (20, 40)
+
+
+def _named() -> xr.Dataset:
+    places, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    weights /= weights.sum()
+    polynomials = normalised_polynomials(places, TERMS[1])
+    # i! up to i = 39.
+    factorials = np.concatenate([[1.0], np.cumprod(np.arange(1.0, TERMS[1]))])
+    names = list(NAMED)
+    at_zero, powers = [], []
+    growth: list[float] = []
+    normalised: list[float] = []
+    for act in NAMED.values():
+        at_zero.append(float(act(np.zeros(1))[0]))
+        squares = (polynomials @ (weights * act(places))) ** 2
+        for kept, terms in ((growth, squares * factorials), (normalised, squares)):
+            kept.append(terms.sum() / terms[: TERMS[0]].sum())
+        powers.append([_least_power(act, largest) for largest in RANGES])
+    return xr.Dataset(
+        {
+            "value_at_zero": ("named", at_zero, described("act(0)")),
+            "hermite_growth": ("named", growth, described("sum of c_i^2 to i = 39 over to 19")),
+            "normalised_growth": (
+                "named",
+                normalised,
+                described("sum of c_i^2 / i! to i = 39 over to 19"),
+            ),
+            "least_power": (("named", "range"), powers, described("least exponent in tau")),
+        },
+        {
+            "named": ("named", names, described("activation that the text names")),
+            "range": ("range", list(RANGES), described("largest |a|")),
+        },
+    )
+
+
+def _least_power(act: Callable[[np.ndarray], np.ndarray], largest: float) -> float:
+    places = np.linspace(0.5, largest, 80)
+    places = np.concatenate([-places, places])[:, None]
+    shares = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.log(np.abs(act(shares * places) / act(places))) / np.log(shares)
+    # Where act underflows there is none.
+    return float(np.min(values[np.isfinite(values)]))
