@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-AXES = ("width", "n_train", "rate_ratio", "seed")
+AXES = ("learning_rate", "width", "n_train", "rate_ratio", "seed")
 # Variables of the runs that the measures keep: name in the runs, and name here.
 KEPT = {
     "stopping_time": "stopping_time",
@@ -16,6 +16,7 @@ KEPT = {
     "initial_residual_norm": "initial_residual_norm",
     "final_residual_norm": "residual_norm",
     "initial_smallest_eigenvalue": "initial_smallest_eigenvalue",
+    "initial_largest_eigenvalue": "initial_largest_eigenvalue",
     "final_smallest_eigenvalue": "smallest_eigenvalue",
 }
 
