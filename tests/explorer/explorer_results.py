@@ -187,7 +187,7 @@ def made_up_claims() -> dict[str, xr.Dataset]:
             id=key,
             says=text,
             statistic="",
-            wanted=within(0.1, 1.0),
+            wanted=within(0.9, 1.1),
             source="Section 4",
             needs=(),
             check=lambda measures: Finding(value, "by </script> & hand"),

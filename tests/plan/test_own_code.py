@@ -87,10 +87,10 @@ def other_numbers(z):
 ''',
     "claims.py": '''"""Claims."""
 
-from regimes.claims.core import Finding, claim, exactly
+from regimes.claims.core import Finding, at_least, claim
 
 
-@claim("A1", says="s", wanted=exactly(1.0), source="s", needs=("first",))
+@claim("A1", says="s", wanted=at_least(1.0), source="s", needs=("first",))
 def one(measures):
     return Finding(1.0)
 ''',

@@ -110,7 +110,8 @@ def within(low: float, high: float, reason: str = "") -> Wanted:
     return Wanted(low, high, reason)
 
 
-@dataclass(frozen=True)
+# By identity, so that claims that have some can be keys.
+@dataclass(frozen=True, eq=False)
 class Sizes:
     """The least sizes at which a claim has a verdict, of each experiment that it needs.
 
@@ -335,7 +336,7 @@ def to_table(dataset: xr.Dataset) -> str:
         row = {name: dataset[name].values[index] for name in ("claim", *COLUMNS)}
         cells = [
             *(str(row[name]) for name in ("claim", "statement")),
-            measured(row),
+            number(row["value"]) + (f" ({limits(row)})" if limits(row) else ""),
             str(row["wanted"]),
             number(row["paper_value"]),
             *(str(row[n]) for n in ("verdict", "kind", "reading", "detail", "runs", "source")),
@@ -344,15 +345,10 @@ def to_table(dataset: xr.Dataset) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measured(row: Mapping[str, Any]) -> str:
-    """The measured value of a claim with its limits, such as "1.1 (0.9 to 1.3)"; "" without one.
-
-    row: its COLUMNS.
-    """
-    value, lower, upper = (float(row[name]) for name in ("value", "lower", "upper"))
-    if math.isnan(lower) or lower == upper:
-        return number(value)
-    return f"{number(value)} ({number(lower)} to {number(upper)})"
+def limits(row: Mapping[str, Any]) -> str:
+    """The limits of a claim's value, such as "0.9 to 1.3"; "" if it has none. row: its COLUMNS."""
+    lower, upper = float(row["lower"]), float(row["upper"])
+    return f"{number(lower)} to {number(upper)}" if lower < upper else ""
 
 
 def number(value: float) -> str:
@@ -366,7 +362,8 @@ def tally(verdicts: xr.Dataset) -> str:
     Such as "12 findings and theorems: 9 reproduced, 3 not run; 2 errata: 2 not reproduced".
     """
     groups = {
-        "findings and theorems": (FINDING, THEOREM, BOUND),
+        "findings and theorems": (FINDING, THEOREM),
+        "bounds outside their hypotheses": (BOUND,),
         "errata, as printed": (ERRATUM,),
         "tests of the code": (TEST,),
     }

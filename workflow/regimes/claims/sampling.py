@@ -69,7 +69,7 @@ def shares(successes: Any, trials: Any, wanted: Wanted, detail: str = "") -> Fin
 
 
 def bootstrapped(
-    samples: Any, statistic: Callable[[np.ndarray], float], wanted: Wanted, detail: str = ""
+    samples: Any, statistic: Callable[[np.ndarray], float], detail: str = ""
 ) -> Finding:
     """A statistic of samples over seeds, with limits from drawing the seeds anew.
 
@@ -134,9 +134,11 @@ def worst(
         return Finding(np.nan, detail)
     lower, upper = limits(CONFIDENCE)
     wider = limits(1 - (1 - CONFIDENCE) / values.size)
-    outside = np.maximum(wanted.low - upper, lower - wanted.high)
-    beyond = np.maximum(wanted.low - wider[1], wider[0] - wanted.high)
-    sticks_out = np.maximum(wanted.low - lower, upper - wanted.high)
+    # Of infinite limits the differences that are no numbers do not count.
+    with np.errstate(invalid="ignore"):
+        outside = np.fmax(wanted.low - upper, lower - wanted.high)
+        beyond = np.fmax(wanted.low - wider[1], wider[0] - wanted.high)
+        sticks_out = np.fmax(wanted.low - lower, upper - wanted.high)
     if (beyond > 0).any():
         index, chosen = int(np.argmax(beyond)), wider
     elif (sticks_out <= 0).all():

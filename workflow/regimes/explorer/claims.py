@@ -9,9 +9,14 @@ from regimes.explorer.values import plain
 
 COLUMNS = {
     "statement": "statement",
+    "kind": "kind",
+    "reading": "reading",
     "value": "value",
+    "lower": "lower",
+    "upper": "upper",
+    "wanted": "wanted",
+    "reason": "reason",
     "paper_value": "paper_value",
-    "tolerance": "tolerance",
     "units": "claim_units",
     "verdict": "verdict",
     "detail": "detail",

@@ -7,7 +7,7 @@ catapult and of the features are not blind.
 import numpy as np
 import xarray as xr
 
-from regimes.claims.core import Finding, Measures, TooSmallError, at_least, at_most, claim
+from regimes.claims.core import Finding, Measures, Sizes, at_least, at_most, claim
 from regimes.papers.lab.paper import (
     DESCENT,
     FLOW,
@@ -18,33 +18,25 @@ from regimes.papers.lab.paper import (
 )
 
 FIGURE = "lab/flow_descent_sgd"
+GROWTH_SIZES = Sizes(least={"width": GROWTH_WIDTH})
+PLANE_SIZES = Sizes(least={"width": PLANE_WIDTH})
+OURS = "a convention of ours"
 SLOW, FAST = 0.1, 1.8
 LINEAR, CONDENSED = 0.5, 1.5
-
-
-def _need_width(runs: xr.Dataset, width: int) -> None:
-    widest = int(runs["width"].max()) if "width" in runs.dims else runs.attrs["width"]
-    if widest < width:
-        raise TooSmallError(f"width {widest} is below {width}")
-
-
-def _need_growth(measures: Measures) -> None:
-    for name in (FLOW, DESCENT):
-        _need_width(measures[name], GROWTH_WIDTH)
 
 
 @claim(
     "G1",
     says="at a tenth of the stability limit, descent has the boundary of gradient flow",
     statistic="largest distance between the zeros of S_w of both, over gamma'",
-    wanted=at_most(0.1),
+    wanted=at_most(0.1, "the resolution of the grid in gamma"),
     source="descent tends to the flow",
     needs=(FLOW, DESCENT),
+    sizes=GROWTH_SIZES,
     figure=FIGURE,
 )
 def boundary_of_descent(measures: Measures) -> Finding:
     """Distance between the zeros of S_w under descent and under the flow."""
-    _need_growth(measures)
     of_flow = measures[FLOW]["boundary_gamma"]
     of_descent = measures[DESCENT]["boundary_gamma"].sel(learning_rate=SLOW)
     zeros = ", ".join(
@@ -59,14 +51,15 @@ def boundary_of_descent(measures: Measures) -> Finding:
     says="beyond the stability limit the weights of the linear regime move by an amount that does "
     "not vanish with the width (the catapult)",
     statistic="smallest S_w at 1.8 of the limit, over gamma', at the smallest gamma",
-    wanted=at_least(-0.1),
+    wanted=at_least(-0.1, OURS),
+    known=True,
     source="Lewkowycz et al. (2020)",
     needs=(FLOW, DESCENT),
+    sizes=GROWTH_SIZES,
     figure=FIGURE,
 )
 def catapult(measures: Measures) -> Finding:
     """S_w of the linear regime beyond the stability limit, beside that of gradient flow."""
-    _need_growth(measures)
     flow, descent = (measures[name]["slope_w"].isel(gamma=0) for name in (FLOW, DESCENT))
     fast = descent.sel(learning_rate=FAST)
     return Finding(
@@ -80,15 +73,16 @@ def catapult(measures: Measures) -> Finding:
     says="on a sparse parity the condensed regime generalises from points from which the linear "
     "one does not",
     statistic="test loss at gamma = 1.5 over that at 0.5, gamma' = 0, medians over seeds",
-    wanted=at_most(0.2),
+    wanted=at_most(0.2, OURS),
+    known=True,
     source="Barak et al. (2022)",
     needs=(PARITY,),
+    sizes=PLANE_SIZES,
     figure="lab/lazy_or_rich",
 )
 def features_help(measures: Measures) -> Finding:
     """Ratio of the test losses of the two regimes."""
     plane = measures[PARITY]
-    _need_width(plane, PLANE_WIDTH)
     loss = plane["test_loss"].isel(width=-1).sel(gamma_prime=0).median("seed", skipna=False)
     rich, lazy = (float(loss.sel(gamma=gamma, method="nearest")) for gamma in (CONDENSED, LINEAR))
     return Finding(rich / lazy, f"{rich:.2g} and {lazy:.2g} of the loss of the mean")
@@ -98,9 +92,10 @@ def features_help(measures: Measures) -> Finding:
     "G4",
     says="in the linear regime the sharpness stays what it is at the start",
     statistic="largest change of the sharpness over its start, gamma = 0.5, the smallest rate",
-    wanted=at_most(0.2),
+    wanted=at_most(0.2, OURS),
     source="Jacot et al. (2018)",
     needs=(SHARPNESS,),
+    sizes=PLANE_SIZES,
     figure="lab/edge_of_stability",
 )
 def sharpness_of_the_linear_regime(measures: Measures) -> Finding:
@@ -115,9 +110,10 @@ def sharpness_of_the_linear_regime(measures: Measures) -> Finding:
     says="outside of it the sharpness rises until 2 over the learning rate, and no further",
     statistic="distance of the sharpness at the end from 2 over the rate, as a share of it, at "
     "gamma = 1, the rate nearest to half of the limit, median over seeds",
-    wanted=at_most(0.2),
+    wanted=at_most(0.2, OURS),
     source="Cohen et al. (2021)",
     needs=(SHARPNESS,),
+    sizes=PLANE_SIZES,
     figure="lab/edge_of_stability",
 )
 def edge_of_stability(measures: Measures) -> Finding:
@@ -132,6 +128,5 @@ def edge_of_stability(measures: Measures) -> Finding:
 
 def _sharpness(measures: Measures, gamma: float, name: str) -> xr.DataArray:
     runs = measures[SHARPNESS]
-    _need_width(runs, PLANE_WIDTH)
     # Of a run that diverged nothing counts.
     return runs[name].where(runs["diverged"] == 0).sel(gamma=gamma, method="nearest")
