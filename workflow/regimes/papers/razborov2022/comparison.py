@@ -26,7 +26,7 @@ def summary(measures: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for width, n_train in zip(cells["width"], cells["n_train"], strict=True):
         row: dict[str, float] = {"width": width, "n_train": n_train}
-        runs = cell(measures, width, n_train)
+        runs = _cell(measures, width, n_train)
         row["runs"] = 0 if runs is None else int(runs["stopping_time"].notnull().sum())
         for quantity in QUANTITIES:
             if runs is None or not row["runs"]:
@@ -68,8 +68,7 @@ def outside_rounding(
     return float(difference), float(error), float(freedom + other)
 
 
-def cell(measures: xr.Dataset, width: int, n_train: int) -> xr.Dataset | None:
-    """The runs of a cell; None where there are none."""
+def _cell(measures: xr.Dataset, width: int, n_train: int) -> xr.Dataset | None:
     try:
         return measures.sel(width=width, n_train=n_train)
     except KeyError:

@@ -16,9 +16,9 @@ MANY_POINTS = "razborov2022_many_points"
 LOCAL = "razborov2022_local"
 LOCAL_LOWER_RATE = "razborov2022_local_lower_rate"
 # Theorem 2.3 at sizes that it allows.
-THEOREM = "razborov2022_theorem"
-THEOREM_RATES = "razborov2022_theorem_rates"
-THEOREM_LABELS = (
+ALLOWED = "razborov2022_theorem"
+ALLOWED_RATES = "razborov2022_theorem_rates"
+ALLOWED_LABELS = (
     "razborov2022_theorem_low_spectrum",
     "razborov2022_theorem_high_spectrum",
     "razborov2022_theorem_local",

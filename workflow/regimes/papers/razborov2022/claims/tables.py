@@ -15,7 +15,7 @@ from regimes.claims.core import (
 )
 from regimes.claims.sampling import deviates, largest_deviate
 from regimes.papers.razborov2022.claims.endings import ALL, share_converged
-from regimes.papers.razborov2022.comparison import cell, outside_rounding, summary
+from regimes.papers.razborov2022.comparison import outside_rounding, summary
 from regimes.papers.razborov2022.paper import (
     MAIN,
     QUANTITIES,
@@ -68,7 +68,7 @@ def _compared(parts: list[tuple[xr.Dataset, pd.DataFrame, dict[int, int] | int]]
 
 def _of_row(runs: xr.Dataset, row: pd.Series, count: int) -> list[tuple[float, str]]:
     """Deviates of a row's means, but for those that the text has lost, and what each is of."""
-    here = cell(runs, int(row["width"]), int(row["n_train"]))
+    here = runs.sel(width=int(row["width"]), n_train=int(row["n_train"]))
     found = []
     for quantity in QUANTITIES:
         theirs = row[f"{quantity}_mean"]
@@ -155,7 +155,7 @@ def single_run(measures: Measures) -> Finding:
     rows = TABLE2[TABLE2["n_train"] == SINGLE_RUN]
     need_runs(measures[MAIN], rows, RUNS_TO_PREDICT)
     (row,) = (one for _, one in rows.iterrows())
-    here = cell(measures[MAIN], int(row["width"]), SINGLE_RUN)
+    here = measures[MAIN].sel(width=int(row["width"]), n_train=SINGLE_RUN)
     sizes, said = [], []
     for quantity in QUANTITIES:
         values = here[quantity].dropna("seed").values
@@ -204,7 +204,7 @@ def concentration(measures: Measures) -> Finding:
         known = rows[rows[f"{quantity}_mean"].notna()]
         values = np.stack(
             [
-                cell(measures[MAIN], int(width), int(m))[quantity].values[:TABLE1_RUNS]
+                measures[MAIN][quantity].sel(width=width, n_train=m).values[:TABLE1_RUNS]
                 for width, m in zip(known["width"], known["n_train"], strict=True)
             ]
         )

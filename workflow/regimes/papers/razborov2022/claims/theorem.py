@@ -21,8 +21,7 @@ from regimes.claims.core import (
 )
 from regimes.claims.sampling import mean_of
 from regimes.papers.razborov2022.claims.endings import ALL, share_converged
-from regimes.papers.razborov2022.paper import THEOREM as SIZES_OF_THEOREM
-from regimes.papers.razborov2022.paper import THEOREM_LABELS, THEOREM_RATES
+from regimes.papers.razborov2022.paper import ALLOWED, ALLOWED_LABELS, ALLOWED_RATES
 
 WIDTHS = (128, 512, 2048)
 # Of rates, in the unit of the limit of stability; the half is for the smallest width alone.
@@ -46,13 +45,13 @@ LINEAR = at_least(0.75, "1 in the limit of small rates; above 3/4 is a conventio
     statistic="share of the runs that converge, of the condition with the smallest",
     wanted=ALL,
     source="Theorems 1.1 and 2.3",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
 def theorem(measures: Measures) -> Finding:
     """Share of the runs for each condition, with constants and logarithms at 1."""
-    runs = measures[SIZES_OF_THEOREM]
+    runs = measures[ALLOWED]
     parts = [
         runs[["converged", "aborted", "diverged"]].where(runs[f"condition_{number}"] == 1)
         for number in CONDITIONS
@@ -62,17 +61,17 @@ def theorem(measures: Measures) -> Finding:
 
 @claim(
     "R30",
-    says="descent converges at any ratio of the rates where m << min(S, n^(1/3) S^(2/3), n S^(1/4))",
+    says="descent converges at any ratio of rates where m << min(S, n^(1/3) S^(2/3), n S^(1/4))",
     statistic="share of the runs that converge, of the ratio with the smallest",
     wanted=ALL,
     source="section 1.3",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
 def any_ratio(measures: Measures) -> Finding:
     """Share of the runs for each ratio, from 1e-3 to 1e3."""
-    runs = measures[SIZES_OF_THEOREM]
+    runs = measures[ALLOWED]
     ratios = runs["rate_ratio"].values
     parts = [runs.sel(rate_ratio=ratio) for ratio in ratios]
     listed = ", ".join(f"{ratio:g}" for ratio in ratios)
@@ -85,17 +84,17 @@ def any_ratio(measures: Measures) -> Finding:
     statistic="share of the runs that converge",
     wanted=ALL,
     source="Theorem 2.3, (15), (16)",
-    needs=(THEOREM_RATES,),
+    needs=(ALLOWED_RATES,),
     kind=THEOREM,
     sizes=Sizes(seeds=10, contains={"width": WIDTHS[:2]}),
 )
 @claim(
     "R32",
-    says="the theorem holds of labels that an adversary chooses: low spectrum, high spectrum, local",
+    says="it holds of labels that an adversary chooses: low spectrum, high spectrum, local",
     statistic="share of the runs that converge, of the labels with the smallest",
     wanted=ALL,
     source="Theorem 2.3, Remark 3",
-    needs=THEOREM_LABELS,
+    needs=ALLOWED_LABELS,
     kind=THEOREM,
     sizes=LABELS_SIZES,
 )
@@ -111,7 +110,7 @@ def first_layer(measures: Measures) -> Finding:
     statistic="largest exponent in m, over ratios, beside one factor log(n S)",
     wanted=ROOT,
     source="(32)",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
@@ -127,7 +126,7 @@ def weights_against_points(measures: Measures) -> Finding:
     statistic="largest exponent in the ratio, over sizes, for ratios from 1 on",
     wanted=HALVES,
     source="(34)",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
@@ -151,7 +150,7 @@ def weights_against_ratio(measures: Measures) -> Finding:
     statistic="largest exponent in m, over ratios, beside one factor log(n S)",
     wanted=ROOT,
     source="(33), (35)",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
@@ -167,7 +166,7 @@ def outputs_against_points(measures: Measures) -> Finding:
     statistic="smallest exponent in S, over ratios, of the rate over that, beside one log(n S)",
     wanted=KEEPS,
     source="(45), (47)",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=THEOREM,
     sizes=SIZES,
 )
@@ -184,13 +183,13 @@ def decay(measures: Measures) -> Finding:
     statistic="exponent in S of min_t lambda_min(H_t) / S, beside one factor log(n S)",
     wanted=KEEPS,
     source="(36)",
-    needs=(THEOREM_RATES,),
+    needs=(ALLOWED_RATES,),
     kind=THEOREM,
     sizes=Sizes(seeds=10, contains={"width": WIDTHS[:2]}),
 )
 def eigenvalue_along_runs(measures: Measures) -> Finding:
     """Exponent between the sizes of the least eigenvalue of any recorded step or the end."""
-    runs = measures[THEOREM_RATES]
+    runs = measures[ALLOWED_RATES]
     least = np.minimum(runs["smallest_eigenvalue_history"].min("step"), runs["smallest_eigenvalue"])
     values = [
         (one * _log(runs).sel(width=width) / width).max("n_train").values
@@ -208,13 +207,13 @@ def eigenvalue_along_runs(measures: Measures) -> Finding:
     statistic="smallest exponent in the rate, over ratios, of its relative change",
     wanted=LINEAR,
     source="(76), Appendix F",
-    needs=(SIZES_OF_THEOREM,),
+    needs=(ALLOWED,),
     kind=TEST,
     sizes=Sizes(seeds=3, contains={"learning_rate": (HALF, RATE)}),
 )
 def invariant(measures: Measures) -> Finding:
     """Exponent between the rate and half of it, for the smallest networks."""
-    runs = measures[SIZES_OF_THEOREM].sel(width=WIDTHS[0])
+    runs = measures[ALLOWED].sel(width=WIDTHS[0])
     drift = runs["invariant_drift"].max("n_train")
     ratio = np.log2(drift.sel(learning_rate=RATE) / drift.sel(learning_rate=HALF))
     slopes = ratio.transpose("seed", "rate_ratio").values
@@ -223,7 +222,7 @@ def invariant(measures: Measures) -> Finding:
 
 
 def _at_rate(measures: Measures) -> xr.Dataset:
-    return measures[SIZES_OF_THEOREM].sel(learning_rate=RATE)
+    return measures[ALLOWED].sel(learning_rate=RATE)
 
 
 def _log(runs: xr.Dataset) -> xr.DataArray:
@@ -235,11 +234,8 @@ def _sizes(runs: xr.Dataset) -> list[xr.Dataset]:
     found = []
     for width in WIDTHS:
         one = runs.sel(width=width)
-        there = (
-            one["converged"]
-            .notnull()
-            .any([dim for dim in one["converged"].dims if dim != "n_train"])
-        )
+        others = [dim for dim in one["converged"].dims if dim != "n_train"]
+        there = one["converged"].notnull().any(others)
         found.append(one.isel(n_train=int(np.flatnonzero(there.values)[0])))
     return found
 
@@ -253,9 +249,8 @@ def _slopes(values: xr.DataArray, places: np.ndarray, dim: str) -> np.ndarray:
 def _along_sizes(values: xr.DataArray, against: xr.DataArray, wanted: Wanted) -> Finding:
     """Exponents along the widths, seed by seed and ratio by ratio, to be as wanted each."""
     ones = _sizes(xr.Dataset({"values": values, "converged": values}))
-    stacked = xr.concat(
-        [one["values"] for one in ones], "size", coords="minimal", compat="override"
-    )
+    parts = [one["values"] for one in ones]
+    stacked = xr.concat(parts, "size", coords="minimal", compat="override")
     places = np.log([float(one[against.name]) for one in ones])
     slopes = _slopes(stacked, places, "size")
     ratios = values["rate_ratio"].values
