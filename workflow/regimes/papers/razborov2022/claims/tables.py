@@ -74,15 +74,13 @@ def _of_row(runs: xr.Dataset, row: pd.Series, count: int) -> list[tuple[float, s
         theirs = row[f"{quantity}_mean"]
         if np.isnan(theirs):
             continue
-        difference, error, freedom = outside_rounding(
-            here[quantity].dropna("seed").values, row, quantity, count
-        )
-        ran = int(here["stopping_time"].notnull().sum())
-        lost = int(here[quantity].notnull().sum()) < ran
-        size = np.nan if lost else float(deviates(difference, error, freedom))
-        mean = float(here[quantity].mean())
         what = f"{quantity} at S = {row['width']:g}, m = {row['n_train']:g}"
-        found.append((size, f"{what}, {mean:.4g} beside {theirs:.4g}"))
+        values = here[quantity].dropna("seed").values
+        if len(values) < int(here["stopping_time"].notnull().sum()):
+            found.append((np.nan, what))
+            continue
+        size = float(deviates(*outside_rounding(values, row, quantity, count)))
+        found.append((size, f"{what}, {values.mean():.4g} beside {theirs:.4g}"))
     return found
 
 
