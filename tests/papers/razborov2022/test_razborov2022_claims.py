@@ -88,7 +88,7 @@ def test_means_that_agree_are_called_different_in_5_per_cent() -> None:
     """Two samples of ten of one distribution, the paper's known by range and mean."""
     random, far = np.random.default_rng(0), 0
     limit = largest_deviate(40)
-    for _ in range(200):
+    for _ in range(120):
         ours, theirs = random.standard_normal((2, 40, 10)) + 1000
         sizes = []
         for one, other in zip(ours, theirs, strict=True):
@@ -96,7 +96,7 @@ def test_means_that_agree_are_called_different_in_5_per_cent() -> None:
             row = {f"x_{name}": value for name, value in zip(STATISTICS, values, strict=True)}
             sizes.append(deviates(*_compared(one, row)))
         far += max(sizes) > limit
-    assert 2 <= far <= 21  # 10 on average
+    assert 1 <= far <= 14  # 6 on average
 
 
 def _compared(values: np.ndarray, row: dict[str, float]) -> tuple[float, float, float]:
@@ -165,7 +165,7 @@ def test_concentration_is_compared_over_all_cells() -> None:
     centre = measured["stopping_time"].mean("seed")
     measured["stopping_time"] = centre + 1.5 * (measured["stopping_time"] - centre)
     found, _, detail = verdict("R18", {MAIN: measured})
-    assert found == FAILS and "stopping_time 1.4" in detail
+    assert found == FAILS and "stopping_time 1.38" in detail
 
 
 # Which runs converge

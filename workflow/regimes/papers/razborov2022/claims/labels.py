@@ -55,22 +55,21 @@ SAME = at_least(
 )
 def discrepancy(measures: Measures) -> Finding:
     """Largest deviate of Welch's test between the labels, at any size and of any quantity."""
-    found: list[float] = []
-    said: list[str] = []
+    points, found, said = measures[RANDOM]["n_train"].values, [], []
     for name in LABELS:
-        for m in measures[RANDOM]["n_train"].values:
-            for quantity in QUANTITIES:
-                ours, other = (
-                    measures[one][quantity].sel(width=LABELS_WIDTH, n_train=m).values
-                    for one in (name, RANDOM)
-                )
-                test = stats.ttest_ind(ours, other, equal_var=False)
-                found.append(float(deviates(test.statistic, 1.0, test.df)))
-                kind = name.removeprefix("razborov2022_").replace("_", " ")
-                said.append(
-                    f"{quantity} at m = {m}, {kind} {ours.mean():.4g}, random {other.mean():.4g}"
-                )
-    sizes = np.array(found)
+        kind = name.removeprefix("razborov2022_").replace("_", " ")
+        for quantity in QUANTITIES:
+            ours, other = (
+                measures[one][quantity].sel(width=LABELS_WIDTH).transpose("n_train", "seed").values
+                for one in (name, RANDOM)
+            )
+            test = stats.ttest_ind(ours, other, axis=1, equal_var=False)
+            found.append(deviates(test.statistic, 1.0, test.df))
+            said += [
+                f"{quantity} at m = {m}, {kind} {one:.4g}, random {another:.4g}"
+                for m, one, another in zip(points, ours.mean(1), other.mean(1), strict=True)
+            ]
+    sizes = np.concatenate(found)
     beyond = int((sizes > largest_deviate(COMPARISONS)).sum())
     return Finding(
         float(np.max(sizes)),
