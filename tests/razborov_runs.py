@@ -10,6 +10,7 @@ from regimes.engines.at_initialisation.quasirandom import Runs
 from regimes.papers.razborov2022 import both_layers, convergence, spectrum
 from regimes.papers.razborov2022.paper import (
     ALLOWED,
+    ALLOWED_HALF_RATE,
     ALLOWED_LABELS,
     ALLOWED_RATES,
     LARGER_RATE,
@@ -212,7 +213,11 @@ def on_sizes(runs: xr.Dataset) -> xr.DataArray:
 
 
 def theorem_runs(
-    powers: Mapping[str, float] | None = None, *, failures: int = 0, seeds: int = 5
+    powers: Mapping[str, float] | None = None,
+    *,
+    failures: int = 0,
+    seeds: int = 5,
+    learning_rate: float = 0.1,
 ) -> xr.Dataset:
     """Runs of the sizes of the theorem whose quantities have given powers.
 
@@ -223,7 +228,6 @@ def theorem_runs(
     chosen = {"weights": 0.5, "outputs": 0.5, "ratio": -0.7, "decay": 0.0, "invariant": 1.0}
     chosen |= powers or {}
     axes = {
-        "learning_rate": [0.05, 0.1],
         "width": list(SIZES),
         "n_train": list(SIZES.values()),
         "rate_ratio": RATIOS,
@@ -235,7 +239,7 @@ def theorem_runs(
     noise = one * np.exp(0.01 * np.random.default_rng(0).standard_normal(one.shape))
     weights = noise * m ** chosen["weights"] * np.maximum(ratio, 1) ** chosen["ratio"]
     outputs = noise * m ** chosen["outputs"] * np.minimum(ratio, 1) ** 0.5
-    step_size = one * runs["learning_rate"] / width / np.maximum(ratio, 1)
+    step_size = one * learning_rate / width / np.maximum(ratio, 1)
     runs["step_size"] = step_size.transpose(*axes)
     steps = xr.DataArray(np.arange(0, 1001, 20), dims="step")
     rate = step_size * np.maximum(ratio, 1) * width * width ** chosen["decay"] * noise
@@ -245,11 +249,11 @@ def theorem_runs(
         # It is passed before the end.
         runs[name] = (values * xr.where(steps == 500, 1, 0.5)).transpose(*axes, "step")
     runs["final_weight_distance"] = 0.9 * runs["final_weight_distance"]
-    drift = noise * 0.01 * runs["learning_rate"] ** chosen["invariant"]
+    drift = noise * 0.01 * learning_rate ** chosen["invariant"]
     runs["final_invariant_drift"] = drift.transpose(*axes)
     runs["converged"].loc[{"rate_ratio": RATIOS[0], "seed": list(range(failures))}] = 0
     runs["aborted"].loc[{"rate_ratio": RATIOS[0], "seed": list(range(failures))}] = 1
-    there = on_sizes(runs) & ((width == min(SIZES)) | (runs["learning_rate"] == 0.1))
+    there = on_sizes(runs)
     runs = runs.map(lambda values: values.where(there).transpose(*values.dims))
     return both_layers.measure(described(runs.assign_coords(step=steps)), FEW_FEATURES)
 
@@ -328,6 +332,7 @@ def all_measures() -> dict[str, xr.Dataset]:
         LOCAL: local_runs(),
         LOCAL_LOWER_RATE: lower_rate_runs(),
         ALLOWED: theorem_runs(),
+        ALLOWED_HALF_RATE: theorem_runs(learning_rate=0.05),
         ALLOWED_RATES: theorem_rates_runs(),
         START: start_runs(power=0.02),
         **{

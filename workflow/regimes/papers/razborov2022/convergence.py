@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-AXES = ("learning_rate", "width", "n_train", "rate_ratio", "seed")
+AXES = ("width", "n_train", "rate_ratio", "seed")
 # Variables of the runs that the measures keep: name in the runs, and name here.
 KEPT = {
     "stopping_time": "stopping_time",

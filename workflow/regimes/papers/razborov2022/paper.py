@@ -17,6 +17,7 @@ LOCAL = "razborov2022_local"
 LOCAL_LOWER_RATE = "razborov2022_local_lower_rate"
 # Theorem 2.3 at sizes that it allows.
 ALLOWED = "razborov2022_theorem"
+ALLOWED_HALF_RATE = "razborov2022_theorem_half_rate"
 ALLOWED_RATES = "razborov2022_theorem_rates"
 ALLOWED_LABELS = (
     "razborov2022_theorem_low_spectrum",

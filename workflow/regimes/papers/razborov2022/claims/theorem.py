@@ -21,11 +21,14 @@ from regimes.claims.core import (
 )
 from regimes.claims.sampling import mean_of
 from regimes.papers.razborov2022.claims.endings import ALL, share_converged
-from regimes.papers.razborov2022.paper import ALLOWED, ALLOWED_LABELS, ALLOWED_RATES
+from regimes.papers.razborov2022.paper import (
+    ALLOWED,
+    ALLOWED_HALF_RATE,
+    ALLOWED_LABELS,
+    ALLOWED_RATES,
+)
 
 WIDTHS = (128, 512, 2048)
-# Of rates, in the unit of the limit of stability; the half is for the smallest width alone.
-RATE, HALF = 0.1, 0.05
 SIZES = Sizes(seeds=3, contains={"width": WIDTHS, "rate_ratio": (0.001, 1000.0)})
 LABELS_SIZES = Sizes(seeds=10, contains={"width": WIDTHS})
 CONDITIONS = {
@@ -116,7 +119,7 @@ def first_layer(measures: Measures) -> Finding:
 )
 def weights_against_points(measures: Measures) -> Finding:
     """Exponents along the sizes, seed by seed."""
-    runs = _at_rate(measures)
+    runs = measures[ALLOWED]
     return _along_sizes(runs["largest_weight_distance"] / _log(runs), runs["n_train"], ROOT)
 
 
@@ -132,7 +135,7 @@ def weights_against_points(measures: Measures) -> Finding:
 )
 def weights_against_ratio(measures: Measures) -> Finding:
     """Exponents of the ratio, seed by seed, for each size."""
-    runs = _at_rate(measures)
+    runs = measures[ALLOWED]
     runs = runs.sel(rate_ratio=runs["rate_ratio"] >= 1)
     slopes = np.stack(
         [
@@ -156,7 +159,7 @@ def weights_against_ratio(measures: Measures) -> Finding:
 )
 def outputs_against_points(measures: Measures) -> Finding:
     """Exponents along the sizes, seed by seed."""
-    runs = _at_rate(measures)
+    runs = measures[ALLOWED]
     return _along_sizes(runs["largest_output_weight_distance"] / _log(runs), runs["n_train"], ROOT)
 
 
@@ -172,7 +175,7 @@ def outputs_against_points(measures: Measures) -> Finding:
 )
 def decay(measures: Measures) -> Finding:
     """Exponents along the sizes of the decay of log |e_t| in the second half of the runs."""
-    runs = _at_rate(measures)
+    runs = measures[ALLOWED]
     larger = np.maximum(1, runs["rate_ratio"]) * runs["step_size"] * runs["width"]
     return _along_sizes(runs["decay_rate"] / larger * _log(runs), runs["width"], KEEPS)
 
@@ -207,22 +210,19 @@ def eigenvalue_along_runs(measures: Measures) -> Finding:
     statistic="smallest exponent in the rate, over ratios, of its relative change",
     wanted=LINEAR,
     source="(76), Appendix F",
-    needs=(ALLOWED,),
+    needs=(ALLOWED, ALLOWED_HALF_RATE),
     kind=TEST,
-    sizes=Sizes(seeds=3, contains={"learning_rate": (HALF, RATE)}),
+    sizes=Sizes(seeds=3, contains={"width": WIDTHS[:1], "rate_ratio": (0.001, 1000.0)}),
 )
 def invariant(measures: Measures) -> Finding:
     """Exponent between the rate and half of it, for the smallest networks."""
-    runs = measures[ALLOWED].sel(width=WIDTHS[0])
-    drift = runs["invariant_drift"].max("n_train")
-    ratio = np.log2(drift.sel(learning_rate=RATE) / drift.sel(learning_rate=HALF))
-    slopes = ratio.transpose("seed", "rate_ratio").values
-    largest = float(drift.sel(learning_rate=RATE).max())
-    return mean_of(slopes, LINEAR, f"largest relative change {largest:.2g}")
-
-
-def _at_rate(measures: Measures) -> xr.Dataset:
-    return measures[ALLOWED].sel(learning_rate=RATE)
+    full, half = (
+        measures[name]["invariant_drift"].sel(width=WIDTHS[0]).max("n_train")
+        for name in (ALLOWED, ALLOWED_HALF_RATE)
+    )
+    # Starts of the two are others, of the same points.
+    slopes = np.log2(full / half).transpose("seed", "rate_ratio").values
+    return mean_of(slopes, LINEAR, f"largest relative change {float(full.max()):.2g}")
 
 
 def _log(runs: xr.Dataset) -> xr.DataArray:
