@@ -61,6 +61,11 @@ class Point:
         """The point with the eigenvectors of its kernel."""
         return cls(weights, residuals, kernel, longest, *eigen(kernel, residuals, longest))
 
+    def arrays(self) -> tuple[Tensor, ...]:
+        """All arrays of the point, each (E, ...)."""
+        _, *others = (getattr(self, field.name) for field in fields(self))
+        return self.weights.a, self.weights.w, *others
+
     def __getitem__(self, index) -> "Point":
         return Point(*(getattr(self, field.name)[index] for field in fields(self)))
 
