@@ -28,6 +28,7 @@ from typing import Any
 
 from torch import Tensor
 
+from regimes.engines.gradient_flow.everywhere import KinkedEverywhere
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import (
     Batch,
@@ -191,8 +192,10 @@ def motion(activation: ModuleType, inputs: Tensor) -> Motion:
     """How neurons with a module of `regimes.activations` move on inputs (n, d)."""
     smooth = hasattr(activation, "value_and_slope_")
     reference = Smooth if smooth else Kinked
-    if inputs.device.type != "cpu" or (not smooth and len(inputs) > MOST_POINTS):
-        return reference(activation, inputs)
+    if inputs.device.type != "cpu":
+        return Smooth(activation, inputs) if smooth else KinkedEverywhere(activation, inputs)
+    if not smooth and len(inputs) > MOST_POINTS:
+        return Kinked(activation, inputs)
     try:
         if smooth:
             from regimes.engines.gradient_flow.fused_smooth import FusedSmooth
