@@ -1,9 +1,9 @@
 """The moves of neurons with a kink by the same operations for all of them, as GPUs want it.
 
 `Kinked` lists which neurons cross kinks, and at which points. How long a list is a host has to wait
-for, and what depends on it can neither be compiled into few kernels nor launched beforehand. Here
-all neurons go the way of those that cross kinks, and those that do not keep the slopes that they
-started with: the same numbers, with more arithmetic, in arrays whose shapes do not depend on them.
+for, and what depends on it cannot be compiled into few kernels. Here all neurons go the way of
+those that cross kinks, and those that do not keep the slopes that they started with: the same
+numbers, with more arithmetic, in arrays whose shapes do not depend on them.
 
 Shapes: E elements of a tile, n points, d features, m neurons.
 """
@@ -14,8 +14,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from regimes.engines.common.few_kernels import FEW, fixed, in_few_kernels
 from regimes.engines.gradient_flow.kinked import Kinked
-from regimes.engines.gradient_flow.motion import Batch, Sums, Tile, Weights, multiplied
+from regimes.engines.gradient_flow.motion import Batch, Rows, Sums, Tile, Weights, multiplied
 
 
 @dataclass
@@ -35,18 +36,39 @@ class KinkedEverywhere(Kinked):
     """The `Motion` of `Kinked`, for GPUs."""
 
     def __init__(self, activation: ModuleType, inputs: Tensor):
-        super().__init__(activation, inputs)
+        super().__init__(activation, fixed(inputs))
+        fixed(self._overlaps)
         n_points, n_features = inputs.shape
         self.kept = n_points + 2
-        self.worked_on = 14 * n_points + 6 * n_features + 8
+        self.worked_on = 16 * n_points + 6 * n_features + 8
 
-    def _predict(self, tile: Tile, sums: Sums) -> Way:
-        z = multiplied(self.inputs, tile.w)
-        slope = self.activation.slope(z)
+    def predict(self, batch: Batch) -> tuple[Sums, list[Way]]:
+        """See `Motion`; what `correct` needs are the ways of all tiles."""
+        sums, ways = Sums(batch.weights.a, len(self.inputs)), []
+        for tile in batch.tiles():
+            way, rows = _predicted(self.inputs, self, tile)
+            sums.add_rows(tile.elements, rows, share=0.25)
+            ways.append(way)
+        return sums, ways
+
+    def correct(self, batch: Batch, ways: list[Way]) -> tuple[Weights, Sums]:
+        """See `Motion`."""
+        sums, end = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty()
+        # What is done for each point makes a compiled function longer.
+        corrected = _corrected if len(self.inputs) <= FEW else _corrected_by_many
+        for tile, way in zip(batch.tiles(), ways, strict=True):
+            end_a, end_w = end.tile(tile.elements, tile.neurons)
+            rows = corrected(self.inputs, self, tile, way, end_a, end_w)
+            sums.add_rows(tile.elements, rows, end_a)
+        return end, sums
+
+    def way(self, tile: Tile) -> tuple[Way, Rows]:
+        """See `predict`, for a tile."""
+        z, slope = self._start(tile)
         values = self.activation.value(z, slope)
         # a halfway, were the activations to stay as they are
         by_a = (-0.5 * tile.rate_a * tile.total)[:, :, None]
-        response = (tile.a + (by_a * values).sum(1)).mul_(-tile.rate_w)
+        response = -tile.rate_w * (tile.a + (by_a * values).sum(1))
         impulse = tile.total[:, :, None] * response[:, None]
         # The change of z, were the slopes to stay
         change = multiplied(self._overlaps, impulse * slope)
@@ -56,18 +78,31 @@ class KinkedEverywhere(Kinked):
         slopes = torch.where(crossing, mean, slope)
         middle_a, end_a, end_w = self._turn(tile, slopes)
         end = self.activation.apply_(multiplied(self.inputs, end_w))
-        sums.add_end(tile, end_a, end_w)
         rows_w = slopes * (2 * middle_a)[:, None]
-        sums.add_grams(tile.elements, values.add_(end), rows_w, share=0.25)
-        return Way(slopes, crossing.any(1), middle_a * -tile.rate_w)
+        moved_a, moved_w = end_a - tile.initial_a, end_w - tile.initial_w
+        rows = Rows(values.add_(end), rows_w, moved_a, moved_w)
+        return Way(slopes, crossing.any(1), -tile.rate_w * middle_a), rows
 
-    def _refine(self, batch: Batch, ways: list[Way]) -> None:
-        for tile, way in zip(batch.tiles(), ways, strict=True):
-            z = multiplied(self.inputs, tile.w)
-            impulse = tile.total[:, :, None] * way.response[:, None]
-            columns = (values.movedim(1, 0).flatten(1) for values in (z, way.slopes, impulse))
-            found = self._sweep(*columns).view(z.movedim(1, 0).shape).movedim(0, 1)
-            way.slopes = torch.where(way.crossing[:, None], found, way.slopes)
+    def end(self, tile: Tile, way: Way, end_a: Tensor, end_w: Tensor) -> Rows:
+        """See `correct`, for a tile; writes the weights at its end."""
+        z, _ = self._start(tile)
+        impulse = tile.total[:, :, None] * way.response[:, None]
+        columns = (values.movedim(1, 0).flatten(1) for values in (z, way.slopes, impulse))
+        swept = self._sweep(*columns).view(len(self.inputs), *tile.a.shape).movedim(0, 1)
+        slopes = torch.where(way.crossing[:, None], swept, way.slopes)
+        _, new_a, new_w = self._turn(tile, slopes)
+        end_a.copy_(new_a)
+        end_w.copy_(new_w)
+        values, slope = self.forward(new_w)
+        moved_a, moved_w = new_a - tile.initial_a, new_w - tile.initial_w
+        return Rows(values, slope.mul_(new_a[:, None]), moved_a, moved_w)
+
+    def _start(self, tile: Tile) -> tuple[Tensor, Tensor]:
+        z = multiplied(self.inputs, tile.w)
+        return z, self.activation.slope(z)
+
+    def _pull(self, tile: Tile, slopes: Tensor) -> Tensor:
+        return multiplied(self.inputs.T, tile.total[:, :, None] * slopes)
 
     def _mean_slopes(
         self, z: Tensor, start: Tensor, slopes: Tensor, change: Tensor, own: Tensor
@@ -80,3 +115,17 @@ class KinkedEverywhere(Kinked):
 def _crosses(z: Tensor, change: Tensor) -> Tensor:
     """Whether a kink may be met on the way; one on which it starts, too."""
     return (z + change).mul_(z) <= 0
+
+
+@in_few_kernels
+def _predicted(inputs: Tensor, motion: KinkedEverywhere, tile: Tile) -> tuple[Way, Rows]:
+    return motion.way(tile)
+
+
+def _corrected_by_many(
+    inputs: Tensor, motion: KinkedEverywhere, tile: Tile, way: Way, end_a: Tensor, end_w: Tensor
+) -> Rows:
+    return motion.end(tile, way, end_a, end_w)
+
+
+_corrected = in_few_kernels(_corrected_by_many)

@@ -180,9 +180,13 @@ class Kinked:
         found.view(-1)[index] = self.activation.mean_slope(*chosen)
         return found
 
+    def _pull(self, tile: Tile, slopes: Tensor) -> Tensor:
+        """The pulls g times n/s (E, d, m) of mean slopes (E, n, m)."""
+        return torch.bmm(tile.total[:, None] * self.inputs.T, slopes)
+
     def _turn(self, tile: Tile, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean output weights, and both weights at the end, with these mean slopes (E, n, m)."""
-        pull = torch.bmm(tile.total[:, None] * self.inputs.T, slopes)
+        pull = self._pull(tile, slopes)
         along = (pull * tile.w).sum(1)
         size = pull.square().sum(1)
         middle_a = torch.addcmul(tile.a, along, -0.5 * tile.rate_a)

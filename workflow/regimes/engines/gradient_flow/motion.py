@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from regimes.engines.common.few_kernels import FEW
+
 # Numbers of outer products that are held at a time.
 COLUMN_NUMBERS = 1 << 20
 # Bytes that the arrays of neurons may take that are worked on at a time on a GPU: so many that to
@@ -98,6 +100,20 @@ class Batch:
             )
 
 
+@dataclass
+class Rows:
+    """What the neurons of a tile add to the sums over them.
+
+    a, w: rows (E, n, m) of both Gram matrices. moved_a, moved_w: how far the weights are from the
+    initial ones at the end of the move, (E, m) and (E, d, m).
+    """
+
+    a: Tensor
+    w: Tensor
+    moved_a: Tensor
+    moved_w: Tensor
+
+
 class Motion(Protocol):
     """How the neurons of a batch move with one kind of activations.
 
@@ -132,6 +148,8 @@ class Motion(Protocol):
 
 def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
     """The products of a matrix (p, q) with each of values (E, q, m), which `matmul` would copy."""
+    if torch.compiler.is_compiling() and matrix.shape[1] <= FEW:
+        return (matrix[:, :, None] * values[:, None]).sum(2)
     return torch.bmm(matrix.expand(len(values), *matrix.shape), values)
 
 
@@ -179,6 +197,21 @@ class Sums:
         """Add `share` of the Gram matrices of rows (E, n, m) of a tile."""
         self.gram_a[elements].add_(torch.bmm(rows_a, rows_a.mT), alpha=share)
         self.gram_w[elements].add_(torch.bmm(rows_w, rows_w.mT), alpha=share)
+
+    def add_rows(
+        self, elements: slice, rows: Rows, a: Tensor | None = None, share: float = 1.0
+    ) -> None:
+        """Add `share` of the Gram matrices of a tile's rows, and its distances, on a GPU.
+
+        a: output weights (E, m) with which rows of values give outputs, to be added too.
+        """
+        if a is not None:
+            self.outputs[elements, :, None].baddbmm_(rows.a, a[:, :, None])
+        self.gram_a[elements].baddbmm_(rows.a, rows.a.mT, alpha=share)
+        self.gram_w[elements].baddbmm_(rows.w, rows.w.mT, alpha=share)
+        for squares, moved in zip(self.squares, (rows.moved_a, rows.moved_w), strict=True):
+            flat = moved.flatten(1)
+            squares[elements, None, None].baddbmm_(flat[:, None], flat[:, :, None])
 
     def add_tangent(self, elements: slice, a: Tensor, values: Tensor, slope: Tensor) -> None:
         """Add the outputs and the tangent's Gram matrices; overwrites the slope."""

@@ -1,0 +1,68 @@
+"""Functions of arrays that GPUs do in few kernels, compiled by torch where it can.
+
+Run as it stands, each operation of a function is a kernel of its own, which brings its arrays from
+the GPU's memory and back. `torch.compile` makes one kernel of operations on arrays of one shape.
+"""
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# Sums of so few terms are written out, within the kernel that uses them.
+FEW = 8
+# Versions of a function: of other numbers of points and features, number formats, activations.
+MOST_VERSIONS = 64
+
+
+def in_few_kernels(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function be compiled where its first argument is on a GPU for which torch can compile.
+
+    Arrays may have any sizes but those that `fixed` arrays give. What is done must not depend on
+    their values, and their sums over long dimensions belong to libraries. It is the same function
+    otherwise, and to rounding there too.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        chosen = compiled(function) if _compiles(args[0]) else function
+        return chosen(*args, **kwargs)
+
+    return call
+
+
+@functools.cache
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """A function compiled by torch, for arrays of any sizes."""
+    # Sizes that are equal by chance need not be so the next time.
+    torch.fx.experimental._config.use_duck_shape = False  # type: ignore[attr-defined]
+    torch._dynamo.config.recompile_limit = MOST_VERSIONS
+    return torch.compile(function, fullgraph=True, dynamic=True)
+
+
+def fixed(values: Tensor) -> Tensor:
+    """The same array, whose sizes, and others that have to agree with them, are compiled in."""
+    if _compiles(values):
+        torch._dynamo.mark_static(values)
+    return values
+
+
+def _compiles(one: object) -> bool:
+    return isinstance(one, Tensor) and one.is_cuda and can_compile()
+
+
+@functools.cache
+def can_compile() -> bool:
+    """Whether torch compiles for the GPU that is there: it takes Triton and a compiler for C."""
+    if importlib.util.find_spec("triton") is None:
+        return False
+    try:
+        torch.compile(torch.neg)(torch.zeros(2, device="cuda"))
+    except Exception:  # whatever it is that is missing
+        return False
+    return True
