@@ -32,8 +32,15 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow import lanczos
-from regimes.engines.gradient_flow.network import Impulse, TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.network import (
+    Impulse,
+    Move,
+    Prediction,
+    TwoLayerNetwork,
+    Weights,
+)
 from regimes.engines.gradient_flow.phi import phi1
 
 
@@ -117,23 +124,44 @@ def step(
 
     initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
     """
-    components = project(point.vectors, point.residuals)
-    impulse = _impulse(point.eigenvalues, point.vectors, components, h)
+    _, impulse = _decay(point.residuals, point.eigenvalues, point.vectors, h)
     prediction = network.predict(point.weights, initial, impulse, tolerance)
     eigenvalues, vectors = eigen(prediction.kernel, point.residuals, h)
-    components = project(vectors, point.residuals)
-    impulse = _impulse(eigenvalues, vectors, components, h)
+    components, impulse = _decay(point.residuals, eigenvalues, vectors, h)
     move = network.correct(point.weights, initial, impulse, tolerance, prediction)
 
     residuals = move.outputs - targets
-    expected = recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
-    defect = torch.linalg.vector_norm(residuals - expected, dim=1)
-    differences = (move.distances - prediction.distances).abs_()
-    checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
-    defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
+    expected = _expected(components, eigenvalues, vectors, h)
+    defect, differences = _errors(residuals, expected, move, prediction)
     kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
     end = Point.at(move.weights, residuals, kernel, GROWTH * h)
     return Step(end, defect, move.distances, differences, eigenvalues, components)
+
+
+@in_few_kernels
+def _decay(
+    residuals: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor
+) -> tuple[Tensor, Impulse]:
+    """Components of residuals that decay under a kernel for a time h, and their impulse."""
+    components = project(vectors, residuals)
+    return components, _impulse(eigenvalues, vectors, components, h)
+
+
+@in_few_kernels
+def _expected(components: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor) -> Tensor:
+    """What the residuals are then."""
+    return recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
+
+
+@in_few_kernels
+def _errors(
+    residuals: Tensor, expected: Tensor, move: Move, prediction: Prediction
+) -> tuple[Tensor, Tensor]:
+    """Defect and differences of a `Step`."""
+    defect = torch.linalg.vector_norm(residuals - expected, dim=1)
+    differences = (move.distances - prediction.distances).abs_()
+    checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
+    return torch.where(torch.isfinite(checksum), defect, torch.inf), differences
 
 
 def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,7 +175,7 @@ def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, T
     noise = NOISE * n_points * torch.finfo(kernel.dtype).eps
     if n_points < MANY_POINTS:
         eigenvalues, vectors = torch.linalg.eigh(kernel)
-        return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0), vectors
+        return _above_noise(eigenvalues, noise), vectors
     eigenvalues, vectors = torch.zeros_like(residuals), torch.zeros_like(kernel)
     for element, (one, seen, h) in enumerate(zip(kernel, residuals, longest.tolist(), strict=True)):
         found = lanczos.decomposed(one, seen, h, noise)
@@ -160,6 +188,12 @@ def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, T
     return eigenvalues, vectors
 
 
+@in_few_kernels
+def _above_noise(eigenvalues: Tensor, noise: float) -> Tensor:
+    return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0)
+
+
+@in_few_kernels
 def tame(kernel: Tensor) -> Tensor:
     """Replace kernels (E, n, n) that are not finite by zeros, since eigh would stop at them.
 
@@ -202,9 +236,13 @@ def first_moment(z: Tensor) -> Tensor:
 
 def project(vectors: Tensor, values: Tensor) -> Tensor:
     """Components of values (E, n) in the bases of vectors (E, n, n)."""
+    if torch.compiler.is_compiling():
+        return (vectors * values[:, :, None]).sum(1)
     return torch.bmm(vectors.mT, values[:, :, None]).squeeze(2)
 
 
 def recombine(vectors: Tensor, components: Tensor) -> Tensor:
     """The values (E, n) with these components."""
+    if torch.compiler.is_compiling():
+        return (vectors * components[:, None, :]).sum(2)
     return torch.bmm(vectors, components[:, :, None]).squeeze(2)

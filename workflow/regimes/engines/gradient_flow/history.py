@@ -24,19 +24,8 @@ class LossHistory:
         else:
             kept = tuple(state[name].numpy() for name in ("runs", "times", "losses"))
         self._runs, self._times, self._losses = ([values] for values in kept)
-        self._shares = like.new_tensor(SHARES)
-
-    def along(self, start: Tensor, h: Tensor, step: Step) -> dict[str, Tensor]:
-        """Times and losses on a tried step, each (E, points).
-
-        start: times at the step's start (E,); h: step sizes (E,). On the way the residuals decay as
-        exp(-tau G_1) e; the small rest at the end of the step is spread linearly over it.
-        """
-        shares = self._shares
-        decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
-        losses = _loss(decay * step.components[:, None, :])
-        losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
-        return {"times": start[:, None] + h[:, None] * shares, "losses": losses}
+        # Made once: a GPU gets it from the host.
+        self.shares = like.new_tensor(SHARES)
 
     def add(self, seen: Mapping[str, np.ndarray]) -> None:
         """Keep the losses of the accepted steps of some runs.
@@ -76,6 +65,18 @@ class LossHistory:
         """Runs, times and losses of all that is kept."""
         runs, times, losses = map(np.concatenate, (self._runs, self._times, self._losses))
         return runs, times, losses
+
+
+def along(start: Tensor, h: Tensor, step: Step, shares: Tensor) -> dict[str, Tensor]:
+    """Times and losses on a tried step, each (E, points), at shares of it (points,).
+
+    start: times at the step's start (E,); h: step sizes (E,). On the way the residuals decay as
+    exp(-tau G_1) e; the small rest at the end of the step is spread linearly over it.
+    """
+    decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
+    losses = _loss(decay * step.components[:, None, :])
+    losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
+    return {"times": start[:, None] + h[:, None] * shares, "losses": losses}
 
 
 def _loss(residuals: Tensor) -> Tensor:

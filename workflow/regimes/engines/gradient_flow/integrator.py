@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from regimes.engines.common.engine import NO_SESSION, Session
+from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
-from regimes.engines.gradient_flow.history import LossHistory
+from regimes.engines.gradient_flow.history import LossHistory, along
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.engines.gradient_flow.step_size import StepSizeControl
@@ -193,23 +194,31 @@ def integrate(
         step = exponential.step(
             batch.network, batch.point, batch.initial, targets, batch.h, tolerance
         )
-        h, on_the_way = batch.h, history.along(batch.time, batch.h, step)
-        decided = _advance(batch, step, limits)
-        # All that the host needs to know, at once: it waits for a GPU each time.
-        seen = _read(on_the_way | decided | _ends(batch, limits))
+        h = batch.h
+        found = _tried(h, batch, step, history.shares, limits)
+        seen = _read(found)
         if (seen["too_far"] & seen["accurate"]).any():
             goal = LANDING * limits.relative_loss * batch.initial_loss
             # Where the kernel of the way is off, the time to there is too: the next try is shorter
             # in any case.
             nearer = torch.minimum(_time_to(goal, step, h), NEARER * h)
             nearer = torch.minimum(batch.h, nearer)
-            batch.h = torch.where(decided["too_far"], nearer, batch.h)
+            batch.h = torch.where(found["too_far"], nearer, batch.h)
             seen |= _read(_ends(batch, limits))
         history.add(seen)
         session.report(progress)
         batch = _collect(batch, seen, result, keep)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result
+
+
+@in_few_kernels
+def _tried(
+    h: Tensor, batch: _Batch, step: Step, shares: Tensor, limits: Limits
+) -> dict[str, Tensor]:
+    """Go on from a tried step of size h; returns what there is to know of it, each (E, ...)."""
+    on_the_way = along(batch.time, h, step, shares)
+    return on_the_way | _advance(batch, step, limits) | _ends(batch, limits)
 
 
 def _advance(batch: _Batch, step: Step, limits: Limits) -> dict[str, Tensor]:
@@ -300,7 +309,7 @@ def _restored(
 def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     """The new point where its step was accepted, else the old one."""
     pairs = list(zip(new.arrays(), old.arrays(), strict=True))
-    if accepted.is_cuda:
+    if accepted.is_cuda or torch.compiler.is_compiling():
         for target, source in pairs:
             of_element = accepted.view(-1, *[1] * (target.ndim - 1))
             torch.where(of_element, target, source, out=target)
@@ -347,18 +356,26 @@ def _ends(batch: _Batch, limits: Limits) -> dict[str, Tensor]:
 
 
 def _read(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """The same arrays (E,) or (E, k) for the host, from a GPU as float64, in one transfer."""
+    """The same arrays (E,) or (E, k) for the host, from a GPU as float64, in one transfer.
+
+    The host waits for a GPU each time that it asks for something.
+    """
     if not values["run"].is_cuda:
         return {name: value.numpy() for name, value in values.items()}
-    columns = [value.double().reshape(len(value), -1) for value in values.values()]
-    table = torch.cat(columns, dim=1).cpu().numpy()
-    ends = np.cumsum([column.shape[1] for column in columns])
+    table = _table(values["run"], values).cpu().numpy()
+    ends = np.cumsum([value[0].numel() for value in values.values()])
     found = zip(values.items(), np.split(table, ends[:-1], axis=1), strict=True)
     kinds = {torch.bool: bool, torch.int64: np.int64}
     return {
         name: part.astype(kinds.get(value.dtype, np.float64)).reshape(value.shape)
         for (name, value), part in found
     }
+
+
+@in_few_kernels
+def _table(run: Tensor, values: dict[str, Tensor]) -> Tensor:
+    columns = [value.double().reshape(len(run), -1) for value in values.values()]
+    return torch.cat(columns, dim=1)
 
 
 def _collect(

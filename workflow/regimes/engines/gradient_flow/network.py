@@ -28,6 +28,7 @@ from typing import Any
 
 from torch import Tensor
 
+from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow.everywhere import KinkedEverywhere
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import (
@@ -153,12 +154,12 @@ class TwoLayerNetwork:
     def _batch(
         self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
     ) -> Batch:
-        scale = (self.output_scale / len(self.inputs))[:, None]
+        total, moment = _scaled(self.output_scale, impulse, len(self.inputs))
         return Batch(
             weights,
             initial,
-            impulse.total * scale,
-            impulse.moment * scale,
+            total,
+            moment,
             self.rate_a[:, None],
             self.rate_w[:, None],
             tolerance[:, None],
@@ -169,10 +170,8 @@ class TwoLayerNetwork:
         return sums.outputs * self.output_scale[:, None]
 
     def _kernel(self, sums: "Sums") -> Tensor:
-        scale = (self.output_scale**2 / len(self.inputs))[:, None, None]
-        through_a = self.rate_a[:, None, None] * sums.gram_a
-        through_w = self.rate_w[:, None, None] * self._overlaps * sums.gram_w
-        return scale * (through_a + through_w)
+        rates = self.rate_a, self.rate_w
+        return _kernel(self.output_scale, *rates, self._overlaps, sums.gram_a, sums.gram_w)
 
     def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:
         """Slices of elements and of neurons that cover the batch."""
@@ -186,6 +185,29 @@ class TwoLayerNetwork:
         for first in range(0, n_elements, elements):
             for start in range(0, width, neurons):
                 yield slice(first, first + elements), slice(start, start + neurons)
+
+
+@in_few_kernels
+def _scaled(output_scale: Tensor, impulse: Impulse, n_points: int) -> tuple[Tensor, Tensor]:
+    """Total and moment of an impulse, times s/n."""
+    scale = (output_scale / n_points)[:, None]
+    return impulse.total * scale, impulse.moment * scale
+
+
+@in_few_kernels
+def _kernel(
+    output_scale: Tensor,
+    rate_a: Tensor,
+    rate_w: Tensor,
+    overlaps: Tensor,
+    gram_a: Tensor,
+    gram_w: Tensor,
+) -> Tensor:
+    """The kernel (E, n, n) of two Gram matrices."""
+    scale = (output_scale**2 / len(overlaps))[:, None, None]
+    through_a = rate_a[:, None, None] * gram_a
+    through_w = rate_w[:, None, None] * overlaps * gram_w
+    return scale * (through_a + through_w)
 
 
 def motion(activation: ModuleType, inputs: Tensor) -> Motion:
