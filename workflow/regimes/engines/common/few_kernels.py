@@ -23,15 +23,18 @@ MOST_VERSIONS = 64
 def in_few_kernels(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function be compiled where its first argument is on a GPU for which torch can compile.
 
-    Arrays may have any sizes but those that `fixed` arrays give. What is done must not depend on
-    their values, and their sums over long dimensions belong to libraries. It is the same function
-    otherwise, and to rounding there too.
+    The sizes of that one but the first, those of `fixed` arrays, and all that have to agree with
+    them are compiled in. What is done must not depend on values, and sums over long dimensions
+    belong to libraries. It is the same function otherwise, and to rounding there too.
     """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        chosen = compiled(function) if _compiles(args[0]) else function
-        return chosen(*args, **kwargs)
+        first = args[0]
+        if not _compiles(first):
+            return function(*args, **kwargs)
+        torch._dynamo.mark_static(first, list(range(1, first.ndim)))
+        return compiled(function)(*args, **kwargs)
 
     return call
 

@@ -67,14 +67,17 @@ class LossHistory:
         return runs, times, losses
 
 
-def along(start: Tensor, h: Tensor, step: Step, shares: Tensor) -> dict[str, Tensor]:
+def along(
+    components: Tensor, start: Tensor, h: Tensor, step: Step, shares: Tensor
+) -> dict[str, Tensor]:
     """Times and losses on a tried step, each (E, points), at shares of it (points,).
 
-    start: times at the step's start (E,); h: step sizes (E,). On the way the residuals decay as
-    exp(-tau G_1) e; the small rest at the end of the step is spread linearly over it.
+    components: of the residuals at its start (E, n); start: times there (E,); h: step sizes (E,).
+    On the way the residuals decay as exp(-tau G_1) e; the small rest at the end of the step is
+    spread linearly over it.
     """
     decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
-    losses = _loss(decay * step.components[:, None, :])
+    losses = _loss(decay * components[:, None, :])
     losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
     return {"times": start[:, None] + h[:, None] * shares, "losses": losses}
 

@@ -195,7 +195,7 @@ def integrate(
             batch.network, batch.point, batch.initial, targets, batch.h, tolerance
         )
         h = batch.h
-        found = _tried(h, batch, step, history.shares, limits)
+        found = _tried(step.components, batch, step, history.shares, limits)
         seen = _read(found)
         if (seen["too_far"] & seen["accurate"]).any():
             goal = LANDING * limits.relative_loss * batch.initial_loss
@@ -214,10 +214,10 @@ def integrate(
 
 @in_few_kernels
 def _tried(
-    h: Tensor, batch: _Batch, step: Step, shares: Tensor, limits: Limits
+    components: Tensor, batch: _Batch, step: Step, shares: Tensor, limits: Limits
 ) -> dict[str, Tensor]:
-    """Go on from a tried step of size h; returns what there is to know of it, each (E, ...)."""
-    on_the_way = along(batch.time, h, step, shares)
+    """Go on from a tried step; returns what there is to know of it, each (E, ...)."""
+    on_the_way = along(components, batch.time, batch.h, step, shares)
     return on_the_way | _advance(batch, step, limits) | _ends(batch, limits)
 
 
@@ -312,7 +312,7 @@ def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     if accepted.is_cuda or torch.compiler.is_compiling():
         for target, source in pairs:
             of_element = accepted.view(-1, *[1] * (target.ndim - 1))
-            torch.where(of_element, target, source, out=target)
+            target.copy_(torch.where(of_element, target, source))
         return new
     rejected = (~accepted).nonzero().squeeze(1)
     if len(rejected):
