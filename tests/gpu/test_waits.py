@@ -10,6 +10,7 @@ from resumed_jobs import ResumedJob
 from regimes.engines.common.shallow import ShallowNetworks
 from regimes.engines.function_space import descent
 from regimes.engines.function_space.network import FunctionSpaceNetwork
+from regimes.engines.gradient_flow import exponential
 from regimes.engines.sgd.network import Group
 
 # What makes a step, or several at once.
@@ -17,8 +18,10 @@ STEPS = (
     (ShallowNetworks, "move"),
     (FunctionSpaceNetwork, "step"),
     (descent, "multistep"),
+    (exponential, "step"),
     (Group, "step"),
 )
+FLOWS = {"gamma_prime": [0.0], "width": [30], "seed": [0, 1]}
 SELDOM = {"points_per_decade": 1, "every": 0}
 
 
@@ -65,6 +68,14 @@ JOBS: dict[str, tuple[ResumedJob, tuple[int, int], float]] = {
         small_jobs.node_scaled(
             3, record=SELDOM | {"moved": 3, "ntg": False, "ntg_points": 0}
         ), (20, 60), 1
+    ),
+    # Two eigenvalue problems, and all that the host decides by; more where a run ends
+    "gradient_flow": (
+        small_jobs.flow(axes=FLOWS | {"gamma": [1.0]}), (2, 12), 3
+    ),
+    # Further, in each of two moves: how many neurons are late, and up to seven times who is through
+    "gradient_flow, smooth": (
+        small_jobs.flow(axes=FLOWS | {"gamma": [1.6]}, activation="tanh"), (2, 12), 3 + 2 * 8
     ),
     # Four steps in an epoch, which waits for the order of its points
     "sgd": (small_jobs.stochastic(record={"every": 1000}), (2, 4), 0.25),

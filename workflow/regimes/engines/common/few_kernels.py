@@ -6,6 +6,7 @@ the GPU's memory and back. `torch.compile` makes one kernel of operations on arr
 
 import functools
 import importlib.util
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -31,10 +32,18 @@ def in_few_kernels(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         first = args[0]
-        if not _compiles(first):
+        if not isinstance(first, Tensor) or not _compiles(first):
             return function(*args, **kwargs)
         torch._dynamo.mark_static(first, list(range(1, first.ndim)))
-        return compiled(function)(*args, **kwargs)
+        try:
+            return compiled(function)(*args, **kwargs)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            # Nothing has run then.
+            reason = str(error).partition("\n")[0]
+            warnings.warn(
+                f"{function.__name__} is not compiled for the GPU: {reason}", stacklevel=2
+            )
+            return function(*args, **kwargs)
 
     return call
 
@@ -55,8 +64,8 @@ def fixed(values: Tensor) -> Tensor:
     return values
 
 
-def _compiles(one: object) -> bool:
-    return isinstance(one, Tensor) and one.is_cuda and can_compile()
+def _compiles(one: Tensor) -> bool:
+    return one.is_cuda and can_compile()
 
 
 @functools.cache
