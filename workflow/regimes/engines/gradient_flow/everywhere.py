@@ -10,6 +10,7 @@ Shapes: E elements of a tile, n points, d features, m neurons.
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class KinkedEverywhere(Kinked):
         self.kept = n_points + 2
         self.worked_on = 16 * n_points + 6 * n_features + 8
 
-    def predict(self, batch: Batch) -> tuple[Sums, list[Way]]:
+    def predict(self, batch: Batch) -> tuple[Sums, Any]:
         """See `Motion`; what `correct` needs are the ways of all tiles."""
         sums, ways = Sums(batch.weights.a, len(self.inputs)), []
         for tile in batch.tiles():
@@ -51,7 +52,7 @@ class KinkedEverywhere(Kinked):
             ways.append(way)
         return sums, ways
 
-    def correct(self, batch: Batch, ways: list[Way]) -> tuple[Weights, Sums]:
+    def correct(self, batch: Batch, ways: Any) -> tuple[Weights, Sums]:
         """See `Motion`."""
         sums, end = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty()
         # What is done for each point makes a compiled function longer.
