@@ -4,22 +4,27 @@
         x = torch.ones(3, device="cuda")
         x + torch.ones(3)                  # RuntimeError: two devices
         x.numpy()                          # TypeError, as on a GPU
-    gpu.launches, gpu.waits, gpu.peak
+    gpu.launches, gpu.kernels, gpu.waits, gpu.peak
 
 It works with a torch that was built for the CPU alone. Every function of torch passes a
 `TorchFunctionMode`, which looks at its arguments, lets it run on the CPU, and marks its results. It
 shows which line forgets a device, reads memory that nobody wrote, or makes the host wait; of real
 kernels, of their speed and of their rounding it knows nothing.
+
+Functions that are captured as a CUDA graph are run to know the shapes of their results, and undone;
+`replay` runs them again. What real capture refuses is refused, and so is what it would let pass
+with wrong numbers: a tensor made in the graph that is still held after it.
 """
 
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
+from weakref import ref
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -66,18 +71,97 @@ class PretendTensor(torch.Tensor):
 _gpu: "PretendGpu | None" = None
 
 
+class PretendGraph:
+    """A CUDA graph: functions that were captured, with their arguments.
+
+    What they make is known by numbers, and made anew by each replay. n_kernels: number of functions
+    for which a GPU would launch kernels. pool: memory that the graph holds.
+    """
+
+    def __init__(self) -> None:
+        self.n_kernels = 0
+        self.pool: torch.UntypedStorage | None = None
+        self._calls: list[tuple[Any, Any, dict[int, int]]] = []
+        self._made: dict[int, tuple[ref, int]] = {}
+        self._n_made = 0
+        # Memory that functions have made, and what other memory held before.
+        self._fresh: dict[int, StorageWeakRef] = {}
+        self._before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+
+    def touch(self, tensors: list[torch.Tensor]) -> None:
+        """Keep what tensors hold that a function may write to."""
+        for one in tensors:
+            storage = one.untyped_storage()
+            if storage._cdata not in self._before.keys() | self._fresh.keys():
+                self._before[storage._cdata] = storage, storage.clone()
+
+    def record(self, call: Any, given: Any, found: Any, fresh: list[torch.Tensor]) -> None:
+        """Take a call with what was given and found; fresh: tensors of new memory."""
+        for one in fresh:
+            self._fresh[one.untyped_storage()._cdata] = StorageWeakRef(one.untyped_storage())
+        kept, before = tree_map(self._known, given), {id(one) for one in tree_leaves(given)}
+        numbers = {}
+        for place, one in enumerate(tree_leaves(found)):
+            if isinstance(one, torch.Tensor) and id(one) not in before:
+                self._n_made += 1
+                self._made[id(one)] = ref(one), self._n_made
+                numbers[place] = self._n_made
+        self._calls.append((call, kept, numbers))
+
+    def _known(self, one: Any) -> Any:
+        made, number = self._made.get(id(one), (None, 0))
+        return _Made(number) if made is not None and made() is one else one
+
+    def undo(self) -> None:
+        """Undo what the functions have done: capturing runs nothing."""
+        for storage, before in self._before.values():
+            storage.copy_(before)
+        self._before.clear()
+
+    def check(self) -> None:
+        """Raise RuntimeError where a replay would not do what its functions do."""
+        if not all(one.expired() for one in self._fresh.values()):
+            raise RuntimeError("a tensor of the graph is still held: replays write to another one")
+
+    def replay(self) -> None:
+        """Run the functions on the tensors of the capture."""
+        assert _gpu is not None
+        made: dict[int, Any] = {}
+
+        def known(one: Any) -> Any:
+            return made[one.number] if isinstance(one, _Made) else one
+
+        _gpu.launches += 1
+        _gpu.kernels += self.n_kernels
+        with torch._C.DisableTorchFunction():
+            for call, kept, numbers in self._calls:
+                args, kwargs = tree_map(known, kept)
+                found = tree_leaves(call(*args, **kwargs))
+                made.update((number, found[place]) for place, number in numbers.items())
+
+
+class _Made:
+    """Stands for a tensor that a graph has made."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
 class PretendGpu(TorchFunctionMode):
     """What happens on the pretend GPU.
 
-    launches: functions for which a GPU would launch kernels. waits: how often the host waits, by
-    file and line. live, peak: bytes of the tensors that are there, and the most there were. inside:
-    whether a function of torch runs. memory: bytes that it has.
+    launches: by the host, one for each function for which a GPU would launch kernels, and for each
+    replay of a graph. kernels: such functions that have run there. waits: how often the host waits,
+    by file and line. live, peak: bytes of the tensors that are there, and the most there were.
+    inside: whether a function of torch runs. graph: the one that captures now. memory: bytes that
+    it has.
     """
 
     def __init__(self, memory: int):
         super().__init__()
         self.memory = memory
-        self.launches = 0
+        self.launches = self.kernels = 0
+        self.graph: PretendGraph | None = None
         self.waits: Counter[str] = Counter()
         self.live = self.peak = 0
         self.inside = False
@@ -85,7 +169,7 @@ class PretendGpu(TorchFunctionMode):
 
     def reset(self) -> None:
         """Count from here on; the peak begins with what is there."""
-        self.launches, self.waits = 0, Counter()
+        self.launches, self.kernels, self.waits = 0, 0, Counter()
         self._forget_freed()
         self.peak = self.live
 
@@ -126,12 +210,17 @@ class PretendGpu(TorchFunctionMode):
             _refuse_mixed(name, args, kwargs, tensors)
         if name in WAITS or name in UPLOADS or (name == "where" and len(args) == 1) or moves:
             self._wait()
+        call = func
         if name in PRODUCTS and torch.backends.cuda.matmul.allow_tf32:
-            args = (*args[:-2], *map(_tf32, args[-2:]))
+            call = _in_tf32(func)
+        elif name in FRESH:
+            call = _poisoned(func)
+        if self.graph is not None:
+            self.graph.touch(tensors)
         known = {one.untyped_storage()._cdata for one in tensors}
         versions = [0 if one.is_inference() else one._version for one in tensors]
         args, kwargs = tree_map(lambda one: CPU if _is_cuda(one) else one, (args, kwargs))
-        result = func(*args, **kwargs)
+        result = call(*args, **kwargs)
         if moves and isinstance(result, torch.Tensor) and name != "copy_":
             # On the CPU it is the same tensor.
             result = result.clone()
@@ -142,12 +231,15 @@ class PretendGpu(TorchFunctionMode):
         written = [0 if one.is_inference() else one._version for one in tensors] != versions
         for one in fresh:
             self._keep(one.untyped_storage())
-        if name in FRESH:
-            for one in fresh:
-                _poison_(one)
-        elif fresh or written:
-            self.launches += not moves
-        return tree_map(_marked, result) if found else result
+        marked = tree_map(_marked, result) if found else result
+        runs = (bool(fresh) or written) and name not in FRESH and not moves
+        if self.graph is not None:
+            self.graph.record(call, (args, kwargs), marked, fresh)
+            self.graph.n_kernels += runs
+        else:
+            self.launches += runs
+            self.kernels += runs
+        return marked
 
     def _index(self, name: str, target: torch.Tensor, index: Any, value: Any = None) -> None:
         """Check an index, and whether the host waits for it."""
@@ -169,7 +261,25 @@ class PretendGpu(TorchFunctionMode):
             self._wait()
 
     def _wait(self) -> None:
+        if self.graph is not None:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
         self.waits[_place()] += 1
+
+    @contextmanager
+    def capture(self, graph: PretendGraph) -> Iterator[None]:
+        """Let a graph capture what is called here."""
+        self._forget_freed()
+        before, peak = self.live, self.peak
+        self.graph, self.peak = graph, before
+        try:
+            yield
+        finally:
+            self.graph = None
+            graph.undo()
+        graph.check()
+        graph.pool = torch.UntypedStorage(self.peak - before)
+        self.peak = max(peak, self.peak)
+        self._keep(graph.pool)
 
     def _keep(self, storage: torch.UntypedStorage) -> None:
         """Count the memory of a new tensor; raises torch.OutOfMemoryError where there is none."""
@@ -191,6 +301,7 @@ def pretend_cuda(memory: int = 80 * 1024**3, name: str = "Pretend") -> Iterator[
     """Pretend that there is a GPU of so many bytes, the only one."""
     global _gpu
     gpu = PretendGpu(memory)
+    stream = SimpleNamespace(wait_stream=lambda other: None)
     properties = SimpleNamespace(name=name, total_memory=memory, major=9, minor=0)
     patches = {
         "is_available": lambda: True,
@@ -200,6 +311,11 @@ def pretend_cuda(memory: int = 80 * 1024**3, name: str = "Pretend") -> Iterator[
         "get_device_properties": lambda *_: properties,
         "mem_get_info": lambda *_: (gpu.memory - gpu.live, gpu.memory),
         "synchronize": lambda *_: gpu._wait(),
+        "CUDAGraph": PretendGraph,
+        "graph": gpu.capture,
+        "Stream": lambda *_: stream,
+        "current_stream": lambda *_: stream,
+        "stream": nullcontext,
     }
     # `Module.to` makes new parameters; those that are there would stay on the CPU.
     overwrite = torch.__future__.get_overwrite_module_params_on_conversion()
@@ -258,20 +374,28 @@ def _marked(value: Any) -> Any:
     return value.as_subclass(PretendTensor) if plain else value
 
 
-def _poison_(fresh: torch.Tensor) -> None:
-    """Fresh memory holds anything."""
-    if fresh.is_floating_point():
-        fresh.fill_(float("nan"))
-    else:
-        fresh.fill_(True if fresh.dtype == torch.bool else torch.iinfo(fresh.dtype).max // 3)
+def _poisoned(make: Any) -> Any:
+    """A function that makes tensors, of which fresh memory holds anything."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        fresh = make(*args, **kwargs)
+        if fresh.is_floating_point():
+            return fresh.fill_(float("nan"))
+        return fresh.fill_(True if fresh.dtype == torch.bool else torch.iinfo(fresh.dtype).max // 3)
+
+    return call
 
 
-def _tf32(operand: Any) -> Any:
-    """A float32 operand with the 10 bits that TF32 has."""
-    if not isinstance(operand, torch.Tensor) or operand.dtype != torch.float32:
-        return operand
-    bits = operand.contiguous().view(torch.int32)
-    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+def _in_tf32(product: Any) -> Any:
+    """A product whose float32 operands have the 10 bits that TF32 has."""
+
+    def rounded(operand: Any) -> Any:
+        if not isinstance(operand, torch.Tensor) or operand.dtype != torch.float32:
+            return operand
+        bits = operand.contiguous().view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    return lambda *args, **kwargs: product(*args[:-2], *map(rounded, args[-2:]), **kwargs)
 
 
 def _place() -> str:

@@ -175,3 +175,79 @@ def test_without_it_there_is_no_gpu() -> None:
         kept = torch.zeros(3, device="cuda")
     assert not kept.is_cuda and isinstance(kept, PretendTensor)
     assert not torch.cuda.is_available()
+
+
+class Walk:
+    """A point that goes its way in steps, as an engine's networks do."""
+
+    def __init__(self) -> None:
+        self.place = torch.zeros(2, device="cuda", dtype=torch.float64)
+        self.way = torch.ones(2, device="cuda", dtype=torch.float64)
+        self.held: list[Tensor] = []
+
+    def steps(self, n_steps: int) -> None:
+        for _ in range(n_steps):
+            root = torch.empty_like(self.way)
+            torch.sqrt(self.way.mul_(1.5), out=root)
+            self.place[:1].add_(root[1:])
+
+
+def test_a_graph_does_what_its_functions_do(gpu: PretendGpu) -> None:
+    walk, other = Walk(), Walk()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        walk.steps(3)
+    assert walk.place.tolist() == [0, 0] and walk.way.tolist() == [1, 1], "nothing has run yet"
+    gpu.reset()
+    graph.replay()
+    graph.replay()
+    assert (gpu.launches, gpu.kernels, gpu.waits.total()) == (2, 18, 0)
+    gpu.reset()
+    other.steps(6)
+    assert gpu.launches == gpu.kernels == 18
+    assert torch.equal(walk.place, other.place) and torch.equal(walk.way, other.way)
+    walk.place.zero_()
+    graph.replay()
+    assert walk.place.tolist()[1] == 0 and walk.way.tolist() == [1.5**9] * 2
+
+
+def test_a_graph_holds_the_memory_that_it_takes(gpu: PretendGpu) -> None:
+    numbers, graph = torch.zeros(MEGABYTE, device="cuda"), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(3):
+            numbers.add_(numbers + 1)
+    gpu.reset()
+    assert gpu.live == gpu.peak == 8 * MEGABYTE
+    graph.replay()
+    assert gpu.peak == 8 * MEGABYTE and numbers.tolist()[-1] == 7
+    del graph
+    gpu.reset()
+    assert gpu.live == 4 * MEGABYTE
+
+
+# Faults of a step, of which capture shows each.
+FAULTS: dict[str, Callable[[Walk], object]] = {
+    "a number": lambda walk: walk.place.sum().item(),
+    "a decision": lambda walk: bool(walk.place[0] > 1),
+    "numbers of the host": lambda walk: walk.place.add_(walk.place.new_tensor([1.0, 2.0])),
+    "an array of the host": lambda walk: walk.place.add_(torch.ones(2).to("cuda")),
+    "to the CPU": lambda walk: walk.place.cpu(),
+    "size of a result": lambda walk: walk.place[walk.place > 0],
+    "a list as an index": lambda walk: walk.place[[0]],
+    "synchronize": lambda walk: torch.cuda.synchronize(),
+    "another tensor": lambda walk: setattr(walk, "place", walk.place + 1),
+    "a tensor that is kept": lambda walk: walk.held.append(walk.place.square()),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_a_step_are_refused_under_capture(gpu: PretendGpu, name: str) -> None:
+    walk, graph = Walk(), torch.cuda.CUDAGraph()
+    FAULTS[name](walk)  # lawful as such
+    walk = Walk()
+    refused = pytest.raises(RuntimeError, match=r"stream is capturing$|is still held: ")
+    with refused, torch.cuda.graph(graph):
+        walk.steps(1)
+        FAULTS[name](walk)
+    walk.place += 1  # and nothing is captured any more
+    assert float(walk.way[0]) == 1

@@ -18,6 +18,8 @@ class DeepNetwork:
     rate: what a step subtracts of the gradient of |e|^2 / 2.
     """
 
+    static = False
+
     def __init__(
         self,
         inputs: Tensor,

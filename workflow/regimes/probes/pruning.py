@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from regimes.activations.load import load_activation
-from regimes.engines.common.outputs import features, scores
+from regimes.engines.common.outputs import features, fetched, scores
 from regimes.engines.common.points import part_of
 from regimes.engines.sgd.batch_losses import cross_entropy
 from regimes.probes.importance import ranked_nodes
@@ -97,7 +97,7 @@ def _pruned(
                 sums[index, :, points] = total
                 begin = end
         for index in range(len(counts)):
-            scored = scores(sums[index], wanted, part)
+            (scored,) = fetched([scores(sums[index], wanted, part)])
             if block["loss"] == "cross_entropy":
                 losses = cross_entropy(sums[index], wanted.argmax(0))
                 scored[f"{part}_loss"] = float(losses.mean())

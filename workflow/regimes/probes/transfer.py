@@ -19,7 +19,7 @@ from torch import Tensor
 from regimes.activations import relu
 from regimes.activations.load import load_activation
 from regimes.engines.common.losses import gradient_factor
-from regimes.engines.common.outputs import features, outputs, scores
+from regimes.engines.common.outputs import features, fetched, outputs, scores
 from regimes.engines.common.points import part_of
 from regimes.engines.common.streams import stream
 from regimes.engines.function_space.descent import descend
@@ -149,7 +149,8 @@ def train_on(
     end = np.array([settings["max_steps"]])
     descent = descend(network, end, lambda network: {})
     predicted = predict(tensor(values[n_train:]))
-    scored = scores(network.outputs, train, "train") | scores(predicted, test, "test")
+    of_parts = scores(network.outputs, train, "train") | scores(predicted, test, "test")
+    (scored,) = fetched([of_parts])
     if descent.diverged:
         scored = dict.fromkeys(scored, np.nan)
     scored = {f"transfer_{name}": value for name, value in scored.items()}

@@ -33,11 +33,11 @@ def gradient_factor(loss: str, n_outputs: int, n_points: int) -> float:
 class Loss:
     """A loss on some points.
 
-    value: of outputs and targets. gradient: in the outputs, (k, n). curvature: the product of the
-    Hessian in the outputs, at outputs and targets, with a change (k, n) of them.
+    value: of outputs and targets, in float64. gradient: in the outputs, (k, n). curvature: the
+    product of the Hessian in the outputs, at outputs and targets, with a change (k, n) of them.
     """
 
-    value: Callable[[Tensor, Tensor], float]
+    value: Callable[[Tensor, Tensor], Tensor]
     gradient: Callable[[Tensor, Tensor], Tensor]
     curvature: Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -48,7 +48,7 @@ def loss_of(name: str, n_outputs: int, n_points: int) -> Loss:
         return _cross_entropy(n_points)
     factor = gradient_factor(name, n_outputs, n_points)
     return Loss(
-        lambda outputs, targets: factor / 2 * float((outputs - targets).square().sum()),
+        lambda outputs, targets: (outputs - targets).square().sum().double() * (factor / 2),
         lambda outputs, targets: factor * (outputs - targets),
         lambda outputs, targets, change: factor * change,
     )
@@ -58,8 +58,8 @@ def _cross_entropy(n_points: int) -> Loss:
     """Mean over the points of -log softmax(f) at the label."""
     import torch
 
-    def value(outputs: Tensor, targets: Tensor) -> float:
-        return float(-(torch.log_softmax(outputs, 0) * targets).sum()) / n_points
+    def value(outputs: Tensor, targets: Tensor) -> Tensor:
+        return -(torch.log_softmax(outputs, 0) * targets).sum().double() / n_points
 
     def gradient(outputs: Tensor, targets: Tensor) -> Tensor:
         return (torch.softmax(outputs, 0) - targets) / n_points

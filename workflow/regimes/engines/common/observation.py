@@ -4,7 +4,7 @@ A network is f(x) = sum_k V_k act(w_k . x): the scale of its output is in V.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.device_memory import CHUNK_SHARE, device_bytes
 from regimes.engines.common.engine import Variable
 from regimes.engines.common.losses import loss_of
-from regimes.engines.common.outputs import accuracy, outputs
+from regimes.engines.common.outputs import Number, accuracy, fetched, number, outputs
 from regimes.engines.common.shallow import Layers
 from regimes.kernels.sharpness import sharpness
 from regimes.kernels.tangent_kernel import tangent_kernel
@@ -170,28 +171,40 @@ class Observer:
 
         is_end: whether it is at one of the two ends of its run.
         """
-        names = self.names()
-        measured = dict.fromkeys(names, float("nan"))
-        if not (torch.isfinite(now.hidden).all() and torch.isfinite(now.output).all()):
+        return observe([self], [now], is_end=is_end)[0]
+
+    def due(self, is_end: bool) -> set[str]:
+        """Names of what is measured at an end, or on the way."""
+        return {name for name in self.names() if is_end or self.record.when(name) == "steps"}
+
+    def measure(self, now: Network, *, is_end: bool) -> dict[str, Number]:
+        """What `observe` returns, but for what the kernel is needed for."""
+        measured: dict[str, Number] = dict.fromkeys(self.names(), float("nan"))
+        finite, due = _is_finite(now), self.due(is_end)
+        # On a GPU the host waits for the answer only where it waits in any case.
+        if not (finite.is_cuda and "sharpness" not in due) and not finite:
             return measured
-        due = {name for name in names if is_end or self.record.when(name) == "steps"}
         self._scores(now, due, measured)
         self._distances(now, due, measured)
-        self._states(now, due, measured)
-        return measured
+        if "sharpness" in due:
+            measured["sharpness"] = self._sharpness(now)
+        return {
+            name: _where(finite, one) if isinstance(one, Tensor) else one
+            for name, one in measured.items()
+        }
 
-    def _scores(self, now: Network, due: set[str], measured: dict[str, float]) -> None:
+    def _scores(self, now: Network, due: set[str], measured: dict[str, Number]) -> None:
         if "test_loss" in due:
             predicted = self._outputs(now, self.test)
             of_test = loss_of(self.loss, *predicted.shape)
-            measured["test_loss"] = of_test.value(predicted, self.test.targets)
+            measured["test_loss"] = number(of_test.value(predicted, self.test.targets))
             if "test_accuracy" in due:
                 measured["test_accuracy"] = accuracy(predicted, self.test.targets)
         if "train_accuracy" in due:
             predicted = self._outputs(now, self.train)
             measured["train_accuracy"] = accuracy(predicted, self.train.targets)
 
-    def _distances(self, now: Network, due: set[str], measured: dict[str, float]) -> None:
+    def _distances(self, now: Network, due: set[str], measured: dict[str, Number]) -> None:
         start = self.initial
         moved = now.hidden - start.hidden, (now.output - start.output) / self._unit
         sizes = start.hidden, start.output / self._unit
@@ -206,25 +219,26 @@ class Observer:
             (before, terms), (after, _) = invariants(start, rates), invariants(now, rates)
             measured["invariant_drift"] = _share(_norm(after - before), _norm(terms))
 
-    def _states(self, now: Network, due: set[str], measured: dict[str, float]) -> None:
-        if due & KERNEL:
-            if self._kernel is None:
-                self._kernel = self.kernel(self.initial)
-            targets = self.train.targets.flatten()
-            measured |= kernel_measures(self.kernel(now), self._kernel, targets)
-        if "sharpness" in due:
-            predicted = self._outputs(now, self.train)
-            loss, targets = loss_of(self.loss, *predicted.shape), self.train.targets
-            measured["sharpness"] = sharpness(
-                now.hidden,
-                now.output,
-                self.train.inputs.T,
-                loss.gradient(predicted, targets),
-                lambda change: loss.curvature(predicted, targets, change),
-                self.activation,
-                first=self.rates[0],
-                second=self.rates[1] * self._ratio,
-            )
+    def _sharpness(self, now: Network) -> float:
+        predicted = self._outputs(now, self.train)
+        loss, targets = loss_of(self.loss, *predicted.shape), self.train.targets
+        return sharpness(
+            now.hidden,
+            now.output,
+            self.train.inputs.T,
+            loss.gradient(predicted, targets),
+            lambda change: loss.curvature(predicted, targets, change),
+            self.activation,
+            first=self.rates[0],
+            second=self.rates[1] * self._ratio,
+        )
+
+    def kernels(self, now: Network) -> tuple[Tensor, Tensor, Tensor]:
+        """What `kernel_measures` takes; NaN for a network that is not finite."""
+        if self._kernel is None:
+            self._kernel = self.kernel(self.initial)
+        kernel = torch.where(_is_finite(now), self.kernel(now), torch.nan)
+        return kernel, self._kernel, self.train.targets.flatten()
 
     def kernel(self, now: Network) -> Tensor:
         """The tangent kernel on the training points, of the trained layers with their rates."""
@@ -242,21 +256,49 @@ class Observer:
         return outputs(now.hidden, now.output, points.inputs, self.activation)
 
 
-def kernel_measures(kernel: Tensor, initial: Tensor, targets: Tensor) -> dict[str, float]:
-    """The quantities of KERNEL, of a tangent kernel (n, n), that at the start, and targets (n,).
+def observe(
+    observers: Sequence[Observer], networks: Sequence[Network], *, is_end: bool
+) -> list[dict[str, float]]:
+    """What observers measure of their networks, on as many points, as by `Observer.observe`.
+
+    The host waits for a GPU once, and once more for the eigenvalues of some kernels; and for each
+    product that a sharpness takes.
+    """
+    pairs = list(zip(observers, networks, strict=True))
+    measured = [observer.measure(network, is_end=is_end) for observer, network in pairs]
+    with_kernel = [i for i, observer in enumerate(observers) if observer.due(is_end) & KERNEL]
+    if with_kernel:
+        points = observers[0].train
+        of_kernel = points.targets.numel() ** 2 * points.targets.element_size()
+        # On the CPU one by one.
+        size = max(1, device_bytes(points.inputs.device.type, 0, CHUNK_SHARE) // of_kernel)
+        for first in range(0, len(with_kernel), size):
+            some = with_kernel[first : first + size]
+            found = kernel_measures([pairs[i][0].kernels(pairs[i][1]) for i in some])
+            for i, one in zip(some, found, strict=True):
+                measured[i] |= one
+    return fetched(measured)
+
+
+def kernel_measures(kernels: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[dict[str, Number]]:
+    """The quantities of KERNEL, of tangent kernels (n, n), those at the start, and targets (n,).
 
     NaN for a kernel that is not finite.
     """
-    if not torch.isfinite(kernel).all():
-        return dict.fromkeys(sorted(KERNEL), float("nan"))
-    eigenvalues = torch.linalg.eigvalsh(kernel)
-    size = float(targets @ targets) * _norm(kernel)
-    return {
-        "kernel_change": _share(_norm(kernel - initial), _norm(initial)),
-        "kernel_alignment": _share(float(targets @ kernel @ targets), size),
-        "smallest_eigenvalue": float(eigenvalues[0]),
-        "largest_eigenvalue": float(eigenvalues[-1]),
-    }
+    finite = [torch.isfinite(kernel).all() for kernel, _, _ in kernels]
+    safe = [torch.where(is_so, one[0], 0.0) for is_so, one in zip(finite, kernels, strict=True)]
+    eigenvalues = torch.linalg.eigvalsh(torch.stack(safe))
+    found = []
+    for position, (kernel, initial, targets) in enumerate(kernels):
+        size = number(targets @ targets) * _norm(kernel)
+        measured = {
+            "kernel_change": _share(_norm(kernel - initial), _norm(initial)),
+            "kernel_alignment": _share(number(targets @ kernel @ targets), size),
+            "smallest_eigenvalue": number(eigenvalues[position, 0]),
+            "largest_eigenvalue": number(eigenvalues[position, -1]),
+        }
+        found.append({name: _where(finite[position], one) for name, one in measured.items()})
+    return found
 
 
 def invariants(network: Network, rates: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -271,12 +313,25 @@ def invariants(network: Network, rates: tuple[float, float]) -> tuple[Tensor, Te
     return through_w - through_v, through_w + through_v
 
 
-def _share(part: float, whole: float) -> float:
+def _is_finite(network: Network) -> Tensor:
+    return torch.isfinite(network.hidden).all() & torch.isfinite(network.output).all()
+
+
+def _where(condition: Tensor, value: Number) -> Number:
+    """The value, or NaN."""
+    if isinstance(value, Tensor):
+        return torch.where(condition, value, torch.nan)
+    return value if condition else torch.nan
+
+
+def _share(part: Number, whole: Number) -> Number:
     """Part / whole; 0 of nothing is 0, as of a network whose neurons are all dead."""
+    if isinstance(part, Tensor) and isinstance(whole, Tensor):
+        return torch.where((part == 0) & (whole == 0), 0.0, part / whole)
     if not whole:
         return math.copysign(math.inf, part) if part else 0.0
     return part / whole
 
 
-def _norm(values: Tensor) -> float:
-    return float(torch.linalg.vector_norm(values))
+def _norm(values: Tensor) -> Number:
+    return number(torch.linalg.vector_norm(values))

@@ -1,9 +1,11 @@
-"""Outputs, losses and accuracies of networks on points.
+"""Outputs, losses and accuracies of networks on points, and other numbers that are measured.
 
 Shapes: k outputs, m neurons, d features, n points.
 """
 
+from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,23 @@ from regimes.activations.apply import activate_
 
 # Points are worked through in parts whose pre-activations take about this many bytes.
 PART_BYTES = 64 * 1024**2
+# What is measured: a number, or one of float64 on a GPU, for which the host has not waited yet.
+Number = float | Tensor
+
+
+def number(value: Tensor) -> Number:
+    """A single number: on a GPU it stays there until it is `fetched`."""
+    return float(value) if value.device.type == "cpu" else value.double()
+
+
+def fetched(measured: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was measured, by names, with the numbers that are on a GPU; the host waits once."""
+    there = [one for of_run in measured for one in of_run.values() if isinstance(one, Tensor)]
+    here = iter(torch.stack(there).tolist() if there else [])
+    return [
+        {name: next(here) if isinstance(one, Tensor) else one for name, one in of_run.items()}
+        for of_run in measured
+    ]
 
 
 def features(hidden: Tensor, inputs: Tensor, activation: ModuleType) -> Tensor:
@@ -28,12 +47,12 @@ def outputs(hidden: Tensor, output: Tensor, inputs: Tensor, activation: ModuleTy
     return torch.cat(parts, dim=1) if parts else output.new_zeros(len(output), 0)
 
 
-def accuracy(predicted: Tensor, targets: Tensor) -> float:
+def accuracy(predicted: Tensor, targets: Tensor) -> Number:
     """Share of the points whose largest output is that of the largest target, both (k, n)."""
-    return float((predicted.argmax(0) == targets.argmax(0)).double().mean())
+    return number((predicted.argmax(0) == targets.argmax(0)).double().mean())
 
 
-def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
+def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, Number]:
     """Return the loss, and with several outputs the accuracy, of outputs (k, n) on one part.
 
     `<part>_loss` is the mean over outputs and points of the squared residuals; `<part>_accuracy` is
@@ -41,7 +60,7 @@ def scores(predicted: Tensor, targets: Tensor, part: str) -> dict[str, float]:
     """
     if not targets.shape[1]:
         return {}
-    measured = {f"{part}_loss": float((predicted - targets).square().mean())}
+    measured = {f"{part}_loss": number((predicted - targets).square().mean())}
     if len(targets) > 1:
         measured[f"{part}_accuracy"] = accuracy(predicted, targets)
     return measured

@@ -125,6 +125,11 @@ class ShallowNetworks:
     def __len__(self) -> int:
         return len(self.weights)
 
+    @property
+    def outputs(self) -> Tensor:
+        """Outputs (E, k, n) where the networks were last evaluated or moved to."""
+        return self._buffers["outputs"]
+
     def evaluate(self) -> Tensor:
         """Outputs (E, k, n) at the present weights, overwritten by the next call or move."""
         for one in self._alone:
@@ -133,7 +138,7 @@ class ShallowNetworks:
             for piece in group.pieces:
                 self._forward(group, piece)
             self._finish(group)
-        return self._buffers["outputs"]
+        return self.outputs
 
     def move(self, errors: Tensor) -> Tensor:
         """One step of gradient descent; outputs (E, k, n) at its end, as from `evaluate`.
@@ -149,7 +154,7 @@ class ShallowNetworks:
                 self._backward(group, piece)
                 self._forward(group, piece)
             self._finish(group)
-        return self._buffers["outputs"]
+        return self.outputs
 
     def inputs_of(self, position: int) -> Tensor:
         """Inputs (d, n) of one network."""

@@ -1,5 +1,6 @@
 """Full-batch gradient descent of one network, step by step or many steps at once."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import StepsAhead
 from regimes.engines.common.engine import NO_SESSION, Session, Variable, history
 from regimes.engines.common.recording import refitted
 from regimes.engines.function_space.multistep import MultistepControl, multistep
@@ -49,10 +51,12 @@ class Progress:
 class Network(Protocol):
     """The interface of a network that can be trained here.
 
-    errors: its residuals, of any shape.
+    errors: its residuals, of any shape. static: whether steps work in place, on tensors that stay
+    where they are unless the network is restored, so that a CUDA graph can capture them.
     """
 
     errors: Tensor
+    static: bool
 
     def step(self) -> None:
         """One step of gradient descent."""
@@ -106,7 +110,8 @@ def descend(
 
     network: at its start. steps: rising, from 0 on. control: of many steps at once, which end at
     the recorded steps, of a `FunctionSpaceNetwork`; without it all steps are made one by one.
-    The state of a session may be that of a descent with other later steps.
+    The state of a session may be that of a descent with other later steps. On a GPU the host looks
+    at many plain steps at once, up to the next that is recorded or may be a multistep.
     """
     result, position, step = Descent({}), 0, 0
     if session.state is not None:
@@ -148,9 +153,17 @@ def descend(
         shapes = {name: (len(steps), *np.shape(value)) for name, value in measured.items()}
         return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
 
+    def look() -> Tensor:
+        """|e|^2: residuals for which it overflows count as infinite."""
+        return network.errors.square().sum()
+
+    square = look()
+    finite = math.isfinite(square)
+    ahead = None
+    if square.is_cuda:
+        ahead = StepsAhead(network, network.step, look, static=network.static)
     while True:
-        # The square: residuals whose loss overflows count as infinite.
-        if not bool(torch.isfinite(network.errors.square().sum())):
+        if not finite:
             session.reached(step, make_state)
             result.diverged = True
             if not result.history:  # at the start: nothing is known but what would be recorded
@@ -167,22 +180,34 @@ def descend(
                 return result
         session.offer(make_state)
         session.report(progress)
-        step += _advance(network, int(steps[position]) - step, control, result)
+        most = int(steps[position]) - step
+        length = 0 if control is None else control.next_length(most)
+        if control is not None and length:
+            if _try(network, length, control, result):
+                step += length
+                if ahead is not None:
+                    ahead.restart()
+            finite = math.isfinite(look())
+            continue
+        if ahead is None:
+            network.step()
+            squares = [float(look())]
+        else:
+            most = most if control is None else control.plain_steps(most)
+            squares = ahead.make(most, lambda squares: not math.isfinite(squares[-1]))
+        step += len(squares)
+        result.plain_steps += len(squares)
+        finite = math.isfinite(squares[-1])
+        if control is not None:
+            control.stepped(len(squares))
 
 
-def _advance(network: Any, most: int, control: MultistepControl | None, result: Descent) -> int:
-    """Make one plain step, or at most `most` steps at once; the number of steps made."""
-    n_steps = 0 if control is None else control.next_length(most)
-    if control is not None and n_steps:
-        tried = multistep(network, n_steps)
-        if control.judge(n_steps, tried.error):
-            network.move_to(tried.end)
-            result.multisteps += 1
-            return n_steps
-        result.failed_multisteps += 1
-        return 0
-    network.step()
-    result.plain_steps += 1
-    if control is not None:
-        control.stepped()
-    return 1
+def _try(network: Any, n_steps: int, control: MultistepControl, result: Descent) -> bool:
+    """Make steps at once, unless that is not accurate enough; whether they were made."""
+    tried = multistep(network, n_steps)
+    if control.judge(n_steps, tried.error):
+        network.move_to(tried.end)
+        result.multisteps += 1
+        return True
+    result.failed_multisteps += 1
+    return False

@@ -21,6 +21,7 @@ from regimes.engines.common.engine import (
     one_run,
 )
 from regimes.engines.common.observation import DISTANCES, KERNEL, STATES, kernel_measures
+from regimes.engines.common.outputs import fetched, number
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
 from regimes.engines.function_space import descent
@@ -214,12 +215,15 @@ class Run:
         """Return what is recorded of the network in its present state."""
         region = ACTIVE_REGIONS[self.activation]
         n_points, n_test = network.n_points, len(self.test_targets)
-        moved, test_outputs = 0.0, self.test_targets.new_zeros(n_test)
+        moved, test_outputs = (
+            number(network.targets.new_zeros(())),
+            self.test_targets.new_zeros(n_test),
+        )
         slopes = network.slopes
         active, squares = torch.zeros_like(network.targets), torch.zeros_like(network.targets)
         for rows in network.pieces():
             train, test = network.pre_activations(rows)
-            moved += float((train - network.initial_pre_activations(rows)[0]).abs().sum())
+            moved += number((train - network.initial_pre_activations(rows)[0]).abs().sum())
             active += ((train > region.left) & (train < region.right)).sum(0)
             squares += slopes[rows].square().sum(0)
             activate_(network.activation, test, torch.empty_like(test))
@@ -228,16 +232,18 @@ class Run:
         outputs = network.errors + network.targets
         of_kernel = {}
         if self._first_kernel is not None:
-            of_kernel = kernel_measures(self._kernel(), self._first_kernel, network.targets)
-        return of_kernel | {
-            "train_loss": float(network.errors.square().mean()) / 2,
-            "test_loss": float(test_errors.square().mean()) / 2,
+            kernels = self._kernel(), self._first_kernel, network.targets
+            (of_kernel,) = kernel_measures([kernels])
+        measured = of_kernel | {
+            "train_loss": number(network.errors.square().mean()) / 2,
+            "test_loss": number(test_errors.square().mean()) / 2,
             "feature_movement": moved / (network.width * n_points),
-            "function_movement": float((outputs - self._first_outputs).abs().mean()),
+            "function_movement": number((outputs - self._first_outputs).abs().mean()),
             "weight_distance": self.weight_factor * network.coordinate_distance(),
-            "active_fraction": float(active.min()) / network.width,
-            "mean_square_slope": float(squares.min()) / network.width,
+            "active_fraction": number(active.min()) / network.width,
+            "mean_square_slope": number(squares.min()) / network.width,
         }
+        return fetched([measured])[0]
 
     def _kernel(self) -> Tensor:
         """Tangent kernel H (n, n): a step changes the residuals by -(delta/n) H e."""

@@ -252,9 +252,13 @@ class MultistepControl:
         count = min(math.ceil(most / longest), most // self.break_even_steps)
         return min(int(self.length), math.ceil(most / count))
 
-    def stepped(self) -> None:
-        """Take note that a plain step was made."""
-        self.pause = max(0, self.pause - 1)
+    def plain_steps(self, most: int) -> int:
+        """Number of plain steps before another multistep can be tried, where `next_length` is 0."""
+        return most if most < self.break_even_steps else min(self.pause, most)
+
+    def stepped(self, n_steps: int = 1) -> None:
+        """Take note that plain steps were made."""
+        self.pause = max(0, self.pause - n_steps)
         self.last = 1
 
     def judge(self, n_steps: int, error: float) -> bool:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from regimes.activations.apply import activate_, kinked
+from regimes.engines.common.outputs import Number, number
 from regimes.engines.function_space.slope_products import slope_products
 
 # On the CPU the neurons are worked through in pieces whose pre-activations take this many bytes
@@ -62,6 +63,8 @@ class FunctionSpaceNetwork:
     in_weights: the state is the way of the weights; by default where that takes less work.
     """
 
+    # Steps work in place; `move_to` does not.
+    static = True
     coefficients: Tensor
     errors: Tensor
 
@@ -136,7 +139,7 @@ class FunctionSpaceNetwork:
             way = self._times_coordinates(slopes) if self.in_weights else slopes
             coefficients.addcmul_(way, self.factor[rows])
             self._add_outputs(outputs, rows, coefficients, slopes)
-        self.errors = outputs.mul_(self.output_scale).sub_(self.targets)
+        torch.sub(outputs.mul_(self.output_scale), self.targets, out=self.errors)
 
     def directions(self, errors: Tensor) -> Tensor:
         """Change of the coefficients (m, rows of B) in one step here with given residuals (n,)."""
@@ -210,15 +213,15 @@ class FunctionSpaceNetwork:
         """Return the initial h of some neurons at the training points and at the others."""
         return self.initial[rows], self._initial_test[rows]
 
-    def coordinate_distance(self) -> float:
+    def coordinate_distance(self) -> Number:
         """Norm of the way of the weights in orthonormal coordinates: ||A Psi||_F."""
         if self.in_weights:
-            return float(torch.linalg.vector_norm(self.coefficients))
+            return number(torch.linalg.vector_norm(self.coefficients))
         total = torch.zeros((), dtype=self.basis.dtype, device=self.basis.device)
         for rows in self.pieces():
             coefficients = self.coefficients[rows]
             total += ((coefficients @ self.basis).mul_(coefficients)).sum()
-        return float(total.clamp(min=0).sqrt())
+        return number(total.clamp(min=0).sqrt())
 
     def state(self) -> dict[str, Tensor]:
         """Return what `restore` needs."""

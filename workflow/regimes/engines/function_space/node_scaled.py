@@ -24,7 +24,7 @@ from regimes.engines.common.engine import (
     one_run,
 )
 from regimes.engines.common.losses import gradient_factor
-from regimes.engines.common.outputs import outputs, scores
+from regimes.engines.common.outputs import fetched, number, outputs, scores
 from regimes.engines.common.points import Points
 from regimes.engines.common.recording import last_common, recorded_steps
 from regimes.engines.common.shallow import few_feature_passes
@@ -34,7 +34,7 @@ from regimes.engines.function_space.descent import Descent, descend
 from regimes.engines.function_space.multistep import MultistepControl, control_of
 from regimes.engines.function_space.network import Embedded, FunctionSpaceNetwork
 from regimes.engines.function_space.weight_space import WeightSpaceNetwork
-from regimes.kernels.tangent_kernel import smallest_eigenvalue, tangent_kernel
+from regimes.kernels.tangent_kernel import tangent_kernel
 from regimes.parameterisations.node_scaling import node_scales, recorded
 
 if TYPE_CHECKING:
@@ -241,22 +241,20 @@ class Run:
         """Return what is recorded of the network in its present state."""
         moved = self.moved(network)
         hidden = self.hidden + moved
-        measured: dict[str, float | np.ndarray] = {
-            DISTANCES: torch.linalg.vector_norm(moved, dim=1).cpu().numpy()
-        }
+        measured: dict[str, Any] = {DISTANCES: torch.linalg.vector_norm(moved, dim=1).cpu().numpy()}
         if isinstance(network, WeightSpaceNetwork):
             measured |= scores(network.outputs, self.targets, "train")
         else:
-            measured["train_loss"] = float(network.errors.square().mean())
+            measured["train_loss"] = number(network.errors.square().mean())
         test = outputs(hidden, self.output, self.test_inputs, self.activation)
         measured |= scores(test, self.test_targets, "test")
         if self._first_kernel is not None:
             kernel = self.kernel()
             # The difference is symmetric: its norm is its largest eigenvalue in absolute value.
-            change = torch.linalg.eigvalsh(kernel - self._first_kernel)[[0, -1]].abs().max()
-            measured["ntg_change"] = float(change)
-            measured["ntg_smallest_eigenvalue"] = smallest_eigenvalue(kernel)
-        return measured
+            change = torch.linalg.eigvalsh(kernel - self._first_kernel).abs().max()
+            measured["ntg_change"] = number(change)
+            measured["ntg_smallest_eigenvalue"] = number(torch.linalg.eigvalsh(kernel)[0])
+        return fetched([measured])[0]
 
     def end(self, result: Descent, n_moved: int) -> dict[str, np.ndarray]:
         """Return the variables of the run at its end.

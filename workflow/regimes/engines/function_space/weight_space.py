@@ -25,6 +25,8 @@ class WeightSpaceNetwork:
     trained: the layers that move. output_scale: s.
     """
 
+    static = True
+
     def __init__(
         self,
         inputs: np.ndarray,
@@ -52,11 +54,14 @@ class WeightSpaceNetwork:
             output_scale=output_scale,
             count_changes=False,
         )
-        self._at(self._networks.evaluate())
+        # (k, n)
+        self.outputs = self._networks.evaluate()[0]
+        self.errors = self.outputs - self.targets
 
     def step(self) -> None:
         """One step of gradient descent."""
-        self._at(self._networks.move(self.errors[None]))
+        self._networks.move(self.errors[None])
+        torch.sub(self.outputs, self.targets, out=self.errors)
 
     def hidden(self) -> Tensor:
         """First-layer weights (m, d) where the network is."""
@@ -76,12 +81,7 @@ class WeightSpaceNetwork:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state of the same network, with the same bits."""
         self._networks.restore(state)
-        self._at(self._networks.evaluate())
-
-    def _at(self, outputs: Tensor) -> None:
-        # (k, n); the first is overwritten by the next step.
-        self.outputs = outputs[0]
-        self.errors = self.outputs - self.targets
+        torch.sub(self.outputs, self.targets, out=self.errors)
 
 
 def _like(values: np.ndarray, tensor: Tensor) -> Tensor:

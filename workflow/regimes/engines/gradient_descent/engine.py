@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from regimes.engines.common.captured import StepsAhead
 from regimes.engines.common.device_memory import BATCH_SHARE, device_bytes
 from regimes.engines.common.draws import scaled_weights, scales_of
 from regimes.engines.common.engine import NO_SESSION, Batch, Engine, Job, Session, Variable, history
@@ -20,6 +21,7 @@ from regimes.engines.common.observation import (
     Sample,
     arranged,
     measured_variables,
+    observe,
 )
 from regimes.engines.common.points import Points
 from regimes.engines.common.rates import layer_rates, stability_limit
@@ -420,24 +422,41 @@ def descend(
         }
 
     def progress() -> Progress:
-        return Progress(n_runs - len(runs), n_runs, step, max(previous))
+        return Progress(n_runs - len(runs), n_runs, step, max(norms))
+
+    def look() -> Tensor:
+        """|e| of the runs under way (E,), whose residuals the next step takes."""
+        torch.sub(networks.outputs, targets, out=errors)
+        return torch.linalg.vector_norm(errors, dim=(1, 2))
+
+    def endings_at(step: int, norms: list[float], previous: list[float]) -> list[Ending | None]:
+        first = result.history["residual_norm"][runs, 0].tolist() if step else norms
+        of_runs = zip(norms, previous, first, strict=True)
+        return [rule.ending(step, *of_run) for of_run in of_runs]
+
+    def some_end(seen: list[list[float]]) -> bool:
+        before = seen[-2] if len(seen) > 1 else norms
+        return any(endings_at(step + len(seen), seen[-1], before))
+
+    def ahead() -> StepsAhead | None:
+        """What makes the steps of the networks under way on a GPU."""
+        if not targets.is_cuda:
+            return None
+        return StepsAhead(networks, lambda: networks.move(errors), look)
 
     if not runs:
         session.reached(step, make_state)
         return result
     recorded = {int(step): column for column, step in enumerate(steps)}
     errors = torch.empty_like(targets)
-    outputs = networks.evaluate()
+    networks.evaluate()
+    norms = look().tolist()
+    steps_ahead = ahead()
     while True:
         session.offer(make_state)
         if step == rule.max_steps:
             session.reached(step, make_state)
-        torch.sub(outputs, targets, out=errors)
-        norms = torch.linalg.vector_norm(errors, dim=(1, 2)).tolist()
-        first = result.history["residual_norm"][runs, 0].tolist() if step else norms
-        endings = [
-            rule.ending(step, *of_run) for of_run in zip(norms, previous, first, strict=True)
-        ]
+        endings = endings_at(step, norms, previous)
         if step in recorded:
             _record(result, recorded[step], networks, observers, runs, norms)
         if any(endings):
@@ -451,10 +470,21 @@ def descend(
             networks.keep(going_on)
             targets, errors = targets[going_on], errors[going_on]
             runs, norms = [runs[i] for i in going_on], [norms[i] for i in going_on]
-        previous = norms
+            steps_ahead = ahead()
         session.report(progress)
-        outputs = networks.move(errors)
-        step += 1
+        if steps_ahead is None:
+            networks.move(errors)
+            step, previous, norms = step + 1, norms, look().tolist()
+        else:
+            seen = [norms, *steps_ahead.make(_until(step, steps, rule), some_end)]
+            step += len(seen) - 1
+            previous, norms = seen[-2:]
+
+
+def _until(step: int, recorded: np.ndarray, rule: StoppingRule) -> int:
+    """Number of steps up to the next one that is recorded, or the last one."""
+    later = recorded[recorded > step]
+    return (int(later[0]) if len(later) else rule.max_steps) - step
 
 
 def _record(
@@ -466,12 +496,11 @@ def _record(
     norms: list[float],
 ) -> None:
     """Write what is measured of the runs under way into a column of the history."""
-    for position, run in enumerate(runs):
-        if not np.isfinite(norms[position]):
-            continue
-        measured = observers[run].observe(_network(networks, position), is_end=column == 0)
-        for name, value in ({"residual_norm": norms[position]} | measured).items():
-            result.history[name][run, column] = value
+    seen = [position for position, norm in enumerate(norms) if np.isfinite(norm)]
+    measured = _observed(networks, observers, runs, seen, is_end=column == 0)
+    for position, of_run in zip(seen, measured, strict=True):
+        for name, value in ({"residual_norm": norms[position]} | of_run).items():
+            result.history[name][runs[position], column] = value
 
 
 def _end(
@@ -485,20 +514,33 @@ def _end(
 ) -> None:
     """Write the results of the runs that have ended."""
     changes = networks.activation_changes().tolist()
-    for position, ending in enumerate(endings):
-        if not ending:
-            continue
-        final: dict[str, float] = {
+    found = {
+        position: {
             "stopping_time": step,
             "ending": ending,
             "activation_changes": changes[position],
         }
-        if ending != Ending.DIVERGED:
-            final["residual_norm"] = norms[position]
-            final |= observers[runs[position]].observe(_network(networks, position), is_end=True)
+        for position, ending in enumerate(endings)
+        if ending
+    }
+    seen = [position for position in found if endings[position] != Ending.DIVERGED]
+    measured = _observed(networks, observers, runs, seen, is_end=True)
+    for position, of_run in zip(seen, measured, strict=True):
+        found[position] |= {"residual_norm": norms[position]} | of_run
+    for position, final in found.items():
         for name, value in final.items():
             result.final[name][runs[position]] = value
 
 
-def _network(networks: ShallowNetworks, position: int) -> Network:
-    return Network(networks.weights.hidden[position], networks.weights.output[position])
+def _observed(
+    networks: ShallowNetworks,
+    observers: Sequence[Observer],
+    runs: list[int],
+    positions: list[int],
+    *,
+    is_end: bool,
+) -> list[dict[str, float]]:
+    """What is measured of the networks at some positions of a batch."""
+    weights = networks.weights
+    each = [Network(weights.hidden[i], weights.output[i]) for i in positions]
+    return observe([observers[runs[i]] for i in positions], each, is_end=is_end)

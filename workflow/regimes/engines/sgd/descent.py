@@ -1,6 +1,6 @@
 """Stochastic gradient descent on minibatches of a batch of runs, without momentum."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import Captured
 from regimes.engines.common.engine import NO_SESSION, Session
 from regimes.engines.common.recording import refitted
 from regimes.engines.sgd.batch_losses import BatchLoss
 from regimes.engines.sgd.classification import Points
-from regimes.engines.sgd.network import BatchedNetworks, Group
+from regimes.engines.sgd.network import BatchedNetworks, Gradient, Group
+
+# A CUDA graph has at most so many minibatches, of one epoch.
+MOST_CAPTURED = 64
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,14 @@ def descend(
         largest = float(seen.max(initial=0.0))
         return Progress(epoch, schedule.epochs, n_diverged, len(networks), largest)
 
-    batches = [_Minibatches(group, points, schedule.batch_size) for group in networks.groups]
+    epochs_of = [
+        _Epochs(group, points, schedule.batch_size, loss.gradient_) for group in networks.groups
+    ]
     while epoch < schedule.epochs:
         order = torch.from_numpy(orders(epoch)).to(points.inputs.device)
-        for group, minibatches in zip(networks.groups, batches, strict=True):
+        for group, epochs in zip(networks.groups, epochs_of, strict=True):
             if not result.diverged[group.elements].all():
-                for inputs, labels in minibatches.of(order[group.elements]):
-                    group.step(inputs, labels, loss.gradient_)
+                epochs.make(order[group.elements])
             session.report(progress)
         epoch += 1
         if epoch in recorded:
@@ -147,36 +152,56 @@ def _record(
         result.history[name][~result.diverged, column] = values[~result.diverged]
 
 
-class _Minibatches:
-    """Gathers the points of a group's minibatches, always into the same memory."""
+class _Epochs:
+    """Makes the steps of a group's epochs, points of minibatches always in the same memory."""
 
-    def __init__(self, group: Group, points: Points, size: int):
+    def __init__(self, group: Group, points: Points, size: int, gradient_: Gradient):
+        self.group = group
         self.points = points
         self.labels = points.labels_of(group.elements)
         self.batch = () if group.one else (group.n_networks,)
         self.size = size
+        self.gradient_ = gradient_
         self._buffers: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        n_whole, device = len(points) // size, points.inputs.device
+        # Of equal graphs, as many as needed, with as few minibatches left as possible.
+        n_captured = n_whole // max(1, -(-n_whole // MOST_CAPTURED))
+        # Points (..., b) of their minibatches; none on the CPU.
+        shape = (n_captured if device.type == "cuda" else 0, *self.batch, size)
+        self._chosen = torch.empty(shape, dtype=torch.int64, device=device)
+        self._captured = Captured(self._make_chosen, device, n_captured)
 
-    def of(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs (..., b, d), labels (..., b) or targets (..., b, k) of an epoch's minibatches.
+    def make(self, order: Tensor) -> None:
+        """Make the steps of an epoch, whose minibatches are in the order (..., n) of the points."""
+        left, together = order, len(self._chosen) * self.size
+        while together and left.shape[-1] >= together:
+            chosen = left[..., :together].unflatten(-1, (-1, self.size))
+            self._chosen.copy_(chosen.movedim(-2, 0))
+            self._captured.run(len(self._chosen))
+            left = left[..., together:]
+        for first in range(0, left.shape[-1], self.size):
+            self._step(left[..., first : first + self.size])
 
-        order: (..., n).
-        """
-        for first in range(0, order.shape[-1], self.size):
-            chosen = order[..., first : first + self.size]
-            index, inputs, labels = self._memory(chosen.shape[-1])
-            index.copy_(chosen)
-            flat = index.view(-1)
-            torch.index_select(self.points.inputs, 0, flat, out=inputs.view(len(flat), -1))
-            if self.labels.dim() == 1 or self.points.has_targets:
-                torch.index_select(
-                    self.labels, 0, flat, out=labels.view(len(flat), *self.labels.shape[1:])
-                )
-            else:
-                torch.gather(self.labels, 1, index, out=labels)
-            yield inputs, labels
+    def _make_chosen(self, n_steps: int) -> None:
+        for chosen in self._chosen[:n_steps]:
+            self._step(chosen)
+
+    def _step(self, chosen: Tensor) -> None:
+        """One step on points (..., b), by their numbers."""
+        index, inputs, labels = self._memory(chosen.shape[-1])
+        index.copy_(chosen)
+        flat = index.view(-1)
+        torch.index_select(self.points.inputs, 0, flat, out=inputs.view(len(flat), -1))
+        if self.labels.dim() == 1 or self.points.has_targets:
+            torch.index_select(
+                self.labels, 0, flat, out=labels.view(len(flat), *self.labels.shape[1:])
+            )
+        else:
+            torch.gather(self.labels, 1, index, out=labels)
+        self.group.step(inputs, labels, self.gradient_)
 
     def _memory(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers (..., b), inputs (..., b, d), and labels (..., b) or targets (..., b, k)."""
         if size not in self._buffers:
             shape, inputs, labels = (*self.batch, size), self.points.inputs, self.labels
             of_targets = labels.shape[1:] if self.points.has_targets else ()

@@ -21,6 +21,7 @@ from regimes.engines.common.observation import (
     Sample,
     arranged,
     measured_variables,
+    observe,
 )
 from regimes.engines.common.points import Points as Part
 from regimes.engines.common.rates import layer_rates, stability_limit
@@ -172,12 +173,8 @@ class Start:
     def observe(self, networks: BatchedNetworks, is_end: bool) -> dict[str, Tensor]:
         """What the observers measure of the networks, beside the scores, (E,) by name."""
         now = networks.parameters
-        measured = [
-            observer.observe(Network(*weights), is_end=is_end)
-            for observer, weights in zip(
-                self._observers, zip(now.hidden, now.output, strict=True), strict=True
-            )
-        ]
+        each = [Network(*weights) for weights in zip(now.hidden, now.output, strict=True)]
+        measured = observe(self._observers, each, is_end=is_end)
         return {
             name: torch.tensor([one[name] for one in measured], dtype=torch.float64)
             for name in measured[0]
