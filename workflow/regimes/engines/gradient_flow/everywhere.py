@@ -1,7 +1,7 @@
 """The moves of neurons with a kink by the same operations for all of them, as GPUs want it.
 
 `Kinked` lists which neurons cross kinks, and at which points. How long a list is a host has to wait
-for, and what depends on it cannot be compiled into few kernels. Here all neurons go the way of
+for, and what depends on it cannot be captured as a CUDA graph. Here all neurons go the way of
 those that cross kinks, and those that do not keep the slopes that they started with: the same
 numbers, with more arithmetic, in arrays whose shapes do not depend on them.
 
@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regimes.engines.common.few_kernels import FEW, fixed, in_few_kernels
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import Batch, Rows, Sums, Tile, Weights, multiplied
 
@@ -37,8 +36,7 @@ class KinkedEverywhere(Kinked):
     """The `Motion` of `Kinked`, for GPUs."""
 
     def __init__(self, activation: ModuleType, inputs: Tensor):
-        super().__init__(activation, fixed(inputs))
-        fixed(self._overlaps)
+        super().__init__(activation, inputs)
         n_points, n_features = inputs.shape
         self.kept = n_points + 2
         self.worked_on = 16 * n_points + 6 * n_features + 8
@@ -47,7 +45,7 @@ class KinkedEverywhere(Kinked):
         """See `Motion`; what `correct` needs are the ways of all tiles."""
         sums, ways = Sums(batch.weights.a, len(self.inputs)), []
         for tile in batch.tiles():
-            way, rows = _predicted(self.inputs, self, tile)
+            way, rows = self._way(tile)
             sums.add_rows(tile.elements, rows, share=0.25)
             ways.append(way)
         return sums, ways
@@ -55,15 +53,13 @@ class KinkedEverywhere(Kinked):
     def correct(self, batch: Batch, ways: Any) -> tuple[Weights, Sums]:
         """See `Motion`."""
         sums, end = Sums(batch.weights.a, len(self.inputs)), batch.weights.empty()
-        # What is done for each point makes a compiled function longer.
-        corrected = _corrected if len(self.inputs) <= FEW else _corrected_by_many
         for tile, way in zip(batch.tiles(), ways, strict=True):
             end_a, end_w = end.tile(tile.elements, tile.neurons)
-            rows = corrected(self.inputs, self, tile, way, end_a, end_w)
+            rows = self._end(tile, way, end_a, end_w)
             sums.add_rows(tile.elements, rows, end_a)
         return end, sums
 
-    def way(self, tile: Tile) -> tuple[Way, Rows]:
+    def _way(self, tile: Tile) -> tuple[Way, Rows]:
         """See `predict`, for a tile."""
         z, slope = self._start(tile)
         values = self.activation.value(z, slope)
@@ -84,7 +80,7 @@ class KinkedEverywhere(Kinked):
         rows = Rows(values.add_(end), rows_w, moved_a, moved_w)
         return Way(slopes, crossing.any(1), -tile.rate_w * middle_a), rows
 
-    def end(self, tile: Tile, way: Way, end_a: Tensor, end_w: Tensor) -> Rows:
+    def _end(self, tile: Tile, way: Way, end_a: Tensor, end_w: Tensor) -> Rows:
         """See `correct`, for a tile; writes the weights at its end."""
         z, _ = self._start(tile)
         impulse = tile.total[:, :, None] * way.response[:, None]
@@ -116,17 +112,3 @@ class KinkedEverywhere(Kinked):
 def _crosses(z: Tensor, change: Tensor) -> Tensor:
     """Whether a kink may be met on the way; one on which it starts, too."""
     return (z + change).mul_(z) <= 0
-
-
-@in_few_kernels
-def _predicted(inputs: Tensor, motion: KinkedEverywhere, tile: Tile) -> tuple[Way, Rows]:
-    return motion.way(tile)
-
-
-def _corrected_by_many(
-    inputs: Tensor, motion: KinkedEverywhere, tile: Tile, way: Way, end_a: Tensor, end_w: Tensor
-) -> Rows:
-    return motion.end(tile, way, end_a, end_w)
-
-
-_corrected = in_few_kernels(_corrected_by_many)

@@ -32,7 +32,6 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow import lanczos
 from regimes.engines.gradient_flow.network import (
     Impulse,
@@ -138,7 +137,6 @@ def step(
     return Step(end, defect, move.distances, differences, eigenvalues, components)
 
 
-@in_few_kernels
 def _decay(
     residuals: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor
 ) -> tuple[Tensor, Impulse]:
@@ -147,13 +145,11 @@ def _decay(
     return components, _impulse(eigenvalues, vectors, components, h)
 
 
-@in_few_kernels
 def _expected(components: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor) -> Tensor:
     """What the residuals are then."""
     return recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
 
 
-@in_few_kernels
 def _errors(
     residuals: Tensor, expected: Tensor, move: Move, prediction: Prediction
 ) -> tuple[Tensor, Tensor]:
@@ -188,12 +184,10 @@ def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, T
     return eigenvalues, vectors
 
 
-@in_few_kernels
 def _above_noise(eigenvalues: Tensor, noise: float) -> Tensor:
     return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0)
 
 
-@in_few_kernels
 def tame(kernel: Tensor) -> Tensor:
     """Replace kernels (E, n, n) that are not finite by zeros, since eigh would stop at them.
 
@@ -236,13 +230,9 @@ def first_moment(z: Tensor) -> Tensor:
 
 def project(vectors: Tensor, values: Tensor) -> Tensor:
     """Components of values (E, n) in the bases of vectors (E, n, n)."""
-    if torch.compiler.is_compiling():
-        return (vectors * values[:, :, None]).sum(1)
     return torch.bmm(vectors.mT, values[:, :, None]).squeeze(2)
 
 
 def recombine(vectors: Tensor, components: Tensor) -> Tensor:
     """The values (E, n) with these components."""
-    if torch.compiler.is_compiling():
-        return (vectors * components[:, None, :]).sum(2)
     return torch.bmm(vectors, components[:, :, None]).squeeze(2)

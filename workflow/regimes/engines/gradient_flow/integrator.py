@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from regimes.engines.common.engine import NO_SESSION, Session
-from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
 from regimes.engines.gradient_flow.history import LossHistory, along
@@ -212,7 +211,6 @@ def integrate(
     return result
 
 
-@in_few_kernels
 def _tried(
     components: Tensor, batch: _Batch, step: Step, shares: Tensor, limits: Limits
 ) -> dict[str, Tensor]:
@@ -309,7 +307,7 @@ def _restored(
 def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     """The new point where its step was accepted, else the old one."""
     pairs = list(zip(new.arrays(), old.arrays(), strict=True))
-    if accepted.is_cuda or torch.compiler.is_compiling():
+    if accepted.is_cuda:
         for target, source in pairs:
             of_element = accepted.view(-1, *[1] * (target.ndim - 1))
             target.copy_(torch.where(of_element, target, source))
@@ -372,7 +370,6 @@ def _read(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
     }
 
 
-@in_few_kernels
 def _table(run: Tensor, values: dict[str, Tensor]) -> Tensor:
     columns = [value.double().reshape(len(run), -1) for value in values.values()]
     return torch.cat(columns, dim=1)

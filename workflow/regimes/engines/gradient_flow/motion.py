@@ -10,8 +10,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from regimes.engines.common.few_kernels import FEW
-
 # Numbers of outer products that are held at a time.
 COLUMN_NUMBERS = 1 << 20
 # Bytes that the arrays of neurons may take that are worked on at a time on a GPU: so many that to
@@ -148,8 +146,6 @@ class Motion(Protocol):
 
 def multiplied(matrix: Tensor, values: Tensor) -> Tensor:
     """The products of a matrix (p, q) with each of values (E, q, m), which `matmul` would copy."""
-    if torch.compiler.is_compiling() and matrix.shape[1] <= FEW:
-        return (matrix[:, :, None] * values[:, None]).sum(2)
     return torch.bmm(matrix.expand(len(values), *matrix.shape), values)
 
 

@@ -28,7 +28,6 @@ from typing import Any
 
 from torch import Tensor
 
-from regimes.engines.common.few_kernels import in_few_kernels
 from regimes.engines.gradient_flow.everywhere import KinkedEverywhere
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import (
@@ -151,6 +150,13 @@ class TwoLayerNetwork:
         end, sums = self.motion.correct(batch, prediction.ways)
         return Move(end, self._outputs(sums), self._kernel(sums), sums.distances())
 
+    def is_static(self, weights: Weights) -> bool:
+        """Whether moves do the same whatever the values, and so little that launches cost a part.
+
+        `weights` of one tile are so few; with many tiles graphs would be large, too.
+        """
+        return isinstance(self.motion, KinkedEverywhere) and len(list(self._tiles(weights))) == 1
+
     def _batch(
         self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
     ) -> Batch:
@@ -187,14 +193,12 @@ class TwoLayerNetwork:
                 yield slice(first, first + elements), slice(start, start + neurons)
 
 
-@in_few_kernels
 def _scaled(output_scale: Tensor, impulse: Impulse, n_points: int) -> tuple[Tensor, Tensor]:
     """Total and moment of an impulse, times s/n."""
     scale = (output_scale / n_points)[:, None]
     return impulse.total * scale, impulse.moment * scale
 
 
-@in_few_kernels
 def _kernel(
     output_scale: Tensor,
     rate_a: Tensor,

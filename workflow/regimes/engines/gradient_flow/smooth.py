@@ -22,13 +22,13 @@ columns of one element.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import ModuleType
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from regimes.engines.common.few_kernels import FEW, fixed, in_few_kernels
 from regimes.engines.gradient_flow.motion import (
     Batch,
     Sums,
@@ -180,20 +180,17 @@ class Smooth:
 
     def __init__(self, activation: ModuleType, inputs: Tensor):
         self.activation = activation
-        self.inputs = fixed(inputs)
+        self.inputs = inputs
         n_points, n_features = inputs.shape
-        self._squares: Tensor | None = None
-        self._few = max(inputs.shape) <= FEW
         # If all neurons are late; when those of the tiles are joined, they are there twice.
         self.kept = 8 * n_points + 4 * n_features + 10
         self.worked_on = 2 * n_features**2 + 14 * n_points + 10 * n_features + 10
 
-    def _products(self) -> Tensor:
+    @cached_property
+    def _squares(self) -> Tensor:
         """Products of all features of each point (d^2, n)."""
-        if self._squares is None:
-            squares = self.inputs[:, :, None] * self.inputs[:, None, :]
-            self._squares = fixed(squares.flatten(1).T.contiguous())
-        return self._squares
+        squares = self.inputs[:, :, None] * self.inputs[:, None, :]
+        return squares.flatten(1).T.contiguous()
 
     def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
         """See `Motion`."""
@@ -245,7 +242,7 @@ class Smooth:
         """
         start, pull = Neurons(tile.a, tile.w, *self.forward(tile.w)), Pull.of(tile)
         whole = tile.a.new_ones(1, 1)
-        end, error, slopes = self._own_step(start, pull, 0 * whole, whole)
+        end, error, slopes = self._step(start, pull, 0 * whole, whole)
         rows = _rows(start, end, slopes)
         element, neuron = (error > 1).nonzero(as_tuple=True)
         left = Late(
@@ -320,7 +317,7 @@ class Smooth:
         Returns where they are then, at which time, and the size of the next own step.
         """
         h = torch.minimum(h, 1 - time)
-        new, error, slopes = self._own_step(now, pull, time, h)
+        new, error, slopes = self._step(now, pull, time, h)
         accepted = (error <= 1) & ~_there(time, lost)
         if sums is not None:
             rows_a, rows_w = (rows[0] for rows in _rows(now, new, slopes))
@@ -330,15 +327,6 @@ class Smooth:
             for old, values in zip(now.every(), new.every(), strict=True)
         )
         return Neurons(*kept), torch.where(accepted, time + h, time), _next_size(h, error)
-
-    def _own_step(
-        self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
-    ) -> tuple[Neurons, Tensor, Tensor]:
-        """See `_step`, which on a GPU is compiled where there are few points and features."""
-        if not self._few:
-            return self._step(start, pull, time, h)
-        self._products()
-        return _compiled_step(self.inputs, self, start, pull, time, h)
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
@@ -383,7 +371,7 @@ class Smooth:
         By elimination, of all neurons at a time: a library takes small matrices one by one.
         """
         n_features = self.inputs.shape[1]
-        matrix = multiplied(self._products(), bend.mul_(-scale[:, None]))
+        matrix = multiplied(self._squares, bend.mul_(-scale[:, None]))
         matrix = matrix.view(len(bend), n_features, n_features, -1)
         matrix.diagonal(dim1=1, dim2=2).add_(1)
         for pivot in range(n_features - 1):
@@ -392,13 +380,6 @@ class Smooth:
             matrix[:, below, below] -= factors[:, :, None] * matrix[:, pivot, None, below]
             matrix[:, below, pivot] = factors
         return matrix
-
-
-@in_few_kernels
-def _compiled_step(
-    inputs: Tensor, motion: Smooth, start: Neurons, pull: Pull, time: Tensor, h: Tensor
-) -> tuple[Neurons, Tensor, Tensor]:
-    return motion._step(start, pull, time, h)
 
 
 def _solve_(factors: Tensor, values: Tensor) -> Tensor:
