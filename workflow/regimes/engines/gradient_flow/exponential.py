@@ -27,11 +27,14 @@ t being the share of the step that has gone by. Motions may take account of it.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import Stage
 from regimes.engines.gradient_flow import lanczos
 from regimes.engines.gradient_flow.network import (
     Impulse,
@@ -41,6 +44,8 @@ from regimes.engines.gradient_flow.network import (
     Weights,
 )
 from regimes.engines.gradient_flow.phi import phi1
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -123,18 +128,87 @@ def step(
 
     initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
     """
+    prediction = _predict(network, point, initial, h, tolerance)
+    found = eigen(prediction.kernel, point.residuals, h)
+    end, errors = _correct(network, point, initial, targets, h, tolerance, prediction, *found)
+    return Step(Point.at(*end), *errors)
+
+
+class CapturedSteps(Generic[R]):
+    """Makes steps as `step` does, on a GPU, as CUDA graphs of all but the eigenvalue problems.
+
+    The arguments are those of `step`, tensors that stay where they are, of a network that is
+    static. finish: what is to be done with a step, as for `Stage`: it is captured as well.
+    """
+
+    def __init__(
+        self,
+        network: TwoLayerNetwork,
+        point: Point,
+        initial: Weights,
+        targets: Tensor,
+        h: Tensor,
+        tolerance: Tensor,
+        finish: Callable[[Step], R],
+    ):
+        on = h.device, torch.cuda.graph_pool_handle()
+        host = torch.device("cpu")
+        predict = Stage(lambda: _predict(network, point, initial, h, tolerance), *on)
+        way = Stage(lambda: eigen(predict.found.kernel, point.residuals, h), host)
+        given = network, point, initial, targets, h, tolerance
+        correct = Stage(lambda: _correct(*given, predict.found, *way.found), *on)
+
+        def last_eigen() -> tuple[Tensor, Tensor]:
+            (_, residuals, kernel, longest), _ = correct.found
+            return eigen(kernel, residuals, longest)
+
+        def step() -> Step:
+            end, errors = correct.found
+            return Step(Point(*end, *last.found), *errors)
+
+        last = Stage(last_eigen, host)
+        self._finish = Stage(lambda: finish(step()), *on)
+        self._step = step
+        self._stages = predict, way, correct, last, self._finish
+
+    def make(self) -> tuple[Step, R]:
+        """Make a step; returns it, and what `finish` found, until the next one is made."""
+        for stage in self._stages:
+            stage.run()
+        return self._step(), self._finish.found
+
+
+def _predict(
+    network: TwoLayerNetwork, point: Point, initial: Weights, h: Tensor, tolerance: Tensor
+) -> Prediction:
+    """The first try of a step."""
     _, impulse = _decay(point.residuals, point.eigenvalues, point.vectors, h)
-    prediction = network.predict(point.weights, initial, impulse, tolerance)
-    eigenvalues, vectors = eigen(prediction.kernel, point.residuals, h)
+    return network.predict(point.weights, initial, impulse, tolerance)
+
+
+def _correct(
+    network: TwoLayerNetwork,
+    point: Point,
+    initial: Weights,
+    targets: Tensor,
+    h: Tensor,
+    tolerance: Tensor,
+    prediction: Prediction,
+    eigenvalues: Tensor,
+    vectors: Tensor,
+) -> tuple[tuple[Weights, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """The rest of a step, given the eigenvectors of the kernel of the way.
+
+    Returns what `Point.at` needs of its end, and the fields of a `Step` from `defect` on.
+    """
     components, impulse = _decay(point.residuals, eigenvalues, vectors, h)
     move = network.correct(point.weights, initial, impulse, tolerance, prediction)
-
     residuals = move.outputs - targets
-    expected = _expected(components, eigenvalues, vectors, h)
+    expected = recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
     defect, differences = _errors(residuals, expected, move, prediction)
     kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
-    end = Point.at(move.weights, residuals, kernel, GROWTH * h)
-    return Step(end, defect, move.distances, differences, eigenvalues, components)
+    errors = defect, move.distances, differences, eigenvalues, components
+    return (move.weights, residuals, kernel, GROWTH * h), errors
 
 
 def _decay(
@@ -143,11 +217,6 @@ def _decay(
     """Components of residuals that decay under a kernel for a time h, and their impulse."""
     components = project(vectors, residuals)
     return components, _impulse(eigenvalues, vectors, components, h)
-
-
-def _expected(components: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor) -> Tensor:
-    """What the residuals are then."""
-    return recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
 
 
 def _errors(

@@ -1,13 +1,14 @@
 """Gradient flow of a batch of runs until each has converged or hits a cap."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import write
 from regimes.engines.common.engine import NO_SESSION, Session
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
@@ -188,27 +189,62 @@ def integrate(
         return _progress(batch, n_runs)
 
     batch = _collect(batch, _read(_ends(batch, limits)), result, keep)
+    make_step = _maker(batch, targets, history.shares, limits)
     while len(batch):
-        tolerance = cast(Tensor, batch.control.tolerance)
-        step = exponential.step(
-            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
-        )
-        h = batch.h
-        found = _tried(step.components, batch, step, history.shares, limits)
-        seen = _read(found)
+        step, h, found, seen = make_step()
         if (seen["too_far"] & seen["accurate"]).any():
             goal = LANDING * limits.relative_loss * batch.initial_loss
             # Where the kernel of the way is off, the time to there is too: the next try is shorter
             # in any case.
             nearer = torch.minimum(_time_to(goal, step, h), NEARER * h)
             nearer = torch.minimum(batch.h, nearer)
-            batch.h = torch.where(found["too_far"], nearer, batch.h)
+            batch.h.copy_(torch.where(found["too_far"], nearer, batch.h))
             seen |= _read(_ends(batch, limits))
         history.add(seen)
         session.report(progress)
-        batch = _collect(batch, seen, result, keep)
+        before, batch = batch, _collect(batch, seen, result, keep)
+        if batch is not before:
+            del before, step, found
+            make_step = _maker(batch, targets, history.shares, limits)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result
+
+
+def _maker(
+    batch: _Batch, targets: Tensor, shares: Tensor, limits: Limits
+) -> Callable[[], tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]]:
+    """What makes a step of a batch, and goes on from there.
+
+    It returns the step, its sizes (E,), and what there is to know of it, for the host as well.
+    """
+    tolerance = cast(Tensor, batch.control.tolerance)
+
+    def make() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+        h = batch.h
+        step = exponential.step(batch.network, batch.point, batch.initial, targets, h, tolerance)
+        found = _tried(step.components, batch, step, shares, limits)
+        return step, h, found, _read(found)
+
+    def finish(step: Step) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        h, after = batch.h.clone(), replace(batch)
+        found = _tried(step.components, after, step, shares, limits)
+        results = h, found, _table(found)
+        write(batch, after)
+        return results
+
+    def make_captured() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+        step, (h, found, table) = steps.make()
+        return step, h, found, _read(found, table)
+
+    if not (batch.h.is_cuda and batch.network.is_static(batch.point.weights)):
+        return make
+    # They move in place.
+    if batch.point.weights is batch.initial:
+        batch.point = replace(batch.point, weights=batch.initial.clone())
+    steps = exponential.CapturedSteps(
+        batch.network, batch.point, batch.initial, targets, batch.h, tolerance, finish
+    )
+    return make_captured
 
 
 def _tried(
@@ -353,16 +389,17 @@ def _ends(batch: _Batch, limits: Limits) -> dict[str, Tensor]:
     }
 
 
-def _read(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
+def _read(values: dict[str, Tensor], table: Tensor | None = None) -> dict[str, np.ndarray]:
     """The same arrays (E,) or (E, k) for the host, from a GPU as float64, in one transfer.
 
-    The host waits for a GPU each time that it asks for something.
+    The host waits for a GPU each time that it asks for something. table: the `_table` of the
+    arrays, if it is there.
     """
     if not values["run"].is_cuda:
         return {name: value.numpy() for name, value in values.items()}
-    table = _table(values["run"], values).cpu().numpy()
+    rows = (_table(values) if table is None else table).cpu().numpy()
     ends = np.cumsum([value[0].numel() for value in values.values()])
-    found = zip(values.items(), np.split(table, ends[:-1], axis=1), strict=True)
+    found = zip(values.items(), np.split(rows, ends[:-1], axis=1), strict=True)
     kinds = {torch.bool: bool, torch.int64: np.int64}
     return {
         name: part.astype(kinds.get(value.dtype, np.float64)).reshape(value.shape)
@@ -370,8 +407,8 @@ def _read(values: dict[str, Tensor]) -> dict[str, np.ndarray]:
     }
 
 
-def _table(run: Tensor, values: dict[str, Tensor]) -> Tensor:
-    columns = [value.double().reshape(len(run), -1) for value in values.values()]
+def _table(values: dict[str, Tensor]) -> Tensor:
+    columns = [value.double().reshape(len(value), -1) for value in values.values()]
     return torch.cat(columns, dim=1)
 
 
@@ -398,8 +435,7 @@ def _collect(
     runs = seen["run"][ended]
     for run, position in zip(runs.tolist(), np.flatnonzero(ended).tolist(), strict=True):
         # A copy: a view would keep the whole batch in memory.
-        ended_weights = batch.point.weights[position]
-        result.weights[run] = Weights(ended_weights.a.clone(), ended_weights.w.clone())
+        result.weights[run] = batch.point.weights[position].clone()
     for name in OF_RUN:
         getattr(result, name)[runs] = seen[name][ended]
     return batch[_places(~ended, batch)]

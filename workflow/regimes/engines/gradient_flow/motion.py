@@ -35,6 +35,10 @@ class Weights:
         """Return uninitialised weights of the same shapes."""
         return Weights(torch.empty_like(self.a), torch.empty_like(self.w))
 
+    def clone(self) -> "Weights":
+        """Return a copy."""
+        return Weights(self.a.clone(), self.w.clone())
+
     def norms(self) -> tuple[Tensor, Tensor]:
         """Return |a| and |w|, each (E,)."""
         return (
