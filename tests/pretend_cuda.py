@@ -80,7 +80,7 @@ class PretendGraph:
 
     def __init__(self) -> None:
         self.n_kernels = 0
-        self.pool: torch.UntypedStorage | None = None
+        self.pool: PretendPool | None = None
         self._calls: list[tuple[Any, Any, dict[int, int]]] = []
         self._made: dict[int, tuple[ref, int]] = {}
         self._n_made = 0
@@ -138,6 +138,13 @@ class PretendGraph:
                 args, kwargs = tree_map(known, kept)
                 found = tree_leaves(call(*args, **kwargs))
                 made.update((number, found[place]) for place, number in numbers.items())
+
+
+class PretendPool:
+    """Memory of graphs that do not run at once."""
+
+    def __init__(self) -> None:
+        self.memory: torch.UntypedStorage | None = None
 
 
 class _Made:
@@ -266,7 +273,7 @@ class PretendGpu(TorchFunctionMode):
         self.waits[_place()] += 1
 
     @contextmanager
-    def capture(self, graph: PretendGraph) -> Iterator[None]:
+    def capture(self, graph: PretendGraph, pool: "PretendPool | None" = None) -> Iterator[None]:
         """Let a graph capture what is called here."""
         self._forget_freed()
         before, peak = self.live, self.peak
@@ -277,9 +284,12 @@ class PretendGpu(TorchFunctionMode):
             self.graph = None
             graph.undo()
         graph.check()
-        graph.pool = torch.UntypedStorage(self.peak - before)
+        graph.pool = pool or PretendPool()
+        there = 0 if graph.pool.memory is None else graph.pool.memory.nbytes()
+        if self.peak - before > there:
+            graph.pool.memory = torch.UntypedStorage(self.peak - before)
+            self._keep(graph.pool.memory)
         self.peak = max(peak, self.peak)
-        self._keep(graph.pool)
 
     def _keep(self, storage: torch.UntypedStorage) -> None:
         """Count the memory of a new tensor; raises torch.OutOfMemoryError where there is none."""
@@ -314,6 +324,7 @@ def pretend_cuda(memory: int = 80 * 1024**3, name: str = "Pretend") -> Iterator[
         "synchronize": lambda *_: gpu._wait(),
         "CUDAGraph": PretendGraph,
         "graph": gpu.capture,
+        "graph_pool_handle": PretendPool,
         "Stream": lambda *_: stream,
         "current_stream": lambda *_: stream,
         "stream": nullcontext,

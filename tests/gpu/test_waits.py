@@ -10,6 +10,7 @@ from resumed_jobs import ResumedJob
 from regimes.engines.common.captured import LENGTH
 from regimes.engines.function_space import descent
 
+FLOWS = {"gamma_prime": [0.0], "width": [30], "seed": [0, 1]}
 SELDOM = {"points_per_decade": 1, "every": 0}
 NODES = SELDOM | {"moved": 3, "ntg": False, "ntg_points": 0}
 # Jobs that record no steps between two limits; these limits, with as many steps left over at the
@@ -53,6 +54,21 @@ def test_waits_in_a_step(name: str) -> None:
     # Of four minibatches in an epoch three are captured, of other steps all.
     share = 0.4 if name.startswith("sgd") else 0.05
     assert long.launches - short.launches < share * (long.kernels - short.kernels)
+
+
+# Two eigenvalue problems, and all that the host decides by.
+# Smooth neurons wait further, in each of two moves: how many are late, and up to seven times who is
+# through.
+WAITS_OF_FLOW = {"relu": (1.0, 3), "tanh": (1.6, 3 + 2 * 8)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", WAITS_OF_FLOW)
+def test_waits_in_a_step_of_gradient_flow(activation: str) -> None:
+    gamma, most = WAITS_OF_FLOW[activation]
+    job = small_jobs.flow(axes=FLOWS | {"gamma": [gamma]}, activation=activation)
+    short, long = (run(job, limit) for limit in (2, 12))
+    assert long.waits.total() - short.waits.total() <= 10 * most
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 
 from regimes.activations import leaky_relu, relu
 from regimes.engines.gradient_flow import network
+from regimes.engines.gradient_flow.everywhere import KinkedEverywhere
 from regimes.engines.gradient_flow.fused import BLOCK, Fused
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import Batch, Weights
@@ -124,7 +125,7 @@ def test_many_points_and_the_gpu_have_the_reference() -> None:
     few, many = torch.ones(4, 2), torch.ones(network.MOST_POINTS + 1, 2)
     assert type(network.motion(relu, few)) is Fused
     assert type(network.motion(relu, many)) is Kinked
-    assert type(network.motion(relu, few.to("meta"))) is Kinked
+    assert type(network.motion(relu, few.to("meta"))) is KinkedEverywhere
 
 
 def test_without_numba_it_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,11 +198,11 @@ def test_levels_are_kept_once() -> None:
     def take(runs: list[int], shares: list[float], time: float, ended: list[bool]) -> None:
         mark = torch.tensor([[100.0 * run + time] * 2 for run in runs])
         snapshots.take(
-            torch.tensor(runs),
-            torch.tensor(shares),
-            torch.full((len(runs),), time),
+            np.array(runs),
+            np.array(shares),
+            np.full(len(runs), time),
             Weights(mark, mark[:, None, :]),
-            torch.tensor(ended),
+            np.array(ended),
         )
 
     take([0, 1, 2], [1.0, 1.0, 1.0], 0.0, [False] * 3)
@@ -226,8 +226,8 @@ def test_levels_are_kept_once() -> None:
 def test_kept_weights_do_not_move_with_the_run() -> None:
     weights = Weights(torch.ones(1, 2), torch.ones(1, 1, 2))
     snapshots = Snapshots([1.0], weights)
-    one = torch.ones(1)
-    snapshots.take(torch.tensor([0]), one, one, weights, torch.tensor([False]))
+    one = np.ones(1)
+    snapshots.take(np.array([0]), one, one, weights, np.array([False]))
     weights.a.mul_(2)
     weights.w.mul_(2)
     assert (snapshots.output_weights == 1).all() and (snapshots.input_weights == 1).all()

@@ -3,16 +3,19 @@
 A graph is the kernels of some steps, with the addresses they work on. Whoever launches it saves the
 launches of all of them, but the host decides nothing within. Of loops in which it does,
 `StepsAhead` makes groups of steps and goes back where the host had to decide something in between.
+Where that is in each step, `Stage` is what is made between.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 # Steps of a graph.
 LENGTH = 32
+R = TypeVar("R")
 
 
 class Captured:
@@ -22,12 +25,18 @@ class Captured:
     stay where they are, without the host's waiting for a number or giving one that changes; what it
     makes beside them is gone when it returns. Elsewhere, and for other numbers of steps, it is
     called. So it is the first time, before a graph is captured: libraries get ready then.
+    pool: the memory of the graph, of `torch.cuda.graph_pool_handle`, which it shares with others.
     """
 
     def __init__(
-        self, make_steps: Callable[[int], None], device: torch.device, length: int = LENGTH
+        self,
+        make_steps: Callable[[int], None],
+        device: torch.device,
+        length: int = LENGTH,
+        pool: Any = None,
     ):
         self.length = length
+        self._pool = pool
         self._make_steps = make_steps
         self._captures = device.type == "cuda"
         self._ready = False
@@ -48,9 +57,59 @@ class Captured:
         else:
             if self._graph is None:
                 self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph):
+                with torch.cuda.graph(self._graph, pool=self._pool):
                     self._make_steps(n_steps)
             self._graph.replay()
+
+
+class Stage(Generic[R]):
+    """A part of a step, whose results stay where they were made the first time.
+
+    function: returns tensors, in dataclasses, mappings and sequences, of the same shapes each time.
+    device: a GPU, where it is captured, for which it has to be as for `Captured`, or another, where
+    it is not; pool: see there.
+    """
+
+    def __init__(self, function: Callable[[], R], device: torch.device, pool: Any = None):
+        kept: list[R] = []
+
+        # It does not know the stage: their memory is to be free as soon as nobody does.
+        def make(_: int) -> None:
+            found = function()
+            if kept:
+                write(kept[0], found)
+            else:
+                kept.append(found)
+
+        self._kept = kept
+        self._captured = Captured(make, device, 1, pool)
+
+    @property
+    def found(self) -> R:
+        """What the function has returned."""
+        return self._kept[0]
+
+    def run(self) -> None:
+        """Call the function."""
+        self._captured.run(1)
+
+
+def write(target: Any, source: Any) -> None:
+    """Write tensors to those that are in the same places of dataclasses, mappings and sequences."""
+    for old, new in zip(_tensors(target), _tensors(source), strict=True):
+        if old is not new:
+            old.copy_(new)
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    if isinstance(tree, Tensor):
+        yield tree
+    elif is_dataclass(tree):
+        for field in fields(tree):
+            yield from _tensors(getattr(tree, field.name))
+    elif isinstance(tree, Mapping | Sequence) and not isinstance(tree, str):
+        for one in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors(one)
 
 
 class Restorable(Protocol):

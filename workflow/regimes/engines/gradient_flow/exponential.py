@@ -27,14 +27,25 @@ t being the share of the step that has gone by. Motions may take account of it.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import Stage
 from regimes.engines.gradient_flow import lanczos
-from regimes.engines.gradient_flow.network import Impulse, TwoLayerNetwork, Weights
+from regimes.engines.gradient_flow.network import (
+    Impulse,
+    Move,
+    Prediction,
+    TwoLayerNetwork,
+    Weights,
+)
 from regimes.engines.gradient_flow.phi import phi1
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -60,6 +71,11 @@ class Point:
     def at(cls, weights: Weights, residuals: Tensor, kernel: Tensor, longest: Tensor) -> "Point":
         """The point with the eigenvectors of its kernel."""
         return cls(weights, residuals, kernel, longest, *eigen(kernel, residuals, longest))
+
+    def arrays(self) -> tuple[Tensor, ...]:
+        """All arrays of the point, each (E, ...)."""
+        _, *others = (getattr(self, field.name) for field in fields(self))
+        return self.weights.a, self.weights.w, *others
 
     def __getitem__(self, index) -> "Point":
         return Point(*(getattr(self, field.name)[index] for field in fields(self)))
@@ -112,23 +128,105 @@ def step(
 
     initial: the weights that training started from; tolerance: (E,), of the neurons' own errors.
     """
-    components = project(point.vectors, point.residuals)
-    impulse = _impulse(point.eigenvalues, point.vectors, components, h)
-    prediction = network.predict(point.weights, initial, impulse, tolerance)
-    eigenvalues, vectors = eigen(prediction.kernel, point.residuals, h)
-    components = project(vectors, point.residuals)
-    impulse = _impulse(eigenvalues, vectors, components, h)
-    move = network.correct(point.weights, initial, impulse, tolerance, prediction)
+    prediction = _predict(network, point, initial, h, tolerance)
+    found = eigen(prediction.kernel, point.residuals, h)
+    end, errors = _correct(network, point, initial, targets, h, tolerance, prediction, *found)
+    return Step(Point.at(*end), *errors)
 
+
+class CapturedSteps(Generic[R]):
+    """Makes steps as `step` does, on a GPU, as CUDA graphs of all but the eigenvalue problems.
+
+    The arguments are those of `step`, tensors that stay where they are, of a network that is
+    static. finish: what is to be done with a step, as for `Stage`: it is captured as well.
+    """
+
+    def __init__(
+        self,
+        network: TwoLayerNetwork,
+        point: Point,
+        initial: Weights,
+        targets: Tensor,
+        h: Tensor,
+        tolerance: Tensor,
+        finish: Callable[[Step], R],
+    ):
+        on = h.device, torch.cuda.graph_pool_handle()
+        host = torch.device("cpu")
+        predict = Stage(lambda: _predict(network, point, initial, h, tolerance), *on)
+        way = Stage(lambda: eigen(predict.found.kernel, point.residuals, h), host)
+        given = network, point, initial, targets, h, tolerance
+        correct = Stage(lambda: _correct(*given, predict.found, *way.found), *on)
+
+        def last_eigen() -> tuple[Tensor, Tensor]:
+            (_, residuals, kernel, longest), _ = correct.found
+            return eigen(kernel, residuals, longest)
+
+        def step() -> Step:
+            end, errors = correct.found
+            return Step(Point(*end, *last.found), *errors)
+
+        last = Stage(last_eigen, host)
+        self._finish = Stage(lambda: finish(step()), *on)
+        self._step = step
+        self._stages = predict, way, correct, last, self._finish
+
+    def make(self) -> tuple[Step, R]:
+        """Make a step; returns it, and what `finish` found, until the next one is made."""
+        for stage in self._stages:
+            stage.run()
+        return self._step(), self._finish.found
+
+
+def _predict(
+    network: TwoLayerNetwork, point: Point, initial: Weights, h: Tensor, tolerance: Tensor
+) -> Prediction:
+    """The first try of a step."""
+    _, impulse = _decay(point.residuals, point.eigenvalues, point.vectors, h)
+    return network.predict(point.weights, initial, impulse, tolerance)
+
+
+def _correct(
+    network: TwoLayerNetwork,
+    point: Point,
+    initial: Weights,
+    targets: Tensor,
+    h: Tensor,
+    tolerance: Tensor,
+    prediction: Prediction,
+    eigenvalues: Tensor,
+    vectors: Tensor,
+) -> tuple[tuple[Weights, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+    """The rest of a step, given the eigenvectors of the kernel of the way.
+
+    Returns what `Point.at` needs of its end, and the fields of a `Step` from `defect` on.
+    """
+    components, impulse = _decay(point.residuals, eigenvalues, vectors, h)
+    move = network.correct(point.weights, initial, impulse, tolerance, prediction)
     residuals = move.outputs - targets
     expected = recombine(vectors, torch.exp(-h[:, None] * eigenvalues) * components)
+    defect, differences = _errors(residuals, expected, move, prediction)
+    kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
+    errors = defect, move.distances, differences, eigenvalues, components
+    return (move.weights, residuals, kernel, GROWTH * h), errors
+
+
+def _decay(
+    residuals: Tensor, eigenvalues: Tensor, vectors: Tensor, h: Tensor
+) -> tuple[Tensor, Impulse]:
+    """Components of residuals that decay under a kernel for a time h, and their impulse."""
+    components = project(vectors, residuals)
+    return components, _impulse(eigenvalues, vectors, components, h)
+
+
+def _errors(
+    residuals: Tensor, expected: Tensor, move: Move, prediction: Prediction
+) -> tuple[Tensor, Tensor]:
+    """Defect and differences of a `Step`."""
     defect = torch.linalg.vector_norm(residuals - expected, dim=1)
     differences = (move.distances - prediction.distances).abs_()
     checksum = defect + differences.sum(dim=0) + move.kernel.sum(dim=(1, 2))
-    defect = torch.where(torch.isfinite(checksum), defect, torch.inf)
-    kernel = torch.lerp(move.kernel, prediction.kernel, network.motion.share_of_way)
-    end = Point.at(move.weights, residuals, kernel, GROWTH * h)
-    return Step(end, defect, move.distances, differences, eigenvalues, components)
+    return torch.where(torch.isfinite(checksum), defect, torch.inf), differences
 
 
 def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +240,7 @@ def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, T
     noise = NOISE * n_points * torch.finfo(kernel.dtype).eps
     if n_points < MANY_POINTS:
         eigenvalues, vectors = torch.linalg.eigh(kernel)
-        return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0), vectors
+        return _above_noise(eigenvalues, noise), vectors
     eigenvalues, vectors = torch.zeros_like(residuals), torch.zeros_like(kernel)
     for element, (one, seen, h) in enumerate(zip(kernel, residuals, longest.tolist(), strict=True)):
         found = lanczos.decomposed(one, seen, h, noise)
@@ -153,6 +251,10 @@ def eigen(kernel: Tensor, residuals: Tensor, longest: Tensor) -> tuple[Tensor, T
         eigenvalues[element, n_points - len(values) :] = values
         vectors[element, :, n_points - len(values) :] = few
     return eigenvalues, vectors
+
+
+def _above_noise(eigenvalues: Tensor, noise: float) -> Tensor:
+    return torch.where(eigenvalues > noise * eigenvalues[:, -1:], eigenvalues, 0.0)
 
 
 def tame(kernel: Tensor) -> Tensor:

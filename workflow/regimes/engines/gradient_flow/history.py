@@ -16,30 +16,26 @@ SHARES = (1 / 64, 1 / 16, 1 / 4, 1 / 2, 1.0)
 class LossHistory:
     """Collects the losses along accepted steps."""
 
-    def __init__(self, state: Mapping[str, Tensor] | None = None) -> None:
-        """state: of another history that this one goes on from."""
+    def __init__(self, like: Tensor, state: Mapping[str, Tensor] | None = None) -> None:
+        """like: of the flow's number format and device. state: of a history to go on from."""
         kept: tuple[np.ndarray, ...]
         if state is None:
             kept = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0)
         else:
             kept = tuple(state[name].numpy() for name in ("runs", "times", "losses"))
         self._runs, self._times, self._losses = ([values] for values in kept)
+        # Made once: a GPU gets it from the host.
+        self.shares = like.new_tensor(SHARES)
 
-    def add(self, runs: Tensor, start: Tensor, h: Tensor, step: Step, accepted: Tensor) -> None:
+    def add(self, seen: Mapping[str, np.ndarray]) -> None:
         """Keep the losses of the accepted steps of some runs.
 
-        runs: indices of the runs (E,); start: their times at the step's start (E,); h: step
-        sizes (E,); accepted: (E,) of bool. On the way the residuals decay as exp(-tau G_1) e; the
-        small rest at the end of the step is spread linearly over it.
+        seen: the arrays `run` and `accepted` (E,), and those of `along`, for the host.
         """
-        shares = torch.tensor(SHARES, dtype=h.dtype, device=h.device)
-        decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
-        losses = _loss(decay * step.components[:, None, :])
-        losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
-        times = start[:, None] + h[:, None] * shares
-        self._runs.append(np.repeat(runs[accepted].cpu().numpy(), len(SHARES)))
-        self._times.append(times[accepted].flatten().double().cpu().numpy())
-        self._losses.append(losses[accepted].flatten().double().cpu().numpy())
+        accepted = seen["accepted"]
+        self._runs.append(np.repeat(seen["run"][accepted], len(SHARES)))
+        self._times.append(seen["times"][accepted].ravel().astype(np.float64))
+        self._losses.append(seen["losses"][accepted].ravel().astype(np.float64))
 
     def state(self, runs: Tensor) -> dict[str, Tensor]:
         """Return what is kept of some runs (indices), in the order of time."""
@@ -69,6 +65,21 @@ class LossHistory:
         """Runs, times and losses of all that is kept."""
         runs, times, losses = map(np.concatenate, (self._runs, self._times, self._losses))
         return runs, times, losses
+
+
+def along(
+    components: Tensor, start: Tensor, h: Tensor, step: Step, shares: Tensor
+) -> dict[str, Tensor]:
+    """Times and losses on a tried step, each (E, points), at shares of it (points,).
+
+    components: of the residuals at its start (E, n); start: times there (E,); h: step sizes (E,).
+    On the way the residuals decay as exp(-tau G_1) e; the small rest at the end of the step is
+    spread linearly over it.
+    """
+    decay = torch.exp(-(h[:, None] * shares)[:, :, None] * step.eigenvalues[:, None, :])
+    losses = _loss(decay * components[:, None, :])
+    losses = losses + shares * (_loss(step.end.residuals)[:, None] - losses[:, -1:])
+    return {"times": start[:, None] + h[:, None] * shares, "losses": losses}
 
 
 def _loss(residuals: Tensor) -> Tensor:

@@ -1,17 +1,18 @@
 """Gradient flow of a batch of runs until each has converged or hits a cap."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from regimes.engines.common.captured import write
 from regimes.engines.common.engine import NO_SESSION, Session
 from regimes.engines.gradient_flow import exponential
 from regimes.engines.gradient_flow.exponential import Point, Step
-from regimes.engines.gradient_flow.history import LossHistory
+from regimes.engines.gradient_flow.history import LossHistory, along
 from regimes.engines.gradient_flow.network import TwoLayerNetwork, Weights
 from regimes.engines.gradient_flow.snapshots import Snapshots
 from regimes.engines.gradient_flow.step_size import StepSizeControl
@@ -31,6 +32,8 @@ STATE = ("run", "norms", "scale", "initial_loss", "time", "h", "accepted", "reje
 
 # How a run can end: each run has one of these.
 ENDINGS = ("converged", "stationary", "capped", "diverged")
+# What is kept of each run that has ended, beside its weights.
+OF_RUN = ("initial_loss", "final_loss", *ENDINGS, "flow_time", "accepted_steps", "rejected_steps")
 
 
 @dataclass(frozen=True)
@@ -171,10 +174,10 @@ def integrate(
     snapshots = Snapshots(snapshot_levels, initial)
     result = FlowResult.empty(n_runs, snapshots)
     if state is None:
-        history = LossHistory()
+        history = LossHistory(targets)
         batch = _start(network, initial, targets, control, limits)
     else:
-        history = LossHistory(state["history"])
+        history = LossHistory(targets, state["history"])
         batch = _restored(network, initial, control, state)
         snapshots.restore(batch.run, state["snapshots"])
 
@@ -185,33 +188,91 @@ def integrate(
     def progress() -> Progress:
         return _progress(batch, n_runs)
 
-    batch = _collect(batch, result, limits, keep)
+    batch = _collect(batch, _read(_ends(batch, limits)), result, keep)
+    make_step = _maker(batch, targets, history.shares, limits)
     while len(batch):
-        tolerance = cast(Tensor, batch.control.tolerance)
-        step = exponential.step(
-            batch.network, batch.point, batch.initial, targets, batch.h, tolerance
-        )
-        error = batch.control.error(step, batch.norms.T, batch.scale)
-        too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
-        accepted = (error <= 1) & ~too_far
-        history.add(batch.run, batch.time, batch.h, step, accepted)
-        batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
-        batch.accepted += accepted
-        batch.rejected += ~accepted
-        h = batch.control.next_size(batch.h, error)
-        if (too_far & (error <= 1)).any():
+        step, h, found, seen = make_step()
+        if (seen["too_far"] & seen["accurate"]).any():
             goal = LANDING * limits.relative_loss * batch.initial_loss
             # Where the kernel of the way is off, the time to there is too: the next try is shorter
             # in any case.
-            nearer = torch.minimum(_time_to(goal, step, batch.h), NEARER * batch.h)
-            h = torch.where(too_far, torch.minimum(h, nearer), h)
-        # The last step ends at the cap, but for rounding.
-        batch.h = torch.minimum(h, limits.max_time - batch.time)
-        batch.point = _keep(batch.point, step.end, accepted)
+            nearer = torch.minimum(_time_to(goal, step, h), NEARER * h)
+            nearer = torch.minimum(batch.h, nearer)
+            batch.h.copy_(torch.where(found["too_far"], nearer, batch.h))
+            seen |= _read(_ends(batch, limits))
+        history.add(seen)
         session.report(progress)
-        batch = _collect(batch, result, limits, keep)
+        before, batch = batch, _collect(batch, seen, result, keep)
+        if batch is not before:
+            del before, step, found
+            make_step = _maker(batch, targets, history.shares, limits)
     result.history_time, result.history_loss = history.resample(n_runs, history_points)
     return result
+
+
+def _maker(
+    batch: _Batch, targets: Tensor, shares: Tensor, limits: Limits
+) -> Callable[[], tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]]:
+    """What makes a step of a batch, and goes on from there.
+
+    It returns the step, its sizes (E,), and what there is to know of it, for the host as well.
+    """
+    tolerance = cast(Tensor, batch.control.tolerance)
+
+    def make() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+        h = batch.h
+        step = exponential.step(batch.network, batch.point, batch.initial, targets, h, tolerance)
+        found = _tried(step.components, batch, step, shares, limits)
+        return step, h, found, _read(found)
+
+    def finish(step: Step) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        h, after = batch.h.clone(), replace(batch)
+        found = _tried(step.components, after, step, shares, limits)
+        results = h, found, _table(found)
+        write(batch, after)
+        return results
+
+    def make_captured() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+        step, (h, found, table) = steps.make()
+        return step, h, found, _read(found, table)
+
+    if not (batch.h.is_cuda and batch.network.is_static(batch.point.weights)):
+        return make
+    # They move in place.
+    if batch.point.weights is batch.initial:
+        batch.point = replace(batch.point, weights=batch.initial.clone())
+    steps = exponential.CapturedSteps(
+        batch.network, batch.point, batch.initial, targets, batch.h, tolerance, finish
+    )
+    return make_captured
+
+
+def _tried(
+    components: Tensor, batch: _Batch, step: Step, shares: Tensor, limits: Limits
+) -> dict[str, Tensor]:
+    """Go on from a tried step; returns what there is to know of it, each (E, ...)."""
+    on_the_way = along(components, batch.time, batch.h, step, shares)
+    return on_the_way | _advance(batch, step, limits) | _ends(batch, limits)
+
+
+def _advance(batch: _Batch, step: Step, limits: Limits) -> dict[str, Tensor]:
+    """Go to the end of a tried step where it is accepted, and give the next try its size.
+
+    Returns, each (E,), which steps are accepted, which are accurate, and which end too far below
+    the loss that is wanted.
+    """
+    error = batch.control.error(step, batch.norms.T, batch.scale)
+    accurate = error <= 1
+    too_far = _loss(step.end.residuals) < OVERSHOOT * limits.relative_loss * batch.initial_loss
+    accepted = accurate & ~too_far
+    batch.time = torch.where(accepted, batch.time + batch.h, batch.time)
+    batch.accepted += accepted
+    batch.rejected += ~accepted
+    h = batch.control.next_size(batch.h, error)
+    # The last step ends at the cap, but for rounding.
+    batch.h = torch.minimum(h, limits.max_time - batch.time)
+    batch.point = _keep(batch.point, step.end, accepted)
+    return {"accepted": accepted, "accurate": accurate, "too_far": too_far}
 
 
 def _start(
@@ -281,29 +342,22 @@ def _restored(
 
 def _keep(old: Point, new: Point, accepted: Tensor) -> Point:
     """The new point where its step was accepted, else the old one."""
+    pairs = list(zip(new.arrays(), old.arrays(), strict=True))
+    if accepted.is_cuda:
+        for target, source in pairs:
+            of_element = accepted.view(-1, *[1] * (target.ndim - 1))
+            target.copy_(torch.where(of_element, target, source))
+        return new
     rejected = (~accepted).nonzero().squeeze(1)
     if len(rejected):
         # Only what was rejected is copied: the weights are large and most steps are accepted.
-        for target, source in (
-            (new.weights.a, old.weights.a),
-            (new.weights.w, old.weights.w),
-            (new.residuals, old.residuals),
-            (new.kernel, old.kernel),
-            (new.longest, old.longest),
-            (new.eigenvalues, old.eigenvalues),
-            (new.vectors, old.vectors),
-        ):
+        for target, source in pairs:
             target[rejected] = source[rejected]
     return new
 
 
-def _collect(
-    batch: _Batch, result: FlowResult, limits: Limits, keep: Callable[[_Batch], None]
-) -> _Batch:
-    """Write the runs that have ended into `result` and return the others.
-
-    keep: receives, as they were before, those that would not have ended with more steps.
-    """
+def _ends(batch: _Batch, limits: Limits) -> dict[str, Tensor]:
+    """Where the runs of a batch are, and which have ended, and how; each (E,)."""
     loss = batch.loss
     goal = limits.relative_loss * batch.initial_loss
     finite = torch.isfinite(loss)
@@ -319,23 +373,10 @@ def _collect(
     stationary = finite & ~converged & at_rest
     diverged = ~finite | (stuck & ~converged & ~stationary)
     capped &= ~(converged | stationary | diverged)
-    ended = converged | stationary | capped | diverged
-    # Before their ends are taken for the snapshots that they did not get to.
-    cut_short = (capped & ~late).nonzero().squeeze(1)
-    if len(cut_short):
-        keep(batch[cut_short])
-    result.snapshots.take(
-        batch.run, loss / batch.initial_loss, batch.time, batch.point.weights, ended
-    )
-    if not ended.any():
-        return batch
-    index = ended.nonzero().squeeze(1)
-    runs = batch.run[index].tolist()
-    for run, position in zip(runs, index.tolist(), strict=True):
-        # A copy: a view would keep the whole batch in memory.
-        ended_weights = batch.point.weights[position]
-        result.weights[run] = Weights(ended_weights.a.clone(), ended_weights.w.clone())
-    values = {
+    return {
+        "run": batch.run,
+        "relative_loss": loss / batch.initial_loss,
+        "cut_short": capped & ~late,
         "initial_loss": batch.initial_loss,
         "final_loss": torch.where(diverged, torch.nan, loss),
         "converged": converged,
@@ -346,9 +387,63 @@ def _collect(
         "accepted_steps": batch.accepted,
         "rejected_steps": batch.rejected,
     }
-    for name, value in values.items():
-        getattr(result, name)[runs] = value[index].cpu().numpy()
-    return batch[(~ended).nonzero().squeeze(1)]
+
+
+def _read(values: dict[str, Tensor], table: Tensor | None = None) -> dict[str, np.ndarray]:
+    """The same arrays (E,) or (E, k) for the host, from a GPU as float64, in one transfer.
+
+    The host waits for a GPU each time that it asks for something. table: the `_table` of the
+    arrays, if it is there.
+    """
+    if not values["run"].is_cuda:
+        return {name: value.numpy() for name, value in values.items()}
+    rows = (_table(values) if table is None else table).cpu().numpy()
+    ends = np.cumsum([value[0].numel() for value in values.values()])
+    found = zip(values.items(), np.split(rows, ends[:-1], axis=1), strict=True)
+    kinds = {torch.bool: bool, torch.int64: np.int64}
+    return {
+        name: part.astype(kinds.get(value.dtype, np.float64)).reshape(value.shape)
+        for (name, value), part in found
+    }
+
+
+def _table(values: dict[str, Tensor]) -> Tensor:
+    columns = [value.double().reshape(len(value), -1) for value in values.values()]
+    return torch.cat(columns, dim=1)
+
+
+def _collect(
+    batch: _Batch,
+    seen: Mapping[str, np.ndarray],
+    result: FlowResult,
+    keep: Callable[[_Batch], None],
+) -> _Batch:
+    """Write the runs that have ended into `result` and return the others.
+
+    seen: what `_ends` says. keep: receives, as they were before, those that would not have ended
+    with more steps.
+    """
+    ended = np.any([seen[name] for name in ENDINGS], axis=0)
+    # Before their ends are taken for the snapshots that they did not get to.
+    if seen["cut_short"].any():
+        keep(batch[_places(seen["cut_short"], batch)])
+    result.snapshots.take(
+        seen["run"], seen["relative_loss"], seen["flow_time"], batch.point.weights, ended
+    )
+    if not ended.any():
+        return batch
+    runs = seen["run"][ended]
+    for run, position in zip(runs.tolist(), np.flatnonzero(ended).tolist(), strict=True):
+        # A copy: a view would keep the whole batch in memory.
+        result.weights[run] = batch.point.weights[position].clone()
+    for name in OF_RUN:
+        getattr(result, name)[runs] = seen[name][ended]
+    return batch[_places(~ended, batch)]
+
+
+def _places(chosen: np.ndarray, batch: _Batch) -> Tensor:
+    """Indices of the chosen runs (E,) of a batch, on its device."""
+    return torch.from_numpy(np.flatnonzero(chosen)).to(batch.run.device)
 
 
 def _loss(residuals: Tensor) -> Tensor:

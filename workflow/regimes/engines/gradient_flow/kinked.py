@@ -35,7 +35,6 @@ from regimes.engines.gradient_flow.motion import (
     Tile,
     Weights,
     multiplied,
-    neurons_at_once,
 )
 
 
@@ -143,10 +142,7 @@ class Kinked:
         )
         by_tile = zip(batch.slices, ways, strict=True)
         total = torch.cat([batch.total[elements][way.places[0]] for (elements, _), way in by_tile])
-        # Neurons do not see each other here, so that not all need to fit a GPU.
-        most = neurons_at_once(self, z) if z.is_cuda else max(1, len(response))
-        parts = (one.split(most, dim=1) for one in (z, slopes, total.T * response))
-        bettered = torch.cat([self._sweep(*part) for part in zip(*parts, strict=True)], dim=1)
+        bettered = self._sweep(z, slopes, total.T * response)
         sizes = [len(way.response) for way in ways]
         for way, part in zip(ways, bettered.split(sizes, dim=1), strict=True):
             element, neuron = way.places
@@ -184,9 +180,13 @@ class Kinked:
         found.view(-1)[index] = self.activation.mean_slope(*chosen)
         return found
 
+    def _pull(self, tile: Tile, slopes: Tensor) -> Tensor:
+        """The pulls g times n/s (E, d, m) of mean slopes (E, n, m)."""
+        return torch.bmm(tile.total[:, None] * self.inputs.T, slopes)
+
     def _turn(self, tile: Tile, slopes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean output weights, and both weights at the end, with these mean slopes (E, n, m)."""
-        pull = torch.bmm(tile.total[:, None] * self.inputs.T, slopes)
+        pull = self._pull(tile, slopes)
         along = (pull * tile.w).sum(1)
         size = pull.square().sum(1)
         middle_a = torch.addcmul(tile.a, along, -0.5 * tile.rate_a)

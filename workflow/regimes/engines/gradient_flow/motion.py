@@ -35,6 +35,10 @@ class Weights:
         """Return uninitialised weights of the same shapes."""
         return Weights(torch.empty_like(self.a), torch.empty_like(self.w))
 
+    def clone(self) -> "Weights":
+        """Return a copy."""
+        return Weights(self.a.clone(), self.w.clone())
+
     def norms(self) -> tuple[Tensor, Tensor]:
         """Return |a| and |w|, each (E,)."""
         return (
@@ -96,6 +100,20 @@ class Batch:
                 *self.initial.tile(elements, neurons),
                 *(values[elements] for values in by_element),
             )
+
+
+@dataclass
+class Rows:
+    """What the neurons of a tile add to the sums over them.
+
+    a, w: rows (E, n, m) of both Gram matrices. moved_a, moved_w: how far the weights are from the
+    initial ones at the end of the move, (E, m) and (E, d, m).
+    """
+
+    a: Tensor
+    w: Tensor
+    moved_a: Tensor
+    moved_w: Tensor
 
 
 class Motion(Protocol):
@@ -179,6 +197,21 @@ class Sums:
         """Add `share` of the Gram matrices of rows (E, n, m) of a tile."""
         self.gram_a[elements].add_(torch.bmm(rows_a, rows_a.mT), alpha=share)
         self.gram_w[elements].add_(torch.bmm(rows_w, rows_w.mT), alpha=share)
+
+    def add_rows(
+        self, elements: slice, rows: Rows, a: Tensor | None = None, share: float = 1.0
+    ) -> None:
+        """Add `share` of the Gram matrices of a tile's rows, and its distances, on a GPU.
+
+        a: output weights (E, m) with which rows of values give outputs, to be added too.
+        """
+        if a is not None:
+            self.outputs[elements, :, None].baddbmm_(rows.a, a[:, :, None])
+        self.gram_a[elements].baddbmm_(rows.a, rows.a.mT, alpha=share)
+        self.gram_w[elements].baddbmm_(rows.w, rows.w.mT, alpha=share)
+        for squares, moved in zip(self.squares, (rows.moved_a, rows.moved_w), strict=True):
+            flat = moved.flatten(1)
+            squares[elements, None, None].baddbmm_(flat[:, None], flat[:, :, None])
 
     def add_tangent(self, elements: slice, a: Tensor, values: Tensor, slope: Tensor) -> None:
         """Add the outputs and the tangent's Gram matrices; overwrites the slope."""

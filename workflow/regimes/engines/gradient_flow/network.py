@@ -28,6 +28,7 @@ from typing import Any
 
 from torch import Tensor
 
+from regimes.engines.gradient_flow.everywhere import KinkedEverywhere
 from regimes.engines.gradient_flow.kinked import Kinked
 from regimes.engines.gradient_flow.motion import (
     Batch,
@@ -149,15 +150,22 @@ class TwoLayerNetwork:
         end, sums = self.motion.correct(batch, prediction.ways)
         return Move(end, self._outputs(sums), self._kernel(sums), sums.distances())
 
+    def is_static(self, weights: Weights) -> bool:
+        """Whether moves do the same whatever the values, and so little that launches cost a part.
+
+        `weights` of one tile are so few; with many tiles graphs would be large, too.
+        """
+        return isinstance(self.motion, KinkedEverywhere) and len(list(self._tiles(weights))) == 1
+
     def _batch(
         self, weights: Weights, initial: Weights, impulse: Impulse, tolerance: Tensor
     ) -> Batch:
-        scale = (self.output_scale / len(self.inputs))[:, None]
+        total, moment = _scaled(self.output_scale, impulse, len(self.inputs))
         return Batch(
             weights,
             initial,
-            impulse.total * scale,
-            impulse.moment * scale,
+            total,
+            moment,
             self.rate_a[:, None],
             self.rate_w[:, None],
             tolerance[:, None],
@@ -168,10 +176,8 @@ class TwoLayerNetwork:
         return sums.outputs * self.output_scale[:, None]
 
     def _kernel(self, sums: "Sums") -> Tensor:
-        scale = (self.output_scale**2 / len(self.inputs))[:, None, None]
-        through_a = self.rate_a[:, None, None] * sums.gram_a
-        through_w = self.rate_w[:, None, None] * self._overlaps * sums.gram_w
-        return scale * (through_a + through_w)
+        rates = self.rate_a, self.rate_w
+        return _kernel(self.output_scale, *rates, self._overlaps, sums.gram_a, sums.gram_w)
 
     def _tiles(self, weights: Weights) -> Iterator[tuple[slice, slice]]:
         """Slices of elements and of neurons that cover the batch."""
@@ -187,12 +193,35 @@ class TwoLayerNetwork:
                 yield slice(first, first + elements), slice(start, start + neurons)
 
 
+def _scaled(output_scale: Tensor, impulse: Impulse, n_points: int) -> tuple[Tensor, Tensor]:
+    """Total and moment of an impulse, times s/n."""
+    scale = (output_scale / n_points)[:, None]
+    return impulse.total * scale, impulse.moment * scale
+
+
+def _kernel(
+    output_scale: Tensor,
+    rate_a: Tensor,
+    rate_w: Tensor,
+    overlaps: Tensor,
+    gram_a: Tensor,
+    gram_w: Tensor,
+) -> Tensor:
+    """The kernel (E, n, n) of two Gram matrices."""
+    scale = (output_scale**2 / len(overlaps))[:, None, None]
+    through_a = rate_a[:, None, None] * gram_a
+    through_w = rate_w[:, None, None] * overlaps * gram_w
+    return scale * (through_a + through_w)
+
+
 def motion(activation: ModuleType, inputs: Tensor) -> Motion:
     """How neurons with a module of `regimes.activations` move on inputs (n, d)."""
     smooth = hasattr(activation, "value_and_slope_")
     reference = Smooth if smooth else Kinked
-    if inputs.device.type != "cpu" or (not smooth and len(inputs) > MOST_POINTS):
-        return reference(activation, inputs)
+    if inputs.device.type != "cpu":
+        return Smooth(activation, inputs) if smooth else KinkedEverywhere(activation, inputs)
+    if not smooth and len(inputs) > MOST_POINTS:
+        return Kinked(activation, inputs)
     try:
         if smooth:
             from regimes.engines.gradient_flow.fused_smooth import FusedSmooth

@@ -51,6 +51,8 @@ ROUNDINGS = 256
 SAFETY, SHRINK, GROW = 0.8, 0.1, 4.0
 # A step of the flow for which a neuron tries more own steps than this is too long: it is given up.
 MOST_TRIES = 1000
+# A GPU makes so many, and then half as many as it has made, between two looks at who is through.
+TRIES = 4
 
 
 @dataclass
@@ -278,34 +280,53 @@ class Smooth:
         time = torch.zeros_like(h)
         # Shorter steps do not help where a value is not finite.
         lost = ~torch.isfinite(now.a + now.w.sum(dim=1) + pull.total.sum(dim=1))[0]
-        now.a[:, lost] = torch.nan
-        for _ in range(MOST_TRIES):
-            h = torch.minimum(h, 1 - time)
-            new, error, slopes = self._step(now, pull, time, h)
-            accepted = error <= 1
-            if sums is not None:
-                rows_a, rows_w = (rows[0] for rows in _rows(now, new, slopes))
-                sums.add_columns(element, rows_a, rows_w, torch.where(accepted, h, 0.0)[0])
-            time = torch.where(accepted, time + h, time)
-            h = _next_size(h, error)
-            now = Neurons(
-                *(
-                    torch.where(accepted if old.ndim == 2 else accepted[:, None], values, old)
-                    for old, values in zip(now.every(), new.every(), strict=True)
-                )
-            )
-            # Sizes are cut to end there, but for the rounding of sums.
-            there = (time[0] >= 1 - 1e-6) | lost
-            if there.any():
-                done, under_way = (mask.nonzero().squeeze(1) for mask in (there, ~there))
+        now.a.masked_fill_(lost, torch.nan)
+        tries = 0
+        while tries < MOST_TRIES:
+            # A host waits for a GPU to say which are there.
+            at_once = max(TRIES, tries // 2) if h.is_cuda else 1
+            for _ in range(min(at_once, MOST_TRIES - tries)):
+                now, time, h = self._try_own(now, pull, time, h, lost, element, sums)
+                tries += 1
+            under_way = ~_there(time, lost)[0]
+            count = int(under_way.sum())
+            if count < len(column):
                 for target, source in zip(late.neurons.every(), now.every(), strict=True):
-                    target[..., column[done]] = source[..., done]
-                now, pull = now.only(under_way), pull.only(under_way)
-                column, element = column[under_way], element[under_way]
-                time, h, lost = time[:, under_way], h[:, under_way], lost[under_way]
-            if not len(column):
+                    target[..., column] = source
+                # In their order, without the host's waiting for it once more.
+                left = torch.argsort(under_way, descending=True, stable=True)[:count]
+                now, pull = now.only(left), pull.only(left)
+                column, element = column[left], element[left]
+                time, h, lost = time[:, left], h[:, left], lost[left]
+            if not count:
                 return
         late.neurons.a[:, column] = torch.nan
+
+    def _try_own(
+        self,
+        now: Neurons,
+        pull: Pull,
+        time: Tensor,
+        h: Tensor,
+        lost: Tensor,
+        element: Tensor,
+        sums: Sums | None,
+    ) -> tuple[Neurons, Tensor, Tensor]:
+        """Try an own step of columns that are at `time` (1, C); those that are there stay there.
+
+        Returns where they are then, at which time, and the size of the next own step.
+        """
+        h = torch.minimum(h, 1 - time)
+        new, error, slopes = self._step(now, pull, time, h)
+        accepted = (error <= 1) & ~_there(time, lost)
+        if sums is not None:
+            rows_a, rows_w = (rows[0] for rows in _rows(now, new, slopes))
+            sums.add_columns(element, rows_a, rows_w, torch.where(accepted, h, 0.0)[0])
+        kept = (
+            torch.where(accepted if old.ndim == 2 else accepted[:, None], values, old)
+            for old, values in zip(now.every(), new.every(), strict=True)
+        )
+        return Neurons(*kept), torch.where(accepted, time + h, time), _next_size(h, error)
 
     def _step(
         self, start: Neurons, pull: Pull, time: Tensor, h: Tensor
@@ -387,6 +408,11 @@ def _relative(error: Tensor, end_w: Tensor, pull: Pull) -> Tensor:
     # A neuron that does not move at all has an error of 0 over 0.
     allowed = (pull.tolerance * (way + noise)).clamp(min=torch.finfo(way.dtype).tiny)
     return (size / allowed).nan_to_num_(nan=torch.inf)
+
+
+def _there(time: Tensor, lost: Tensor) -> Tensor:
+    """Which columns (1, C) need no more own steps: sizes are cut to end at 1, but for rounding."""
+    return (time >= 1 - 1e-6) | lost
 
 
 def _next_size(h: Tensor, error: Tensor) -> Tensor:

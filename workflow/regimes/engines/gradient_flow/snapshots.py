@@ -33,7 +33,12 @@ class Snapshots:
         self._taken = np.zeros((n_runs, n_levels), dtype=bool)
 
     def take(
-        self, runs: Tensor, relative_loss: Tensor, time: Tensor, weights: Weights, ended: Tensor
+        self,
+        runs: np.ndarray,
+        relative_loss: np.ndarray,
+        time: np.ndarray,
+        weights: Weights,
+        ended: np.ndarray,
     ) -> None:
         """Keep the snapshots of some runs that are due.
 
@@ -42,15 +47,14 @@ class Snapshots:
         """
         if not len(self.levels):
             return
-        rows, share = runs.cpu().numpy(), relative_loss.double().cpu().numpy()
-        due = (share[:, None] <= self.levels) | ended.cpu().numpy()[:, None]
-        due &= ~self._taken[rows]
+        due = (relative_loss.astype(np.float64)[:, None] <= self.levels) | ended[:, None]
+        due &= ~self._taken[runs]
         for position in np.flatnonzero(due.any(axis=1)):
-            run, levels = rows[position], due[position]
+            run, levels = runs[position], due[position]
             self.output_weights[run, levels] = weights.a[position].cpu().numpy()
             self.input_weights[run, levels] = weights.w[position].cpu().numpy()
-            self.relative_loss[run, levels] = share[position]
-            self.time[run, levels] = float(time[position])
+            self.relative_loss[run, levels] = relative_loss[position]
+            self.time[run, levels] = time[position]
             self._taken[run] |= levels
 
     def state(self, runs: Tensor) -> dict[str, Tensor]:
