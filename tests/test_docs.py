@@ -82,10 +82,11 @@ def verdicts_of(page: str) -> dict[str, str]:
     found = {}
     for row in re.findall(r"^\| ?([A-Z]\d.*)\|$", page, flags=re.M):
         first, *cells = (cell.strip() for cell in row.split("|"))
-        said = [re.match(r"\*{0,2}(reproduced|not reproduced|not run)\b", cell) for cell in cells]
+        verdict = r"\*{0,2}(reproduced|not reproduced|undecided|not run)\b"
+        said = [re.match(verdict, cell) for cell in cells]
         names = re.match(r"[A-Z]\d[-\w]*(, [A-Z]\d[-\w]*)*", first)
-        for verdict in filter(None, said):
-            found |= dict.fromkeys(names[0].split(", "), verdict[1]) if names else {}
+        for one in filter(None, said):
+            found |= dict.fromkeys(names[0].split(", "), one[1]) if names else {}
     return found
 
 

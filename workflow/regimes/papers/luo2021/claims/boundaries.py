@@ -261,6 +261,7 @@ def critical(measures: Measures) -> Finding:
     needs=(PHASE_DIAGRAM,),
     reading=CORRECTED,
     sizes=SIZES,
+    known=True,
     figure="luo2021/fig10_all_parameters",
 )
 def wedge(measures: Measures) -> Finding:
@@ -278,6 +279,7 @@ def wedge(measures: Measures) -> Finding:
     source="Fig. 10, Remark 28",
     needs=(PHASE_DIAGRAM,),
     sizes=SIZES,
+    known=True,
     figure="luo2021/fig10_all_parameters",
 )
 def mirrored_wedge(measures: Measures) -> Finding:
@@ -297,6 +299,7 @@ def mirrored_wedge(measures: Measures) -> Finding:
     needs=(PHASE_DIAGRAM,),
     kind=ERRATUM,
     sizes=SIZES,
+    known=True,
     figure="luo2021/fig10_all_parameters",
 )
 def printed_wedge(measures: Measures) -> Finding:

@@ -169,6 +169,7 @@ def exponent_a(measures: Measures) -> Finding:
     needs=(PHASE_DIAGRAM,),
     kind=BOUND,
     sizes=SIZES,
+    known=True,
     figure="luo2021/fig10_all_parameters",
 )
 def exponent_a_above(measures: Measures) -> Finding:
@@ -325,6 +326,7 @@ def _smallest(ratio: xr.DataArray, inside: xr.DataArray) -> Finding:
     source="Remark 28, Assumption 3",
     needs=(PHASE_DIAGRAM,),
     sizes=SIZES,
+    known=True,
 )
 def success(measures: Measures) -> Finding:
     """Share of runs that meet Assumption 3 where Remark 28 says that they do."""

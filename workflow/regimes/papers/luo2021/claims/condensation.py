@@ -90,7 +90,7 @@ def peaks(measures: Measures) -> Finding:
     neurons = measures[CONDENSATION]
     held = neurons["bins_holding"].sortby("width")
     region = past_boundary(neurons) > EDGE
-    last = held.isel(width=-1)
+    last = held.isel(width=-1, drop=True)
     counts = last.where(region)
     said = f"{float(counts.min()):g} to {float(counts.max()):g} angles at the largest width"
     return at_points(last - held.isel(width=0, drop=True), region, NOT_WIDER, said)
