@@ -122,13 +122,20 @@ def lowered_rate(measures: Measures) -> Finding:
     """Least number of aborted runs."""
     runs = measures[STATED_RATE]
     runs = runs.sel(width=list(LOWERED_WIDTHS), n_train=runs["n_train"] >= CORRECTED_BELOW)
-    aborted = (runs["aborted"] == 1).sum(["n_train", "seed"])
-    counts = runs["aborted"].notnull().sum(["n_train", "seed"])
+    aborted = (runs["aborted"] == 1).sum("seed")
+    edges = (runs["step_size"] * runs["initial_largest_eigenvalue"]).mean("seed")
     said = ", ".join(
-        f"{int(aborted.sel(width=width))} of {int(counts.sel(width=width))} runs at S = {width}"
+        f"{int(aborted.sel(place))} at S = {place['width']}, m = {place['n_train']} "
+        f"({float(edges.sel(place)):.2f})"
         for width in LOWERED_WIDTHS
+        for m in runs["n_train"].values.tolist()
+        for place in [{"width": width, "n_train": m}]
+        if runs["aborted"].sel(place).notnull().any()
     )
-    return Finding(float(aborted.min()), f"aborted: {said}")
+    return Finding(
+        float(aborted.sum("n_train").min()),
+        f"aborted, with the mean of eta lambda_max(H_0): {said}",
+    )
 
 
 @claim(
