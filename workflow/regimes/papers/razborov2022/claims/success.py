@@ -15,7 +15,7 @@ from regimes.claims.core import (
     within,
 )
 from regimes.papers.razborov2022.claims.endings import ALL, NONE, share_converged
-from regimes.papers.razborov2022.claims.tables import need_runs
+from regimes.papers.razborov2022.claims.tables import SERIES, need_runs
 from regimes.papers.razborov2022.paper import (
     CORRECTED_BELOW,
     CORRECTED_WIDTH,
@@ -51,6 +51,7 @@ def cells_of(runs: xr.Dataset, cells: pd.DataFrame) -> xr.Dataset:
     wanted=ALL,
     source="section 4",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig1_kappa_h",
 )
@@ -70,6 +71,7 @@ def success(measures: Measures) -> Finding:
     source="section 4",
     needs=(MAIN,),
     reading=CORRECTED,
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig1_kappa_h",
 )
