@@ -5,7 +5,7 @@ import numpy as np
 from regimes.claims.core import Finding, Measures, Sizes, at_most, claim
 from regimes.claims.sampling import mean_of
 from regimes.papers.razborov2022.claims.success import cells_of
-from regimes.papers.razborov2022.claims.tables import need_runs
+from regimes.papers.razborov2022.claims.tables import SERIES, need_runs
 from regimes.papers.razborov2022.paper import (
     LABELS_N_TRAIN,
     LABELS_WIDTH,
@@ -29,6 +29,7 @@ FALLING = at_most(0.0, "it falls")
     wanted=FALLING,
     source="Fig. 1",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig1_kappa_h",
 )
@@ -55,6 +56,7 @@ def kappa_falls(measures: Measures) -> Finding:
     wanted=at_most(1.0, "the bound (62) over S with constant and logarithms 1, as Fig. 2 draws it"),
     source="Fig. 2, (62)",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig2_change_density",
 )

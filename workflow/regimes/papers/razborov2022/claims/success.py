@@ -15,7 +15,7 @@ from regimes.claims.core import (
     within,
 )
 from regimes.papers.razborov2022.claims.endings import ALL, NONE, share_converged
-from regimes.papers.razborov2022.claims.tables import need_runs
+from regimes.papers.razborov2022.claims.tables import SERIES, need_runs
 from regimes.papers.razborov2022.paper import (
     CORRECTED_BELOW,
     CORRECTED_WIDTH,
@@ -51,6 +51,7 @@ def cells_of(runs: xr.Dataset, cells: pd.DataFrame) -> xr.Dataset:
     wanted=ALL,
     source="section 4",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig1_kappa_h",
 )
@@ -70,6 +71,7 @@ def success(measures: Measures) -> Finding:
     source="section 4",
     needs=(MAIN,),
     reading=CORRECTED,
+    sizes=SERIES,
     known=True,
     figure="razborov2022/fig1_kappa_h",
 )
@@ -122,13 +124,20 @@ def lowered_rate(measures: Measures) -> Finding:
     """Least number of aborted runs."""
     runs = measures[STATED_RATE]
     runs = runs.sel(width=list(LOWERED_WIDTHS), n_train=runs["n_train"] >= CORRECTED_BELOW)
-    aborted = (runs["aborted"] == 1).sum(["n_train", "seed"])
-    counts = runs["aborted"].notnull().sum(["n_train", "seed"])
+    aborted = (runs["aborted"] == 1).sum("seed")
+    edges = (runs["step_size"] * runs["initial_largest_eigenvalue"]).mean("seed")
     said = ", ".join(
-        f"{int(aborted.sel(width=width))} of {int(counts.sel(width=width))} runs at S = {width}"
+        f"{int(aborted.sel(place))} at S = {place['width']}, m = {place['n_train']} "
+        f"({float(edges.sel(place)):.2f})"
         for width in LOWERED_WIDTHS
+        for m in runs["n_train"].values.tolist()
+        for place in [{"width": width, "n_train": m}]
+        if runs["aborted"].sel(place).notnull().any()
     )
-    return Finding(float(aborted.min()), f"aborted: {said}")
+    return Finding(
+        float(aborted.sum("n_train").min()),
+        f"aborted, with the mean of eta lambda_max(H_0): {said}",
+    )
 
 
 @claim(

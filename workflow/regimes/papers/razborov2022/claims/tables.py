@@ -24,9 +24,12 @@ from regimes.papers.razborov2022.paper import (
     TABLE1_RUNS,
     TABLE2,
     TABLE2_RUNS,
+    WIDTHS,
     is_corrected,
 )
 
+# Checks count the runs of each cell besides.
+SERIES = Sizes(seeds=TABLE1_RUNS, contains={"width": WIDTHS})
 PRINTED_MEANS, CORRECTED_MEANS, TABLE2_MEANS = 127, 32, 16
 SINGLE_RUN = 5000
 # Runs from which the spread at m = 5000 is known well enough to predict another.
@@ -91,6 +94,7 @@ def _of_row(runs: xr.Dataset, row: pd.Series, count: int) -> list[tuple[float, s
     wanted=at_most(largest_deviate(PRINTED_MEANS), CHANCE),
     source="Table 1, Fig. 1",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/table1",
 )
@@ -107,6 +111,7 @@ def table1(measures: Measures) -> Finding:
     source="Table 1",
     needs=(MAIN,),
     reading=CORRECTED,
+    sizes=SERIES,
     known=True,
     figure="razborov2022/table1",
 )
@@ -122,6 +127,7 @@ def table1_corrected(measures: Measures) -> Finding:
     wanted=at_most(largest_deviate(TABLE2_MEANS), CHANCE),
     source="Table 2",
     needs=(MAIN, RANDOM),
+    sizes=Sizes(seeds=TABLE1_RUNS),
     known=True,
     figure="razborov2022/table2",
 )
@@ -171,6 +177,7 @@ def single_run(measures: Measures) -> Finding:
     wanted=ALL,
     source="section 4",
     needs=(MAIN,),
+    sizes=Sizes(seeds=TABLE1_RUNS),
     known=True,
     figure="razborov2022/table2",
 )
@@ -190,6 +197,7 @@ def table2_success(measures: Measures) -> Finding:
     wanted=at_most(largest_deviate(len(QUANTITIES)), CHANCE),
     source="footnote 8, Table 1",
     needs=(MAIN,),
+    sizes=SERIES,
     known=True,
     figure="razborov2022/table1",
 )

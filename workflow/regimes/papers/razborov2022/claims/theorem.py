@@ -29,7 +29,7 @@ from regimes.papers.razborov2022.paper import (
 )
 
 WIDTHS = (128, 512, 2048)
-SIZES = Sizes(seeds=3, contains={"width": WIDTHS, "rate_ratio": (0.001, 1000.0)})
+SIZES = Sizes(seeds=5, contains={"width": WIDTHS, "rate_ratio": (0.001, 1000.0)})
 LABELS_SIZES = Sizes(seeds=10, contains={"width": WIDTHS})
 CONDITIONS = {
     16: "m << n S^(1/4), ratio << S / m",
@@ -207,12 +207,13 @@ def eigenvalue_along_runs(measures: Measures) -> Finding:
 @claim(
     "R38",
     says="eta_z |w|^2 - eta_w z^2 of a neuron moves less in proportion for smaller rates",
-    statistic="smallest exponent in the rate, over ratios, of its relative change",
+    statistic="exponent in the rate, mean over ratios, of its relative change",
     wanted=LINEAR,
     source="(76), Appendix F",
     needs=(ALLOWED, ALLOWED_HALF_RATE),
     kind=TEST,
-    sizes=Sizes(seeds=3, contains={"width": WIDTHS[:1], "rate_ratio": (0.001, 1000.0)}),
+    sizes=Sizes(seeds=5, contains={"width": WIDTHS[:1], "rate_ratio": (0.001, 1000.0)}),
+    known=True,
 )
 def invariant(measures: Measures) -> Finding:
     """Exponent between the rate and half of it, for the smallest networks."""
@@ -221,7 +222,7 @@ def invariant(measures: Measures) -> Finding:
         for name in (ALLOWED, ALLOWED_HALF_RATE)
     )
     # Starts of the two are others, of the same points.
-    slopes = np.log2(full / half).transpose("seed", "rate_ratio").values
+    slopes = np.log2(full / half).mean("rate_ratio").values
     return mean_of(slopes, LINEAR, f"largest relative change {float(full.max()):.2g}")
 
 
