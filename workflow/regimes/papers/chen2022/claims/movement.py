@@ -8,7 +8,7 @@ import xarray as xr
 from regimes.claims.core import TEST, THEOREM, Finding, Measures, Sizes, at_least, at_most, claim
 from regimes.claims.sampling import deviates_of_means, largest_deviate
 from regimes.papers.chen2022.claims.cells import whole
-from regimes.papers.chen2022.claims.scalings import _exponents
+from regimes.papers.chen2022.claims.scalings import exponents_of
 from regimes.papers.chen2022.paper import EXPERIMENTS, MOVEMENT
 
 WIDTHS = (512, 2048, 8192, 32768)
@@ -63,7 +63,7 @@ def lazy(measures: Measures) -> Finding:
 )
 def regardless(measures: Measures) -> Finding:
     """The exponent of the movement, over seeds."""
-    exponents = _exponents(_at_end(measures, "feature_movement", "ours"))
+    exponents = exponents_of(_at_end(measures, "feature_movement", "ours"))
     return Finding(float(deviates_of_means(exponents)[0]), f"exponent {exponents.mean():.4f}")
 
 
@@ -79,7 +79,7 @@ def regardless(measures: Measures) -> Finding:
 def kernel(measures: Measures) -> Finding:
     """The exponent of the change of the kernel, over seeds."""
     ours, ntk = (_at_end(measures, "kernel_change", model) for model in ("ours", "ntk"))
-    exponents, other = _exponents(ours), _exponents(ntk)
+    exponents, other = exponents_of(ours), exponents_of(ntk)
     return Finding(
         float(deviates_of_means(exponents)[0]),
         f"exponent {exponents.mean():.4f}, change {float(ours.isel(width=-1).mean()):.3g} at the "

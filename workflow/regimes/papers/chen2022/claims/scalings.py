@@ -79,11 +79,11 @@ def linear(measures: Measures) -> Finding:
 def same_rate(measures: Measures) -> Finding:
     """The exponent of the fitted rate, over seeds."""
     runs = whole(measures[SCALINGS], model="ours", n_train=OF_FIGURE_4, width=WIDTHS)
-    exponents = _exponents(runs["fitted_rate"])
+    exponents = exponents_of(runs["fitted_rate"])
     return Finding(float(deviates_of_means(exponents)[0]), f"exponent {exponents.mean():.3g}")
 
 
-def _exponents(values: xr.DataArray, dim: str = "width") -> np.ndarray:
+def exponents_of(values: xr.DataArray, dim: str = "width") -> np.ndarray:
     """Exponents of positive values along an axis, (seeds,); NaN where one value is missing."""
     slopes = power_law_slope(values, dim)[0].where(values.notnull().all(dim))
     return slopes.transpose("seed", ...).values
@@ -130,7 +130,7 @@ def negligible(measures: Measures) -> Finding:
 def more_negligible(measures: Measures) -> Finding:
     """Exponent of the ratio of the movements."""
     ours, ntk = _movement(measures, "ours", "ntk")
-    return mean_of(_exponents(ntk / ours), at_most(0.0))
+    return mean_of(exponents_of(ntk / ours), at_most(0.0))
 
 
 @claim(
@@ -225,7 +225,7 @@ def _shown(errors: xr.DataArray) -> str:
 def steeper(measures: Measures) -> Finding:
     """Exponent of MF less that of NTK, over seeds."""
     errors = np.exp(_log_errors(measures))
-    field, ntk = (_exponents(errors.sel(model=one), "n_train") for one in ("mean_field", "ntk"))
+    field, ntk = (exponents_of(errors.sel(model=one), "n_train") for one in ("mean_field", "ntk"))
     return mean_of(field - ntk, at_most(0.0), f"MF {field.mean():.2f}, NTK {ntk.mean():.2f}")
 
 

@@ -131,7 +131,6 @@ def bounded_slopes(measures: Measures) -> Finding:
     needs=LEMMA_1,
     kind=THEOREM,
     sizes=Sizes(seeds=5, contains={"width": (512, 2048, 8192)}),
-    figure="",
 )
 def active_as_printed(measures: Measures) -> Finding:
     """With kappa as printed."""
