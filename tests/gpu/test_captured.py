@@ -1,6 +1,7 @@
 """Steps that are captured as CUDA graphs give the numbers of steps that are looked at singly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ JOBS: dict[str, Callable[[], ResumedJob]] = {
         activation="leaky_relu",
     ),
     "sgd": lambda: small_jobs.stochastic(record={"every": 3}),
+    # Runs of one batch, which end one by one
+    "gradient_flow": lambda: replace(
+        small_jobs.flow(
+            axes={"gamma_prime": [0.0], "gamma": [0.6, 1.0, 1.6], "width": [30], "seed": [0, 1]},
+            snapshots=[1, 0.1, 0],
+        ),
+        caps=(10, 15),
+    ),
 }
 
 

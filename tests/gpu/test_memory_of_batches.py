@@ -24,7 +24,7 @@ from regimes.storage.layout import assemble
 
 
 def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) -> ResumedJob:
-    """Gradient flow for a step on normal points."""
+    """Gradient flow on normal points for as many steps as it takes to capture some."""
     random = np.random.default_rng(0)
     data = assemble(
         random.standard_normal((n_points, n_features)) * n_features**-0.5,
@@ -36,7 +36,7 @@ def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) 
     )
     gammas = np.linspace(0.6, 1.6, runs).tolist()
     axes = {"gamma_prime": [0.0], "gamma": gammas, "width": [width], "seed": [0]}
-    block = small_jobs.flow(axes=axes, solver={"max_steps": 1}, **changes).block
+    block = small_jobs.flow(axes=axes, solver={"max_steps": 3}, **changes).block
     return ResumedJob(block, data)
 
 
