@@ -14,7 +14,7 @@ from resumed_jobs import ResumedJob
 from torch import Tensor
 
 from regimes.engines.common import captured
-from regimes.engines.common.captured import LENGTH, Captured, StepsAhead
+from regimes.engines.common.captured import LENGTH, Captured, Stage, StepsAhead
 from regimes.engines.function_space.network import FunctionSpaceNetwork
 
 
@@ -78,6 +78,35 @@ def test_a_group_is_one_launch_of_the_host() -> None:
         steps.run(LENGTH)
         assert (gpu.launches, gpu.waits.total()) == (1, 0) and gpu.kernels == 3 * LENGTH
         assert float(walk.place) == pytest.approx(places(3 + 3 * LENGTH)[-1], rel=1e-6)
+
+
+def two_stages(x: Tensor) -> tuple[Stage, Stage]:
+    pool = torch.cuda.graph_pool_handle()
+    first = Stage(lambda: {"doubled": 2 * x, "same": x}, x.device, pool)
+    return first, Stage(lambda: [(first.found["doubled"] + 1).square().sum()], x.device, pool)
+
+
+def test_results_of_a_stage_stay_where_they_are() -> None:
+    with pretend_cuda() as gpu:
+        x = torch.arange(1000.0, device="cuda")
+        before = gpu.live
+        first, second = two_stages(x)
+        for number in range(4):
+            x.fill_(number)
+            gpu.reset()
+            first.run()
+            second.run()
+            if number == 0:
+                doubled = first.found["doubled"]
+            assert first.found["doubled"] is doubled and first.found["same"] is x
+            assert float(second.found[0]) == 1000 * (2 * number + 1) ** 2
+            # The second time they are captured.
+            assert gpu.launches == (4 if number == 0 else 2)
+        # What is found, and one memory for both graphs
+        assert gpu.peak - before <= 4 * (1000 + 2 * 1000 + 2)
+        del first, second, doubled
+        gpu.reset()
+        assert gpu.live == before, "nobody has to look for what is not used any more"
 
 
 SELDOM: dict[str, Any] = {"points_per_decade": 1, "every": 0}

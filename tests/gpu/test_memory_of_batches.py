@@ -47,6 +47,7 @@ def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) 
         # A share of a network, or several, are one tile.
         ("relu", 4, 2, 10_000, 0.4),
         ("relu", 45, 45, 500, 0.4),
+        ("relu", 45, 45, 500, 2.0),
         ("relu", 200, 3, 300, 2.0),
         ("tanh", 4, 2, 2000, 0.4),
         ("tanh", 12, 24, 200, 2.0),
