@@ -146,6 +146,10 @@ class PretendPool:
     def __init__(self) -> None:
         self.memory: torch.UntypedStorage | None = None
 
+    def size(self) -> int:
+        """Bytes that it has."""
+        return 0 if self.memory is None else self.memory.nbytes()
+
 
 class _Made:
     """Stands for a tensor that a graph has made."""
@@ -274,7 +278,9 @@ class PretendGpu(TorchFunctionMode):
 
     @contextmanager
     def capture(self, graph: PretendGraph, pool: "PretendPool | None" = None) -> Iterator[None]:
-        """Let a graph capture what is called here."""
+        """Let a graph capture what is called here; pool: memory that it shares with others."""
+        graph.pool = pool or PretendPool()
+        size, graph.pool.memory = graph.pool.size(), None
         self._forget_freed()
         before, peak = self.live, self.peak
         self.graph, self.peak = graph, before
@@ -284,12 +290,10 @@ class PretendGpu(TorchFunctionMode):
             self.graph = None
             graph.undo()
         graph.check()
-        graph.pool = pool or PretendPool()
-        there = 0 if graph.pool.memory is None else graph.pool.memory.nbytes()
-        if self.peak - before > there:
-            graph.pool.memory = torch.UntypedStorage(self.peak - before)
-            self._keep(graph.pool.memory)
+        graph.pool.memory = torch.UntypedStorage(max(size, self.peak - before))
         self.peak = max(peak, self.peak)
+        self._forget_freed()
+        self._keep(graph.pool.memory)
 
     def _keep(self, storage: torch.UntypedStorage) -> None:
         """Count the memory of a new tensor; raises torch.OutOfMemoryError where there is none."""

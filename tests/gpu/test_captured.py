@@ -1,6 +1,7 @@
 """Steps that are captured as CUDA graphs give the numbers of steps that are looked at singly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from resumed_jobs import ResumedJob
 from torch import Tensor
 
 from regimes.engines.common import captured
-from regimes.engines.common.captured import LENGTH, Captured, StepsAhead
+from regimes.engines.common.captured import LENGTH, Captured, Stage, StepsAhead
 from regimes.engines.function_space.network import FunctionSpaceNetwork
 
 
@@ -79,6 +80,35 @@ def test_a_group_is_one_launch_of_the_host() -> None:
         assert float(walk.place) == pytest.approx(places(3 + 3 * LENGTH)[-1], rel=1e-6)
 
 
+def two_stages(x: Tensor) -> tuple[Stage, Stage]:
+    pool = torch.cuda.graph_pool_handle()
+    first = Stage(lambda: {"doubled": 2 * x, "same": x}, x.device, pool)
+    return first, Stage(lambda: [(first.found["doubled"] + 1).square().sum()], x.device, pool)
+
+
+def test_results_of_a_stage_stay_where_they_are() -> None:
+    with pretend_cuda() as gpu:
+        x = torch.arange(1000.0, device="cuda")
+        before = gpu.live
+        first, second = two_stages(x)
+        for number in range(4):
+            x.fill_(number)
+            gpu.reset()
+            first.run()
+            second.run()
+            if number == 0:
+                doubled = first.found["doubled"]
+            assert first.found["doubled"] is doubled and first.found["same"] is x
+            assert float(second.found[0]) == 1000 * (2 * number + 1) ** 2
+            # The second time they are captured.
+            assert gpu.launches == (4 if number == 0 else 2)
+        # What is found, and one memory for both graphs
+        assert gpu.peak - before <= 4 * (1000 + 2 * 1000 + 2)
+        del first, second, doubled
+        gpu.reset()
+        assert gpu.live == before, "nobody has to look for what is not used any more"
+
+
 SELDOM: dict[str, Any] = {"points_per_decade": 1, "every": 0}
 NODES = SELDOM | {"moved": 3, "ntg": False, "ntg_points": 0}
 JOBS: dict[str, Callable[[], ResumedJob]] = {
@@ -101,6 +131,14 @@ JOBS: dict[str, Callable[[], ResumedJob]] = {
         activation="leaky_relu",
     ),
     "sgd": lambda: small_jobs.stochastic(record={"every": 3}),
+    # Runs of one batch, which end one by one
+    "gradient_flow": lambda: replace(
+        small_jobs.flow(
+            axes={"gamma_prime": [0.0], "gamma": [0.6, 1.0, 1.6], "width": [30], "seed": [0, 1]},
+            snapshots=[1, 0.1, 0],
+        ),
+        caps=(10, 15),
+    ),
 }
 
 

@@ -27,7 +27,7 @@ from regimes.storage.layout import assemble
 
 
 def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) -> ResumedJob:
-    """Gradient flow for a step on normal points."""
+    """Gradient flow on normal points for as many steps as it takes to capture some."""
     random = np.random.default_rng(0)
     data = assemble(
         random.standard_normal((n_points, n_features)) * n_features**-0.5,
@@ -39,7 +39,7 @@ def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) 
     )
     gammas = np.linspace(0.6, 1.6, runs).tolist()
     axes = {"gamma_prime": [0.0], "gamma": gammas, "width": [width], "seed": [0]}
-    block = small_jobs.flow(axes=axes, solver={"max_steps": 1}, **changes).block
+    block = small_jobs.flow(axes=axes, solver={"max_steps": 3}, **changes).block
     return ResumedJob(block, data)
 
 
@@ -50,6 +50,7 @@ def flow(n_points: int, n_features: int, width: int, runs: int, **changes: Any) 
         # A share of a network, or several, are one tile.
         ("relu", 4, 2, 10_000, 0.4),
         ("relu", 45, 45, 500, 0.4),
+        ("relu", 45, 45, 500, 2.0),
         ("relu", 200, 3, 300, 2.0),
         ("tanh", 4, 2, 2000, 0.4),
         ("tanh", 12, 24, 200, 2.0),

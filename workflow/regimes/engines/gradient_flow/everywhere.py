@@ -38,7 +38,8 @@ class KinkedEverywhere(Kinked):
     def __init__(self, activation: ModuleType, inputs: Tensor):
         super().__init__(activation, inputs)
         n_points, n_features = inputs.shape
-        self.kept = n_points + 2
+        # A graph makes ways, and writes them to where they are kept.
+        self.kept = 2 * (n_points + 2)
         self.worked_on = 16 * n_points + 6 * n_features + 8
 
     def predict(self, batch: Batch) -> tuple[Sums, Any]:
