@@ -148,6 +148,7 @@ def test_probes_find_what_they_find_on_the_cpu(hidden_layers: int) -> None:
         "n_features": [4, 20],
         "hidden_layers": hidden_layers,
         "hidden_width": 6,
+        "parameterisation": "standard",
         "learning_rate": 0.5,
         "max_steps": 20,
         "train_share": 0.5,

@@ -370,7 +370,7 @@ def test_only_what_is_new_of_the_models_is_trained(
 
 
 @pytest.mark.parametrize(
-    ("module", "trains"), [("embeddings/quadratic.py", 2), ("multistep.py", 13)]
+    ("module", "trains"), [("embeddings/quadratic.py", 2), ("multistep.py", 23)]
 )
 def test_code_trains_the_models_that_run_it(
     finished: Plan, edit: Callable[..., None], module: str, trains: int

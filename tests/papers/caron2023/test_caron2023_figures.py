@@ -239,7 +239,7 @@ def test_regression(measures: Measures) -> None:
     for setting in SETTINGS:
         runs = measures[ENERGY]
         np.testing.assert_allclose(curve(ntg, setting), mean(runs, "ntg_change", setting))
-        expected = mean(measures[AIRFOIL], "pruned_train_risk", setting)[::-1]
+        expected = mean(measures[AIRFOIL], "pruned_train_risk", setting)
         np.testing.assert_allclose(curve(pruned, setting), expected)
         expected = mean(measures[PLANT], "transfer_test_risk", setting)
         np.testing.assert_allclose(curve(transferred, setting), expected)
@@ -274,7 +274,7 @@ def test_nine_panels_are_in_the_captions_order(module, measures: Measures) -> No
             continue
         shown = curve(axis, "gamma_05_alpha_05")
         expected = mean(runs, name, "gamma_05_alpha_05")
-        np.testing.assert_allclose(shown, expected[::-1] if "pruned" in name else expected)
+        np.testing.assert_allclose(shown, expected)
 
 
 def test_mnist_shows_accuracies(measures: Measures) -> None:
@@ -282,7 +282,7 @@ def test_mnist_shows_accuracies(measures: Measures) -> None:
     for axes, name in ((pruned, "pruned"), (transferred, "transfer")):
         shown = curve(axes, "gamma_0_alpha_04")
         expected = mean(measures[MNIST], f"{name}_test_accuracy", "gamma_0_alpha_04")
-        np.testing.assert_allclose(shown, expected[::-1] if name == "pruned" else expected)
+        np.testing.assert_allclose(shown, expected)
         assert axes.get_yscale() == "linear"
 
 
@@ -293,7 +293,7 @@ def test_images(measures: Measures) -> None:
         if name:
             shown = curve(axis, "gamma_1")
             expected = mean(measures[CIFAR10], name, "gamma_1")
-            np.testing.assert_allclose(shown, expected[::-1] if "pruned" in name else expected)
+            np.testing.assert_allclose(shown, expected)
 
 
 def test_the_backbone_is_named(measures: Measures) -> None:

@@ -316,7 +316,7 @@ def _slope_of_variance(measures: Measures, symmetric: bool) -> Finding:
         "kappa_n / 2 with probability 1 - delta, m >= 8 n ln(n / delta) / (kappa_n d)"
     ),
     statistic="largest share of draws where it is not, over the delta of the width",
-    wanted=at_most(1.0),
+    wanted=at_most(1.0, "the probability that the proposition allows"),
     source="Proposition C.1, section 4.2 (i)",
     needs=(RELU, TANH, SOFTPLUS),
     kind=THEOREM,
