@@ -210,16 +210,15 @@ def integrate(
     return result
 
 
-def _maker(
-    batch: _Batch, targets: Tensor, shares: Tensor, limits: Limits
-) -> Callable[[], tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]]:
-    """What makes a step of a batch, and goes on from there.
+# A step that was made, its sizes (E,), and what there is to know of it, also for the host.
+Made = tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]
 
-    It returns the step, its sizes (E,), and what there is to know of it, for the host as well.
-    """
+
+def _maker(batch: _Batch, targets: Tensor, shares: Tensor, limits: Limits) -> Callable[[], Made]:
+    """What makes a step of a batch, and goes on from there; a GPU captures it where it can."""
     tolerance = cast(Tensor, batch.control.tolerance)
 
-    def make() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+    def make() -> Made:
         h = batch.h
         step = exponential.step(batch.network, batch.point, batch.initial, targets, h, tolerance)
         found = _tried(step.components, batch, step, shares, limits)
@@ -232,7 +231,7 @@ def _maker(
         write(batch, after)
         return results
 
-    def make_captured() -> tuple[Step, Tensor, dict[str, Tensor], dict[str, np.ndarray]]:
+    def make_captured() -> Made:
         step, (h, found, table) = steps.make()
         return step, h, found, _read(found, table)
 
