@@ -8,6 +8,7 @@ import pytest
 from regimes.claims.core import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Finding, at_least, within
 from regimes.claims.sampling import (
     bootstrapped,
+    deviates,
     estimates,
     largest_deviate,
     mean_of,
@@ -102,3 +103,13 @@ def test_the_largest_of_many_deviates() -> None:
 def test_a_finding_without_limits_is_sharp() -> None:
     assert POSITIVE.verdict(Finding(0.0)) == REPRODUCED
     assert POSITIVE.verdict(Finding(-1e-9)) == NOT_REPRODUCED
+
+
+def test_deviates_of_few_samples_are_as_rare_as_normal_ones() -> None:
+    draws = np.random.default_rng(0).standard_normal((20_000, 4))
+    errors = draws.std(axis=1, ddof=1) / 2
+    sizes = deviates(draws.mean(axis=1), errors, 3)
+    assert np.mean(sizes > largest_deviate(1)) == pytest.approx(0.025 * 2, abs=0.005)
+    assert deviates([-3.0, 0.0], [1.0, 1.0]) == pytest.approx([3.0, 0.0])
+    # However far, it is a number.
+    assert np.isfinite(deviates(1e9, 1.0))

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "sgd.teacher_student": "song2021_mnist",
     "at_initialisation.first_update": "caron2023_theorems_relu",
     "at_initialisation.jacobian_spectrum": "song2021_lemma3",
+    "at_initialisation.quasirandom": "razborov2022_start",
 }
 # Whose widths are no axis.
 SEARCHES = {"gradient_flow.boundary": "boundary_four_point"}

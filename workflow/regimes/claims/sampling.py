@@ -100,6 +100,18 @@ def trend(blocks: Any, detail: str = "") -> Finding:
     return Finding(deviate, detail, (deviate - width, deviate + width))
 
 
+def deviates(differences: Any, errors: Any, degrees_of_freedom: Any = np.inf) -> np.ndarray:
+    """Sizes of normal deviates that are as improbable as differences over their standard errors.
+
+    degrees_of_freedom: of the errors; infinite for known ones. To be compared with
+    `largest_deviate`.
+    """
+    sizes = np.abs(np.asarray(differences, dtype=float)) / np.asarray(errors, dtype=float)
+    tails = stats.t.logsf(sizes, degrees_of_freedom)
+    # The tail of a normal deviate beyond 37 is no number any more.
+    return stats.norm.isf(np.exp(np.maximum(tails, -700)))
+
+
 def largest_deviate(comparisons: int) -> float:
     """What the largest of so many independent deviates exceeds in 5 % of all cases, in size."""
     return float(stats.norm.isf((1 - CONFIDENCE) / (2 * comparisons)))

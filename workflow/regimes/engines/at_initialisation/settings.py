@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from regimes.config.axes import Name, SeedAxis
+from regimes.config.axes import CountAxis, Name, SeedAxis, WidthAxis
 from regimes.config.base import Integer, Number
-from regimes.config.experiment import SplitBy
+from regimes.config.experiment import AxesSettings, SplitBy
 from regimes.datasets.size import DataSize
 from regimes.engines.common.isometry_settings import NearIsometryExperiment, SphereAxes
 from regimes.engines.common.memory import Axes, n_runs
@@ -98,3 +98,35 @@ class InitialSpectrumExperiment(NearIsometryExperiment):
         "Jacobian is taken, over the norm of the weights that differ.",
     )
     axes: SphereAxes = Field(description="The grid of settings.")
+
+
+class QuasirandomAxes(AxesSettings):
+    """The grid of settings."""
+
+    n_features: CountAxis = Field(
+        description="Dimensions n: the first features of the data, points scaled to length 1."
+    )
+    n_train: CountAxis = Field(description="Numbers of points m, the first ones.")
+    width: WidthAxis = Field(description="Numbers of hidden neurons S.")
+    seed: SeedAxis = Field(
+        description="Random initialisations; also the draws, of data sets that have several."
+    )
+
+
+class QuasirandomExperiment(EngineSettings):
+    """Networks and points at random: Section 3.1, Appendices B and C of razborov2022."""
+
+    takes_draws = True
+    takes_outputs = False
+    uses_gpu = False
+
+    engine: Literal["at_initialisation.quasirandom"] = Field(
+        description="How the networks are trained."
+    )
+    axes: QuasirandomAxes = Field(description="The grid of settings.")
+    split_by: SplitBy = ("n_features",)
+
+    @model_validator(mode="after")
+    def _axes_exist(self) -> "QuasirandomExperiment":
+        self.check_grids()
+        return self

@@ -6,8 +6,15 @@ import xarray as xr
 
 from regimes.papers.razborov2022.paper import QUANTITIES, STATISTICS
 
-# A mean may lie outside the paper's range by this share of the bound.
-MARGIN = 0.02
+# What printed values may be off by rounding.
+ROUNDING = {
+    "stopping_time": 0.5,
+    "kappa_h": 0.005,
+    "activation_changes": 0.5,
+    "weight_distance": 0.05,
+}
+# Mean of the range of so many standard normal values.
+MEAN_RANGE = {3: 1.693, 6: 2.534, 10: 3.078}
 
 
 def summary(measures: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
@@ -41,20 +48,24 @@ def beside_paper(measures: xr.Dataset, paper: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([summary(measures, paper), printed], axis=1)
 
 
-def excess(measures: xr.Dataset, paper: pd.DataFrame) -> pd.DataFrame:
-    """How far each mean is outside the paper's range, as a share of the bound that it passed.
+def outside_rounding(
+    values: np.ndarray, row: pd.Series, quantity: str, count: int
+) -> tuple[float, float, float]:
+    """Difference of a mean from the paper's beyond rounding, its standard error and freedom.
 
-    Columns width, n_train and the quantities; 0 inside, NaN where the paper's value is lost or
-    nothing was run.
+    values: ours, (runs,). row: of a table, whose range of `count` runs gives their spread; the
+    variance is that of both samples, and so are the degrees of freedom.
     """
-    table = beside_paper(measures, paper)
-    result = table[["width", "n_train"]].copy()
-    for quantity in QUANTITIES:
-        mean = table[f"{quantity}_mean"]
-        low, high = table[f"paper_{quantity}_min"], table[f"paper_{quantity}_max"]
-        outside = np.maximum((low - mean) / low, (mean - high) / high)
-        result[quantity] = outside.clip(lower=0)
-    return result
+    low, high, theirs = (row[f"{quantity}_{name}"] for name in STATISTICS)
+    freedom = len(values) - 1
+    own = values.std(ddof=1) if freedom else 0.0
+    spread = (high - low) / MEAN_RANGE[count]
+    # A range of ten normal values tells as much of their spread as 8.5 of them do.
+    other = min(count - 1, 7.5)
+    variance = (freedom * own**2 + other * spread**2) / (freedom + other)
+    difference = max(abs(values.mean() - theirs) - ROUNDING[quantity], 0.0)
+    error = (variance * (1 / len(values) + 1 / count)) ** 0.5
+    return float(difference), float(error), float(freedom + other)
 
 
 def _cell(measures: xr.Dataset, width: int, n_train: int) -> xr.Dataset | None:

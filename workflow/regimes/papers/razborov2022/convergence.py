@@ -16,6 +16,7 @@ KEPT = {
     "initial_residual_norm": "initial_residual_norm",
     "final_residual_norm": "residual_norm",
     "initial_smallest_eigenvalue": "initial_smallest_eigenvalue",
+    "initial_largest_eigenvalue": "initial_largest_eigenvalue",
     "final_smallest_eigenvalue": "smallest_eigenvalue",
 }
 

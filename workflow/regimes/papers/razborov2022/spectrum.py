@@ -13,8 +13,11 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
 
     - smallest_eigenvalue_history: lambda_min(H_t);
 
-    and eigenvalue_dip: how far lambda_min(H_t) falls below the smaller of lambda_min(H_0) and
-    lambda_min(H_T), as a share of that; 0 if it does not.
+    and, as shares of these,
+
+    - eigenvalue_dip: how far lambda_min(H_t) falls below the smaller of lambda_min(H_0) and
+      lambda_min(H_T); 0 if it does not;
+    - distance_bulge: how far |W_t - W_0| rises above |W_T - W_0|; 0 if it does not.
     """
     result = convergence.measure(runs, data)
     history = runs["smallest_eigenvalue"]
@@ -25,5 +28,9 @@ def measure(runs: xr.Dataset, data: xr.Dataset) -> xr.Dataset:
     result["eigenvalue_dip"] = dip.transpose(*result["kappa_h"].dims).assign_attrs(
         long_name="fall of lambda_min(H_t) below the smaller of its ends, as a share of that",
         units="1",
+    )
+    bulge = (runs["weight_distance"].max("step") / result["weight_distance"] - 1).clip(min=0)
+    result["distance_bulge"] = bulge.transpose(*result["kappa_h"].dims).assign_attrs(
+        long_name="rise of |W_t - W_0| above |W_T - W_0|, as a share of that", units="1"
     )
     return result
