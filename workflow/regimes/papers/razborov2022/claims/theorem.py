@@ -115,6 +115,7 @@ def first_layer(measures: Measures) -> Finding:
     source="(32)",
     needs=(ALLOWED,),
     kind=THEOREM,
+    known=True,
     sizes=SIZES,
 )
 def weights_against_points(measures: Measures) -> Finding:
@@ -155,6 +156,7 @@ def weights_against_ratio(measures: Measures) -> Finding:
     source="(33), (35)",
     needs=(ALLOWED,),
     kind=THEOREM,
+    known=True,
     sizes=SIZES,
 )
 def outputs_against_points(measures: Measures) -> Finding:
@@ -171,6 +173,7 @@ def outputs_against_points(measures: Measures) -> Finding:
     source="(45), (47)",
     needs=(ALLOWED,),
     kind=THEOREM,
+    known=True,
     sizes=SIZES,
 )
 def decay(measures: Measures) -> Finding:
