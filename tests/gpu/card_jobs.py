@@ -56,6 +56,8 @@ class CardJob:
         return runner.train(self.job.block, self.job.data, device).drop_attrs()
 
 
+# Of whole groups of steps that a GPU makes at once, between two recorded ones.
+GROUPS = 195, 291
 SELDOM = {"points_per_decade": 1, "every": 0}
 NO_EPOCH = {"every": 1000}
 
@@ -72,10 +74,10 @@ def _flow(activation: str, width: int) -> CardJob:
 
 def _descent() -> CardJob:
     settings = {"draws": 4, "n_points": 110, "n_features": 20, "seed": 5}
-    job = small_jobs.full_batch(record=SELDOM, learning_rate=1e-3)
+    job = small_jobs.full_batch(record=SELDOM, learning_rate=1e-5)
     axes = {"width": [1000], "n_train": [100], "seed": [0, 1, 2, 3]}
     return CardJob(
-        _with(job, unit_sphere.build(settings), **axes), (11, 19), "4 networks, m = 1000, n = 100"
+        _with(job, unit_sphere.build(settings), **axes), GROUPS, "4 networks, m = 1000, n = 100"
     )
 
 
@@ -84,7 +86,7 @@ def _space() -> CardJob:
     job = small_jobs.function_space(False, record=SELDOM | {"feature_map_neurons": 3})
     axes = {"width": [1000], "n_train": [100], "seed": [0, 1, 2, 3]}
     data = xor_with_noise.build(settings)
-    return CardJob(_with(job, data, **axes), (11, 19), "4 networks, m = 1000, n = 100")
+    return CardJob(_with(job, data, **axes), GROUPS, "4 networks, m = 1000, n = 100")
 
 
 def _multisteps() -> CardJob:
@@ -96,7 +98,7 @@ def _nodes() -> CardJob:
     record = SELDOM | {"moved": 3, "ntg": False, "ntg_points": 0}
     job = small_jobs.node_scaled(record=record, learning_rate=0.1)
     data = made_up_data(n_features=20, n_train=200)
-    return CardJob(_with(job, data, width=[1000]), (11, 19), "6 networks, m = 1000, n = 200")
+    return CardJob(_with(job, data, width=[1000]), GROUPS, "6 networks, m = 1000, n = 200")
 
 
 def _epochs(make: Callable[..., ResumedJob], networks: int) -> CardJob:
@@ -173,7 +175,7 @@ def work_in_a_step(one: CardJob) -> Counter[str]:
     for limit in one.limits:
         with (
             # What marks fresh memory is no work, and how often a job reports hangs on the time.
-            mock.patch.object(pretend_cuda, "_poison_", lambda fresh: None),
+            mock.patch.object(pretend_cuda, "_poisoned", lambda make: make),
             mock.patch.object(runner, "SECONDS_BETWEEN_REPORTS", math.inf),
             pretend_cuda.pretend_cuda() as gpu,
             Work() as work,
