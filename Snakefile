@@ -56,6 +56,8 @@ include: "workflow/rules/common.smk"
 SETTINGS = or_exit(settings_of)
 PREFIX = or_exit(prefix)
 # What cannot be had is looked for once, where Snakemake was started; jobs are told.
+if ABSENT not in os.environ:
+    os.environ[ABSENT] = or_exit(absent_text, SETTINGS, PREFIX)
 SETTINGS = or_exit(without_absent, SETTINGS, PREFIX)
 PLAN = or_exit(Plan.from_config, SETTINGS)
 or_exit(check_targets)
@@ -91,7 +93,7 @@ if workflow.is_main_process:
 
 
 envvars:
-    "REGIMES_ABSENT",
+    ABSENT,
     PLACED,
 
 

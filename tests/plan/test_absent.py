@@ -19,8 +19,6 @@ def nowhere(monkeypatch, tmp_path):
     for variable in (absent.VARIABLE, "REGIMES_DATA", "http_proxy", "HTTPS_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("REGIMES_CACHE", str(tmp_path / "cache"))
-    # What is found is kept in the environment for the jobs.
-    monkeypatch.setattr(absent.os, "environ", dict(absent.os.environ))
 
     def no_name(*_):
         raise socket.gaierror
@@ -46,10 +44,11 @@ def test_what_needs_absent_data_is_left_out_and_nothing_else(nowhere):
     # The others' jobs keep their names; figures of all papers show the others.
     assert all(whole.jobs[name].path == job.path for name, job in plan.jobs.items())
     assert not gone & set(plan.figures["atlas"].inputs)
-    (line,) = [one for one in absent.said(plan.left_out) if "caron2023_cifar10" in one]
-    assert line.startswith("left out, and all else is made: caron2023/fig04_cifar10, ")
-    assert line.endswith(f"cifar10/cifar-10-python.tar.gz {absent.NOWHERE}")
-    assert set(json.loads(absent.os.environ[absent.VARIABLE])) == set(CIFAR10)
+    assert list(absent.told(plan.left_out)) == [
+        "left out: caron2023/fig04_cifar10, caron2023/fig11_cifar10_gamma and 2 more; "
+        f"cifar10/cifar-10-python.tar.gz {absent.NOWHERE}"
+    ]
+    assert set(json.loads(absent.absent_text(config(), nowhere))) == set(CIFAR10)
 
 
 @pytest.mark.parametrize("there", ["cache", "made", "network", "mirror"])
@@ -79,5 +78,5 @@ def test_a_missing_package_is_named(nowhere, monkeypatch):
 
 
 def test_jobs_plan_what_was_planned(nowhere, monkeypatch):
-    absent.os.environ[absent.VARIABLE] = "{}"
+    monkeypatch.setenv(absent.VARIABLE, "{}")
     assert "caron2023_cifar10" in absent.without_absent(config(), nowhere).experiments

@@ -11,6 +11,7 @@ from harness import PAPER, ROOT, SMALL, SMOKE, Workflow, copy_checkout
 from PIL import Image
 
 from regimes.config.load import load
+from regimes.plan.absent import without_absent
 from regimes.plan.plan import Plan
 from regimes.tools import settings
 from regimes.tools.cli import main
@@ -104,7 +105,7 @@ def test_dry_run_imports_no_torch(fresh: Workflow, tmp_path: Path) -> None:
     (poison / "__init__.py").write_text("raise SystemExit('torch was imported')\n")
     result = fresh.run("-n", targets=(), config=(), PYTHONPATH=str(poison.parent))
     assert result.code == 0, result.output
-    plan = Plan.from_config(load(ROOT / "config.yaml"))
+    plan = Plan.from_config(without_absent(load(ROOT / "config.yaml"), fresh.directory))
     jobs = [job for job in plan.jobs.values() if not plan.measures[job.experiment].on_request]
     assert result.jobs["train"] == len(jobs) >= 27
 

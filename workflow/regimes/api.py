@@ -197,7 +197,7 @@ def simulate(
     >>> import regimes
     >>> runs = regimes.simulate(gamma=[0.5, 1.75], gamma_prime=0.0, width=100, progress=False)
     >>> runs["final_relative_distance_w"].round(1).values
-    array([ 0.2, 10.3])
+    array([ 0.3, 10.4])
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 8)
     >>> run = regimes.simulate(

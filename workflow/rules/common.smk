@@ -10,8 +10,9 @@ from regimes.config.load import load, load_in
 from regimes.jobs.cores import available_cores
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
-from regimes.plan.absent import said as left_out
-from regimes.plan.absent import without_absent
+from regimes.plan.absent import VARIABLE as ABSENT
+from regimes.plan.absent import absent_text, without_absent
+from regimes.plan.absent import told as left_out
 from regimes.plan.outcome import failed, made, verdicts
 from regimes.plan.placement import Placement
 from regimes.plan.plan import TARGETS, Plan

@@ -466,14 +466,14 @@ def test_features(module, n: int, measures: dict[str, xr.Dataset]) -> None:
     figure = drawn(module, measures)
     panels = np.array(figure.axes).reshape(2, 3)
     (legend,) = figure.legends
-    assert legend.get_texts()[1].get_text() == "$m = 2048$"
+    assert legend.get_texts()[2].get_text() == "$m = 2048$"
     assert all("mean movement" in axes.get_title() for axes in panels[1])
     assert [axes.get_title() for axes in panels[0]] == ["ours", "NTK", "MF"]
     runs = measures[SCALINGS].sel(n_train=n)
     ntk = runs.sel(model="ntk")
     shown = curve(panels[0, 1], "$m = 2048$")
     np.testing.assert_allclose(shown[:, 1], ntk["train_loss"].sel(width=2048).mean("seed"))
-    assert sum(line.get_linestyle() == "--" for line in panels[0, 1].lines) == 4
+    assert sum(line.get_linestyle() == "--" for line in panels[0, 1].lines) == 5
     features = ntk["feature_map"].sel(width=8192, seed=0)
     for moment, label in enumerate(("start", "end")):
         expected = features.sel(moment=moment).transpose("neuron", "map_point")

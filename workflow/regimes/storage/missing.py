@@ -14,6 +14,8 @@ from regimes.errors import DataError
 FLAGS = ("diverged", "transfer_diverged")
 # There is no Zipf law at gamma = 1, no line through few steps, and no neuron beyond the width.
 MAY_LACK = ["alpha", "r_squared", "feature_map"]
+# A run may not be in the ball for a single recorded step.
+MAY_LACK += ["isometry_ratio"]
 # A search, which has as many trials as it needs, may find nothing.
 MAY_LACK += ["boundary_gamma", "boundary_gamma_stderr", "steepness"]
 OF_A_SEARCH = "trial"

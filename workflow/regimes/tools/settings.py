@@ -77,10 +77,11 @@ def plan_of(settings: Settings = (), directory: Path = Path()) -> Plan:
 def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
     """The plans that `plan_of` may give where the workflow ran.
 
-    They are two for `backbone: auto`, which depends on the files that are there, else one.
+    They are two for `backbone: auto`, which depends on the files that are there, else one, with all
+    experiments, those included whose data cannot be had now.
     """
     with _within(directory):
-        config = without_absent(load_in(Path(), CHECKOUT, settings))
+        config = load_in(Path(), CHECKOUT, settings)
         auto = [
             name
             for name, dataset in config.datasets.items()
@@ -90,8 +91,7 @@ def plans_of(settings: Sequence[Layer], directory: Path = Path()) -> list[Plan]:
             return [Plan.from_config(config)]
         chosen = [{name: {"backbone": one} for name in auto} for one in AUTO_BACKBONES]
         layers = [Layer(COMMAND_LINE, {"datasets": datasets}) for datasets in chosen]
-        configs = [load_in(Path(), CHECKOUT, [*settings, layer]) for layer in layers]
-        return [Plan.from_config(without_absent(config)) for config in configs]
+        return [Plan.from_config(load_in(Path(), CHECKOUT, [*settings, layer])) for layer in layers]
 
 
 def differences(first: Any, second: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
