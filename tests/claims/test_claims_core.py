@@ -137,7 +137,7 @@ def test_below_its_sizes_a_claim_is_not_checked() -> None:
         (Sizes(contains={"width": (10, 20, 40)}), "runs lacks width = 20, 40"),
         (Sizes(least={"width": 31}), "runs: width 30, needs 31"),
         (Sizes(least={"n": 5}), "runs: n 4, needs 5"),
-        (Sizes(least={"max_steps": 1e5}), "runs: max_steps 10, needs 100000"),
+        (Sizes(least={"max_steps": 1e5}), "runs: max steps 10, needs 100000"),
     ):
         row = one(made_up(sizes=sizes), {"runs": runs})
         assert row["verdict"] == ("reproduced" if said is None else "not run")

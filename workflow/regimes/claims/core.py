@@ -148,9 +148,9 @@ class Sizes:
             for quantity, least in (self.least or {}).items():
                 largest = np.max(_quantity(dataset, name, quantity))
                 if not largest >= least:
-                    raise TooSmallError(
-                        f"{name}: {quantity} {_short(largest)}, needs {_short(least)}"
-                    )
+                    # In words, not as a key, which would be taken for a formula.
+                    said = quantity.replace("_", " ")
+                    raise TooSmallError(f"{name}: {said} {_short(largest)}, needs {_short(least)}")
 
 
 def _quantity(dataset: xr.Dataset, experiment: str, name: str) -> Any:

@@ -182,7 +182,7 @@ AT_MOST_DELTA = at_most(DELTA, "the theorem's probability delta, 0.1 here")
 @claim(
     "C28",
     says=(
-        f"n <= d, c^ from (58): {CONCLUSION}; pairs of neurons, so that f = 0 at the start and "
+        f"n <= d, c from (58): {CONCLUSION}; pairs of neurons, so that f = 0 at the start and "
         "Lemma 2 is not needed"
     ),
     statistic=VIOLATIONS,
@@ -194,7 +194,7 @@ AT_MOST_DELTA = at_most(DELTA, "the theorem's probability delta, 0.1 here")
 )
 @claim(
     "C29",
-    says=f"n = 2 <= d, c^ from (58) and m for Lemma 2: {CONCLUSION}; signs drawn, as in the text",
+    says=f"n = 2 <= d, c from (58) and m for Lemma 2: {CONCLUSION}; signs drawn, as in the text",
     statistic=VIOLATIONS,
     wanted=AT_MOST_DELTA,
     source="Theorem 1, (58) to (61)",
@@ -205,7 +205,7 @@ AT_MOST_DELTA = at_most(DELTA, "the theorem's probability delta, 0.1 here")
 @claim(
     "C31",
     says=(
-        f"three layers, n = 8 > d = 5, c^ from (80): {CONCLUSION}, lambda_min of the limit of G; "
+        f"three layers, n = 8 > d = 5, c from (80): {CONCLUSION}, lambda_min of the limit of G; "
         "pairs of neurons"
     ),
     statistic=VIOLATIONS,

@@ -426,7 +426,7 @@ def grams(measures: Measures) -> Finding:
 @claim(
     "L22c",
     says="at the start lambda_min(G) >= 3/4 kappa^2 (lambda_a / kappa' + kappa' lambda_w), and "
-    "lambda_min(G^[a]) >= 3/4 kappa^2 lambda_a / kappa'",
+    "lambda_min(G_a) >= 3/4 kappa^2 lambda_a / kappa'",
     statistic="smallest ratio of the sides without 3/4, at the largest width",
     wanted=at_least(0.75, "the bound itself"),
     source="Propositions 17 and 20",

@@ -130,10 +130,10 @@ def _growth(measures: Measures, name: str) -> Finding:
 @claim(
     "S36",
     says=(
-        "sigmoid, tanh and ELU have |act(tau a)| <= tau^(r_2) |act(a)| for all a and tau < 1, with "
-        "some r_2"
+        "sigmoid, tanh and ELU have |act(tau a)| <= tau^r |act(a)| for all a and tau < 1, with "
+        "some r"
     ),
-    statistic="change of the largest r_2 from |a| <= 20 to |a| <= 40, the least of the three",
+    statistic="change of the largest r from |a| <= 20 to |a| <= 40, the least of the three",
     wanted=at_least(-0.01, "0 where there is one; a convention of ours"),
     source="Theorem 3, footnote 3",
     needs=(LEMMA3,),
@@ -149,4 +149,4 @@ def power_condition(measures: Measures) -> Finding:
         f"{name} {float(powers.sel(named=name).isel(range=1)):.3g}"
         for name in powers["named"].values
     )
-    return Finding(float(three.min()), f"largest r_2 for |a| <= 40: {shown}")
+    return Finding(float(three.min()), f"largest r for |a| <= 40: {shown}")
