@@ -7,9 +7,9 @@ import pytest
 
 from regimes.claims.core import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Finding, at_least, within
 from regimes.claims.sampling import (
-    bootstrapped,
     deviates,
     estimates,
+    jackknifed,
     largest_deviate,
     mean_of,
     paired_order,
@@ -83,9 +83,9 @@ def test_trends_are_pages() -> None:
     assert np.isnan(trend([[1.0, np.nan]]).value)
 
 
-def test_bootstrap_and_pairs() -> None:
+def test_jackknife_and_pairs() -> None:
     draw = np.random.default_rng(0)
-    found = bootstrapped(3 + draw.standard_normal(40), np.mean)
+    found = jackknifed(3 + draw.standard_normal(40), np.mean, POSITIVE)
     width = (found.limits[1] - found.limits[0]) / 2
     assert width == pytest.approx(1.645 / 40**0.5, rel=0.25)
     # What seeds share does not count.

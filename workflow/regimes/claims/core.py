@@ -79,10 +79,10 @@ class Wanted:
     def text(self) -> str:
         """In words, such as "at most 0.1"."""
         if math.isinf(self.low):
-            return f"at most {self.high:.6g}"
+            return f"at most {self.high:.4g}"
         if math.isinf(self.high):
-            return f"at least {self.low:.6g}"
-        return f"{self.low:.6g}" if self.low == self.high else f"{self.low:.6g} to {self.high:.6g}"
+            return f"at least {self.low:.4g}"
+        return f"{self.low:.4g}" if self.low == self.high else f"{self.low:.4g} to {self.high:.4g}"
 
     def verdict(self, finding: Finding) -> str:
         """Whether the statistic is inside, outside, or too uncertain to tell.

@@ -14,7 +14,6 @@ from scipy import stats
 from regimes.claims.core import Finding, Wanted
 
 CONFIDENCE = 0.95
-BOOTSTRAP_SAMPLES = 2000
 
 
 def mean_of(samples: Any, wanted: Wanted, detail: str = "") -> Finding:
@@ -68,21 +67,6 @@ def shares(successes: Any, trials: Any, wanted: Wanted, detail: str = "") -> Fin
     return worst(successes / trials, limits, wanted, detail)
 
 
-def bootstrapped(
-    samples: Any, statistic: Callable[[np.ndarray], float], detail: str = ""
-) -> Finding:
-    """A statistic of samples over seeds, with limits from drawing the seeds anew.
-
-    samples: (seeds, ...). statistic: of an array like it, with as many or other seeds.
-    """
-    samples = np.asarray(samples, dtype=float)
-    stream = np.random.default_rng(0)
-    drawn = stream.integers(len(samples), size=(BOOTSTRAP_SAMPLES, len(samples)))
-    values = [statistic(samples[rows]) for rows in drawn]
-    lower, upper = np.quantile(values, (1 - CONFIDENCE, CONFIDENCE))
-    return Finding(float(statistic(samples)), detail, (float(lower), float(upper)))
-
-
 def jackknifed(
     samples: Any, statistic: Callable[[np.ndarray], Any], wanted: Wanted, detail: str = ""
 ) -> Finding:
@@ -90,7 +74,7 @@ def jackknifed(
 
     samples: (seeds, ...). statistic: of an array like it with any number of seeds; one number, or
     several of which each is to be as wanted. The limits are Student's, which for five seeds are
-    wide enough where those of `bootstrapped` are too narrow.
+    wide enough where those of the bootstrap are too narrow.
     """
     samples = np.asarray(samples, dtype=float)
     count = len(samples)
@@ -112,10 +96,10 @@ def deviates_of_means(samples: Any) -> np.ndarray:
     count = len(samples)
     if count < 2:
         return np.full(samples.shape[1], np.nan)
+    means = samples.mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        student = samples.mean(axis=0) / (samples.std(axis=0, ddof=1) / count**0.5)
-    tail = stats.t.sf(np.abs(student), count - 1)
-    return np.asarray(np.sign(student) * stats.norm.isf(np.maximum(tail, 1e-300)))
+        sizes = deviates(means, samples.std(axis=0, ddof=1) / count**0.5, count - 1)
+    return np.asarray(np.sign(means) * sizes)
 
 
 def trend(blocks: Any, detail: str = "") -> Finding:

@@ -6,6 +6,7 @@ Students have biases, as in the authors' code, where (15) has none.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
@@ -13,10 +14,12 @@ from scipy.stats import rankdata
 
 from regimes.claims.core import (
     CODE,
+    TEXT,
     Finding,
     Measures,
     Sizes,
     TooSmallError,
+    Wanted,
     at_least,
     at_most,
     claim,
@@ -47,6 +50,50 @@ FIGURE = "song2021/fig1_mnist"
 SOURCE = "section 6, Fig. 1"
 # Neighbours among the values up to He's, and values above it.
 CHANCE = largest_deviate(6)
+ZERO = at_most(NO_ERROR, "a convention of ours: less than 0.05 % is shown as 0.0 %")
+UP = at_least(0.0, "its sign")
+NOT_DOWN = at_least(-CHANCE, "no more than chance, at 95 %, of six comparisons")
+
+
+Check = Callable[[Measures, str], Finding]
+
+
+def of_both_losses(
+    text_id: str, code_id: str, *, says: str, statistic: str, wanted: Wanted, source: str = SOURCE
+) -> Callable[[Check], Check]:
+    """Declare a statement of the students of either loss, at the function that checks one loss.
+
+    The first id is of the text's loss, the second of that of the authors' runs.
+    """
+    losses = (
+        (text_id, "mean square error", TEXT, TEXT_SIZES, MEAN_SQUARE),
+        (code_id, "negative log likelihood", CODE, CODE_SIZES, LOG_LIKELIHOOD),
+    )
+
+    def declared(check: Check) -> Check:
+        found = []
+        for id_, words, reading, sizes, loss in losses:
+            of_loss = claim(
+                id_,
+                says=f"{says}; {words}",
+                statistic=statistic,
+                wanted=wanted,
+                source=source,
+                needs=(MNIST,),
+                reading=reading,
+                sizes=sizes,
+                known=True,
+                figure=FIGURE,
+            )(_of_loss(check, loss))
+            found += of_loss.__dict__["claims"]
+        check.__dict__["claims"] = tuple(found)
+        return check
+
+    return declared
+
+
+def _of_loss(check: Check, loss: str) -> Callable[[Measures], Finding]:
+    return lambda measures: check(measures, loss)
 
 
 def _accuracy(measures: Measures, loss: str, name: str = "final_test_accuracy") -> xr.DataArray:
@@ -73,134 +120,46 @@ def _lost(measures: Measures, loss: str) -> str:
     return f"; {count} diverged" if count else ""
 
 
-SAYS_ZERO = "students reach zero training error for every omega_2 in [0.002, 0.1]; {}"
-ZERO = at_most(NO_ERROR, "a convention of ours: less than 0.05 % is shown as 0.0 %")
-SHARE = "largest mean share of wrong training images at the end"
-
-
-@claim(
+@of_both_losses(
     "S1",
-    says=SAYS_ZERO.format("mean square error"),
-    statistic=SHARE,
-    wanted=ZERO,
-    source=SOURCE,
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def zero_training_error(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _zero(measures, MEAN_SQUARE)
-
-
-@claim(
     "S6",
-    says=SAYS_ZERO.format("negative log likelihood, omega_2 up to 0.0782"),
-    statistic=SHARE,
+    says="students reach zero training error for every omega_2 in [0.002, 0.1] (up to 0.0782 in "
+    "the authors' runs)",
+    statistic="largest mean share of wrong training images at the end",
     wanted=ZERO,
-    source=SOURCE,
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
 )
-def zero_training_error_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _zero(measures, LOG_LIKELIHOOD)
-
-
-def _zero(measures: Measures, loss: str) -> Finding:
+def zero_training_error(measures: Measures, loss: str) -> Finding:
+    """Shares of wrong training images."""
     wrong = 1 - _accuracy(measures, loss, "final_train_accuracy")
     strict = int((wrong == 0).sum())
     detail = f"no wrong image at all in {strict} of {wrong.size} runs; means {_listed(wrong)}"
     return mean_of(wrong.values, ZERO, detail + _lost(measures, loss))
 
 
-SAYS_RISE = "test accuracy rises from the smallest omega_2/omega_1 to He's; {}"
-RISE = "difference of test accuracy, paired over seeds"
-
-
-@claim(
+@of_both_losses(
     "S2",
-    says=SAYS_RISE.format("mean square error"),
-    statistic=RISE,
-    wanted=at_least(0.0, "its sign"),
-    source=SOURCE,
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def rise(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _rise(measures, MEAN_SQUARE)
-
-
-@claim(
     "S7",
-    says=SAYS_RISE.format("negative log likelihood"),
-    statistic=RISE,
-    wanted=at_least(0.0, "its sign"),
-    source=SOURCE,
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
+    says="test accuracy rises from the smallest omega_2/omega_1 to He's",
+    statistic="difference of test accuracy, paired over seeds",
+    wanted=UP,
 )
-def rise_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _rise(measures, LOG_LIKELIHOOD)
-
-
-def _rise(measures: Measures, loss: str) -> Finding:
+def rise(measures: Measures, loss: str) -> Finding:
+    """He's less the smallest, in each seed."""
     accuracy = _accuracy(measures, loss)
     differences = accuracy[:, _he(accuracy)] - accuracy[:, 0]
     detail = f"mean test accuracy {_listed(accuracy)}{_lost(measures, loss)}"
-    return mean_of(differences.values, at_least(0.0), detail)
+    return mean_of(differences.values, UP, detail)
 
 
-SAYS_STEPS = "and does so from each omega_2 to the next; {}"
-STEPS = "least difference of test accuracy between neighbours up to He's, as a deviate"
-NOT_DOWN = at_least(-CHANCE, "no more than chance, at 95 %, of six comparisons")
-
-
-@claim(
+@of_both_losses(
     "S8",
-    says=SAYS_STEPS.format("mean square error"),
-    statistic=STEPS,
-    wanted=NOT_DOWN,
-    source=SOURCE,
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def steps(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _steps(measures, MEAN_SQUARE)
-
-
-@claim(
     "S9",
-    says=SAYS_STEPS.format("negative log likelihood"),
-    statistic=STEPS,
+    says="and does so from each omega_2 to the next",
+    statistic="least difference of test accuracy between neighbours up to He's, as a deviate",
     wanted=NOT_DOWN,
-    source=SOURCE,
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
 )
-def steps_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _steps(measures, LOG_LIKELIHOOD)
-
-
-def _steps(measures: Measures, loss: str) -> Finding:
+def steps(measures: Measures, loss: str) -> Finding:
+    """Differences between neighbours."""
     accuracy = _accuracy(measures, loss)
     up_to_he = accuracy[:, : _he(accuracy) + 1]
     return _least(up_to_he.diff("omega_2").values, f"means {_listed(accuracy)}")
@@ -212,136 +171,47 @@ def _least(differences: np.ndarray, detail: str) -> Finding:
     return Finding(math.nan if np.isnan(deviates).any() else float(deviates.min()), detail)
 
 
-SAYS_EDGE = (
-    "He's initialisation is where the well-performing region begins: from the smallest omega_2 to "
-    "it test accuracy rises more than beyond it; {}"
-)
-EDGE = "rise up to He's less that from there to the best above it"
-
-
-@claim(
+@of_both_losses(
     "S10",
-    says=SAYS_EDGE.format("mean square error"),
-    statistic=EDGE,
-    wanted=at_least(0.0, "its sign"),
-    source=SOURCE,
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def edge(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _edge(measures, MEAN_SQUARE)
-
-
-@claim(
     "S11",
-    says=SAYS_EDGE.format("negative log likelihood"),
-    statistic=EDGE,
-    wanted=at_least(0.0, "its sign"),
-    source=SOURCE,
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
+    says="He's initialisation is where the well-performing region begins: from the smallest "
+    "omega_2 to it test accuracy rises more than beyond it",
+    statistic="rise up to He's less that from there to the best above it",
+    wanted=UP,
 )
-def edge_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _edge(measures, LOG_LIKELIHOOD)
-
-
-def _edge(measures: Measures, loss: str) -> Finding:
+def edge(measures: Measures, loss: str) -> Finding:
+    """The best above He's is that of the mean over seeds."""
     accuracy = _accuracy(measures, loss)
     he = accuracy[:, _he(accuracy)].values
     above = accuracy[:, _he(accuracy) :]
     best = above[:, int(np.argmax(above.mean("seed").values))].values
-    return mean_of(2 * he - accuracy[:, 0].values - best, at_least(0.0), _listed(accuracy))
+    return mean_of(2 * he - accuracy[:, 0].values - best, UP, _listed(accuracy))
 
 
-SAYS_WIDE = "a wide family above He's does as well: no larger omega_2 has a lower test accuracy; {}"
-WIDE = "least difference of test accuracy to He's, as a deviate"
-
-
-@claim(
+@of_both_losses(
     "S12",
-    says=SAYS_WIDE.format("mean square error"),
-    statistic=WIDE,
-    wanted=NOT_DOWN,
-    source=SOURCE,
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def wide(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _wide(measures, MEAN_SQUARE)
-
-
-@claim(
     "S13",
-    says=SAYS_WIDE.format("negative log likelihood"),
-    statistic=WIDE,
+    says="a wide family above He's does as well: no larger omega_2 has a lower test accuracy",
+    statistic="least difference of test accuracy to He's, as a deviate",
     wanted=NOT_DOWN,
-    source=SOURCE,
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
 )
-def wide_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _wide(measures, LOG_LIKELIHOOD)
-
-
-def _wide(measures: Measures, loss: str) -> Finding:
+def wide(measures: Measures, loss: str) -> Finding:
+    """Differences of all above He's to it."""
     accuracy = _accuracy(measures, loss)
     he = _he(accuracy)
     differences = accuracy[:, he + 1 :].values - accuracy[:, [he]].values
     return _least(differences, f"means {_listed(accuracy)}")
 
 
-SAYS_LESS_LAZY = "less lazy students generalise better; {}"
-TOGETHER = "rank correlation over omega_2 of the relative movement of W with test accuracy"
-
-
-@claim(
+@of_both_losses(
     "S14",
-    says=SAYS_LESS_LAZY.format("mean square error"),
-    statistic=TOGETHER,
-    wanted=at_least(0.0, "its sign"),
-    source="section 6",
-    needs=(MNIST,),
-    sizes=TEXT_SIZES,
-    known=True,
-    figure=FIGURE,
-)
-def less_lazy(measures: Measures) -> Finding:
-    """With the loss of the text."""
-    return _less_lazy(measures, MEAN_SQUARE)
-
-
-@claim(
     "S15",
-    says=SAYS_LESS_LAZY.format("negative log likelihood"),
-    statistic=TOGETHER,
-    wanted=at_least(0.0, "its sign"),
+    says="less lazy students generalise better",
+    statistic="rank correlation over omega_2 of the relative movement of W with test accuracy",
+    wanted=UP,
     source="section 6",
-    needs=(MNIST,),
-    reading=CODE,
-    sizes=CODE_SIZES,
-    known=True,
-    figure=FIGURE,
 )
-def less_lazy_by_the_code(measures: Measures) -> Finding:
-    """With the loss of the authors' runs."""
-    return _less_lazy(measures, LOG_LIKELIHOOD)
-
-
-def _less_lazy(measures: Measures, loss: str) -> Finding:
+def less_lazy(measures: Measures, loss: str) -> Finding:
     """Spearman's correlation of each seed; none where one of its students diverged."""
     accuracy = _accuracy(measures, loss)
     moved = _accuracy(measures, loss, "relative_distance_w")
@@ -354,4 +224,4 @@ def _less_lazy(measures: Measures, loss: str) -> Finding:
         ]
     )
     detail = f"mean movement {_listed(moved)}{_lost(measures, loss)}"
-    return mean_of(correlations, at_least(0.0), detail)
+    return mean_of(correlations, UP, detail)
