@@ -88,7 +88,7 @@ if workflow.is_main_process:
     if workflow.nodes is None and "training" not in workflow.global_resources:
         workflow.register_resource("training", available_cores())
     or_exit(take_all, PLAN.named_by_hash(), SETTINGS.shared_results, PREFIX)
-    for line in left_out(PLAN.left_out):
+    for line in told():
         print(f"warning: {line}", file=sys.stderr)
 
 

@@ -44,7 +44,7 @@ def test_what_needs_absent_data_is_left_out_and_nothing_else(nowhere):
     # The others' jobs keep their names; figures of all papers show the others.
     assert all(whole.jobs[name].path == job.path for name, job in plan.jobs.items())
     assert not gone & set(plan.figures["atlas"].inputs)
-    assert list(absent.told(plan.left_out)) == [
+    assert list(absent.left_out(plan.left_out)) == [
         "left out: caron2023/fig04_cifar10, caron2023/fig11_cifar10_gamma and 2 more; "
         f"cifar10/cifar-10-python.tar.gz {absent.NOWHERE}"
     ]

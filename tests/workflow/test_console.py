@@ -1,11 +1,13 @@
 """What is printed where nobody asks for more: a screen for a dry run, and where results lie."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from harness import SMALL, Workflow
 
 from regimes.jobs.cores import available_cores
+from regimes.plan.absent import NO_PACKAGE
 
 
 def plain(workflow: Workflow) -> Workflow:
@@ -20,6 +22,14 @@ def test_a_dry_run_of_everything_fits_a_screen(fresh: Workflow) -> None:
     assert result.jobs["train"] > 100
     # Why, by rule.
     assert "output files have to be generated:" in result.output
+
+
+def test_what_is_left_out_is_told_to_those_who_miss_it(fresh: Workflow) -> None:
+    absent = json.dumps({"cifar10_features": f"backbone efficientnet_lite0 {NO_PACKAGE}"})
+    for targets, told in (((), True), (("caron2023",), True), (("figures/atlas.pdf",), False)):
+        result = plain(fresh).run("-n", targets=targets, config=(), REGIMES_ABSENT=absent)
+        assert result.code == 0, result.output
+        assert ("left out: caron2023/fig04_cifar10" in result.output) == told
 
 
 def test_a_changed_setting_is_told_by_rule(workflow: Workflow) -> None:

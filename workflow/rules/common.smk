@@ -11,8 +11,7 @@ from regimes.jobs.cores import available_cores
 from regimes.jobs.devices import resolve
 from regimes.errors import ConfigError, RegimesError
 from regimes.plan.absent import VARIABLE as ABSENT
-from regimes.plan.absent import absent_text, without_absent
-from regimes.plan.absent import told as left_out
+from regimes.plan.absent import absent_text, left_out, without_absent
 from regimes.plan.outcome import failed, made, verdicts
 from regimes.plan.placement import Placement
 from regimes.plan.plan import TARGETS, Plan
@@ -123,10 +122,20 @@ def check_targets():
     named = [word for word in sys.argv[1:] if word.startswith(TARGETS)]
     if IS_MODULE or not named or not workflow.is_main_process:
         return
-    # Words may also be values of options.
-    for target in get_argument_parser().parse_known_args(sys.argv[1:])[0].targets:
+    for target in targets():
         if target in named:
             PLAN.check_target(target)
+
+
+def targets():
+    """What the command line asks for. Words may also be values of options."""
+    return get_argument_parser().parse_known_args(sys.argv[1:])[0].targets
+
+
+def told():
+    """Lines on what is left out, where more is asked for than files by their names."""
+    whole = IS_MODULE or not targets() or any("/" not in target for target in targets())
+    return left_out(PLAN.left_out) if whole else ()
 
 
 def failures():
@@ -148,7 +157,7 @@ def ended(failed_jobs=None):
     if failed_jobs is None:
         yield made(files, here, Path(workflow.rundir))
         yield from verdicts(files, here)
-    yield from left_out(PLAN.left_out)
+    yield from told()
     if failed_jobs is not None:
         yield from failed(failed_jobs, here, Path(workflow.rundir))
 

@@ -36,7 +36,7 @@ def without_absent(config: Config, directory: str | Path = ".") -> Config:
 
     A figure of several experiments shows the others, if its module needs none of those left out;
     claims on them are not run. What is made on request alone stays, to fail if it is asked for.
-    directory: of the results, whose data sets need not be had again. `left_out` says why.
+    directory: of the results, whose data sets need not be had again. `Config.left_out` says why.
     """
     said = os.environ.get(VARIABLE)
     absent = absent_data(config, directory) if said is None else json.loads(said)
@@ -49,14 +49,14 @@ def without_absent(config: Config, directory: str | Path = ".") -> Config:
     return config
 
 
-def told(left_out: Mapping[str, str]) -> Iterator[str]:
+def left_out(reasons: Mapping[str, str]) -> Iterator[str]:
     """A line for each file that cannot be had, with what is left out for that.
 
-    left_out: reasons by name, those of others included.
+    reasons: why not, by name, other reasons included.
     """
-    for reason in dict.fromkeys(left_out.values()):
+    for reason in dict.fromkeys(reasons.values()):
         if reason.endswith((NOWHERE, NO_PACKAGE)):
-            names = sorted(name for name, one in left_out.items() if one == reason)
+            names = sorted(name for name, one in reasons.items() if one == reason)
             more = f" and {len(names) - 2} more" if len(names) > 2 else ""
             yield f"left out: {', '.join(names[:2])}{more}; {reason}"
 
