@@ -71,6 +71,7 @@ MENU = {
         "song2021",
         "song2021_theory",
         "claims",
+        "results",
         "overview",
         "lab",
     ],

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 import regimes
-from regimes.claims.discover import claims_of
 from regimes.config.load import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,36 +58,6 @@ def test_targets_come_before_config_options() -> None:
                 assert values == settings if word == "--config" else len(values) == 1, command
                 n_seen += 1
     assert n_seen >= 4
-
-
-def test_the_tally_of_claims_is_that_of_the_papers_pages() -> None:
-    text = (ROOT / "README.md").read_text()
-    (tally,) = re.findall(r"<!-- tally -->\n(.*?)<!-- /tally -->", text, flags=re.S)
-    rows = re.findall(r"\(docs/(\w+)\.md\).*\| (\d+) of (\d+) \|$", tally, flags=re.M)
-    assert len(rows) == 5
-    for paper, reproduced, claims in rows:
-        pages = sorted((ROOT / "docs").glob(f"{paper}*.md"))
-        verdicts: dict[str, str] = {}
-        for page in pages:
-            verdicts |= verdicts_of(page.read_text())
-        assert len(claims_of(paper)) == int(claims), paper
-        assert list(verdicts.values()).count("reproduced") == int(reproduced), paper
-    total = sum(int(reproduced) for _, reproduced, _ in rows)
-    assert f"{sum(int(claims) for *_, claims in rows)} claims" in text
-    assert f"; {total} are reproduced so far" in text
-
-
-def verdicts_of(page: str) -> dict[str, str]:
-    """The verdicts in a page's tables of results, by claim."""
-    found = {}
-    for row in re.findall(r"^\| ?([A-Z]\d.*)\|$", page, flags=re.M):
-        first, *cells = (cell.strip() for cell in row.split("|"))
-        verdict = r"\*{0,2}(reproduced|not reproduced|undecided|not run)\b"
-        said = [re.match(verdict, cell) for cell in cells]
-        names = re.match(r"[A-Z]\d[-\w]*(, [A-Z]\d[-\w]*)*", first)
-        for one in filter(None, said):
-            found |= dict.fromkeys(names[0].split(", "), one[1]) if names else {}
-    return found
 
 
 def test_the_papers_are_cited() -> None:

@@ -42,7 +42,7 @@ LUO_BLOCKS = {
     "phase_diagram_leaky_relu": 1,
 }
 # Of the lab, by gradient flow.
-LAB_BLOCKS = {"lab_flow": 3, "lab_flow_mnist": 3, "lab_parity": 4, "lab_single_index": 4}
+LAB_BLOCKS = dict.fromkeys(("lab_flow", "lab_flow_mnist", "lab_parity", "lab_single_index"), 1)
 LAB_BLOCKS |= {"boundary_finite_width": 2}
 # What follows when the measures of an experiment change
 DOWNSTREAM = {"measure": 1, "claims": 1, "figure": 1}
