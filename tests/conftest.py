@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from browser import chromium
 
 # The tensors of the tests are small: a second thread would only cost time. Read by torch when it
 # is imported, which happens after this file.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long a first call takes depends on what the machine does beside it.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

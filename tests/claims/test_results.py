@@ -83,7 +83,7 @@ def test_a_page_of_one_measured_claim(config, plan, verdicts) -> None:
     assert rows["L2"].startswith("not run |  | ")
     assert rows["all"] == f"{verdicts.sizes['claim']} | 1 | 0 | 0 | {verdicts.sizes['claim'] - 1}"
     assert rows["processor time of all"] == "1.5 min"
-    assert rows["training jobs that were made"] .startswith("1 of ")
+    assert rows["training jobs that were made"].startswith("1 of ")
     # The figure of that job, and another one.
     (name,) = [one.removeprefix("figures/") for one in plan.figures if one == "phase_diagram"]
     assert rows[f"`{name}`"].startswith("1 of ") and rows[f"`{name}`"].endswith("| 1.5 | 500")

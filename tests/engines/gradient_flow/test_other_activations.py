@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from problems import four_points
 from scipy.integrate import solve_ivp
@@ -255,7 +255,6 @@ def test_tiles_change_nothing(monkeypatch: pytest.MonkeyPatch, activation: str) 
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(numbers, numbers, numbers)
 def test_the_share_of_leaky_relu_is_that_of_its_own_way(
     z: float, drift: float, kick: float
