@@ -70,6 +70,13 @@ def test_a_file_says_what_it_is(snakemake: SimpleNamespace) -> None:
     assert attributes.items() >= expected.items()
 
 
+def test_a_file_says_the_scale_that_its_settings_have(snakemake: SimpleNamespace) -> None:
+    snakemake.params.stage["settings"] = {"scale": "smoke"}
+    with running(snakemake) as script:
+        script.write(DATASET, "A title")
+    assert store.read(snakemake.output[0]).attrs["scale"] == "smoke"
+
+
 def test_what_torch_computes_says_its_device(snakemake: SimpleNamespace) -> None:
     with running_with_torch(snakemake) as script:
         (data,) = script.datasets("data")

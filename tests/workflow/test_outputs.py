@@ -63,7 +63,8 @@ def test_measures_cover_the_grid(finished: Workflow) -> None:
             measures.sizes
         )
         config = json.loads(measures.attrs["config"])
-    assert config["scale"] == "smoke"
+        scale = measures.attrs["scale"]
+    assert config["scale"] == scale == "smoke"
     assert config["experiments"]["phase_diagram"]["axes"]["seed"] == [0, 1]
 
 

@@ -74,6 +74,9 @@ class Script:
             "identity": stage.hash,
             "code_hash": stage.code,
         }
+        # Data, runs and probes are named by their settings, which may be those of several scales.
+        if "scale" in stage.settings:
+            known["scale"] = stage.settings["scale"]
         if "references" not in attributes:
             known["references"] = self.citation(stage.paper)
         store.write(dataset, self.snakemake.output[0], title=title, **known | attributes)
