@@ -34,10 +34,11 @@ def publication() -> Iterator[None]:
 
 
 def mark_scale(figure: Figure, scale: str) -> None:
-    """Write the scale into a corner, for a figure that is below the paper's size.
+    """Write the scale below the right corner, for a figure that is below the paper's size.
 
     Nothing is written at scale `paper`. Whether another scale is below the paper's size only
     the figure knows, so that it calls this function itself.
     """
     if scale != PAPER_SCALE:
-        figure.text(0.995, 0.005, f"scale: {scale}", ha="right", va="bottom", fontsize=7, alpha=0.7)
+        # Outside of what is laid out, where no label can be; saving makes room for it.
+        figure.text(0.995, -0.005, f"scale: {scale}", ha="right", va="top", fontsize=7, alpha=0.7)

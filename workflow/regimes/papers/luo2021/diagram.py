@@ -19,6 +19,8 @@ from regimes.plotting.endings import mark_panel
 
 TAKES = ("luo2021.phase_diagram",)
 SLICE_COLOURS = "viridis"
+# Slices that are named one by one; of more a colour bar tells them apart.
+MOST_IN_LEGEND = 4
 WRITTEN = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
 
 
@@ -101,10 +103,14 @@ def _draw_slices(figure: Figure, axes: Axes, diagram: xr.Dataset) -> None:
             markersize=3,
             linewidth=1,
             capsize=2,
+            label=f"{value:g}",
         )
     mark_panel(axes, diagram)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(xlabel=r"$\gamma$", ylabel="slope $S_w$")
-    bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, ticks=values[::2])
-    bar.ax.set_title(r"$\gamma'$")
+    if len(values) <= MOST_IN_LEGEND:
+        axes.legend(title=r"$\gamma'$", fontsize="small")
+    else:
+        bar = figure.colorbar(plt.cm.ScalarMappable(norm, colours), ax=axes, ticks=values[::2])
+        bar.ax.set_title(r"$\gamma'$")
     sns.despine(ax=axes)

@@ -8,6 +8,7 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from regimes.papers.luo2021.paper import FAMILIES, FOUR_POINTS, WIDTHS
 from regimes.plotting.endings import mark_panel
@@ -76,6 +77,11 @@ def _draw_growth(axes: Axes, growth: xr.Dataset) -> None:
         fontsize="small",
     )
     mark_panel(axes, growth)
+    # Labels between powers of ten would run into each other.
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_formatter(
+        LogFormatterSciNotation(labelOnlyBase=False, minor_thresholds=(1, 0.4))
+    )
     axes.set_xlabel("width $m$")
     axes.set_ylabel(r"$\mathrm{RD}(\theta_w^*)$")
     sns.despine(ax=axes)

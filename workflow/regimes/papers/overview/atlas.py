@@ -60,8 +60,8 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     measures: those that `table` takes.
     """
     found = find(measures)
-    figure = plt.figure(figsize=(12.5, 5.6), layout="constrained")
-    strip, plane, nodes = figure.subplots(1, 3, width_ratios=(0.8, 2.1, 1.4))
+    figure = plt.figure(figsize=(14, 6.4), layout="constrained")
+    strip, plane, nodes = figure.subplots(1, 3, width_ratios=(1.2, 2, 1.4))
     plane.sharey(strip)
     _draw_strip(strip, [one for one in found if np.isinf(one.gamma_prime)])
     _draw_plane(plane, [one for one in found if np.isfinite(one.gamma_prime)])
@@ -128,9 +128,15 @@ def _draw_strip(axes: Axes, found: list[Placement]) -> None:
         _scatter(axes, [column] * len(of_one), of_one)
     axes.axhline(1, color="black", linestyle="--", linewidth=1.5)
     axes.set(xlabel=r"$\gamma' \to -\infty$: first layer alone", ylabel=r"$\gamma$")
-    names = [experiment.replace("_", " ", 1) for experiment in experiments]
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5.5)
+    papers = {one.experiment: one.paper for one in found}
+    names = [_short(experiment, papers[experiment]) for experiment in experiments]
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize="x-small")
     axes.set_xlim(-1, max(len(names), 1))
+
+
+def _short(experiment: str, paper: str) -> str:
+    """The name of an experiment without its paper's, which the markers tell."""
+    return experiment.removeprefix(paper).strip("_").replace("_", " ") or "main"
 
 
 def _draw_plane(axes: Axes, found: list[Placement]) -> None:
@@ -181,26 +187,26 @@ def _scatter(axes: Axes, across: list[float], found: list[Placement]) -> None:
 
 def _draw_nodes(axes: Axes, found: list[Placement]) -> None:
     """Exponents of networks with unequal nodes against their effective width, by experiment."""
-    lines = {"exponent": "nodes alike", "weighted_exponent": r"weighted by $\lambda_j$"}
-    for experiment, (place, name) in itertools.product(
-        dict.fromkeys(one.experiment for one in found), enumerate(lines)
-    ):
+    lines = {"exponent": "-", "weighted_exponent": ":"}
+    for place, experiment in enumerate(dict.fromkeys(one.experiment for one in found)):
         of_one = [one for one in found if one.experiment == experiment]
         of_one.sort(key=lambda one: one.effective_width)
-        axes.plot(
-            [one.effective_width for one in of_one],
-            [getattr(one, name) for one in of_one],
-            marker="^",
-            linewidth=0.7,
-            color=f"C{place}",
-            markerfacecolor="none",
-            label=lines[name] if experiment == found[0].experiment else None,
-        )
+        for name, style in lines.items():
+            axes.plot(
+                [one.effective_width for one in of_one],
+                [getattr(one, name) for one in of_one],
+                marker="^",
+                linewidth=0.7,
+                linestyle=style,
+                color=f"C{place % 10}",
+                markerfacecolor="none" if place < 10 else None,
+                label=_short(experiment, of_one[0].paper) if style == "-" else None,
+            )
     axes.axhline(0, color="0.5", linewidth=0.8)
     axes.set(
         xscale="log",
         xlabel=r"effective width $1 / \sum_j \lambda_j^2$ (Caron et al.)",
-        ylabel=r"$\log \mathrm{RD}(\theta_w) / \log m$",
+        ylabel=r"$\log \mathrm{RD}(\theta_w) / \log m$; dotted: nodes weighted by $\lambda_j$",
     )
     axes.xaxis.set_minor_formatter(NullFormatter())
     if found:
