@@ -111,6 +111,15 @@ def test_an_estimate_of_the_engine_comes_last() -> None:
     assert estimated([], [RECORD], job)[0] == cost.TABLE
 
 
+def test_jobs_that_do_not_train_take_what_others_of_their_rule_do() -> None:
+    job = replace(JOB, rule="measure", name="mine", work=None)
+    rows = [replace(RECORD, rule="measure", name=str(n), seconds=n) for n in (1.0, 2.0, 60.0)]
+    assert estimated([], rows, job) == (cost.GUESSED, 2.0, None)
+    assert estimated([], [replace(rows[0], rule="train")], job)[0] == cost.UNKNOWN
+    # Of trainings it says nothing.
+    assert estimated([], [replace(RECORD, name="other")])[0] == cost.UNKNOWN
+
+
 def test_jobs_on_a_gpu_have_times_of_gpus_or_guesses() -> None:
     job = replace(JOB, gpu=1, gpu_gain=10.0, sharing=5, seconds=7e4)
     there = replace(RECORD, device="cuda", seconds=8.0)

@@ -6,10 +6,11 @@
 Options and targets are those of `snakemake`, which says in a dry run which jobs would start. Their
 times are those of earlier jobs: of the same settings here, of other blocks of the same experiment
 here (in proportion to neurons x points x steps, by at most a factor of ten), or of the table that
-is shipped, workflow/resources/times.csv, or a rough estimate of the engine. For a job on a GPU
-those of GPUs here count, else a guess: the CPU's over the engine's gain, and a start for each
-process. Jobs of which none of these tells a time are unknown; sums leave them out, and then say
-`at least`. As many GPUs are used as --resources gpu=N or the profile allows.
+is shipped, workflow/resources/times.csv, or a rough estimate: the engine's, or what other jobs of
+the rule take, if they do not train. For a job on a GPU those of GPUs here count, else a guess: the
+CPU's over the engine's gain, and a start for each process. Jobs of which none of these tells a
+time are unknown; sums leave them out, and then say `at least`. As many GPUs are used as --resources
+gpu=N or the profile allows.
 
   regimes cost --record DIR... > workflow/resources/times.csv
 
@@ -45,6 +46,8 @@ from regimes.tools.records import (
 SUMMARY = "what a snakemake command would cost, before it starts"
 # Words after `regimes cost` that are not Snakemake's.
 OWN = ("-h", "--help", "--record")
+# Rules whose jobs differ by orders of magnitude.
+TRAINING = ("train", "probe")
 # Times are scaled to other amounts of work by at most this factor.
 LARGEST_FACTOR = 10.0
 HERE, SCALED, TABLE = "measured here", "scaled from here", "table"
@@ -103,8 +106,25 @@ def estimate(
 
     scale: of the config; a row of the table that says no work counts for its own scale alone.
     """
+    table = list(table)
     here_by_kind, table_by_kind = _by_kind(here), _by_kind(table)
-    return [_estimate(job, here_by_kind[job.kind], table_by_kind[job.kind], scale) for job in jobs]
+    found = [_estimate(job, here_by_kind[job.kind], table_by_kind[job.kind], scale) for job in jobs]
+    usual = _usual_seconds(table)
+    return [
+        replace(one, seconds=seconds, wall=seconds, origin=GUESSED)
+        if one.seconds is None and (seconds := usual.get(one.job.rule)) is not None
+        else one
+        for one in found
+    ]
+
+
+def _usual_seconds(table: Iterable[Record]) -> dict[str, float]:
+    """The median of the seconds of a table, by rule, of those whose jobs take about the same."""
+    groups = defaultdict(list)
+    for one in table:
+        if one.rule not in TRAINING:
+            groups[one.rule].append(one.seconds)
+    return {rule: statistics.median(seconds) for rule, seconds in groups.items()}
 
 
 def _by_kind(found: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
