@@ -33,7 +33,9 @@ def draw(measures: Mapping[str, xr.Dataset], scale: str) -> Figure:
     measures: those of both experiments, as made by `caron2023.first_update`; scale: marked when
     the standard errors are above what the claims ask for.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4.6), layout="constrained")
+    figure, axes = plt.subplots(
+        1, 3, figsize=(13.5, 4.6), layout="constrained", gridspec_kw={"wspace": 0.06}
+    )
     settings = list(measures[RELU]["node_scaling"].values)
     colours = {name: f"C{index}" for index, name in enumerate(settings)}
     _draw_weights(axes[0], measures, colours)
