@@ -3,11 +3,14 @@
 import ast
 import gc
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from regimes.config.load import load
 from regimes.jobs.start import imported, start
@@ -17,6 +20,9 @@ CHECKOUT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Rules of which the jobs compute with torch.
 BY_TORCH = {"train", "probe", "features"}
+# Packages that have another name than their module, and than their package of conda.
+PACKAGES = {"yaml": "pyyaml", "PIL": "pillow"}
+CONDA = {"matplotlib-base": "matplotlib", "seaborn-base": "seaborn", "pytorch": "torch"}
 
 
 def test_what_is_imported_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +73,23 @@ def test_jobs_import_only_what_they_need(planned: dict[str, set[str]], torch: bo
     command = [sys.executable, "-c", "\n".join([*lines, report])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("torch", [False, True])
+def test_the_environments_of_conda_have_what_jobs_import(
+    planned: dict[str, set[str]], torch: bool
+) -> None:
+    lines = [imports_of(rule, planned[rule]) for rule in planned if (rule in BY_TORCH) == torch]
+    report = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-c", "\n".join([*lines, report])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Imported where they are needed, the first by compiled code and the second by downloads.
+    modules = {*done.stdout.split(), "numba" if torch else "requests"}
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    ours = {re.match(r"[\w-]+", one)[0].lower() for one in project["dependencies"]} - {"snakemake"}
+    dependencies = {PACKAGES.get(name, name.lower()) for name in modules} & ours
+    text = (CHECKOUT / f"envs/{'training' if torch else 'analysis'}.yaml").read_text()
+    there = {one.split("=")[0] for one in yaml.safe_load(text)["dependencies"] if "=" in one}
+    there = {CONDA.get(name, name) for name in there}
+    assert dependencies and dependencies <= there
