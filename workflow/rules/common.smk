@@ -134,8 +134,8 @@ def targets():
 
 def told():
     """Lines on what is left out, where more is asked for than files by their names."""
-    whole = IS_MODULE or not targets() or any("/" not in target for target in targets())
-    return left_out(PLAN.left_out) if whole else ()
+    asked = [] if IS_MODULE else targets()
+    return () if asked and all("/" in target for target in asked) else left_out(PLAN.left_out)
 
 
 def failures():

@@ -9,15 +9,16 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from regimes.claims.core import (
     COLUMNS,
     KINDS,
+    NOT_RUN,
     REPRODUCED,
     VERDICTS,
     evaluate,
@@ -41,6 +42,7 @@ from regimes.storage.versions import CHECKOUT
 PAGE, README = DOCS / "results.md", CHECKOUT / "README.md"
 BEGIN, END = "<!-- results, as measured -->\n", "<!-- end of the results -->\n"
 TALLY, TALLY_END = "<!-- tally -->\n", "<!-- /tally -->\n"
+ALL, ALL_END = "<!-- tally of all -->\n", "<!-- /tally of all -->\n"
 # Of claims' code, which the page names for a test to compare.
 SHOWN = 16
 
@@ -74,35 +76,42 @@ def page(verdicts: xr.Dataset, config: Config, plan: Plan, made: Made, machine: 
     return "\n".join(line for section in sections for line in ("", *section)) + "\n\n"
 
 
-def readme_rows(text: str, verdicts: xr.Dataset) -> str:
-    """The README with the last column of its table of papers, and its tally, made anew."""
+def readme(text: str, verdicts: xr.Dataset, plan: Plan, made: Made) -> str:
+    """The README with its tally and the last column of its table of papers made anew.
+
+    Raises ValueError for a README without the marks.
+    """
     _, _, rest = text.partition(TALLY)
     table, _, _ = rest.partition(TALLY_END)
     rows = []
     for row in table.splitlines(keepends=True):
         paper = re.search(r"\(docs/(\w+)[.]md\)", row)
         if paper:
-            of_paper = verdicts["verdict"].values[verdicts["paper"].values == paper[1]].tolist()
-            said = f"{of_paper.count(REPRODUCED)} of {len(of_paper)}"
+            said = _judged(verdicts["verdict"].values[verdicts["paper"].values == paper[1]])
             row = re.sub(r"[^|]*\|\n$", f" {said} |\n", row)
         rows.append(row)
-    said = f"<!-- tally of all -->\n{_wrapped(tally(verdicts))}\n<!-- /tally of all -->\n"
-    text = re.sub(
-        r"<!-- tally of all -->\n.*?<!-- /tally of all -->\n", lambda _: said, text, flags=re.S
-    )
-    return filled(text, TALLY, "".join(rows), TALLY_END)
+    text = filled(text, TALLY, "".join(rows), TALLY_END)
+    lines = [f"{_trained(plan, made)} training jobs", *tally(verdicts).split("; ")]
+    return filled(text, ALL, "".join(f"- {line}\n" for line in lines), ALL_END)
 
 
-def _wrapped(text: str) -> str:
-    return "- " + text.replace("; ", "\n- ")
+def _judged(verdicts: np.ndarray) -> str:
+    """Such as "11 of 15 judged, 54 in all"."""
+    found = verdicts.tolist()
+    judged = len(found) - found.count(NOT_RUN)
+    return f"{found.count(REPRODUCED)} of {judged} judged, {len(found)} in all"
+
+
+def _trained(plan: Plan, made: Made) -> str:
+    jobs = [one.path for one in _of_all(plan) if one.rule == "train"]
+    return f"{sum(path in made for path in jobs)} of {len(jobs)}"
 
 
 def _run(plan: Plan, made: Made, machine: str) -> Iterator[str]:
     """When, where and with what."""
-    jobs = [one for one in plan.jobs.values() if not one.on_request]
-    trained = [made[one.path] for one in jobs if one.path in made]
+    trained = [made[one.path] for one in plan.jobs.values() if one.path in made]
     days = sorted(str(one["created"])[:10] for one in made.values() if "created" in one)
-    files = [one for one in plan.stages() if one.path.endswith(".nc") and not one.on_request]
+    files = [one for one in _of_all(plan) if one.path.endswith(".nc")]
     yield "| of the run | |"
     yield "| --- | --- |"
     yield f"| scale | `{DEFAULT_SCALE}` |"
@@ -110,7 +119,7 @@ def _run(plan: Plan, made: Made, machine: str) -> Iterator[str]:
     yield f"| commits of the training | {_listed(trained, 'git_commit')} |"
     yield f"| machine | {machine} |"
     yield f"| torch, device | {_listed(trained, 'torch_version')}, {_listed(trained, 'device')} |"
-    yield f"| training jobs that were made | {len(trained)} of {len(jobs)} |"
+    yield f"| training jobs that were made | {_trained(plan, made)} |"
     yield f"| files that were made | {len(made)} of {len(files)} |"
     yield f"| processor time of all | {_minutes(made.values())} min |"
     yield f"| largest memory of a job | {_megabytes(made.values())} MB |"
@@ -191,6 +200,15 @@ def _codes(plan: Plan) -> Iterator[str]:
     yield from (f"| `{paper}` | `{code}` |" for paper, code in codes(plan).items())
 
 
+def _of_all(plan: Plan) -> list[Stage]:
+    """The stages of a whole run: not what is made on request alone."""
+    found: dict[str, Stage] = {}
+    for stage in plan.stages():
+        if not (stage.on_request or stage.rule in ("data", "train", "probe")):
+            found |= {one.path: one for one in _behind(stage)}
+    return list(found.values())
+
+
 def _behind(stage: Stage) -> list[Stage]:
     """The stages that a stage needs, itself included, each once."""
     found = {stage.path: stage}
@@ -206,15 +224,15 @@ def _minutes(files: Iterable[Mapping[str, Any]]) -> str:
 
 def _megabytes(files: Iterable[Mapping[str, Any]]) -> str:
     sizes = (float(one.get("peak_memory", 0)) for one in files)
-    return f"{reduce(max, sizes, 0.0) / 1e6:.0f}"
+    return f"{max(sizes, default=0.0) / 1e6:.0f}"
 
 
 def made_in(directory: Path, plan: Plan) -> dict[str, dict[str, Any]]:
     """Attributes of the files of a plan that a folder has, those of other settings left out."""
     found = {}
-    for stage in plan.stages():
+    for stage in _of_all(plan):
         path = directory / stage.path
-        if stage.path.endswith(".nc") and not stage.on_request and path.is_file():
+        if stage.path.endswith(".nc") and path.is_file():
             attributes = store.read_attributes(path)
             if attributes.get("identity") == stage.hash:
                 found[stage.path] = attributes
@@ -247,16 +265,17 @@ def write(directory: Path, machine: str) -> None:
     Files that were made by other code, at another scale or with other settings than the checkout's
     do not count. Raises ConfigError when no measures are left, and StoreError for a damaged file.
     """
-    config = load(CHECKOUT / "config.yaml")
+    config = load(CHECKOUT / "config.yaml", {"scale": DEFAULT_SCALE})
     plan = Plan.from_config(config)
     made = made_in(directory, plan)
     verdicts = verdicts_in(directory, plan, made)
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(
-        filled(text, BEGIN, page(verdicts, config, plan, made, machine), END), encoding="utf-8"
-    )
-    text = README.read_text(encoding="utf-8")
-    README.write_text(readme_rows(text, verdicts), encoding="utf-8")
+    results = page(verdicts, config, plan, made, machine)
+    texts = {
+        PAGE: filled(PAGE.read_text(encoding="utf-8"), BEGIN, results, END),
+        README: readme(README.read_text(encoding="utf-8"), verdicts, plan, made),
+    }
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
 
 
 def main() -> int:

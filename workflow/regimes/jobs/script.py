@@ -74,7 +74,7 @@ class Script:
             "identity": stage.hash,
             "code_hash": stage.code,
         }
-        # Data, runs and probes are named by their settings, which may be those of several scales.
+        # Data, runs and probes have settings of their own, which may be those of several scales.
         if "scale" in stage.settings:
             known["scale"] = stage.settings["scale"]
         if "references" not in attributes:
