@@ -211,6 +211,7 @@ def test_what_training_reads_changes_every_run(overrides: dict) -> None:
         {"device": "cuda"},
         {"data_mirror": "/some/folder"},
         {"keep_states": False},
+        phase_diagram(keep_states=False),
         {"datasets": {"digits": {"kind": "mnist", "n_train": 45}}},
         {"figures": {"phase_diagram": {"caption": "other"}}},
         {"papers": {"luo2021": {"citation": "other"}}},
@@ -523,3 +524,10 @@ def test_jobs_that_take_very_long_are_told(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert not list(plan.long_jobs(tmp_path))
+
+
+def test_an_experiment_may_keep_no_states() -> None:
+    kept, not_kept = (make(**phase_diagram(keep_states=keep)) for keep in (True, False))
+    assert all(job.end_states for job in kept.jobs_of("phase_diagram"))
+    assert not any(job.end_states for job in not_kept.jobs_of("phase_diagram"))
+    assert any(job.end_states for job in not_kept.jobs_of("typical_cases"))

@@ -49,6 +49,11 @@ class ExperimentSettings(Model):
         description="Where it is trained and probed, in place of the top-level `device`; does not "
         "change results' names.",
     )
+    keep_states: bool = Field(
+        default=True,
+        description="Whether the top-level `keep_states` holds for it: false where states are "
+        "large and no cap is to be raised. Changes no result's name.",
+    )
 
     def all_grids(self) -> list[dict[str, tuple]]:
         """Return the complete grids, their axes in the order of the files.

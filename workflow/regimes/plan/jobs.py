@@ -63,6 +63,7 @@ def plan_jobs(name: str, config: Config, data: Mapping[str, Data], memory: Memor
                 priority=count - len(jobs),
                 memory_mb=memory.of_job(name, settings["axes"]),
                 seconds=experiment.seconds(settings["axes"], memory.sizes[experiment.dataset]),
+                keeps_states=experiment.keep_states,
             )
         )
     return jobs

@@ -70,7 +70,7 @@ def training_modules(settings: Mapping[str, Any]) -> dict[str, str]:
 def training_settings(name: str, config: Config) -> dict[str, Any]:
     """What training reads, and nothing else: a key that is here retrains when it changes."""
     settings = config.experiments[name].model_dump(mode="json", exclude_none=True)
-    for key in ("paper", "measure", "split_by", "on_request", "device"):
+    for key in ("paper", "measure", "split_by", "on_request", "device", "keep_states"):
         settings.pop(key, None)
     settings.pop("probes", None)
     own = config.activations.get(settings.get("activation", ""))

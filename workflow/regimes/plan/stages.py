@@ -141,7 +141,8 @@ class Job(Stage):
     """One training job: some runs of an experiment, and the content-addressed file of them.
 
     data: what it trains on. torch: the public version. priority: Snakemake starts jobs with high
-    numbers first. seconds: of one core, where the engine estimates it.
+    numbers first. seconds: of one core, where the engine estimates it. keeps_states: whether its
+    experiment says so.
     """
 
     rule: str = "train"
@@ -149,6 +150,7 @@ class Job(Stage):
     torch: str
     priority: int
     seconds: float | None = None
+    keeps_states: bool = True
 
     @cached_property
     def hash(self) -> str:
@@ -187,7 +189,7 @@ class Job(Stage):
     def end_states(self) -> str | None:
         """File of what the job leaves for one with a larger limit, likewise; None without one."""
         kind = settings_classes()[self.settings["engine"]]
-        if kind.limit is None:
+        if kind.limit is None or not self.keeps_states:
             return None
         shared = job_hash(kind.without_limit(self.settings), self.data.hash, self.code, self.torch)
         return f"results/states/{self.experiment}/{shared}"
