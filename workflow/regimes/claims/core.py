@@ -334,15 +334,27 @@ def to_table(dataset: xr.Dataset) -> str:
     ]
     for index in range(dataset.sizes["claim"]):
         row = {name: dataset[name].values[index] for name in ("claim", *COLUMNS)}
+        shown = ("verdict", "kind", "reading", "detail", "runs", "source")
         cells = [
-            *(str(row[name]) for name in ("claim", "statement")),
-            number(row["value"]) + (f" ({limits(row)})" if limits(row) else ""),
-            str(row["wanted"]),
+            *(row[name] for name in ("claim", "statement")),
+            measured(row),
+            row["wanted"],
             number(row["paper_value"]),
-            *(str(row[n]) for n in ("verdict", "kind", "reading", "detail", "runs", "source")),
+            *(row[name] for name in shown),
         ]
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+        lines.append(markdown_row(cells))
     return "\n".join(lines) + "\n"
+
+
+def markdown_row(cells: Iterable[object]) -> str:
+    """A row of a table in Markdown."""
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """A claim's value with its limits, such as "1.1 (0.9 to 1.3)". row: its COLUMNS."""
+    said = limits(row)
+    return number(row["value"]) + (f" ({said})" if said else "")
 
 
 def limits(row: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from regimes.claims.core import TEXT, Claim
+from regimes.claims.core import TEXT, Claim, markdown_row
 from regimes.claims.discover import claims_of
 from regimes.plan.parts import modules_with
 
@@ -39,9 +39,8 @@ def table(claims: Iterable[Claim]) -> str:
             claim.sizes.text,
             claim.source,
         ]
-        escaped = [cell.replace("|", "\\|") for cell in cells]
         needs = ", ".join(f"`{name}`" for name in claim.needs)
-        lines.append(f"| {' | '.join([*escaped, needs])} |")
+        lines.append(markdown_row([*cells, needs]))
     return "\n".join(lines) + "\n"
 
 

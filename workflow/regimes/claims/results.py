@@ -22,7 +22,8 @@ from regimes.claims.core import (
     REPRODUCED,
     VERDICTS,
     evaluate,
-    limits,
+    markdown_row,
+    measured,
     number,
     tally,
 )
@@ -159,14 +160,14 @@ def _claims(verdicts: xr.Dataset, paper: str, title: str) -> Iterator[str]:
         cells = (
             row["claim"],
             row["verdict"],
-            number(row["value"]) + (f" ({limits(row)})" if limits(row) else ""),
+            measured(row),
             row["wanted"],
             number(row["paper_value"]),
             row["detail"],
             f"{row['statement']} ({row['kind']}, {row['reading']}; {row['source']})",
             f"`{row['figure']}`" if row["figure"] else "",
         )
-        yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+        yield markdown_row(cells)
 
 
 def _costs(plan: Plan, made: Made) -> Iterator[str]:
